@@ -1,0 +1,302 @@
+/**
+ * Settings: defaults < YAML file < environment < flags, made one frozen Config. The table below
+ * is all there is: a setting's place in the file, its variable, its flag, its rule and default.
+ */
+
+import { existsSync, readFileSync } from "node:fs";
+import { isMap, isScalar, LineCounter, type Node, parseDocument } from "yaml";
+import { type LogFormat, type LogLevel, logFormats, logLevels } from "./log.ts";
+
+export interface Address {
+  /** Undefined: all interfaces. */
+  readonly host: string | undefined;
+  /** 0: one that is free. */
+  readonly port: number;
+}
+
+export interface Config {
+  readonly addr: Address;
+  readonly protectedMode: boolean;
+  readonly dataDir: string;
+  readonly create: boolean;
+  readonly autoSave: boolean;
+  readonly allowNetworkFileSystem: boolean;
+  readonly clientsMax: number;
+  readonly requestBytesMax: number;
+  readonly requestArgumentsMax: number;
+  readonly replyBytesMax: number;
+  readonly logLevel: LogLevel;
+  readonly logFormat: LogFormat;
+}
+
+/** A value, flag or file content that the user has to correct. The message is one line. */
+export class UsageError extends Error {
+  override readonly name = "UsageError";
+}
+
+/** The file that was asked for cannot be read. The message is one line. */
+export class UnreadableConfig extends Error {
+  override readonly name = "UnreadableConfig";
+}
+
+interface Setting<T> {
+  /** Where it stands in the file. */
+  readonly path: string;
+  /** NUMBER_DISPENSER_ and this is its environment variable. */
+  readonly variable: string;
+  readonly flag?: string;
+  /** The default, written as a user would. */
+  readonly unset: string;
+  readonly help: string;
+  /** The value of a text, or undefined; `allowed` then completes "must be ...". */
+  readonly parse: (text: string) => T | undefined;
+  readonly allowed: string;
+}
+
+const VARIABLE_PREFIX = "NUMBER_DISPENSER_";
+const DEFAULT_FILE = "config/config.yaml";
+
+const truth = {
+  parse: (text: string) => (text === "true" ? true : text === "false" ? false : undefined),
+  allowed: "true or false",
+};
+
+function whole(smallest: number, largest: number) {
+  return {
+    parse: (text: string) => {
+      const value = /^[0-9]{1,15}$/.test(text) ? Number(text) : Number.NaN;
+      return value >= smallest && value <= largest ? value : undefined;
+    },
+    allowed: `a whole number from ${smallest} to ${largest}`,
+  };
+}
+
+function oneOf<T extends string>(values: readonly T[]) {
+  return {
+    parse: (text: string) => values.find((value) => value === text),
+    allowed: `one of ${values.join(", ")}`,
+  };
+}
+
+export const settings: { readonly [Key in keyof Config]: Setting<Config[Key]> } = {
+  addr: {
+    path: "server.addr",
+    variable: "ADDR",
+    flag: "addr",
+    unset: ":6380",
+    help: "address to listen on: host:port, [ipv6]:port, or :port for all interfaces",
+    parse: parseAddress,
+    allowed: "host:port, [ipv6]:port or :port, with a port from 0 to 65535",
+  },
+  protectedMode: {
+    path: "server.protected_mode",
+    variable: "PROTECTED_MODE",
+    unset: "true",
+    help: "refuse clients that are not on this machine",
+    ...truth,
+  },
+  dataDir: {
+    path: "storage.data_dir",
+    variable: "DATA",
+    flag: "data",
+    unset: "./data",
+    help: "folder of the database",
+    parse: (text) => (text === "" || text.includes("\0") ? undefined : text),
+    allowed: "the path of a folder",
+  },
+  create: {
+    path: "storage.create",
+    variable: "CREATE",
+    unset: "true",
+    help: "start afresh in a folder without a database; false refuses it",
+    ...truth,
+  },
+  autoSave: {
+    path: "storage.auto_save",
+    variable: "AUTO_SAVE",
+    unset: "true",
+    help: "save the counts that INFO shows in the background, once a second",
+    ...truth,
+  },
+  allowNetworkFileSystem: {
+    path: "storage.allow_network_fs",
+    variable: "ALLOW_NETWORK_FS",
+    unset: "false",
+    help: "allow a data folder on NFS, SMB and the like, where numbers may repeat",
+    ...truth,
+  },
+  clientsMax: {
+    path: "limits.clients",
+    variable: "CLIENTS",
+    unset: "10000",
+    help: "connections at a time",
+    ...whole(1, 1_000_000),
+  },
+  requestBytesMax: {
+    path: "limits.request_bytes",
+    variable: "REQUEST_BYTES",
+    unset: "1048576",
+    help: "bytes of one request",
+    ...whole(1024, 512 * 1024 * 1024),
+  },
+  requestArgumentsMax: {
+    path: "limits.request_arguments",
+    variable: "REQUEST_ARGUMENTS",
+    unset: "1048576",
+    help: "arguments of one request",
+    ...whole(16, 1024 * 1024 * 1024),
+  },
+  replyBytesMax: {
+    path: "limits.reply_bytes",
+    variable: "REPLY_BYTES",
+    unset: "1048576",
+    help: "unsent bytes of replies at which a client is not read from until it has read them",
+    ...whole(1024, 1024 * 1024 * 1024),
+  },
+  logLevel: {
+    path: "log.level",
+    variable: "LOG_LEVEL",
+    unset: "info",
+    help: `least important events to log: ${logLevels.join(", ")}`,
+    ...oneOf(logLevels),
+  },
+  logFormat: {
+    path: "log.format",
+    variable: "LOG_FORMAT",
+    unset: "text",
+    help: `how to log: ${logFormats.join(", ")}`,
+    ...oneOf(logFormats),
+  },
+};
+
+const keys = Object.keys(settings) as (keyof Config)[];
+
+/** What the command line asks for. */
+export interface Invocation {
+  readonly mode: "serve" | "help" | "version";
+  readonly flags: ReadonlyMap<string, string>;
+}
+
+/** Reads the flags, with one dash or two, as `-flag value` or `-flag=value`. */
+export function parseArguments(argv: readonly string[]): Invocation {
+  const known = ["config", ...keys.flatMap((key) => settings[key].flag ?? [])];
+  const flags = new Map<string, string>();
+  for (let at = 0; at < argv.length; at++) {
+    const word = argv[at]!;
+    const match = /^--?([a-z][a-z-]*)(?:=(.*))?$/s.exec(word);
+    if (match === null) throw new UsageError(`unexpected argument '${word}'; see -help`);
+    const [, name, attached] = match as unknown as [string, string, string | undefined];
+    if (name === "help" || name === "version") return { mode: name, flags };
+    if (!known.includes(name)) throw new UsageError(`unknown flag ${word}; see -help`);
+    const value = attached ?? argv[++at];
+    if (value === undefined) throw new UsageError(`flag ${word} needs a value; see -help`);
+    flags.set(name, value);
+  }
+  return { mode: "serve", flags };
+}
+
+/** Puts the settings together. Throws UsageError or UnreadableConfig. */
+export function loadConfig(
+  flags: ReadonlyMap<string, string>,
+  environment: Readonly<Record<string, string | undefined>>,
+): Config {
+  const named = flags.get("config") ?? environment[`${VARIABLE_PREFIX}CONFIG`];
+  const file = named ?? (existsSync(DEFAULT_FILE) ? DEFAULT_FILE : undefined);
+  const config: Partial<Record<keyof Config, unknown>> = {};
+  for (const key of keys) config[key] = settings[key].parse(settings[key].unset);
+  if (file !== undefined) readFile(file, config);
+  for (const key of keys) {
+    const name = VARIABLE_PREFIX + settings[key].variable;
+    const text = environment[name];
+    if (text !== undefined) config[key] = parse(key, text, name);
+  }
+  for (const key of keys) {
+    const { flag } = settings[key];
+    const text = flag === undefined ? undefined : flags.get(flag);
+    if (text !== undefined) config[key] = parse(key, text, `-${flag}`);
+  }
+  return Object.freeze(config as unknown as Config);
+}
+
+function parse(key: keyof Config, text: string, where: string): unknown {
+  const { parse, allowed } = settings[key];
+  const value = parse(text);
+  if (value === undefined) throw new UsageError(`${where}: '${text}' must be ${allowed}`);
+  return value;
+}
+
+/** Reads the file into the config; errors name the file and the line. */
+function readFile(file: string, config: Partial<Record<keyof Config, unknown>>): void {
+  let text: string;
+  try {
+    text = readFileSync(file, "utf8");
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new UnreadableConfig(`cannot read the config file ${file}: ${code}`);
+  }
+  const lines = new LineCounter();
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
+  const at = (offset: number) => `${file}:${lines.linePos(offset).line}`;
+  const problem = document.errors[0] ?? document.warnings[0];
+  if (problem !== undefined) throw new UsageError(`${at(problem.pos[0])}: ${problem.message}`);
+
+  const visit = (node: Node | null, path: string, offset: number): void => {
+    const key = keys.find((candidate) => settings[candidate].path === path);
+    if (key !== undefined) {
+      if (!isScalar(node) || node.value === null) {
+        throw new UsageError(`${at(offset)}: ${path} must be ${settings[key].allowed}`);
+      }
+      config[key] = parse(key, node.source ?? String(node.value), `${at(offset)}: ${path}`);
+      return;
+    }
+    const isGroup =
+      path === "" || keys.some((other) => settings[other].path.startsWith(`${path}.`));
+    if (!isGroup) throw new UsageError(`${at(offset)}: unknown setting '${path}'`);
+    if (isEmpty(node)) return;
+    if (!isMap(node))
+      throw new UsageError(`${at(offset)}: ${path || "the file"} must hold settings`);
+    for (const { key: name, value } of node.items) {
+      const start = (name as Node).range?.[0] ?? offset;
+      visit(value as Node | null, path === "" ? String(name) : `${path}.${name}`, start);
+    }
+  };
+  visit(document.contents, "", 0);
+}
+
+function isEmpty(node: Node | null): boolean {
+  return node === null || (isScalar(node) && node.value === null);
+}
+
+function parseAddress(text: string): Address | undefined {
+  const match = /^(?:\[([0-9a-fA-F:.%]+)\]|([^\s:[\]]*)):([0-9]{1,5})$/.exec(text);
+  if (match === null) return undefined;
+  const port = Number(match[3]);
+  if (port > 65_535) return undefined;
+  return { host: (match[1] ?? match[2]) || undefined, port };
+}
+
+/** The text of -help. */
+export function helpText(version: string): string {
+  const rows = keys.map((key) => {
+    const { flag, path, variable, unset, help } = settings[key];
+    const name = flag === undefined ? "" : `-${flag}`;
+    return `  ${name.padEnd(8)}${path.padEnd(26)}${variable.padEnd(20)}${help} (${unset})`;
+  });
+  return `number-dispenser ${version}: a server that hands out unique numbers to any Redis client
+
+usage: number-dispenser [flags]
+
+  -addr host:port   address to listen on (default :6380, all interfaces)
+  -data dir         folder of the database (default ./data)
+  -config file      settings (default ${DEFAULT_FILE}, where it exists)
+  -help, -version   show this, or the version
+
+Flags take one dash or two. They win over the environment, that over the file, that over defaults.
+All settings, as flag, place in the file, variable (after ${VARIABLE_PREFIX}), meaning (default):
+
+${rows.join("\n")}
+
+Signals: SIGTERM and SIGINT save positions and stop the server (exit status 0).
+Exit status: 1 for what the environment refuses, 2 for bad usage.
+`;
+}

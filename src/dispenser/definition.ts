@@ -1,0 +1,130 @@
+/**
+ * What HSET says of a dispenser: the fields checked and made a Definition, or a Refusal that names
+ * what is wrong. Definitions never change; a redefinition makes a new one.
+ */
+
+import { quoted, Refusal } from "../refusal.ts";
+import { fixedWidth, NUMBER_MAX, plain } from "./line.ts";
+import type { NumberType, Shape, ShapeField } from "./numbers.ts";
+import { random } from "./random.ts";
+import { defaultStrategy, type StrategyName, strategyNames } from "./strategy.ts";
+
+/** The types of dispensers. A new one is its file and a line here. */
+const types: readonly NumberType[] = [random, fixedWidth, plain];
+
+export interface Definition extends Shape {
+  readonly type: NumberType;
+  readonly strategy: StrategyName;
+}
+
+/** Fields as a client gave them: names in lower case, values as they came. */
+export type Fields = ReadonlyMap<string, string>;
+
+const fieldNames = ["type", "length", "starting", "step", "auto_disk"];
+
+const LENGTH_MAX = 18n;
+const STEP_DEFAULT = 1n;
+
+/** The type with this code, if there is one. */
+export function typeOf(code: string): NumberType | undefined {
+  return types.find((type) => String(type.code) === code);
+}
+
+/** A definition from all its fields, defaults filled in. */
+export function define(fields: Fields): Definition | Refusal {
+  for (const name of fields.keys()) {
+    if (!fieldNames.includes(name)) return new Refusal(`ERR unknown field ${quoted(name)}`);
+  }
+  const code = fields.get("type");
+  if (code === undefined) return new Refusal("ERR type field is required");
+  const type = typeOf(code);
+  if (type === undefined) {
+    const allowed = types.map(({ code, title }) => `${code} (${title})`).join(", ");
+    return invalid("type", code, `must be one of ${allowed}`);
+  }
+  for (const name of ["length", "starting", "step"] as const) {
+    if (fields.has(name) && !type.fields.includes(name)) {
+      return new Refusal(`ERR '${name}' does not apply to type ${type.code}`);
+    }
+  }
+  const shape = shapeOf(type, fields);
+  if (shape instanceof Refusal) return shape;
+  const strategy = fields.get("auto_disk") ?? defaultStrategy;
+  if (!isStrategyName(strategy)) {
+    return invalid("auto_disk", strategy, `must be one of ${strategyNames.join(", ")}`);
+  }
+  return { type, ...shape, strategy };
+}
+
+/**
+ * A definition with some fields given anew. Only `auto_disk` may differ; any other change of a
+ * value is refused, naming the field and the dispenser.
+ */
+export function redefine(name: string, present: Definition, fields: Fields): Definition | Refusal {
+  const cannotChange = (field: string) =>
+    new Refusal(`ERR cannot change '${field}' of ${quoted(name)}: DEL it first`);
+
+  const type = typeOf(fields.get("type") ?? "");
+  if (type !== undefined && type !== present.type) return cannotChange("type");
+  const changed = define(new Map([...fieldsOf(present), ...fields]));
+  if (changed instanceof Refusal) return changed;
+  for (const field of changed.type.fields) {
+    if (changed[field] !== present[field]) return cannotChange(field);
+  }
+  return changed;
+}
+
+/** The fields that define a dispenser, defaults included, in the order of the documentation. */
+export function fieldsOf(definition: Definition): Map<string, string> {
+  const fields = new Map([["type", String(definition.type.code)]]);
+  for (const name of definition.type.fields) fields.set(name, String(definition[name]));
+  return fields.set("auto_disk", definition.strategy);
+}
+
+function shapeOf(type: NumberType, fields: Fields): Shape | Refusal {
+  let length = 0n;
+  if (type.fields.includes("length")) {
+    if (!fields.has("length")) return new Refusal("ERR length field is required");
+    const given = numberField(fields, "length", 0n, 1n, LENGTH_MAX);
+    if (given instanceof Refusal) return given;
+    length = given;
+  }
+  const starting = numberField(fields, "starting", 0n, 0n, type.largest(Number(length)));
+  if (starting instanceof Refusal) return starting;
+  const step = numberField(fields, "step", type.isLine ? STEP_DEFAULT : 0n, 1n, NUMBER_MAX);
+  if (step instanceof Refusal) return step;
+  return { length: Number(length), starting, step };
+}
+
+function numberField(
+  fields: Fields,
+  name: ShapeField,
+  unset: bigint,
+  smallest: bigint,
+  largest: bigint,
+): bigint | Refusal {
+  const text = fields.get(name);
+  if (text === undefined) return unset;
+  const value = parseNumber(text);
+  if (value === undefined || value < smallest || value > largest) {
+    return invalid(name, text, `must be a whole number from ${smallest} to ${largest}`);
+  }
+  return value;
+}
+
+/** A number of plain decimal digits, 0 to 2^63 - 1; undefined for anything else. */
+export function parseNumber(text: string): bigint | undefined {
+  if (!/^[0-9]+$/.test(text)) return undefined;
+  const significant = text.replace(/^0+(?=.)/, "");
+  if (significant.length > NUMBER_MAX.toString().length) return undefined;
+  const value = BigInt(significant);
+  return value <= NUMBER_MAX ? value : undefined;
+}
+
+function isStrategyName(text: string): text is StrategyName {
+  return strategyNames.some((name) => name === text);
+}
+
+function invalid(field: string, value: string, allowed: string): Refusal {
+  return new Refusal(`ERR invalid ${field} ${quoted(value)}: ${allowed}`);
+}

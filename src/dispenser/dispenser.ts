@@ -1,0 +1,301 @@
+/**
+ * One dispenser: its position on the line, its reservation, its counts. It works out numbers and
+ * says what must be committed; it commits nothing itself.
+ *
+ * Invariant: position = generated + wasted, so `wasted` is never kept but always the difference.
+ * Positions are exact (BigInt) where they meet the disk. While the server runs they are counted
+ * as plain numbers from `origin`, the position at which this life, or the last ADVANCE, began.
+ */
+
+import { assert } from "../assert.ts";
+import type { Definition } from "./definition.ts";
+import { numberAt } from "./line.ts";
+import type { Numbers } from "./numbers.ts";
+import { type Keeps, reserveAhead, type Strategy, segmentBeyond, strategies } from "./strategy.ts";
+
+/** What the disk knows of a dispenser's numbers. All three count numbers, from the line's start. */
+export interface Account {
+  /** Nothing at or above this position has left the server. Recovery resumes here. */
+  readonly reserved: bigint;
+  /** Numbers handed out, as of the commit. */
+  readonly generated: bigint;
+  /** Numbers skipped for good, as of the commit. */
+  readonly wasted: bigint;
+}
+
+/** A run of the line: positions `first` to `last`, both included. */
+export interface Segment {
+  readonly first: bigint;
+  readonly last: bigint;
+}
+
+/** What a commit shall write of a dispenser. */
+export interface Reservation {
+  readonly id: number;
+  readonly keeps: Keeps;
+  readonly account: Account;
+  /** The segment to add; undefined where the present one suffices. */
+  readonly segment: Segment | undefined;
+  /** Whether all that was kept of this dispenser before is to go: the strategy changed. */
+  readonly replaces: boolean;
+}
+
+/** A dispenser as recovery finds it; the account is undefined where nothing was ever kept. */
+export interface Recovered {
+  readonly account: Account | undefined;
+  /** Where the last segment ends: the first position behind it. */
+  readonly segmentEnd: bigint | undefined;
+}
+
+export interface Counts {
+  readonly generated: bigint;
+  readonly wasted: bigint;
+}
+
+const NEW: Account = { reserved: 0n, generated: 0n, wasted: 0n };
+
+export class Dispenser {
+  readonly id: number;
+  /** The name as a byte string (name.ts). */
+  readonly name: string;
+  definition: Definition;
+  /** Numbers taken since `origin`. */
+  taken = 0;
+  /** How far the committed reservation reaches, counted from `origin`. */
+  reserved = 0;
+  /** When `taken` gets here, the next run is to be reserved. */
+  refillAt = 0;
+  /** Whether numbers were taken since the counts were last looked through for saving. */
+  active = false;
+  /** Whether it is in the commit being gathered. */
+  staged = false;
+  /** Whether DEL took it: nothing more is written of it. */
+  removed = false;
+  /** Numbers that lay reserved when the last life crashed, and are lost. */
+  readonly skippedByCrash: bigint;
+
+  private strategy: Strategy;
+  private numbers: Numbers | undefined;
+  private origin: bigint;
+  /** Numbers the line still had at `origin`. */
+  private capacity = Number.POSITIVE_INFINITY;
+  private generatedAtOrigin: number;
+  private readonly generatedAtStart: number;
+  private generatedSaved: number;
+  private segmentEnd: bigint;
+  private replaces = false;
+  /** The reservation in the commit under way, counted from `origin`. */
+  private planned = 0;
+  private plannedSegmentEnd: bigint;
+  private plannedAtMs: number | undefined;
+  private takenAtPlan = 0;
+  /** What the counts of a line that starts over in memory do not show: all before this life. */
+  private hidden: Counts = { generated: 0n, wasted: 0n };
+
+  constructor(id: number, name: string, definition: Definition, recovered?: Recovered) {
+    const account = recovered?.account ?? NEW;
+    this.id = id;
+    this.name = name;
+    this.definition = definition;
+    this.strategy = strategies[definition.strategy];
+    this.origin = account.reserved;
+    this.generatedAtOrigin = Number(account.generated);
+    this.generatedAtStart = this.generatedAtOrigin;
+    this.generatedSaved = this.generatedAtOrigin;
+    this.segmentEnd = recovered?.segmentEnd ?? account.reserved;
+    this.plannedSegmentEnd = this.segmentEnd;
+    this.skippedByCrash = this.isLine ? account.reserved - account.generated - account.wasted : 0n;
+    if (this.keepsNothing) {
+      this.hidden = {
+        generated: account.generated,
+        wasted: this.isLine ? account.reserved - account.generated : 0n,
+      };
+    }
+    this.settle();
+  }
+
+  /** How many digits the next number has; 0 when the line is exhausted. */
+  get digits(): number {
+    if (this.taken === this.capacity) return 0;
+    this.numbers ??= this.definition.type.open(this.definition, this.position);
+    return this.numbers.digits;
+  }
+
+  /** How many numbers are left on the line, Infinity for a type without one. */
+  get remaining(): number {
+    return this.capacity - this.taken;
+  }
+
+  /** Hands out the next number: its `digits` ASCII digits go to `into[at]` and on. */
+  take(into: Uint8Array, at: number): void {
+    assert(this.digits > 0, "take() on an exhausted line");
+    this.taken++;
+    this.numbers!.next(into, at);
+  }
+
+  /** A number taken went to nobody: it counts as wasted. */
+  discard(): void {
+    this.generatedAtOrigin--;
+  }
+
+  /** Numbers handed out over the dispenser's life. */
+  private get generated(): number {
+    return this.generatedAtOrigin + this.taken;
+  }
+
+  /** The position that comes next; 0 for a type without a line. */
+  get position(): bigint {
+    return this.isLine ? this.origin + BigInt(this.taken) : 0n;
+  }
+
+  /** The number that comes next (on an exhausted line: that would), as GET writes it. */
+  get current(): string {
+    if (!this.isLine) return "0";
+    const number = numberAt(this.definition, this.position);
+    return number.toString().padStart(this.definition.length, "0");
+  }
+
+  /** The counts as INFO shows them. */
+  get counts(): Counts {
+    const { generated, wasted } = this.account(this.position);
+    return {
+      generated: generated - this.hidden.generated,
+      wasted: wasted - this.hidden.wasted,
+    };
+  }
+
+  /** Whether the disk does not know the counts as they are. */
+  get hasUnsavedCounts(): boolean {
+    return !this.keepsNothing && this.generated !== this.generatedSaved;
+  }
+
+  /** Whether the clean close has something to save. */
+  get needsClose(): boolean {
+    return this.hasUnsavedCounts || (this.strategy.exactAtClose && this.reserved > this.taken);
+  }
+
+  get isLine(): boolean {
+    return this.definition.type.isLine;
+  }
+
+  private get keepsNothing(): boolean {
+    return this.strategy.keeps === "definition";
+  }
+
+  /** Goes on at a later position; what lies between counts as wasted. */
+  advance(position: bigint): void {
+    assert(position >= this.position, "advance() goes only forwards");
+    const reserved = this.origin + BigInt(this.reservesInMemory ? 0 : this.reserved);
+    this.generatedAtOrigin = this.generated;
+    this.origin = position;
+    this.taken = 0;
+    this.takenAtPlan = 0;
+    this.reserved = reserved > position ? Number(reserved - position) : 0;
+    // A line in memory writes nothing but this: where it starts over from now on.
+    this.replaces ||= this.keepsNothing;
+    this.settle();
+  }
+
+  /** Changes the strategy. The next commit sets the reservation to the exact position. */
+  redefine(definition: Definition): void {
+    this.definition = definition;
+    this.strategy = strategies[definition.strategy];
+    this.hidden = { generated: 0n, wasted: 0n };
+    this.replaces = true;
+    this.reserved = this.taken;
+    this.settle();
+  }
+
+  /** A closure that brings the dispenser back to what it is now. */
+  remember(): () => void {
+    const fields = { ...this, numbers: undefined };
+    return () => void Object.assign(this, fields);
+  }
+
+  /** Works out what the next commit shall write; confirm() or abandon() must follow. */
+  plan(nowMs: number): Reservation {
+    this.planned = this.replaces ? this.taken : this.reserved;
+    let ahead = 0;
+    if (!this.reservesInMemory && !this.replaces && this.taken >= this.refillAt) {
+      const used = this.taken - this.takenAtPlan;
+      const spanMs = nowMs - (this.plannedAtMs ?? Number.NEGATIVE_INFINITY);
+      const handedOut = this.generated - this.generatedAtStart;
+      ahead = reserveAhead(this.strategy, handedOut, used, spanMs);
+      this.planned = Math.max(this.reserved, Math.min(this.capacity, this.taken + ahead));
+      this.plannedAtMs = nowMs;
+      this.takenAtPlan = this.taken;
+    }
+    return this.reservation(ahead);
+  }
+
+  /** What the clean close writes: the counts, and the exact position where the strategy says so. */
+  planClose(): Reservation {
+    this.planned = this.strategy.exactAtClose ? this.taken : this.reserved;
+    return this.reservation(0);
+  }
+
+  /** The commit of what was planned succeeded: memory follows the disk. */
+  confirm(): void {
+    this.reserved = this.planned;
+    this.segmentEnd = this.plannedSegmentEnd;
+    this.generatedSaved = this.generated;
+    this.replaces = false;
+    this.settle();
+  }
+
+  /** The commit failed: what was taken beyond the reservation comes back, to be the next again. */
+  abandon(): void {
+    if (this.taken <= this.reserved) return;
+    this.taken = this.reserved;
+    this.numbers?.seek(this.position);
+  }
+
+  /** Whether numbers leave without the disk being asked: a line in memory, and type 1. */
+  private get reservesInMemory(): boolean {
+    return this.keepsNothing || !this.isLine;
+  }
+
+  /** Sets what follows from origin, taken, reserved and the strategy. */
+  private settle(): void {
+    if (this.isLine) {
+      const positions = this.definition.type.positions(this.definition);
+      const left = positions > this.origin ? positions - this.origin : 0n;
+      this.capacity = Number(left < Number.MAX_SAFE_INTEGER ? left : Number.MAX_SAFE_INTEGER);
+    }
+    if (this.numbers !== undefined && this.taken === 0) this.numbers.seek(this.position);
+    if (this.reservesInMemory) this.reserved = Number.POSITIVE_INFINITY;
+    const ahead = this.reserved - this.taken;
+    this.refillAt =
+      this.reserved >= this.capacity || this.reservesInMemory
+        ? Number.POSITIVE_INFINITY
+        : this.taken + Math.max(1, Math.ceil(ahead / 2));
+  }
+
+  private account(reserved: bigint): Account {
+    const generated = BigInt(this.generated);
+    return { reserved, generated, wasted: this.isLine ? this.position - generated : 0n };
+  }
+
+  private reservation(ahead: number): Reservation {
+    const inMemory = this.reservesInMemory;
+    const reserved = inMemory ? this.position : this.origin + BigInt(this.planned);
+    const keeps = this.isLine ? this.strategy.keeps : "position";
+    let segment: Segment | undefined;
+    this.plannedSegmentEnd = this.replaces ? reserved : this.segmentEnd;
+    // Where segments are the reservation, one must stand there from the start, even an empty one.
+    const grows = reserved > this.plannedSegmentEnd || (this.replaces && keeps === "segments");
+    if (grows && (keeps === "segments" || keeps === "checkpoint")) {
+      const beyond = segmentBeyond(this.strategy, ahead);
+      const end = this.origin + BigInt(Math.min(this.capacity, this.planned + beyond));
+      segment = { first: this.plannedSegmentEnd, last: end - 1n };
+      this.plannedSegmentEnd = end;
+    }
+    return {
+      id: this.id,
+      keeps,
+      account: this.account(reserved),
+      segment,
+      replaces: this.replaces,
+    };
+  }
+}

@@ -1,0 +1,113 @@
+/**
+ * The line of an increment dispenser: starting + step * k, exact to 2^63 - 1.
+ *
+ * The next number is kept as its decimal digits, and going one on is an addition on them, as an
+ * odometer does it: no BigInt and no text is made for a number handed out, and numbers above 2^53
+ * cost what small ones cost. BigInt serves only where the line is entered (seek).
+ */
+
+import type { Numbers, NumberType, Shape } from "./numbers.ts";
+
+/** The largest number there is: 2^63 - 1. */
+export const NUMBER_MAX = 2n ** 63n - 1n;
+
+/** One more than DIGITS_MAX: a step from the last number may carry past 2^63 - 1. */
+const WHEELS = 20;
+const ZERO = 48;
+const NINE = 57;
+
+/** The number at a position of the line, whether or not it still fits. */
+export function numberAt(shape: Shape, position: bigint): bigint {
+  return shape.starting + shape.step * position;
+}
+
+/** The first position whose number is at least `number`. */
+export function positionOf(shape: Shape, number: bigint): bigint {
+  if (number <= shape.starting) return 0n;
+  return (number - shape.starting + shape.step - 1n) / shape.step;
+}
+
+/** Fixed-width increment: the line, padded with zeros on the left to `length` digits. */
+export const fixedWidth: NumberType = {
+  code: 2,
+  title: "fixed-width increment",
+  isLine: true,
+  fields: ["length", "starting", "step"],
+  largest: (length) => 10n ** BigInt(length) - 1n,
+  positions: (shape) => countUpTo(shape, fixedWidth.largest(shape.length)),
+  open: (shape, position) => new Line(shape, position),
+};
+
+/** Plain increment: the line, unpadded. */
+export const plain: NumberType = {
+  code: 3,
+  title: "plain increment",
+  isLine: true,
+  fields: ["starting", "step"],
+  largest: () => NUMBER_MAX,
+  positions: (shape) => countUpTo(shape, NUMBER_MAX),
+  open: (shape, position) => new Line(shape, position),
+};
+
+function countUpTo(shape: Shape, largest: bigint): bigint {
+  return shape.starting > largest ? 0n : (largest - shape.starting) / shape.step + 1n;
+}
+
+class Line implements Numbers {
+  private readonly shape: Shape;
+  /** The next number, one ASCII digit a wheel, the units last. */
+  private readonly wheels = new Uint8Array(WHEELS);
+  /** The step's digits as values 0 to 9, the units last. */
+  private readonly stepDigits: Uint8Array;
+  /** The first wheel that is shown. */
+  private first = 0;
+
+  constructor(shape: Shape, position: bigint) {
+    this.shape = shape;
+    this.stepDigits = Uint8Array.from(shape.step.toString(), Number);
+    this.seek(position);
+  }
+
+  get digits(): number {
+    return WHEELS - this.first;
+  }
+
+  next(into: Uint8Array, at: number): void {
+    const wheels = this.wheels;
+    let to = at;
+    for (let wheel = this.first; wheel < WHEELS; wheel++) into[to++] = wheels[wheel]!;
+    this.turn();
+  }
+
+  seek(position: bigint): void {
+    const text = numberAt(this.shape, position).toString().padStart(WHEELS, "0");
+    let first = WHEELS - Math.max(1, this.shape.length);
+    for (let wheel = 0; wheel < WHEELS; wheel++) {
+      const digit = text.charCodeAt(wheel);
+      this.wheels[wheel] = digit;
+      if (digit !== ZERO && wheel < first) first = wheel;
+    }
+    this.first = first;
+  }
+
+  /** Adds the step, carrying to the left. */
+  private turn(): void {
+    const wheels = this.wheels;
+    const stepDigits = this.stepDigits;
+    let wheel = WHEELS;
+    let from = stepDigits.length;
+    let carry = 0;
+    while (from > 0 || carry > 0) {
+      wheel--;
+      let digit = wheels[wheel]! + carry;
+      if (from > 0) digit += stepDigits[--from]!;
+      carry = 0;
+      if (digit > NINE) {
+        digit -= 10;
+        carry = 1;
+      }
+      wheels[wheel] = digit;
+    }
+    if (wheel < this.first) this.first = wheel;
+  }
+}

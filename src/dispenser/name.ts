@@ -1,0 +1,29 @@
+/**
+ * Names of dispensers. Inside the server a name, like every text from a client, is a byte string:
+ * one character for each byte (latin1), so that no two different byte sequences become one name.
+ */
+
+export const NAME_BYTES_MAX = 255;
+
+const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+const forbidden = /[\p{Cc}\p{White_Space}]/u;
+
+/** Whether a byte string may name a dispenser: 1 to 255 bytes of UTF-8, no control or space. */
+export function isName(bytes: string): boolean {
+  if (bytes.length === 0 || bytes.length > NAME_BYTES_MAX) return false;
+  try {
+    return !forbidden.test(utf8.decode(Buffer.from(bytes, "latin1")));
+  } catch {
+    return false;
+  }
+}
+
+/** A byte string as text, for people and for SQL. */
+export function toText(bytes: string): string {
+  return Buffer.from(bytes, "latin1").toString("utf8");
+}
+
+/** A text as the byte string of its UTF-8. */
+export function toBytes(text: string): string {
+  return Buffer.from(text, "utf8").toString("latin1");
+}

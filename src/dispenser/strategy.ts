@@ -1,0 +1,102 @@
+/**
+ * The five strategies of `auto_disk` as data over one mechanism: what stands on disk, how far
+ * ahead of the numbers handed out a reservation may reach, what the clean close saves.
+ */
+
+export const strategyNames = [
+  "memory",
+  "pre-base",
+  "pre-checkpoint",
+  "elegant_close",
+  "pre_close",
+] as const;
+
+export type StrategyName = (typeof strategyNames)[number];
+
+/** What of a line stands on disk beside its definition. */
+export type Keeps =
+  /** Nothing while the server runs: the position row stays where the line became `memory`. */
+  | "definition"
+  /** Rows of segments; the end of the last one is the reservation. */
+  | "segments"
+  /** Rows of segments, and inside them a checkpoint, which is the reservation. */
+  | "checkpoint"
+  /** The position itself. */
+  | "position";
+
+export interface Strategy {
+  readonly name: StrategyName;
+  readonly keeps: Keeps;
+  /**
+   * How many numbers handed out in this life pay for one that may lie reserved ahead and be
+   * wasted; Infinity where none may. A bound b on waste / (handed out + waste) is
+   * waste <= handed out * b / (1 - b), so 50 % is 1 and 5 % is 19.
+   */
+  readonly handedOutPerAhead: number;
+  /** Whether the clean close lowers the reservation to the exact position. */
+  readonly exactAtClose: boolean;
+}
+
+export const strategies: Record<StrategyName, Strategy> = {
+  memory: {
+    name: "memory",
+    keeps: "definition",
+    handedOutPerAhead: Number.POSITIVE_INFINITY,
+    exactAtClose: false,
+  },
+  "pre-base": {
+    name: "pre-base",
+    keeps: "segments",
+    handedOutPerAhead: 1,
+    exactAtClose: false,
+  },
+  "pre-checkpoint": {
+    name: "pre-checkpoint",
+    keeps: "checkpoint",
+    handedOutPerAhead: 19,
+    exactAtClose: false,
+  },
+  elegant_close: {
+    name: "elegant_close",
+    keeps: "position",
+    handedOutPerAhead: Number.POSITIVE_INFINITY,
+    exactAtClose: false,
+  },
+  pre_close: {
+    name: "pre_close",
+    keeps: "checkpoint",
+    handedOutPerAhead: 19,
+    exactAtClose: true,
+  },
+};
+
+export const defaultStrategy: StrategyName = "elegant_close";
+
+/** A reservation reaches about what this much time of the recent rate will use. */
+const HORIZON_MS = 50;
+/** Shorter spans between two reservations say nothing about the rate. */
+const SPAN_MIN_MS = 1;
+/** A checkpoint strategy's segment holds about this many checkpoints. */
+const CHECKPOINTS_PER_SEGMENT = 10;
+
+/**
+ * How many numbers to reserve ahead: about what the next tens of milliseconds will use, and one
+ * always, but never more than the waste bound allows.
+ *
+ * `handedOut` counts this life; `used` were taken in the `spanMs` since the last reservation.
+ */
+export function reserveAhead(
+  strategy: Strategy,
+  handedOut: number,
+  used: number,
+  spanMs: number,
+): number {
+  const budget = Math.floor(handedOut / strategy.handedOutPerAhead);
+  const wanted = Math.ceil((used * HORIZON_MS) / Math.max(spanMs, SPAN_MIN_MS));
+  return Math.min(budget, Math.max(1, wanted));
+}
+
+/** How far past its reservation a new segment reaches, when the reservation reaches `ahead`. */
+export function segmentBeyond(strategy: Strategy, ahead: number): number {
+  return strategy.keeps === "checkpoint" ? Math.max(1, ahead) * (CHECKPOINTS_PER_SEGMENT - 1) : 0;
+}

@@ -1,0 +1,266 @@
+/**
+ * All dispensers by name, and the one commit a turn. Commands change dispensers in memory at once
+ * and stage what the disk must know; commit() makes the staged durable, or takes it all back.
+ *
+ * Invariant: whatever depends on something staged answers only after commit number `gathering`,
+ * which dependsOn() tells. The caller holds such a reply, and makes it an error if that commit
+ * fails. Names are byte strings (dispenser/name.ts).
+ */
+
+import { assert } from "./assert.ts";
+import { define, type Fields, redefine } from "./dispenser/definition.ts";
+import { Dispenser } from "./dispenser/dispenser.ts";
+import { positionOf } from "./dispenser/line.ts";
+import { isName } from "./dispenser/name.ts";
+import { quoted, Refusal } from "./refusal.ts";
+import { StorageUnavailable, type Store } from "./store/store.ts";
+
+/** The background saves at most so many counts in one commit. */
+const COUNTS_PER_COMMIT_MAX = 1000;
+
+export const notFound = new Refusal("ERR dispenser not found");
+export const exhausted = new Refusal("ERR number range exhausted");
+
+export interface Skipped {
+  readonly name: string;
+  readonly numbers: bigint;
+}
+
+export interface EngineOptions {
+  /** A clock that only goes forwards, in milliseconds. */
+  readonly now: () => number;
+  /** Called when there is something to commit: commit() has to be called in this turn. */
+  readonly onStaged: () => void;
+}
+
+export class Engine {
+  /** The number of the commit that is being gathered. */
+  gathering = 1;
+  private readonly store: Store;
+  private readonly now: () => number;
+  private readonly onStaged: () => void;
+  private readonly byName = new Map<string, Dispenser>();
+  /** The dispensers in the order of their ids; undefined when names changed since it was made. */
+  private sorted: readonly Dispenser[] | undefined;
+  private lastId = 0;
+  /** Dispensers to plan for the commit being gathered. */
+  private staged: Dispenser[] = [];
+  /** Names whose definition, existence or position the commit being gathered changes. */
+  private readonly changed = new Set<string>();
+  /** How to take back, last first, what `changed` names. */
+  private undo: (() => void)[] = [];
+  private hasStaged = false;
+  /** Dispensers that may have counts the disk does not know. */
+  private active: Dispenser[] = [];
+
+  constructor(store: Store, options: EngineOptions) {
+    this.store = store;
+    this.now = options.now;
+    this.onStaged = options.onStaged;
+    for (const { id, name, definition, ...recovered } of store.load()) {
+      this.byName.set(name, new Dispenser(id, name, definition, recovered));
+      this.lastId = Math.max(this.lastId, id);
+    }
+  }
+
+  get size(): number {
+    return this.byName.size;
+  }
+
+  /** What the last life's crash cost each dispenser that lost numbers. */
+  *skippedByCrash(): Iterable<Skipped> {
+    for (const { name, skippedByCrash } of this.byName.values()) {
+      if (skippedByCrash > 0n) yield { name, numbers: skippedByCrash };
+    }
+  }
+
+  find(name: string): Dispenser | undefined {
+    return this.byName.get(name);
+  }
+
+  /** All dispensers, in the order they were made in. */
+  all(): readonly Dispenser[] {
+    this.sorted ??= [...this.byName.values()].sort((a, b) => a.id - b.id);
+    return this.sorted;
+  }
+
+  /** The commit that an answer about this name has to wait for; 0 for none. */
+  dependsOn(name: string, dispenser: Dispenser | undefined): number {
+    if (this.changed.size > 0 && this.changed.has(name)) return this.gathering;
+    return dispenser !== undefined && dispenser.taken > dispenser.reserved ? this.gathering : 0;
+  }
+
+  /** The commit that an answer about all names has to wait for; 0 for none. */
+  dependsOnNames(): number {
+    return this.changed.size > 0 ? this.gathering : 0;
+  }
+
+  /** Hands out the next number of a line that has one (digits > 0), into `into[at]` and on. */
+  take(dispenser: Dispenser, into: Uint8Array, at: number): void {
+    dispenser.take(into, at);
+    if (dispenser.taken >= dispenser.refillAt && !dispenser.staged) this.stage(dispenser);
+    if (!dispenser.active) {
+      dispenser.active = true;
+      this.active.push(dispenser);
+    }
+  }
+
+  /** HSET: defines a dispenser or redefines one. Answers how many fields were set first. */
+  define(name: string, fields: Fields): number | Refusal {
+    if (!isName(name)) return new Refusal("ERR invalid dispenser name");
+    const present = this.byName.get(name);
+    if (present !== undefined) return this.redefine(present, fields);
+    const definition = define(fields);
+    if (definition instanceof Refusal) return definition;
+    const id = ++this.lastId;
+    this.rename(name, new Dispenser(id, name, definition));
+    this.store.stage({ kind: "define", id, name, definition });
+    return fields.size;
+  }
+
+  private redefine(dispenser: Dispenser, fields: Fields): number | Refusal {
+    const { id, name } = dispenser;
+    const definition = redefine(name, dispenser.definition, fields);
+    if (definition instanceof Refusal) return definition;
+    if (definition.strategy !== dispenser.definition.strategy) {
+      this.change(name, dispenser.remember());
+      dispenser.redefine(definition);
+      this.store.stage({ kind: "define", id, name, definition });
+      this.stage(dispenser);
+    }
+    return 0;
+  }
+
+  /** DEL: whether there was such a dispenser. */
+  remove(name: string): boolean {
+    const dispenser = this.byName.get(name);
+    if (dispenser === undefined) return false;
+    dispenser.removed = true;
+    this.rename(name, undefined);
+    this.store.stage({ kind: "remove", id: dispenser.id });
+    return true;
+  }
+
+  /** ADVANCE: the line goes on at its first number >= `number`. */
+  advance(dispenser: Dispenser, number: bigint): Refusal | undefined {
+    const { definition, name } = dispenser;
+    const { type } = definition;
+    if (!type.isLine) return new Refusal(`ERR ADVANCE does not apply to type ${type.code}`);
+    const position = positionOf(definition, number);
+    if (position <= dispenser.position) return dispenser.digits > 0 ? undefined : exhausted;
+    if (position >= type.positions(definition)) {
+      return new Refusal(
+        `${exhausted.message}: ${quoted(name)} has no number from ${number} on, and stays where it is`,
+      );
+    }
+    this.change(name, dispenser.remember());
+    dispenser.advance(position);
+    this.stage(dispenser);
+    return undefined;
+  }
+
+  /** Gives a name another dispenser, or none. */
+  private rename(name: string, dispenser: Dispenser | undefined): void {
+    const before = this.byName.get(name);
+    this.put(name, dispenser);
+    this.change(name, () => {
+      this.put(name, before);
+      if (before !== undefined) before.removed = false;
+    });
+  }
+
+  private put(name: string, dispenser: Dispenser | undefined): void {
+    if (dispenser === undefined) this.byName.delete(name);
+    else this.byName.set(name, dispenser);
+    this.sorted = undefined;
+  }
+
+  private change(name: string, undo: () => void): void {
+    this.changed.add(name);
+    this.undo.push(undo);
+    this.announce();
+  }
+
+  private stage(dispenser: Dispenser): void {
+    if (dispenser.staged) return;
+    dispenser.staged = true;
+    this.staged.push(dispenser);
+    this.announce();
+  }
+
+  private announce(): void {
+    if (this.hasStaged) return;
+    this.hasStaged = true;
+    this.onStaged();
+  }
+
+  /**
+   * Makes what is staged durable, and begins to gather the next commit. Answers undefined, or why
+   * nothing was written: everything staged is then as it was before.
+   * Throws StorageBroken, after which nothing may be answered.
+   */
+  commit(): Refusal | undefined {
+    if (!this.hasStaged) return undefined;
+    const nowMs = this.now();
+    const planned = this.staged.filter((dispenser) => !dispenser.removed);
+    for (const dispenser of planned) {
+      this.store.stage({ kind: "reserve", reservation: dispenser.plan(nowMs) });
+    }
+    const failure = this.attempt(() => this.store.commit());
+    if (failure === undefined) {
+      for (const dispenser of planned) dispenser.confirm();
+    } else {
+      for (const undo of this.undo.reverse()) undo();
+      for (const dispenser of this.staged) dispenser.abandon();
+    }
+    for (const dispenser of this.staged) {
+      dispenser.staged = false;
+      assert(
+        dispenser.removed || dispenser.taken <= dispenser.reserved,
+        "taken past the reservation",
+      );
+    }
+    this.staged = [];
+    this.undo = [];
+    this.changed.clear();
+    this.hasStaged = false;
+    this.gathering++;
+    return failure;
+  }
+
+  /** Housekeeping of the store. Answers why it could not be done now. */
+  maintain(): Refusal | undefined {
+    return this.attempt(() => this.store.maintain());
+  }
+
+  private attempt(work: () => void): Refusal | undefined {
+    try {
+      work();
+      return undefined;
+    } catch (error) {
+      if (!(error instanceof StorageUnavailable)) throw error;
+      return new Refusal(`ERR storage unavailable: ${error.message}`);
+    }
+  }
+
+  /** Stages counts that the disk does not know; uniqueness does not depend on them. */
+  stageCounts(): void {
+    const batch = this.active.splice(0, COUNTS_PER_COMMIT_MAX);
+    for (const dispenser of batch) {
+      dispenser.active = false;
+      if (dispenser.hasUnsavedCounts && !dispenser.removed) this.stage(dispenser);
+    }
+  }
+
+  /** The clean close. No number may be taken after it. Throws what Store.close() throws. */
+  close(): void {
+    assert(!this.hasStaged, "close() with a commit under way");
+    for (const dispenser of this.byName.values()) {
+      if (dispenser.needsClose) {
+        this.store.stage({ kind: "reserve", reservation: dispenser.planClose() });
+      }
+    }
+    this.byName.clear();
+    this.store.close();
+  }
+}

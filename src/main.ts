@@ -1,0 +1,120 @@
+/** The program: flags, wiring, signals, exit statuses. */
+
+import {
+  type Config,
+  helpText,
+  loadConfig,
+  parseArguments,
+  UnreadableConfig,
+  UsageError,
+} from "./config.ts";
+import { toText } from "./dispenser/name.ts";
+import { Engine } from "./engine.ts";
+import { createLog, type Log } from "./log.ts";
+import { Listener } from "./server/listener.ts";
+import { openSqliteStore } from "./store/sqlite.ts";
+import { StorageBroken, StorageRefused } from "./store/store.ts";
+import { version } from "./version.ts";
+
+const EXIT_ENVIRONMENT = 1;
+const EXIT_USAGE = 2;
+
+/** The log names at most so many dispensers that lost numbers in a crash. */
+const SKIPPED_SHOWN_MAX = 100;
+
+function run(): void {
+  const { mode, flags } = parseArguments(process.argv.slice(2));
+  if (mode === "help") process.stdout.write(helpText(version));
+  else if (mode === "version") process.stdout.write(`number-dispenser ${version}\n`);
+  else serve(loadConfig(flags, process.env));
+}
+
+function serve(config: Config): void {
+  const startedAtMs = performance.now();
+  const now = () => performance.now();
+  const log = createLog(config.logLevel, config.logFormat);
+  const fatal = (error: unknown): never => {
+    log.error("stopped: no number leaves any more; the next start recovers", faultOf(error));
+    process.exit(EXIT_ENVIRONMENT);
+  };
+  process.on("uncaughtException", fatal);
+  process.on("unhandledRejection", fatal);
+
+  const store = openSqliteStore(config.dataDir, config);
+  const engine = new Engine(store, { now, onStaged: () => listener.scheduleTurn() });
+  if (store.crashed) logCrash(log, engine);
+
+  let isStopping = false;
+  const stop = (reason: string): void => {
+    if (isStopping) return;
+    isStopping = true;
+    log.info("stopping", { reason });
+    listener.stop().then(
+      () => {
+        log.info("stopped, all positions saved");
+        process.exit(0);
+      },
+      (error: unknown) => {
+        log.error("the clean close could not be saved: it counts as a crash", faultOf(error));
+        process.exit(EXIT_ENVIRONMENT);
+      },
+    );
+  };
+  const listener = new Listener({ config, engine, log, now, onShutdown: stop, onFatal: fatal });
+  try {
+    listener.start();
+  } catch (error) {
+    engine.close();
+    throw new StorageRefused(
+      `cannot listen on ${addressText(config, config.addr.port)}: ${whyNot(error)}`,
+    );
+  }
+  for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => stop(signal));
+  log.info("ready", {
+    version,
+    address: addressText(config, listener.port),
+    data: config.dataDir,
+    dispensers: engine.size,
+    started_in_ms: Math.round(performance.now() - startedAtMs),
+  });
+}
+
+function addressText({ addr }: Config, port: number): string {
+  const host = addr.host ?? "";
+  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
+function whyNot(error: unknown): string {
+  const { code, message } = error as NodeJS.ErrnoException;
+  if (code === "EADDRINUSE") return "the address is in use";
+  if (code === "EACCES") return "permission denied";
+  return message;
+}
+
+function logCrash(log: Log, engine: Engine): void {
+  let dispensers = 0;
+  let numbers = 0n;
+  for (const skipped of engine.skippedByCrash()) {
+    dispensers++;
+    numbers += skipped.numbers;
+    if (dispensers > SKIPPED_SHOWN_MAX) continue;
+    log.warning("numbers skipped", { dispenser: toText(skipped.name), numbers: skipped.numbers });
+  }
+  log.warning("recovered from a crash", { dispensers_that_skipped: dispensers, numbers });
+}
+
+/** What the log says of an error: its message where that is meant for the operator. */
+function faultOf(error: unknown): { error: string } {
+  if (error instanceof StorageBroken) return { error: error.message };
+  return { error: error instanceof Error ? (error.stack ?? error.message) : String(error) };
+}
+
+try {
+  run();
+} catch (error) {
+  const isUsage = error instanceof UsageError;
+  if (!isUsage && !(error instanceof StorageRefused) && !(error instanceof UnreadableConfig))
+    throw error;
+  process.stderr.write(`number-dispenser: ${error.message}\n`);
+  process.exit(isUsage ? EXIT_USAGE : EXIT_ENVIRONMENT);
+}

@@ -1,0 +1,21 @@
+/**
+ * A client's mistake, as a value: what the engine answers instead of doing the thing. It becomes
+ * an error reply at the edge. The message starts with the error code ("ERR …"), names what was
+ * wrong with which value and what is allowed, and is ASCII but for the values it quotes.
+ */
+export class Refusal {
+  readonly message: string;
+
+  constructor(message: string) {
+    this.message = message;
+  }
+}
+
+const QUOTED_BYTES_MAX = 128;
+
+/** A client's own value in quotes, cut to a length that an error line can bear. */
+export function quoted(value: string): string {
+  return value.length <= QUOTED_BYTES_MAX
+    ? `'${value}'`
+    : `'${value.slice(0, QUOTED_BYTES_MAX)}...'`;
+}

@@ -1,0 +1,163 @@
+/**
+ * Bytes into requests. The framer admits whole requests; redis-parser takes them apart. A GET of
+ * one name, the request there is most of, is recognised as it stands and needs neither: the fast
+ * lane. Both ways give the same answer on every input, which test/resp/decode.test.ts checks.
+ *
+ * Texts are byte strings: one character for each byte.
+ */
+
+import RedisParser from "redis-parser";
+import { assert } from "../assert.ts";
+import { BROKEN, Framer, INCOMPLETE, INLINE, type RequestLimits } from "./frame.ts";
+import { splitLine } from "./inline.ts";
+
+/** What next() found. */
+export const NOTHING = 0;
+/** A GET of the name in `name`. */
+export const GET = 1;
+/** A request of the arguments in `args`, at least one. */
+export const REQUEST = 2;
+/** Not a request: `error` says why, and nothing more can be read. */
+export const FAILED = 3;
+
+/** "*2\r\n$3\r\nGET\r\n$": how a GET begins. */
+const GET_HEAD = Buffer.from("*2\r\n$3\r\nget\r\n$");
+const GET_HEAD_BYTES = GET_HEAD.length;
+/** The letters of GET in the head: these may be in either case. */
+const LETTERS_FROM = 8;
+const LETTERS_TO = 11;
+const LOWER_CASE = 32;
+/** A name of up to two digits of length takes the fast lane. */
+const FAST_NAME_BYTES_MAX = 99;
+
+const CR = 13;
+const LF = 10;
+const ZERO = 48;
+const NINE = 57;
+
+const EMPTY = Buffer.alloc(0);
+
+export class Decoder {
+  name = "";
+  args: readonly string[] = [];
+  error = "";
+  private readonly framer: Framer;
+  private bytes: Buffer = EMPTY;
+  private start = 0;
+  private end = 0;
+  /** Whether `bytes` is this decoder's own and has room to append, or a chunk as it came. */
+  private owned = false;
+
+  constructor(limits: RequestLimits) {
+    this.framer = new Framer(limits);
+  }
+
+  /** Bytes held for requests not yet taken by next(). */
+  get pending(): number {
+    return this.end - this.start;
+  }
+
+  /** Adds what arrived. The decoder keeps the chunk: it must not change any more. */
+  push(chunk: Buffer): void {
+    if (this.start === this.end) {
+      this.bytes = chunk;
+      this.start = 0;
+      this.end = chunk.length;
+      this.owned = false;
+      return;
+    }
+    if (!this.owned || this.end + chunk.length > this.bytes.length) {
+      const grown = Buffer.allocUnsafe(2 * (this.pending + chunk.length));
+      this.bytes.copy(grown, 0, this.start, this.end);
+      this.end -= this.start;
+      this.start = 0;
+      this.bytes = grown;
+      this.owned = true;
+    }
+    chunk.copy(this.bytes, this.end);
+    this.end += chunk.length;
+  }
+
+  /** The next request: NOTHING, GET, REQUEST or FAILED. */
+  next(): number {
+    if (this.error !== "") return FAILED;
+    for (;;) {
+      if (!this.framer.isUnderWay && this.matchGet()) return GET;
+      const found = this.framer.scan(this.bytes, this.start, this.end);
+      if (found === INCOMPLETE) return this.nothing();
+      if (found === BROKEN) return this.failed(this.framer.error);
+      const from = this.start;
+      this.start += this.framer.length;
+      const args =
+        found === INLINE
+          ? splitLine(this.bytes.toString("latin1", from, this.start - 1))
+          : takeApart(this.bytes.subarray(from, this.start));
+      if (args === undefined) return this.failed("Protocol error: unbalanced quotes in request");
+      if (args.length === 0) continue;
+      this.args = args;
+      return REQUEST;
+    }
+  }
+
+  private nothing(): number {
+    // What was decoded is let go of, so that an idle connection holds no chunk.
+    if (this.start === this.end) {
+      this.bytes = EMPTY;
+      this.start = 0;
+      this.end = 0;
+    }
+    return NOTHING;
+  }
+
+  private failed(error: string): number {
+    this.error = error;
+    this.bytes = EMPTY;
+    this.start = 0;
+    this.end = 0;
+    return FAILED;
+  }
+
+  /** The fast lane: a whole GET of one name at the start of what is there. */
+  private matchGet(): boolean {
+    const { bytes, start, end } = this;
+    if (start + GET_HEAD_BYTES + 3 > end) return false;
+    for (let at = 0; at < GET_HEAD_BYTES; at++) {
+      const byte = bytes[start + at]!;
+      const folded = at >= LETTERS_FROM && at < LETTERS_TO ? byte | LOWER_CASE : byte;
+      if (folded !== GET_HEAD[at]) return false;
+    }
+    let at = start + GET_HEAD_BYTES;
+    const digit = bytes[at++]! - ZERO;
+    if (digit < 1 || digit > 9) return false;
+    let nameBytes = digit;
+    if (bytes[at]! >= ZERO && bytes[at]! <= NINE) nameBytes = digit * 10 + (bytes[at++]! - ZERO);
+    assert(nameBytes <= FAST_NAME_BYTES_MAX, "two digits make at most 99");
+    const nameAt = at + 2;
+    const nameEnd = nameAt + nameBytes;
+    if (nameEnd + 2 > end || bytes[at] !== CR || bytes[at + 1] !== LF) return false;
+    if (bytes[nameEnd] !== CR || bytes[nameEnd + 1] !== LF) return false;
+    this.name = bytes.toString("latin1", nameAt, nameEnd);
+    this.start = nameEnd + 2;
+    return true;
+  }
+}
+
+let taken: unknown;
+const parser = new RedisParser({
+  returnBuffers: true,
+  returnReply: (reply) => {
+    taken = reply;
+  },
+  returnError: (error) => {
+    throw error;
+  },
+});
+
+/** The arguments of one whole multibulk request. */
+function takeApart(request: Buffer): string[] {
+  taken = undefined;
+  parser.execute(request);
+  // An array of less than one argument parses to null or to nothing: it asks for nothing.
+  if (!Array.isArray(taken)) return [];
+  return taken.map((argument: Buffer) => argument.toString("latin1"));
+}

@@ -1,0 +1,80 @@
+/**
+ * What a command is, and what it may ask of the connection and the server it runs in: an
+ * interface without code. The table is in commands.ts.
+ */
+
+import type { Config } from "../config.ts";
+import type { Engine } from "../engine.ts";
+import type { Replies } from "../resp/encode.ts";
+
+/** The connection a command came on. */
+export interface Session {
+  readonly id: number;
+  /** "host:port" of the client. */
+  readonly address: string;
+  readonly connectedAtMs: number;
+  /** Whether it may stop the server: it is on the loopback interface. */
+  readonly isAdministrator: boolean;
+  readonly replies: Replies;
+  /** What the client calls itself and its library; empty until it says so. */
+  name: string;
+  library: string;
+  libraryVersion: string;
+  /** Whether the connection ends after this reply. */
+  closes: boolean;
+  /** The reply of the command under way waits for this commit; 0 for none. */
+  dependsOn: number;
+  /** What to do if that commit fails, beside answering the error. */
+  onFailure: (() => void) | undefined;
+}
+
+/** The server around the commands. */
+export interface Server {
+  readonly config: Config;
+  readonly port: number;
+  /** A clock that only goes forwards, in milliseconds. */
+  readonly now: () => number;
+  readonly startedAtMs: number;
+  readonly sessions: ReadonlySet<Session>;
+  readonly counters: {
+    connections: number;
+    refusedConnections: number;
+    commands: number;
+    commits: number;
+  };
+  /** Why the last commit failed; undefined while storage works. */
+  readonly storageTrouble: string | undefined;
+  /** Begins the clean shutdown. */
+  shutdown(reason: string): void;
+}
+
+export interface Call {
+  readonly engine: Engine;
+  readonly server: Server;
+  readonly session: Session;
+  readonly replies: Replies;
+  /** The words behind the command's name, as byte strings. */
+  readonly args: readonly string[];
+}
+
+/** Flags of COMMAND, as in Redis. */
+export type CommandFlag =
+  | "write"
+  | "readonly"
+  | "admin"
+  | "fast"
+  | "loading"
+  | "stale"
+  | "noscript";
+
+export interface Command {
+  readonly name: string;
+  /** Words with the name; negative: at least so many. */
+  readonly arity: number;
+  readonly flags: readonly CommandFlag[];
+  /** First and last word that is a name of a dispenser (-1: to the end); 0 for none. */
+  readonly keys: readonly [first: number, last: number];
+  readonly group: "dispenser" | "connection" | "server";
+  readonly summary: string;
+  run(call: Call): void;
+}

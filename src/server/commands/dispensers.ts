@@ -1,0 +1,333 @@
+/** The commands that define dispensers, take from them and look at them. */
+
+import { type Fields, fieldsOf, parseNumber } from "../../dispenser/definition.ts";
+import type { Dispenser } from "../../dispenser/dispenser.ts";
+import { NUMBER_MAX } from "../../dispenser/line.ts";
+import { type Engine, exhausted, notFound } from "../../engine.ts";
+import { quoted, Refusal } from "../../refusal.ts";
+import { matches } from "../../resp/glob.ts";
+import type { Call, Command, Session } from "../command.ts";
+
+const SCAN_COUNT_DEFAULT = 10;
+const CURSOR_MAX = 2n ** 64n - 1n;
+
+/** GET: takes the next number. Also what the decoder's fast lane leads to. */
+export function takeOne(engine: Engine, session: Session, name: string): void {
+  const dispenser = engine.find(name);
+  const digits = dispenser === undefined ? 0 : dispenser.digits;
+  if (dispenser !== undefined && digits > 0) {
+    const at = session.replies.bulkRoom(digits);
+    engine.take(dispenser, session.replies.bytes, at);
+  } else {
+    session.replies.error((dispenser === undefined ? notFound : exhausted).message);
+  }
+  session.dependsOn = Math.max(session.dependsOn, engine.dependsOn(name, dispenser));
+}
+
+/** MGET: one number of each, all or none. */
+function takeEach({ engine, session, replies, args }: Call): void {
+  const wanted = new Map<Dispenser, number>();
+  const taken: Dispenser[] = [];
+  for (const name of args) {
+    const dispenser = engine.find(name);
+    session.dependsOn = Math.max(session.dependsOn, engine.dependsOn(name, dispenser));
+    if (dispenser === undefined) return replies.error(notFound.message);
+    const count = (wanted.get(dispenser) ?? 0) + 1;
+    if (count > dispenser.remaining) return replies.error(exhausted.message);
+    wanted.set(dispenser, count);
+    taken.push(dispenser);
+  }
+  // Numbers whose reservation stands stay taken if the commit fails: they count as wasted then.
+  const kept: Dispenser[] = [];
+  replies.array(taken.length);
+  for (const dispenser of taken) {
+    const waited = session.dependsOn;
+    takeOne(engine, session, dispenser.name);
+    if (engine.dependsOn(dispenser.name, dispenser) === 0) kept.push(dispenser);
+    session.dependsOn = Math.max(waited, session.dependsOn);
+  }
+  session.onFailure = () => {
+    for (const dispenser of kept) dispenser.discard();
+  };
+}
+
+/** HSET and HMSET; undefined where the words behind the name are not pairs. */
+function defineFrom({ engine, session, args }: Call): number | Refusal | undefined {
+  const [name, ...pairs] = args as [string, ...string[]];
+  if (pairs.length % 2 !== 0) return undefined;
+  const fields = new Map<string, string>();
+  for (let at = 0; at < pairs.length; at += 2) fields.set(pairs[at]!.toLowerCase(), pairs[at + 1]!);
+  const set = engine.define(name, fields satisfies Fields);
+  session.dependsOn = engine.dependsOn(name, undefined);
+  return set;
+}
+
+function answerDefine(call: Call, command: string, success: (set: number) => void): void {
+  const set = defineFrom(call);
+  if (set === undefined) {
+    call.replies.error(`ERR wrong number of arguments for '${command}' command`);
+  } else if (set instanceof Refusal) {
+    call.replies.error(set.message);
+  } else {
+    success(set);
+  }
+}
+
+function remove({ engine, session, replies, args }: Call): void {
+  let removed = 0;
+  for (const name of args) {
+    if (engine.remove(name)) removed++;
+    session.dependsOn = Math.max(session.dependsOn, engine.dependsOn(name, undefined));
+  }
+  replies.integer(removed);
+}
+
+function advance(call: Call): void {
+  const { engine, replies, args } = call;
+  const dispenser = lookUp(call, args[0]!);
+  if (dispenser === undefined) return replies.error(notFound.message);
+  const number = parseNumber(args[1]!);
+  if (number === undefined) {
+    const allowed = `must be a whole number from 0 to ${NUMBER_MAX}`;
+    return replies.error(`ERR invalid number ${quoted(args[1]!)}: ${allowed}`);
+  }
+  const refusal = engine.advance(dispenser, number);
+  lookUp(call, args[0]!);
+  if (refusal !== undefined) return replies.error(refusal.message);
+  replies.bulk(dispenser.current);
+}
+
+/** The dispenser of a name; the reply waits for what it depends on. */
+function lookUp({ engine, session }: Call, name: string): Dispenser | undefined {
+  const dispenser = engine.find(name);
+  session.dependsOn = Math.max(session.dependsOn, engine.dependsOn(name, dispenser));
+  return dispenser;
+}
+
+/** INFO of one dispenser: lines of field:value. */
+export function describe(dispenser: Dispenser): string {
+  const { definition, counts, current, name } = dispenser;
+  const position = counts.generated + counts.wasted;
+  const hundredths = position === 0n ? 0n : (counts.wasted * 20000n + position) / (2n * position);
+  const rate = `${hundredths / 100n}.${String(hundredths % 100n).padStart(2, "0")}%`;
+  const lines = {
+    name,
+    type: definition.type.code,
+    length: definition.length,
+    starting: definition.starting,
+    step: definition.step,
+    current,
+    auto_disk: definition.strategy,
+    generated: counts.generated,
+    wasted: counts.wasted,
+    waste_rate: rate,
+  };
+  return Object.entries(lines)
+    .map(([field, value]) => `${field}:${value}\r\n`)
+    .join("");
+}
+
+function scan({ engine, session, replies, args }: Call): void {
+  const [cursorText, ...options] = args as [string, ...string[]];
+  const cursor = /^[0-9]{1,20}$/.test(cursorText) ? BigInt(cursorText) : CURSOR_MAX + 1n;
+  if (cursor > CURSOR_MAX) return replies.error("ERR invalid cursor");
+  const wanted = scanOptions(options);
+  if (wanted instanceof Refusal) return replies.error(wanted.message);
+  session.dependsOn = engine.dependsOnNames();
+
+  const all = engine.all();
+  const from = firstAfter(all, cursor);
+  const page = all.slice(from, from + wanted.count);
+  const names = page.map(({ name }) => name).filter((name) => matches(wanted.pattern, name));
+  const isLast = from + page.length === all.length;
+  replies.array(2);
+  replies.bulk(isLast ? "0" : String(page.at(-1)!.id));
+  listNames(replies, wanted.type === "dispenser" ? names : []);
+}
+
+function listNames(replies: Call["replies"], names: readonly string[]): void {
+  replies.array(names.length);
+  for (const name of names) replies.bulk(name);
+}
+
+function scanOptions(options: readonly string[]) {
+  const wanted = { pattern: "*", count: SCAN_COUNT_DEFAULT, type: "dispenser" };
+  for (let at = 0; at < options.length; at += 2) {
+    const value = options[at + 1];
+    if (value === undefined) return new Refusal("ERR syntax error");
+    switch (options[at]!.toLowerCase()) {
+      case "match":
+        wanted.pattern = value;
+        break;
+      case "type":
+        wanted.type = value.toLowerCase();
+        break;
+      case "count":
+        if (!/^-?[0-9]{1,15}$/.test(value)) {
+          return new Refusal("ERR value is not an integer or out of range");
+        }
+        wanted.count = Number(value);
+        if (wanted.count < 1) return new Refusal("ERR syntax error");
+        break;
+      default:
+        return new Refusal("ERR syntax error");
+    }
+  }
+  return wanted;
+}
+
+/** Where, in dispensers sorted by id, the first one with an id above the cursor is. */
+function firstAfter(all: readonly Dispenser[], cursor: bigint): number {
+  let low = 0;
+  let high = all.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (BigInt(all[middle]!.id) <= cursor) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+export const dispenserCommands: readonly Command[] = [
+  {
+    name: "hset",
+    arity: -4,
+    flags: ["write"],
+    keys: [1, 1],
+    group: "dispenser",
+    summary: "Defines a dispenser, or changes the strategy of one",
+    run: (call) => answerDefine(call, "hset", (set) => call.replies.integer(set)),
+  },
+  {
+    name: "hmset",
+    arity: -4,
+    flags: ["write"],
+    keys: [1, 1],
+    group: "dispenser",
+    summary: "As HSET, but answers OK",
+    run: (call) => answerDefine(call, "hmset", () => call.replies.simple("OK")),
+  },
+  {
+    name: "get",
+    arity: 2,
+    flags: ["write", "fast"],
+    keys: [1, 1],
+    group: "dispenser",
+    summary: "Takes the next number of a dispenser",
+    run: ({ engine, session, args }) => takeOne(engine, session, args[0]!),
+  },
+  {
+    name: "mget",
+    arity: -2,
+    flags: ["write", "fast"],
+    keys: [1, -1],
+    group: "dispenser",
+    summary: "Takes one number of each dispenser, of all or of none",
+    run: takeEach,
+  },
+  {
+    name: "del",
+    arity: -2,
+    flags: ["write"],
+    keys: [1, -1],
+    group: "dispenser",
+    summary: "Deletes dispensers",
+    run: remove,
+  },
+  {
+    name: "advance",
+    arity: 3,
+    flags: ["write"],
+    keys: [1, 1],
+    group: "dispenser",
+    summary: "Lets a line go on at its first number that is not below the given one",
+    run: advance,
+  },
+  {
+    name: "exists",
+    arity: -2,
+    flags: ["readonly", "fast"],
+    keys: [1, -1],
+    group: "dispenser",
+    summary: "Counts which of the names are dispensers",
+    run: (call) => {
+      const found = call.args.filter((name) => lookUp(call, name) !== undefined);
+      call.replies.integer(found.length);
+    },
+  },
+  {
+    name: "type",
+    arity: 2,
+    flags: ["readonly", "fast"],
+    keys: [1, 1],
+    group: "dispenser",
+    summary: "Says whether a name is a dispenser",
+    run: (call) => call.replies.simple(lookUp(call, call.args[0]!) ? "dispenser" : "none"),
+  },
+  {
+    name: "hgetall",
+    arity: 2,
+    flags: ["readonly"],
+    keys: [1, 1],
+    group: "dispenser",
+    summary: "Shows the definition of a dispenser",
+    run: (call) => {
+      const dispenser = lookUp(call, call.args[0]!);
+      const fields: Fields = dispenser ? fieldsOf(dispenser.definition) : new Map();
+      call.replies.map(fields.size);
+      for (const text of [...fields].flat()) call.replies.bulk(text);
+    },
+  },
+  {
+    name: "hget",
+    arity: 3,
+    flags: ["readonly", "fast"],
+    keys: [1, 1],
+    group: "dispenser",
+    summary: "Shows one field of a definition",
+    run: (call) => {
+      const dispenser = lookUp(call, call.args[0]!);
+      const fields: Fields = dispenser ? fieldsOf(dispenser.definition) : new Map();
+      const value = fields.get(call.args[1]!.toLowerCase());
+      if (value === undefined) call.replies.null();
+      else call.replies.bulk(value);
+    },
+  },
+  {
+    name: "dbsize",
+    arity: 1,
+    flags: ["readonly", "fast"],
+    keys: [0, 0],
+    group: "dispenser",
+    summary: "Counts the dispensers",
+    run: ({ engine, session, replies }) => {
+      session.dependsOn = engine.dependsOnNames();
+      replies.integer(engine.size);
+    },
+  },
+  {
+    name: "keys",
+    arity: 2,
+    flags: ["readonly"],
+    keys: [0, 0],
+    group: "dispenser",
+    summary: "Lists the names that match a pattern",
+    run: ({ engine, session, replies, args }) => {
+      session.dependsOn = engine.dependsOnNames();
+      const names = engine.all().map(({ name }) => name);
+      listNames(
+        replies,
+        names.filter((name) => matches(args[0]!, name)),
+      );
+    },
+  },
+  {
+    name: "scan",
+    arity: -2,
+    flags: ["readonly"],
+    keys: [0, 0],
+    group: "dispenser",
+    summary: "Lists the names page by page",
+    run: scan,
+  },
+];

@@ -1,0 +1,133 @@
+/** The commands about the server as a whole: INFO, TIME and SHUTDOWN. */
+
+import { notFound } from "../../engine.ts";
+import { version } from "../../version.ts";
+import type { Call, Command } from "../command.ts";
+import { describe } from "./dispensers.ts";
+
+/** The Redis whose protocol and replies this server follows: some clients look at the number. */
+const REDIS_VERSION = "7.0.0";
+
+/** The sections of the server's INFO, each as lines of field:value, in the order shown. */
+const sections: Record<string, (call: Call) => Record<string, string | number>> = {
+  Server: ({ server }) => ({
+    redis_version: REDIS_VERSION,
+    redis_mode: "standalone",
+    number_dispenser_version: version,
+    bun_version: Bun.version,
+    os: `${process.platform} ${process.arch}`,
+    process_id: process.pid,
+    tcp_port: server.port,
+    uptime_in_seconds: uptimeSeconds(server),
+    uptime_in_days: Math.floor(uptimeSeconds(server) / 86_400),
+  }),
+  Clients: ({ server }) => ({
+    connected_clients: server.sessions.size,
+    maxclients: server.config.clientsMax,
+    blocked_clients: 0,
+  }),
+  Memory: () => {
+    const { rss } = process.memoryUsage();
+    return {
+      used_memory: rss,
+      used_memory_human: `${(rss / 2 ** 20).toFixed(2)}M`,
+      used_memory_rss: rss,
+    };
+  },
+  Persistence: ({ server }) => ({
+    loading: 0,
+    storage_status: server.storageTrouble === undefined ? "ok" : "unavailable",
+    storage_commits: server.counters.commits,
+  }),
+  Stats: ({ server }) => ({
+    total_connections_received: server.counters.connections,
+    total_commands_processed: server.counters.commands,
+    rejected_connections: server.counters.refusedConnections,
+  }),
+  Replication: () => ({ role: "master", connected_slaves: 0 }),
+  Dispensers: ({ engine }) => ({ dispensers: engine.size }),
+};
+
+const allSections = ["all", "default", "everything"];
+
+function uptimeSeconds(server: Call["server"]): number {
+  return Math.floor((server.now() - server.startedAtMs) / 1000);
+}
+
+function info(call: Call): void {
+  const { engine, session, replies, args } = call;
+  if (args.length === 1) {
+    const dispenser = engine.find(args[0]!);
+    const dependsOn = engine.dependsOn(args[0]!, dispenser);
+    if (dispenser !== undefined) {
+      session.dependsOn = dependsOn;
+      return replies.verbatim(describe(dispenser));
+    }
+    if (!isSection(args[0]!)) {
+      session.dependsOn = dependsOn;
+      return replies.error(notFound.message);
+    }
+  }
+  session.dependsOn = engine.dependsOnNames();
+  const wanted = args.map((name) => name.toLowerCase());
+  const every = wanted.length === 0 || allSections.some((name) => wanted.includes(name));
+  const shown = Object.entries(sections)
+    .filter(([title]) => every || wanted.includes(title.toLowerCase()))
+    .map(([title, figures]) => {
+      const lines = Object.entries(figures(call)).map(([field, value]) => `${field}:${value}\r\n`);
+      return `# ${title}\r\n${lines.join("")}`;
+    });
+  replies.verbatim(shown.join("\r\n"));
+}
+
+function isSection(name: string): boolean {
+  const lower = name.toLowerCase();
+  const titles = Object.keys(sections).map((title) => title.toLowerCase());
+  return allSections.includes(lower) || titles.includes(lower);
+}
+
+function shutDown({ server, session, replies, args }: Call): void {
+  if (!session.isAdministrator) {
+    return replies.error("NOPERM SHUTDOWN is only for clients on the loopback interface");
+  }
+  if (args.length > 1 || (args.length === 1 && args[0]!.toLowerCase() !== "save")) {
+    return replies.error("ERR syntax error: SHUTDOWN takes only SAVE; positions are always saved");
+  }
+  // As in Redis there is no reply: the connection ends with the server.
+  server.shutdown(`SHUTDOWN from ${session.address}`);
+}
+
+export const serverCommands: readonly Command[] = [
+  {
+    name: "info",
+    arity: -1,
+    flags: ["loading", "stale"],
+    keys: [0, 0],
+    group: "server",
+    summary: "Shows a dispenser's figures, or the server's sections",
+    run: info,
+  },
+  {
+    name: "time",
+    arity: 1,
+    flags: ["fast", "loading", "stale"],
+    keys: [0, 0],
+    group: "server",
+    summary: "Shows the server's clock: seconds and microseconds",
+    run: ({ replies }) => {
+      const microseconds = Math.floor((performance.timeOrigin + performance.now()) * 1000);
+      replies.array(2);
+      replies.bulk(String(Math.floor(microseconds / 1_000_000)));
+      replies.bulk(String(microseconds % 1_000_000));
+    },
+  },
+  {
+    name: "shutdown",
+    arity: -1,
+    flags: ["admin", "noscript", "loading", "stale"],
+    keys: [0, 0],
+    group: "server",
+    summary: "Saves positions and stops the server",
+    run: shutDown,
+  },
+];

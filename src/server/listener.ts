@@ -1,0 +1,206 @@
+/**
+ * The listening socket, its connections, and the turn: everything the sockets that were ready
+ * staged is committed once, in setImmediate, and then the replies that waited are sent.
+ */
+
+import type { Socket, TCPSocketListener } from "bun";
+import type { Config } from "../config.ts";
+import type { Engine } from "../engine.ts";
+import type { Log } from "../log.ts";
+import type { Server } from "./command.ts";
+import { Connection, type Host } from "./connection.ts";
+
+/** A clean shutdown waits so long, at most, for clients to take replies under way. */
+const DRAIN_MS_MAX = 500;
+const DRAIN_POLL_MS = 5;
+
+const COUNTS_EVERY_MS = 1000;
+
+const DENIED =
+  "-DENIED Number Dispenser is in protected mode: it accepts connections only from the machine " +
+  "it runs on. To accept others, set protected_mode: false in the server section of its " +
+  "configuration file, or NUMBER_DISPENSER_PROTECTED_MODE=false, and restart it; everyone who " +
+  "can reach the port may then take and delete dispensers. To stay protected, let it listen on " +
+  "127.0.0.1 alone.\r\n";
+const TOO_MANY_CLIENTS = "-ERR max number of clients reached\r\n";
+
+export interface ListenerOptions {
+  readonly config: Config;
+  readonly engine: Engine;
+  readonly log: Log;
+  readonly now: () => number;
+  /** A client asked the server to stop. */
+  readonly onShutdown: (reason: string) => void;
+  /** Something that must not go on happened: no reply may leave any more. */
+  readonly onFatal: (error: unknown) => void;
+}
+
+type ClientSocket = Socket<Connection | undefined>;
+
+export class Listener implements Server, Host {
+  readonly config: Config;
+  readonly engine: Engine;
+  readonly server = this;
+  readonly startedAtMs: number;
+  readonly now: () => number;
+  readonly counters = { connections: 0, refusedConnections: 0, commands: 0, commits: 0 };
+  readonly sessions = new Set<Connection>();
+  storageTrouble: string | undefined;
+  private readonly options: ListenerOptions;
+  private readonly log: Log;
+  private socket: TCPSocketListener<Connection | undefined> | undefined;
+  private countsTimer: Timer | undefined;
+  private holding: Connection[] = [];
+  private lastSessionId = 0;
+  private isStopping = false;
+
+  constructor(options: ListenerOptions) {
+    this.options = options;
+    this.config = options.config;
+    this.engine = options.engine;
+    this.log = options.log;
+    this.now = options.now;
+    this.startedAtMs = options.now();
+  }
+
+  /** The port it listens on. */
+  get port(): number {
+    return this.socket?.port ?? 0;
+  }
+
+  /** Begins to accept clients. Throws what Bun.listen throws, a used address for example. */
+  start(): void {
+    const { host, port } = this.config.addr;
+    const handlers = {
+      open: (socket: ClientSocket) => this.opened(socket),
+      data: (socket: ClientSocket, chunk: Buffer) =>
+        this.guarded(() => {
+          if (!this.isStopping) socket.data?.receive(chunk);
+        }),
+      drain: (socket: ClientSocket) => this.guarded(() => socket.data?.drain()),
+      end: (socket: ClientSocket) =>
+        this.guarded(() => (socket.data ? socket.data.endInput() : socket.end())),
+      close: (socket: ClientSocket) => this.closed(socket),
+      error: (socket: ClientSocket, error: Error) => {
+        this.log.debug("client error", {
+          client: socket.data?.address ?? "?",
+          error: error.message,
+        });
+      },
+    };
+    const listen = (hostname: string) =>
+      Bun.listen<Connection | undefined>({
+        hostname,
+        port,
+        allowHalfOpen: true,
+        socket: handlers,
+      });
+    this.socket = host === undefined ? listenOnAll(listen) : listen(host);
+    if (this.config.autoSave) {
+      this.countsTimer = setInterval(() => this.engine.stageCounts(), COUNTS_EVERY_MS);
+    }
+  }
+
+  /** The engine staged something: commit at the end of this turn. */
+  scheduleTurn(): void {
+    setImmediate(() => this.guarded(() => this.turn()));
+  }
+
+  onHeld(connection: Connection): void {
+    this.holding.push(connection);
+  }
+
+  shutdown(reason: string): void {
+    this.options.onShutdown(reason);
+  }
+
+  /** No new clients and requests; replies under way are sent, positions saved, connections ended. */
+  async stop(): Promise<void> {
+    this.isStopping = true;
+    clearInterval(this.countsTimer);
+    this.socket?.stop();
+    this.turn();
+    this.engine.close();
+    const deadline = this.now() + DRAIN_MS_MAX;
+    const isUnsent = () => [...this.sessions].some(({ unsent }) => unsent > 0);
+    while (isUnsent() && this.now() < deadline) await Bun.sleep(DRAIN_POLL_MS);
+    this.socket?.stop(true);
+  }
+
+  private turn(): void {
+    const commit = this.engine.gathering;
+    const failure = this.engine.commit();
+    if (this.engine.gathering === commit) return;
+    this.counters.commits++;
+    this.noteTrouble(failure?.message);
+    const { holding } = this;
+    this.holding = [];
+    for (const connection of holding) connection.settle(commit, failure);
+    const unmoved = this.engine.maintain();
+    if (unmoved !== undefined) this.log.warning("storage not tidied", { reason: unmoved.message });
+  }
+
+  private noteTrouble(trouble: string | undefined): void {
+    if (trouble !== undefined && this.storageTrouble === undefined) {
+      this.log.error("storage unavailable", { reason: trouble });
+    }
+    if (trouble === undefined && this.storageTrouble !== undefined) {
+      this.log.info("storage available again");
+    }
+    this.storageTrouble = trouble;
+  }
+
+  /** Runs what may end in something that must stop the server at once. */
+  private guarded(work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      this.options.onFatal(error);
+    }
+  }
+
+  private opened(socket: ClientSocket): void {
+    const isLocal = isLoopback(socket.remoteAddress);
+    const address = `${socket.remoteAddress}:${socket.remotePort}`;
+    const refusal =
+      this.config.protectedMode && !isLocal
+        ? DENIED
+        : this.sessions.size >= this.config.clientsMax
+          ? TOO_MANY_CLIENTS
+          : undefined;
+    if (refusal !== undefined || this.isStopping) {
+      this.counters.refusedConnections++;
+      this.log.debug("client refused", { client: address });
+      socket.end(refusal ?? "");
+      return;
+    }
+    this.counters.connections++;
+    const id = ++this.lastSessionId;
+    const peer = { id, address, isAdministrator: isLocal };
+    socket.data = new Connection(this, socket, peer);
+    this.sessions.add(socket.data);
+    this.log.debug("client connected", { client: address, id });
+  }
+
+  private closed(socket: ClientSocket): void {
+    const connection = socket.data;
+    if (connection === undefined) return;
+    this.sessions.delete(connection);
+    connection.gone();
+    this.log.debug("client left", { client: connection.address, id: connection.id });
+  }
+}
+
+/** All interfaces: both of IPv6 and IPv4 where there is IPv6, otherwise IPv4. */
+function listenOnAll<T>(listen: (hostname: string) => T): T {
+  try {
+    return listen("::");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "EADDRINUSE") throw error;
+    return listen("0.0.0.0");
+  }
+}
+
+function isLoopback(address: string): boolean {
+  return address === "::1" || /^(::ffff:)?127\./.test(address);
+}

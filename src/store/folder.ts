@@ -1,0 +1,120 @@
+/**
+ * The data folder around the database: made and synced so that a power cut cannot take it back,
+ * refused where locks and WAL do not work, and marked with the process that uses it.
+ */
+
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statfsSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import { dirname, join, resolve } from "node:path";
+import { StorageRefused } from "./store.ts";
+
+/** Linux statfs(2) types of file systems that other machines write to as well. */
+const networkFileSystems = new Map([
+  [0x6969, "NFS"],
+  [0x517b, "SMB"],
+  [0xfe534d42, "SMB"],
+  [0xff534d42, "CIFS"],
+  [0x01021997, "9p"],
+  [0x00c36400, "Ceph"],
+  [0x5346414f, "AFS"],
+  [0x0bd00bd0, "Lustre"],
+  [0x47504653, "GPFS"],
+]);
+
+export interface FolderOptions {
+  /** Whether a folder without a database may be started afresh. */
+  readonly create: boolean;
+  readonly allowNetworkFileSystem: boolean;
+}
+
+/** Makes the folder where it is missing, each new level synced into its parent. */
+export function prepareFolder(folder: string, options: FolderOptions): void {
+  const missing: string[] = [];
+  for (let path = resolve(folder); !existsSync(path); path = dirname(path)) missing.push(path);
+  if (missing.length > 0 && !options.create) {
+    throw new StorageRefused(`data folder ${folder} does not exist, and storage.create is false`);
+  }
+  try {
+    for (const path of missing.reverse()) {
+      mkdirSync(path);
+      syncFolder(dirname(path));
+    }
+  } catch (error) {
+    throw new StorageRefused(`cannot make data folder ${folder}: ${reasonOf(error)}`);
+  }
+  if (!statSync(folder).isDirectory()) {
+    throw new StorageRefused(`data folder ${folder} is not a folder`);
+  }
+  if (!options.allowNetworkFileSystem) refuseNetworkFileSystem(folder);
+}
+
+function refuseNetworkFileSystem(folder: string): void {
+  if (process.platform !== "linux") return;
+  const type = networkFileSystems.get(statfsSync(folder).type >>> 0);
+  if (type === undefined) return;
+  throw new StorageRefused(
+    `data folder ${folder} is on a network file system (${type}), where locks and the ` +
+      "write-ahead log fail; storage.allow_network_fs: true overrides this",
+  );
+}
+
+/** Makes the entries of a folder durable. */
+export function syncFolder(folder: string): void {
+  const descriptor = openSync(folder, "r");
+  try {
+    fsyncSync(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+/** A file's size in bytes; 0 where there is none. Never opens it: that would drop SQLite's lock. */
+export function sizeOf(path: string): number {
+  return statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+}
+
+const OWNER_FILE = "number-dispenser.pid";
+
+/** Writes down, for a second server's refusal, which process has the folder. */
+export function markOwner(folder: string): void {
+  writeFileSync(join(folder, OWNER_FILE), `${process.pid}\n`);
+}
+
+export function unmarkOwner(folder: string): void {
+  rmSync(join(folder, OWNER_FILE), { force: true });
+}
+
+/** "process N", as far as it is known who has the folder. */
+export function ownerOf(folder: string): string {
+  try {
+    const pid = readFileSync(join(folder, OWNER_FILE), "utf8").trim();
+    return /^\d+$/.test(pid) ? `process ${pid}` : "another process";
+  } catch {
+    return "another process";
+  }
+}
+
+/** Removes what a crash left of making a database; only who has the lock may call it. */
+export function removeLeftovers(folder: string, suffix: string): void {
+  for (const entry of readdirSync(folder)) {
+    if (entry.includes(suffix)) rmSync(join(folder, entry), { force: true });
+  }
+}
+
+/** What an error of the operating system says, without the path that the caller names. */
+export function reasonOf(error: unknown): string {
+  const { code, message } = error as NodeJS.ErrnoException;
+  const text = message.replace(/^[A-Z]+: /, "").replace(/, \w+( '.*')?$/, "");
+  return code === undefined || text.includes(code) ? text : `${text} (${code})`;
+}

@@ -1,0 +1,60 @@
+/**
+ * The tables, as migrations. PRAGMA user_version counts how many of them a database has seen;
+ * a published one never changes.
+ *
+ * Positions are stored as the last one a run includes (-1 for none), because the end of the
+ * longest line, 2^63, does not fit an integer of SQLite; its last position does.
+ * `generated` and `wasted` stand as of the commit that wrote the row.
+ */
+
+/** "NumD": what PRAGMA application_id says of our files. */
+export const APPLICATION_ID = 0x4e756d44;
+
+export const migrations: readonly string[] = [
+  `
+  -- One row: which life of the server this is, and whether it ended with a clean close.
+  CREATE TABLE server (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    life INTEGER NOT NULL,
+    clean INTEGER NOT NULL
+  ) STRICT;
+  INSERT INTO server VALUES (1, 0, 1);
+
+  CREATE TABLE definitions (
+    id INTEGER PRIMARY KEY,
+    name TEXT NOT NULL UNIQUE,
+    type INTEGER NOT NULL,
+    length INTEGER NOT NULL,
+    starting INTEGER NOT NULL,
+    step INTEGER NOT NULL,
+    auto_disk TEXT NOT NULL
+  ) STRICT;
+
+  -- elegant_close: the exact position. memory: where the line starts over. Type 1: its count.
+  CREATE TABLE positions (
+    dispenser INTEGER PRIMARY KEY,
+    last INTEGER NOT NULL,
+    generated INTEGER NOT NULL,
+    wasted INTEGER NOT NULL
+  ) STRICT;
+
+  -- pre-checkpoint and pre_close: the reservation, inside the last segment.
+  CREATE TABLE checkpoints (
+    dispenser INTEGER PRIMARY KEY,
+    last INTEGER NOT NULL,
+    generated INTEGER NOT NULL,
+    wasted INTEGER NOT NULL
+  ) STRICT;
+
+  -- The pre modes: runs of the line not known to be used up. In pre-base the end of the last
+  -- one is the reservation.
+  CREATE TABLE segments (
+    dispenser INTEGER NOT NULL,
+    first INTEGER NOT NULL,
+    last INTEGER NOT NULL,
+    generated INTEGER NOT NULL,
+    wasted INTEGER NOT NULL,
+    PRIMARY KEY (dispenser, last)
+  ) STRICT, WITHOUT ROWID;
+  `,
+];

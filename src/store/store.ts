@@ -1,0 +1,64 @@
+/**
+ * What the engine asks of whatever keeps its state. An interface without code: sqlite.ts is the
+ * one that runs, test/support has a fake, and both pass the suite in test/store/conformance.ts.
+ */
+
+import type { Definition } from "../dispenser/definition.ts";
+import type { Recovered, Reservation } from "../dispenser/dispenser.ts";
+
+/** A dispenser as it stands on disk. */
+export interface StoredDispenser extends Recovered {
+  readonly id: number;
+  /** The name as a byte string. */
+  readonly name: string;
+  readonly definition: Definition;
+}
+
+/** One thing for the next commit to write. */
+export type Change =
+  /** A new dispenser, or one whose strategy changed. */
+  | {
+      readonly kind: "define";
+      readonly id: number;
+      readonly name: string;
+      readonly definition: Definition;
+    }
+  | { readonly kind: "remove"; readonly id: number }
+  | { readonly kind: "reserve"; readonly reservation: Reservation };
+
+export interface Store {
+  /** Whether the life before this one ended without a clean close. */
+  readonly crashed: boolean;
+  /** Every dispenser, in the order of their ids. Called once, before anything is staged. */
+  load(): Iterable<StoredDispenser>;
+  /** Adds to what the next commit writes. */
+  stage(change: Change): void;
+  /**
+   * Writes all that is staged in one transaction and returns when it is durable.
+   * Throws StorageUnavailable when nothing was written and a later commit may succeed, and
+   * StorageBroken when what is on disk is unknown. Nothing is staged any more in either case.
+   */
+  commit(): void;
+  /** Housekeeping between commits, when some is due; throws as commit() does. */
+  maintain(): void;
+  /**
+   * Commits what is staged together with the mark of the clean close, and lets go of the store.
+   * Throws as commit() does; the life then counts as crashed.
+   */
+  close(): void;
+}
+
+/** Nothing was written; a later try may succeed: the disk or a quota is full. */
+export class StorageUnavailable extends Error {
+  override readonly name = "StorageUnavailable";
+}
+
+/** What is on disk is unknown: the server has to stop, and the next start to recover. */
+export class StorageBroken extends Error {
+  override readonly name = "StorageBroken";
+}
+
+/** The store cannot be opened; the message says which file and why, for the operator. */
+export class StorageRefused extends Error {
+  override readonly name = "StorageRefused";
+}
