@@ -3,8 +3,8 @@
  * is all there is: a setting's place in the file, its variable, its flag, its rule and default.
  */
 
-import { existsSync, readFileSync } from "node:fs";
-import { isMap, isScalar, LineCounter, type Node, parseDocument } from "yaml";
+import { existsSync } from "node:fs";
+import { readConfigFile, UsageError } from "./config-file.ts";
 import { type LogFormat, type LogLevel, logFormats, logLevels } from "./log.ts";
 
 export interface Address {
@@ -27,16 +27,6 @@ export interface Config {
   readonly replyBytesMax: number;
   readonly logLevel: LogLevel;
   readonly logFormat: LogFormat;
-}
-
-/** A value, flag or file content that the user has to correct. The message is one line. */
-export class UsageError extends Error {
-  override readonly name = "UsageError";
-}
-
-/** The file that was asked for cannot be read. The message is one line. */
-export class UnreadableConfig extends Error {
-  override readonly name = "UnreadableConfig";
 }
 
 interface Setting<T> {
@@ -204,7 +194,11 @@ export function loadConfig(
   const file = named ?? (existsSync(DEFAULT_FILE) ? DEFAULT_FILE : undefined);
   const config: Partial<Record<keyof Config, unknown>> = {};
   for (const key of keys) config[key] = settings[key].parse(settings[key].unset);
-  if (file !== undefined) readFile(file, config);
+  const paths = keys.map((key) => settings[key].path);
+  for (const { path, text, where } of file === undefined ? [] : readConfigFile(file, paths)) {
+    const key = keys.find((candidate) => settings[candidate].path === path)!;
+    config[key] = parse(key, text, `${where}: ${path}`);
+  }
   for (const key of keys) {
     const name = VARIABLE_PREFIX + settings[key].variable;
     const text = environment[name];
@@ -223,48 +217,6 @@ function parse(key: keyof Config, text: string, where: string): unknown {
   const value = parse(text);
   if (value === undefined) throw new UsageError(`${where}: '${text}' must be ${allowed}`);
   return value;
-}
-
-/** Reads the file into the config; errors name the file and the line. */
-function readFile(file: string, config: Partial<Record<keyof Config, unknown>>): void {
-  let text: string;
-  try {
-    text = readFileSync(file, "utf8");
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    throw new UnreadableConfig(`cannot read the config file ${file}: ${code}`);
-  }
-  const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
-  const at = (offset: number) => `${file}:${lines.linePos(offset).line}`;
-  const problem = document.errors[0] ?? document.warnings[0];
-  if (problem !== undefined) throw new UsageError(`${at(problem.pos[0])}: ${problem.message}`);
-
-  const visit = (node: Node | null, path: string, offset: number): void => {
-    const key = keys.find((candidate) => settings[candidate].path === path);
-    if (key !== undefined) {
-      if (!isScalar(node) || node.value === null) {
-        throw new UsageError(`${at(offset)}: ${path} must be ${settings[key].allowed}`);
-      }
-      config[key] = parse(key, node.source ?? String(node.value), `${at(offset)}: ${path}`);
-      return;
-    }
-    const isGroup =
-      path === "" || keys.some((other) => settings[other].path.startsWith(`${path}.`));
-    if (!isGroup) throw new UsageError(`${at(offset)}: unknown setting '${path}'`);
-    if (isEmpty(node)) return;
-    if (!isMap(node))
-      throw new UsageError(`${at(offset)}: ${path || "the file"} must hold settings`);
-    for (const { key: name, value } of node.items) {
-      const start = (name as Node).range?.[0] ?? offset;
-      visit(value as Node | null, path === "" ? String(name) : `${path}.${name}`, start);
-    }
-  };
-  visit(document.contents, "", 0);
-}
-
-function isEmpty(node: Node | null): boolean {
-  return node === null || (isScalar(node) && node.value === null);
 }
 
 function parseAddress(text: string): Address | undefined {

@@ -1,19 +1,14 @@
 /** The program: flags, wiring, signals, exit statuses. */
 
-import {
-  type Config,
-  helpText,
-  loadConfig,
-  parseArguments,
-  UnreadableConfig,
-  UsageError,
-} from "./config.ts";
+import { type Config, helpText, loadConfig, parseArguments } from "./config.ts";
+import { UsageError } from "./config-file.ts";
 import { toText } from "./dispenser/name.ts";
 import { Engine } from "./engine.ts";
 import { createLog, type Log } from "./log.ts";
+import { CannotStart } from "./refusal.ts";
 import { Listener } from "./server/listener.ts";
 import { openSqliteStore } from "./store/sqlite.ts";
-import { StorageBroken, StorageRefused } from "./store/store.ts";
+import { StorageBroken } from "./store/store.ts";
 import { version } from "./version.ts";
 
 const EXIT_ENVIRONMENT = 1;
@@ -65,7 +60,7 @@ function serve(config: Config): void {
     listener.start();
   } catch (error) {
     engine.close();
-    throw new StorageRefused(
+    throw new CannotStart(
       `cannot listen on ${addressText(config, config.addr.port)}: ${whyNot(error)}`,
     );
   }
@@ -113,8 +108,7 @@ try {
   run();
 } catch (error) {
   const isUsage = error instanceof UsageError;
-  if (!isUsage && !(error instanceof StorageRefused) && !(error instanceof UnreadableConfig))
-    throw error;
+  if (!isUsage && !(error instanceof CannotStart)) throw error;
   process.stderr.write(`number-dispenser: ${error.message}\n`);
   process.exit(isUsage ? EXIT_USAGE : EXIT_ENVIRONMENT);
 }

@@ -1,4 +1,8 @@
 /**
+ * The two ways of saying no: to a client, as a value, and to who starts the server, as an error.
+ */
+
+/**
  * A client's mistake, as a value: what the engine answers instead of doing the thing. It becomes
  * an error reply at the edge. The message starts with the error code ("ERR …"), names what was
  * wrong with which value and what is allowed, and is ASCII but for the values it quotes.
@@ -18,4 +22,12 @@ export function quoted(value: string): string {
   return value.length <= QUOTED_BYTES_MAX
     ? `'${value}'`
     : `'${value.slice(0, QUOTED_BYTES_MAX)}...'`;
+}
+
+/**
+ * The server cannot start in this environment: the message is one line that says what and where.
+ * Nothing was changed.
+ */
+export class CannotStart extends Error {
+  override readonly name = "CannotStart";
 }

@@ -11,46 +11,8 @@ import { assert } from "../assert.ts";
 import type { Definition } from "./definition.ts";
 import { numberAt } from "./line.ts";
 import type { Numbers } from "./numbers.ts";
-import { type Keeps, reserveAhead, type Strategy, segmentBeyond, strategies } from "./strategy.ts";
-
-/** What the disk knows of a dispenser's numbers. All three count numbers, from the line's start. */
-export interface Account {
-  /** Nothing at or above this position has left the server. Recovery resumes here. */
-  readonly reserved: bigint;
-  /** Numbers handed out, as of the commit. */
-  readonly generated: bigint;
-  /** Numbers skipped for good, as of the commit. */
-  readonly wasted: bigint;
-}
-
-/** A run of the line: positions `first` to `last`, both included. */
-export interface Segment {
-  readonly first: bigint;
-  readonly last: bigint;
-}
-
-/** What a commit shall write of a dispenser. */
-export interface Reservation {
-  readonly id: number;
-  readonly keeps: Keeps;
-  readonly account: Account;
-  /** The segment to add; undefined where the present one suffices. */
-  readonly segment: Segment | undefined;
-  /** Whether all that was kept of this dispenser before is to go: the strategy changed. */
-  readonly replaces: boolean;
-}
-
-/** A dispenser as recovery finds it; the account is undefined where nothing was ever kept. */
-export interface Recovered {
-  readonly account: Account | undefined;
-  /** Where the last segment ends: the first position behind it. */
-  readonly segmentEnd: bigint | undefined;
-}
-
-export interface Counts {
-  readonly generated: bigint;
-  readonly wasted: bigint;
-}
+import type { Account, Counts, Recovered, Reservation, Segment } from "./reservation.ts";
+import { reserveAhead, type Strategy, segmentBeyond, strategies } from "./strategy.ts";
 
 const NEW: Account = { reserved: 0n, generated: 0n, wasted: 0n };
 
@@ -171,7 +133,8 @@ export class Dispenser {
 
   /** Whether the clean close has something to save. */
   get needsClose(): boolean {
-    return this.hasUnsavedCounts || (this.strategy.exactAtClose && this.reserved > this.taken);
+    const liesAhead = !this.reservesInMemory && this.reserved > this.taken;
+    return this.hasUnsavedCounts || (this.strategy.exactAtClose && liesAhead);
   }
 
   get isLine(): boolean {

@@ -85,7 +85,7 @@ export class Framer {
   }
 
   private multibulk(bytes: Uint8Array, start: number, end: number): number {
-    const { requestArgumentsMax, requestBytesMax } = this.limits;
+    const { requestArgumentsMax } = this.limits;
     if (this.argumentsLeft < 0) {
       const count = this.header(bytes, start, end, "mbulk count");
       if (count === undefined) return this.error === "" ? INCOMPLETE : BROKEN;
@@ -95,27 +95,34 @@ export class Framer {
       this.argumentsLeft = Math.max(0, count);
     }
     while (this.argumentsLeft > 0) {
-      if (this.bulkBytes < 0) {
-        const at = start + this.read;
-        if (at < end && bytes[at] !== DOLLAR) {
-          return this.broken(`expected '$', got '${String.fromCharCode(bytes[at]!)}'`);
-        }
-        const length = this.header(bytes, start, end, "bulk count");
-        if (length === undefined) return this.error === "" ? INCOMPLETE : BROKEN;
-        if (length < 0 || this.read + length + 2 > requestBytesMax) {
-          return this.broken("invalid bulk length");
-        }
-        this.bulkBytes = length;
-      }
-      const bulkEnd = start + this.read + this.bulkBytes;
-      if (bulkEnd + 2 > end) return INCOMPLETE;
-      if (bytes[bulkEnd] !== CR || bytes[bulkEnd + 1] !== LF) {
-        return this.broken("expected CRLF after the bulk string");
-      }
-      this.read += this.bulkBytes + 2;
-      this.bulkBytes = -1;
+      const found = this.bulk(bytes, start, end);
+      if (found !== MULTIBULK) return found;
       this.argumentsLeft--;
     }
+    return MULTIBULK;
+  }
+
+  /** Reads one argument; MULTIBULK once it is whole. */
+  private bulk(bytes: Uint8Array, start: number, end: number): number {
+    if (this.bulkBytes < 0) {
+      const at = start + this.read;
+      if (at < end && bytes[at] !== DOLLAR) {
+        return this.broken(`expected '$', got '${String.fromCharCode(bytes[at]!)}'`);
+      }
+      const length = this.header(bytes, start, end, "bulk count");
+      if (length === undefined) return this.error === "" ? INCOMPLETE : BROKEN;
+      if (length < 0 || this.read + length + 2 > this.limits.requestBytesMax) {
+        return this.broken("invalid bulk length");
+      }
+      this.bulkBytes = length;
+    }
+    const bulkEnd = start + this.read + this.bulkBytes;
+    if (bulkEnd + 2 > end) return INCOMPLETE;
+    if (bytes[bulkEnd] !== CR || bytes[bulkEnd + 1] !== LF) {
+      return this.broken("expected CRLF after the bulk string");
+    }
+    this.read += this.bulkBytes + 2;
+    this.bulkBytes = -1;
     return MULTIBULK;
   }
 

@@ -54,9 +54,9 @@ function closeSingle(line: string, from: number): number {
 }
 
 function unescapeDouble(text: string): string {
-  return text.replace(/\\(x[0-9a-fA-F]{2}|[\s\S])/g, (_, escape: string) =>
-    HEX.test(escape)
-      ? String.fromCharCode(Number.parseInt(escape.slice(1), 16))
-      : (escapes[escape] ?? escape),
+  return text.replace(/\\(x[0-9a-fA-F]{2}|[\s\S])/g, (_, escaped: string) =>
+    HEX.test(escaped)
+      ? String.fromCharCode(Number.parseInt(escaped.slice(1), 16))
+      : (escapes[escaped] ?? escaped),
   );
 }

@@ -1,9 +1,10 @@
 /**
- * What a command is, and what it may ask of the connection and the server it runs in: an
- * interface without code. The table is in commands.ts.
+ * What a command is, and what it may ask of the connection and the server it runs in. The table of
+ * them is in commands.ts.
  */
 
 import type { Config } from "../config.ts";
+import type { Dispenser } from "../dispenser/dispenser.ts";
 import type { Engine } from "../engine.ts";
 import type { Replies } from "../resp/encode.ts";
 
@@ -77,4 +78,11 @@ export interface Command {
   readonly group: "dispenser" | "connection" | "server";
   readonly summary: string;
   run(call: Call): void;
+}
+
+/** The dispenser of a name; the reply waits for what it depends on. */
+export function lookUp({ engine, session }: Call, name: string): Dispenser | undefined {
+  const dispenser = engine.find(name);
+  session.dependsOn = Math.max(session.dependsOn, engine.dependsOn(name, dispenser));
+  return dispenser;
 }

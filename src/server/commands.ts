@@ -5,6 +5,7 @@ import type { Command, Server, Session } from "./command.ts";
 import { connectionCommands } from "./commands/connection.ts";
 import { dispenserCommands } from "./commands/dispensers.ts";
 import { introspectionCommands } from "./commands/introspection.ts";
+import { nameCommands } from "./commands/names.ts";
 import { serverCommands } from "./commands/server.ts";
 
 /** An error quotes at most so many bytes of a command it does not know, as in Redis. */
@@ -17,6 +18,7 @@ function buildTable(): Map<string, Command> {
   const table = new Map<string, Command>();
   const lists = [
     dispenserCommands,
+    nameCommands,
     connectionCommands,
     serverCommands,
     introspectionCommands(table),

@@ -130,7 +130,7 @@ export class Connection implements Session {
   }
 
   private goOn(): void {
-    if (this.isPaused && this.replies.length === 0) this.run();
+    if (this.isPaused && !this.isGone && this.replies.length === 0) this.run();
   }
 
   private run(): void {

@@ -17,7 +17,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { dirname, join, resolve } from "node:path";
-import { StorageRefused } from "./store.ts";
+import { CannotStart } from "../refusal.ts";
 
 /** Linux statfs(2) types of file systems that other machines write to as well. */
 const networkFileSystems = new Map([
@@ -43,7 +43,7 @@ export function prepareFolder(folder: string, options: FolderOptions): void {
   const missing: string[] = [];
   for (let path = resolve(folder); !existsSync(path); path = dirname(path)) missing.push(path);
   if (missing.length > 0 && !options.create) {
-    throw new StorageRefused(`data folder ${folder} does not exist, and storage.create is false`);
+    throw new CannotStart(`data folder ${folder} does not exist, and storage.create is false`);
   }
   try {
     for (const path of missing.reverse()) {
@@ -51,10 +51,10 @@ export function prepareFolder(folder: string, options: FolderOptions): void {
       syncFolder(dirname(path));
     }
   } catch (error) {
-    throw new StorageRefused(`cannot make data folder ${folder}: ${reasonOf(error)}`);
+    throw new CannotStart(`cannot make data folder ${folder}: ${reasonOf(error)}`);
   }
   if (!statSync(folder).isDirectory()) {
-    throw new StorageRefused(`data folder ${folder} is not a folder`);
+    throw new CannotStart(`data folder ${folder} is not a folder`);
   }
   if (!options.allowNetworkFileSystem) refuseNetworkFileSystem(folder);
 }
@@ -63,7 +63,7 @@ function refuseNetworkFileSystem(folder: string): void {
   if (process.platform !== "linux") return;
   const type = networkFileSystems.get(statfsSync(folder).type >>> 0);
   if (type === undefined) return;
-  throw new StorageRefused(
+  throw new CannotStart(
     `data folder ${folder} is on a network file system (${type}), where locks and the ` +
       "write-ahead log fail; storage.allow_network_fs: true overrides this",
   );

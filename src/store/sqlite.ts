@@ -7,13 +7,10 @@
  * the WAL into the main file by itself, because it would swallow a failed sync.
  */
 
-import { Database, type SQLQueryBindings, type Statement } from "bun:sqlite";
+import { Database } from "bun:sqlite";
 import { closeSync, existsSync, fsyncSync, linkSync, openSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { typeOf } from "../dispenser/definition.ts";
-import type { Reservation } from "../dispenser/dispenser.ts";
-import { toBytes, toText } from "../dispenser/name.ts";
-import { type StrategyName, strategies } from "../dispenser/strategy.ts";
+import { CannotStart } from "../refusal.ts";
 import {
   type FolderOptions,
   markOwner,
@@ -25,11 +22,11 @@ import {
   syncFolder,
   unmarkOwner,
 } from "./folder.ts";
+import { Rows } from "./rows.ts";
 import { APPLICATION_ID, migrations } from "./schema.ts";
 import {
   type Change,
   StorageBroken,
-  StorageRefused,
   StorageUnavailable,
   type Store,
   type StoredDispenser,
@@ -41,20 +38,16 @@ const UNFINISHED = ".unfinished";
 /** After about so many rows and commits the WAL is moved into the main file (16 to 32 MiB). */
 const WAL_WRITES_MAX = 4000;
 
-type Row = Record<string, bigint | string | null>;
-
-/** Opens the store in a folder, creating both where allowed. Throws StorageRefused. */
+/** Opens the store in a folder, creating both where allowed. Throws CannotStart. */
 export function openSqliteStore(folder: string, options: FolderOptions): SqliteStore {
   prepareFolder(folder, options);
   const path = join(folder, DATABASE_FILE);
   if (!existsSync(path)) createDatabase(folder, path, options);
   const walBytes = sizeOf(`${path}-wal`);
-  let database: Database | undefined;
   try {
-    database = connect(path);
-    return new SqliteStore(folder, path, database, walBytes);
+    return new SqliteStore(folder, path, connect(path), walBytes);
   } catch (error) {
-    database?.close();
+    // The connection is left as it is: closing it would move the WAL into a file just refused.
     throw refusal(folder, path, error);
   }
 }
@@ -62,10 +55,10 @@ export function openSqliteStore(folder: string, options: FolderOptions): SqliteS
 /** Makes a whole database beside the final name and links it there, if no other server did. */
 function createDatabase(folder: string, path: string, options: FolderOptions): void {
   if (!options.create) {
-    throw new StorageRefused(`${path} does not exist, and storage.create is false`);
+    throw new CannotStart(`${path} does not exist, and storage.create is false`);
   }
   if (existsSync(`${path}-wal`)) {
-    throw new StorageRefused(`${path} is missing, but its write-ahead log ${path}-wal is there`);
+    throw new CannotStart(`${path} is missing, but its write-ahead log ${path}-wal is there`);
   }
   const unfinished = `${path}${UNFINISHED}-${process.pid}`;
   try {
@@ -80,7 +73,7 @@ function createDatabase(folder: string, path: string, options: FolderOptions): v
     rmSync(unfinished);
     syncFolder(folder);
   } catch (error) {
-    throw new StorageRefused(`cannot create ${path}: ${reasonOf(error)}`);
+    throw new CannotStart(`cannot create ${path}: ${reasonOf(error)}`);
   }
 }
 
@@ -123,21 +116,21 @@ function migrate(database: Database): void {
 
 /** The one value that a pragma or a query of one row and column answers. */
 function readValue(database: Database, sql: string): bigint | string | null {
-  return Object.values(database.query<Row, []>(sql).get()!)[0]!;
+  return Object.values(database.query<Record<string, bigint | string | null>, []>(sql).get()!)[0]!;
 }
 
 /** Why the database could not be opened, in words for the operator. */
 function refusal(folder: string, path: string, error: unknown): Error {
-  if (error instanceof StorageUnavailable) return new StorageRefused(`${path}: ${error.message}`);
+  if (error instanceof StorageUnavailable) return new CannotStart(`${path}: ${error.message}`);
   const code = codeOf(error);
   if (code === undefined) return error as Error;
   if (code === "SQLITE_BUSY") {
-    return new StorageRefused(`data folder ${folder} is in use by ${ownerOf(folder)}`);
+    return new CannotStart(`data folder ${folder} is in use by ${ownerOf(folder)}`);
   }
   if (code === "SQLITE_NOTADB" || code.startsWith("SQLITE_CORRUPT")) {
-    return new StorageRefused(`${path} is damaged: ${reasonOf(error)}; restore a backup`);
+    return new CannotStart(`${path} is damaged: ${reasonOf(error)}; restore a backup`);
   }
-  return new StorageRefused(`cannot open ${path}: ${reasonOf(error)}`);
+  return new CannotStart(`cannot open ${path}: ${reasonOf(error)}`);
 }
 
 function codeOf(error: unknown): string | undefined {
@@ -150,7 +143,7 @@ export class SqliteStore implements Store {
   private readonly folder: string;
   private readonly path: string;
   private readonly database: Database;
-  private readonly statements: Statements;
+  private readonly rows: Rows;
   private staged: Change[] = [];
   /** Rows and commits written since the WAL was last moved into the main file. */
   private walWrites = 0;
@@ -165,7 +158,7 @@ export class SqliteStore implements Store {
     this.checkPages();
     this.crashed = readValue(database, "SELECT clean FROM server") === 0n;
     if (this.crashed && walBytes === 0) {
-      throw new StorageRefused(
+      throw new CannotStart(
         `${path} was in use when its server stopped, but its write-ahead log ${path}-wal is ` +
           "missing or empty: numbers handed out last are not in it; put the log back, or restore",
       );
@@ -178,17 +171,17 @@ export class SqliteStore implements Store {
     database.run("UPDATE server SET life = life + 1, clean = 0");
     this.moveWal();
     syncFolder(folder);
-    this.statements = prepare(database);
+    this.rows = new Rows(database, path);
   }
 
   /** The first access takes the lock, or throws SQLITE_BUSY. */
   private checkIdentity(): void {
     const version = Number(readValue(this.database, "PRAGMA user_version"));
     if (Number(readValue(this.database, "PRAGMA application_id")) !== APPLICATION_ID) {
-      throw new StorageRefused(`${this.path} is damaged, or not a Number Dispenser database`);
+      throw new CannotStart(`${this.path} is damaged, or not a Number Dispenser database`);
     }
     if (version > migrations.length) {
-      throw new StorageRefused(
+      throw new CannotStart(
         `${this.path} was written by a newer Number Dispenser: its schema version is ${version}, ` +
           `this one knows ${migrations.length}`,
       );
@@ -198,45 +191,12 @@ export class SqliteStore implements Store {
   private checkPages(): void {
     const found = readValue(this.database, "PRAGMA quick_check(1)");
     if (found !== "ok") {
-      throw new StorageRefused(`${this.path} is damaged: ${found}; restore a backup`);
+      throw new CannotStart(`${this.path} is damaged: ${found}; restore a backup`);
     }
   }
 
   *load(): Iterable<StoredDispenser> {
-    for (const row of this.statements.load.iterate()) yield this.stored(row);
-  }
-
-  private stored(row: Row): StoredDispenser {
-    const name = row["name"] as string;
-    const type = typeOf(String(row["type"]));
-    const strategy = row["auto_disk"] as StrategyName;
-    const last = row["last"] as bigint | null;
-    const segmentLast = row["segment_last"] as bigint | null;
-    const generated = (row["generated"] ?? 0n) as bigint;
-    const wasted = (row["wasted"] ?? 0n) as bigint;
-    const consistent =
-      generated >= 0n &&
-      wasted >= 0n &&
-      (last === null || !type?.isLine || last + 1n >= generated + wasted) &&
-      (last === null || segmentLast === null || last <= segmentLast);
-    if (type === undefined || !(strategy in strategies) || !consistent) {
-      throw new StorageRefused(
-        `${this.path} is damaged: the rows of '${name}' contradict each other`,
-      );
-    }
-    return {
-      id: Number(row["id"]),
-      name: toBytes(name),
-      definition: {
-        type,
-        length: Number(row["length"]),
-        starting: row["starting"] as bigint,
-        step: row["step"] as bigint,
-        strategy,
-      },
-      account: last === null ? undefined : { reserved: last + 1n, generated, wasted },
-      segmentEnd: segmentLast === null ? undefined : segmentLast + 1n,
-    };
+    yield* this.rows.load();
   }
 
   stage(change: Change): void {
@@ -255,10 +215,10 @@ export class SqliteStore implements Store {
 
   private transact(changes: readonly Change[], andThen?: () => void): void {
     this.guard(() => {
-      this.statements.begin.run();
-      for (const change of changes) this.write(change);
+      this.rows.begin();
+      for (const change of changes) this.rows.write(change);
       andThen?.();
-      this.statements.commit.run();
+      this.rows.commit();
     });
     this.walWrites += 1 + changes.length;
   }
@@ -273,15 +233,15 @@ export class SqliteStore implements Store {
   close(): void {
     this.transact(this.takeStaged(), () => this.database.run("UPDATE server SET clean = 1"));
     this.guard(() => this.moveWal("TRUNCATE"));
-    for (const statement of Object.values(this.statements)) statement.finalize();
+    this.rows.finalize();
     this.guard(() => this.database.close(true));
     unmarkOwner(this.folder);
   }
 
   /** Moves the whole WAL into the main file and syncs that. */
   private moveWal(mode: "RESTART" | "TRUNCATE" = "RESTART"): void {
-    const row = this.database.query<Row, []>(`PRAGMA wal_checkpoint(${mode})`).get();
-    if (row?.["busy"] !== 0n) throw new StorageUnavailable("the write-ahead log is busy");
+    const row = this.database.query<{ busy: bigint }, []>(`PRAGMA wal_checkpoint(${mode})`).get();
+    if (row?.busy !== 0n) throw new StorageUnavailable("the write-ahead log is busy");
   }
 
   /** Runs what writes, and sorts its failure into what can be tried again and what cannot. */
@@ -307,89 +267,4 @@ export class SqliteStore implements Store {
       throw new StorageBroken(`${this.path}: rolling back failed: ${reasonOf(error)}`);
     }
   }
-
-  private write(change: Change): void {
-    const statements = this.statements;
-    switch (change.kind) {
-      case "define": {
-        const { type, length, starting, step, strategy } = change.definition;
-        const name = toText(change.name);
-        statements.define.run(change.id, name, type.code, length, starting, step, strategy);
-        break;
-      }
-      case "remove":
-        statements.undefine.run(change.id);
-        this.forget(change.id);
-        break;
-      case "reserve":
-        this.reserve(change.reservation);
-        break;
-    }
-  }
-
-  private reserve({ id, keeps, account, segment, replaces }: Reservation): void {
-    const statements = this.statements;
-    const { generated, wasted } = account;
-    const last = account.reserved - 1n;
-    if (replaces) this.forget(id);
-    if (segment !== undefined) {
-      statements.addSegment.run(id, segment.first, segment.last, generated, wasted);
-      const usedUp = generated + wasted;
-      statements.dropSegments.run(id, usedUp < last ? usedUp : last);
-    } else if (keeps === "segments") {
-      statements.countSegment.run(generated, wasted, id, last);
-    }
-    if (keeps === "checkpoint") statements.checkpoint.run(id, last, generated, wasted);
-    if (keeps === "position" || keeps === "definition") {
-      statements.position.run(id, last, generated, wasted);
-    }
-  }
-
-  private forget(id: number): void {
-    this.statements.dropPosition.run(id);
-    this.statements.dropCheckpoint.run(id);
-    this.statements.dropAllSegments.run(id);
-  }
-}
-
-type Statements = ReturnType<typeof prepare>;
-
-function prepare(database: Database) {
-  const statement = (sql: string): Statement<Row, SQLQueryBindings[]> => database.prepare(sql);
-  const upsert = (table: string) =>
-    statement(
-      `INSERT INTO ${table} VALUES (?, ?, ?, ?) ON CONFLICT (dispenser) DO UPDATE SET
-         last = excluded.last, generated = excluded.generated, wasted = excluded.wasted`,
-    );
-  return {
-    begin: statement("BEGIN IMMEDIATE"),
-    commit: statement("COMMIT"),
-    load: statement(
-      `SELECT d.*, s.last AS segment_last,
-         coalesce(c.last, p.last, s.last) AS last,
-         coalesce(c.generated, p.generated, s.generated) AS generated,
-         coalesce(c.wasted, p.wasted, s.wasted) AS wasted
-       FROM definitions d
-       LEFT JOIN positions p ON p.dispenser = d.id
-       LEFT JOIN checkpoints c ON c.dispenser = d.id
-       LEFT JOIN (SELECT dispenser, max(last) AS last, generated, wasted
-                  FROM segments GROUP BY dispenser) s ON s.dispenser = d.id
-       ORDER BY d.id`,
-    ),
-    define: statement(
-      `INSERT INTO definitions VALUES (?, ?, ?, ?, ?, ?, ?)
-       ON CONFLICT (id) DO UPDATE SET auto_disk = excluded.auto_disk`,
-    ),
-    undefine: statement("DELETE FROM definitions WHERE id = ?"),
-    position: upsert("positions"),
-    checkpoint: upsert("checkpoints"),
-    addSegment: statement("INSERT INTO segments VALUES (?, ?, ?, ?, ?)"),
-    countSegment: statement(
-      "UPDATE segments SET generated = ?, wasted = ? WHERE dispenser = ? AND last = ?",
-    ),
-    dropSegments: statement("DELETE FROM segments WHERE dispenser = ? AND last < ?"),
-    dropPosition: statement("DELETE FROM positions WHERE dispenser = ?"),
-    dropCheckpoint: statement("DELETE FROM checkpoints WHERE dispenser = ?"),
-    dropAllSegments: statement("DELETE FROM segments WHERE dispenser = ?"),
-  };
 }

@@ -4,7 +4,7 @@
  */
 
 import type { Definition } from "../dispenser/definition.ts";
-import type { Recovered, Reservation } from "../dispenser/dispenser.ts";
+import type { Recovered, Reservation } from "../dispenser/reservation.ts";
 
 /** A dispenser as it stands on disk. */
 export interface StoredDispenser extends Recovered {
@@ -56,9 +56,4 @@ export class StorageUnavailable extends Error {
 /** What is on disk is unknown: the server has to stop, and the next start to recover. */
 export class StorageBroken extends Error {
   override readonly name = "StorageBroken";
-}
-
-/** The store cannot be opened; the message says which file and why, for the operator. */
-export class StorageRefused extends Error {
-  override readonly name = "StorageRefused";
 }
