@@ -1,0 +1,32 @@
+import { describe, expect, test } from "bun:test";
+import fc from "fast-check";
+import { reserveAhead, strategies } from "../../src/dispenser/strategy.ts";
+
+const bounds = { "pre-base": 0.5, "pre-checkpoint": 0.05, pre_close: 0.05, elegant_close: 0 } as const;
+
+describe.each(Object.entries(bounds))("%s", (name, bound) => {
+  const strategy = strategies[name as keyof typeof bounds];
+
+  test("never lets more lie ahead than its bound allows", () => {
+    const counts = fc.integer({ min: 0, max: 10 ** 9 });
+    const spans = fc.double({ min: 0, max: 10 ** 7, noNaN: true });
+    fc.assert(
+      fc.property(counts, counts, spans, (handedOut, used, spanMs) => {
+        const ahead = reserveAhead(strategy, handedOut, used, spanMs);
+        expect(ahead).toBeGreaterThanOrEqual(0);
+        expect(ahead).toBeLessThanOrEqual(bound * (handedOut + ahead));
+      }),
+    );
+  });
+});
+
+test("one number lies ahead as soon as the bound allows, however slow the line is", () => {
+  expect(reserveAhead(strategies["pre-base"], 1, 1, Number.POSITIVE_INFINITY)).toBe(1);
+  expect(reserveAhead(strategies.pre_close, 18, 1, 60_000)).toBe(0);
+  expect(reserveAhead(strategies.pre_close, 19, 1, 60_000)).toBe(1);
+});
+
+test("the reservation reaches 50 ms of the recent rate", () => {
+  expect(reserveAhead(strategies.pre_close, 10 ** 9, 1000, 1000)).toBe(50);
+  expect(reserveAhead(strategies.pre_close, 10 ** 9, 100_000, 10)).toBe(500_000);
+});

@@ -1,0 +1,144 @@
+/** Servers for the tests: in this process, and as real processes that can be killed. */
+
+import { join, resolve } from "node:path";
+import { type Config, loadConfig } from "../../src/config.ts";
+import { Engine } from "../../src/engine.ts";
+import { createLog } from "../../src/log.ts";
+import { Listener } from "../../src/server/listener.ts";
+import type { Store } from "../../src/store/store.ts";
+import { temporaryFolder } from "./folder.ts";
+import { MemoryStore } from "./memory-store.ts";
+
+export const root = resolve(import.meta.dir, "../..");
+
+const quiet = createLog("error", "text", () => {});
+
+export interface LocalServer<S extends Store> {
+  readonly port: number;
+  readonly store: S;
+  readonly engine: Engine;
+  readonly listener: Listener;
+  /** What was fatal; the process would have ended. */
+  readonly fatal: unknown[];
+  readonly shutdowns: string[];
+}
+
+/** A server in this process, on a free port. */
+export function startLocal<S extends Store>(
+  store: S,
+  overrides: Partial<Config> = {},
+): LocalServer<S> {
+  const defaults = loadConfig(new Map([["addr", "127.0.0.1:0"]]), {});
+  const config: Config = { ...defaults, autoSave: false, ...overrides };
+  const now = () => performance.now();
+  const fatal: unknown[] = [];
+  const shutdowns: string[] = [];
+  const engine = new Engine(store, { now, onStaged: () => listener.scheduleTurn() });
+  const listener = new Listener({
+    config,
+    engine,
+    log: quiet,
+    now,
+    onShutdown: (reason) => void shutdowns.push(reason),
+    onFatal: (error) => void fatal.push(error),
+  });
+  listener.start();
+  return { port: listener.port, store, engine, listener, fatal, shutdowns };
+}
+
+export const startInMemory = (overrides: Partial<Config> = {}) =>
+  startLocal(new MemoryStore(), overrides);
+
+export interface ProcessOptions {
+  /** The program and its first arguments; by default the source, run by this Bun. */
+  readonly program?: readonly string[];
+  readonly dataDir?: string;
+  readonly args?: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+export const fromSource: readonly string[] = [process.execPath, join(root, "src/main.ts")];
+
+/** A server as a process of its own. */
+export class ServerProcess {
+  readonly dataDir: string;
+  /** What it wrote to stderr so far. */
+  log = "";
+  port = 0;
+  private readonly child: Bun.Subprocess<"ignore", "pipe", "pipe">;
+  private readonly logRead: Promise<void>;
+  private onLog: () => void = () => {};
+
+  private constructor(options: ProcessOptions) {
+    this.dataDir = options.dataDir ?? join(temporaryFolder(), "data");
+    const program = options.program ?? fromSource;
+    const args = ["-addr", "127.0.0.1:0", "-data", this.dataDir, ...(options.args ?? [])];
+    this.child = Bun.spawn([...program, ...args], {
+      cwd: root,
+      env: { ...process.env, ...options.env },
+      stdin: "ignore",
+      stdout: "pipe",
+      stderr: "pipe",
+    });
+    this.logRead = this.readLog();
+  }
+
+  /** Starts one and waits until it is ready. */
+  static async start(options: ProcessOptions = {}): Promise<ServerProcess> {
+    const server = new ServerProcess(options);
+    await server.logged(/ready .*address=127\.0\.0\.1:(\d+)/);
+    server.port = Number(/ready .*address=127\.0\.0\.1:(\d+)/.exec(server.log)![1]);
+    return server;
+  }
+
+  /** Runs one that is expected to end by itself. */
+  static async run(options: ProcessOptions): Promise<{ status: number; log: string }> {
+    const server = new ServerProcess(options);
+    const status = await server.exited();
+    return { status, log: server.log };
+  }
+
+  get pid(): number {
+    return this.child.pid;
+  }
+
+  /** Waits until the log has a line like this. */
+  async logged(pattern: RegExp): Promise<void> {
+    let ended = false;
+    void this.logRead.then(() => {
+      ended = true;
+      this.onLog();
+    });
+    while (!pattern.test(this.log)) {
+      if (ended) throw new Error(`the server ended without logging ${pattern}:\n${this.log}`);
+      await new Promise<void>((resolve) => {
+        this.onLog = resolve;
+      });
+    }
+  }
+
+  signal(signal: "SIGTERM" | "SIGINT" | "SIGKILL"): void {
+    this.child.kill(signal);
+  }
+
+  /** Its exit status; 128 and more for a signal. */
+  async exited(): Promise<number> {
+    await this.logRead;
+    const status = await this.child.exited;
+    return this.child.signalCode === null ? status : 128;
+  }
+
+  /** Signals it and waits for its end. */
+  async end(signal: "SIGTERM" | "SIGINT" | "SIGKILL"): Promise<number> {
+    this.signal(signal);
+    return this.exited();
+  }
+
+  private async readLog(): Promise<void> {
+    const decoder = new TextDecoder();
+    for await (const chunk of this.child.stderr) {
+      this.log += decoder.decode(chunk, { stream: true });
+      this.onLog();
+    }
+  }
+}
