@@ -1,0 +1,136 @@
+import { describe, expect, test } from "bun:test";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { helpText, loadConfig, parseArguments, settings } from "../src/config.ts";
+import { temporaryFolder } from "./support/folder.ts";
+import { root } from "./support/server.ts";
+
+const NO_FILE = join(temporaryFolder(), "empty.yaml");
+writeFileSync(NO_FILE, "");
+
+/** The config of a file's text, an environment and flags. */
+function load(text: string, environment: Record<string, string> = {}, ...flags: string[]) {
+  const file = join(temporaryFolder(), "config.yaml");
+  writeFileSync(file, text);
+  return loadConfig(parseArguments(["-config", file, ...flags]).flags, environment);
+}
+
+const messageOf = (work: () => unknown) => {
+  try {
+    work();
+    return "no error";
+  } catch (error) {
+    return `${(error as Error).name}: ${(error as Error).message.replace(/\/.*\//, "")}`;
+  }
+};
+
+describe("defaults", () => {
+  test("are those of the documentation", () => {
+    expect(load("")).toEqual({
+      addr: { host: undefined, port: 6380 },
+      protectedMode: true,
+      dataDir: "./data",
+      create: true,
+      autoSave: true,
+      allowNetworkFileSystem: false,
+      clientsMax: 10_000,
+      requestBytesMax: 1_048_576,
+      requestArgumentsMax: 1_048_576,
+      replyBytesMax: 1_048_576,
+      logLevel: "info",
+      logFormat: "text",
+    });
+  });
+
+  test("are what config/config.yaml says, setting by setting", () => {
+    const text = readFileSync(join(root, "config/config.yaml"), "utf8");
+    expect(load(text)).toEqual(load(""));
+    for (const { path, variable, unset } of Object.values(settings)) {
+      const name = path.split(".")[1]!;
+      expect(text).toMatch(new RegExp(`\\[${variable}\\]\n  ${name}: "?${unset}"?\n`));
+    }
+  });
+
+  test("are shown by -help, with every setting", () => {
+    const help = helpText("1.2.3");
+    for (const { path, variable, unset } of Object.values(settings)) {
+      expect(help).toContain(path);
+      expect(help).toContain(variable);
+      expect(help).toContain(`(${unset})`);
+    }
+  });
+});
+
+test("flags win over the environment, that over the file, that over defaults", () => {
+  const file = "server:\n  addr: 'file:1'\nstorage:\n  data_dir: from_file\n  create: false\n";
+  const environment = { NUMBER_DISPENSER_ADDR: "environment:2", NUMBER_DISPENSER_DATA: "from_environment" };
+  expect(load(file)).toMatchObject({ addr: { host: "file", port: 1 }, dataDir: "from_file", create: false });
+  expect(load(file, environment)).toMatchObject({ addr: { host: "environment" }, dataDir: "from_environment" });
+  expect(load(file, environment, "--addr=:3", "-data", "from_flag")).toMatchObject({
+    addr: { host: undefined, port: 3 },
+    dataDir: "from_flag",
+    create: false,
+  });
+});
+
+describe("an address", () => {
+  const right: [string, string | undefined, number][] = [
+    [":6380", undefined, 6380],
+    ["127.0.0.1:0", "127.0.0.1", 0],
+    ["localhost:65535", "localhost", 65_535],
+    ["[::1]:6380", "::1", 6380],
+  ];
+  test.each(right)("%s", (text, host, port) => {
+    expect(load("", {}, "-addr", text).addr).toEqual({ host, port });
+  });
+
+  test.each(["6380", "localhost", "::1:6380", "[x]:1", ":65536", ":-1", ":", "a b:1", ""])("not %p", (text) => {
+    expect(messageOf(() => load("", {}, `-addr=${text}`))).toBe(
+      `UsageError: -addr: '${text}' must be host:port, [ipv6]:port or :port, with a port from 0 to 65535`,
+    );
+  });
+});
+
+describe("errors name the place and what is allowed", () => {
+  const files: [string, string][] = [
+    ["server:\n  adr: x\n", "config.yaml:2: unknown setting 'server.adr'"],
+    ["\nserver:\n  protected_mode: maybe\n", "config.yaml:3: server.protected_mode: 'maybe' must be true or false"],
+    ["server:\n  addr: [1, 2]\n", "config.yaml:2: server.addr needs one value"],
+    ["server:\n  addr:\n", "config.yaml:2: server.addr needs one value"],
+    ["server: 5\n", "config.yaml:1: server must hold settings"],
+    ["- 1\n", "config.yaml:1: the file must hold settings"],
+    ["limits:\n  clients: 1e3\n", "config.yaml:2: limits.clients: '1e3' must be a whole number from 1 to 1000000"],
+    ["log:\n  level: loud\n", "config.yaml:2: log.level: 'loud' must be one of debug, info, warning, error"],
+    ["log:\n  level: info\n  level: info\n", "config.yaml:3: Map keys must be unique"],
+  ];
+  test.each(files)("%p", (text, message) => {
+    expect(messageOf(() => load(text))).toBe(`UsageError: ${message}`);
+  });
+
+  test("in YAML that is none", () => {
+    expect(messageOf(() => load("server:\n  addr: 'x\n"))).toMatch(/^UsageError: config\.yaml:\d: \S/);
+  });
+
+  test("in the environment", () => {
+    expect(messageOf(() => load("", { NUMBER_DISPENSER_AUTO_SAVE: "1" }))).toBe(
+      "UsageError: NUMBER_DISPENSER_AUTO_SAVE: '1' must be true or false",
+    );
+  });
+
+  test("in flags", () => {
+    expect(messageOf(() => parseArguments(["serve"]))).toBe("UsageError: unexpected argument 'serve'; see -help");
+    expect(messageOf(() => parseArguments(["-adr", "x"]))).toBe("UsageError: unknown flag -adr; see -help");
+    expect(messageOf(() => parseArguments(["-addr"]))).toBe("UsageError: flag -addr needs a value; see -help");
+  });
+
+  test("of a file that is not there", () => {
+    expect(messageOf(() => loadConfig(new Map([["config", "/nowhere/c.yaml"]]), {}))).toBe(
+      "CannotStart: cannot read the config file c.yaml: ENOENT",
+    );
+  });
+});
+
+test("-help and -version win over everything else", () => {
+  expect(parseArguments(["-addr", ":1", "--help"]).mode).toBe("help");
+  expect(parseArguments(["-version", "nonsense"]).mode).toBe("version");
+});

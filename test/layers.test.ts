@@ -1,0 +1,43 @@
+import { expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
+import { dirname, join, relative } from "node:path";
+import { Glob } from "bun";
+import { root } from "./support/server.ts";
+
+const source = join(root, "src");
+
+/** What each part may import from; every file may import from its own part. */
+const allowed: Record<string, string[]> = {
+  assert: [],
+  refusal: [],
+  version: [],
+  log: [],
+  "config-file": ["refusal"],
+  config: ["config-file", "log"],
+  resp: ["assert"],
+  dispenser: ["assert", "refusal"],
+  store: ["dispenser", "refusal"],
+  engine: ["assert", "refusal", "dispenser", "store"],
+  server: ["assert", "refusal", "version", "log", "config", "resp", "dispenser", "engine"],
+};
+
+const partOf = (path: string) => path.split("/")[0]!.replace(/\.ts$/, "");
+
+test("imports point downwards, and the pure part imports nothing of the platform", () => {
+  const wrong: string[] = [];
+  for (const file of new Glob("**/*.ts").scanSync(source)) {
+    const part = partOf(file);
+    if (part === "main") continue;
+    const text = readFileSync(join(source, file), "utf8");
+    for (const [, target] of text.matchAll(/^(?:import|export) [^;]*?from "([^"]+)"/gms)) {
+      const isOurs = target!.startsWith(".") && target!.endsWith(".ts");
+      const to = isOurs ? partOf(relative(source, join(source, dirname(file), target!))) : target!;
+      if (isOurs && to !== part && !allowed[part]?.includes(to)) wrong.push(`${file} -> ${to}`);
+      if (part === "dispenser" && !isOurs) wrong.push(`${file} -> ${to}`);
+    }
+    if (part === "dispenser" && /\bBun\.|Date\.now|performance\.|await |setTimeout/.test(text)) {
+      wrong.push(`${file}: not pure`);
+    }
+  }
+  expect(wrong).toEqual([]);
+});

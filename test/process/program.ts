@@ -1,0 +1,217 @@
+/** What the program has to do however it is run: the suite for the source and for the binary. */
+
+import { describe, expect, test } from "bun:test";
+import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { strategyNames } from "../../src/dispenser/strategy.ts";
+import { temporaryFolder } from "../support/folder.ts";
+import { type Reply, TestClient } from "../support/resp.ts";
+import { root, ServerProcess } from "../support/server.ts";
+
+/** The most that may be wasted of so many handed out, at SIGTERM and at SIGKILL. */
+const wasteMax: Record<string, { SIGTERM: (handedOut: number) => number; SIGKILL: (handedOut: number) => number }> = {
+  "pre-base": { SIGTERM: (n) => n, SIGKILL: (n) => n },
+  "pre-checkpoint": { SIGTERM: (n) => Math.floor(n / 19), SIGKILL: (n) => Math.floor(n / 19) },
+  elegant_close: { SIGTERM: () => 0, SIGKILL: () => 0 },
+  pre_close: { SIGTERM: () => 0, SIGKILL: (n) => Math.floor(n / 19) },
+};
+
+const TIMEOUT_MS = 30_000;
+
+async function takeMany(client: TestClient, name: string, count: number): Promise<number[]> {
+  const replies: Reply[] = [];
+  for (let left = count; left > 0; left -= 1000) {
+    const requests = Array.from({ length: Math.min(left, 1000) }, () => ["GET", name]);
+    replies.push(...(await client.pipeline(requests)));
+  }
+  return replies.map(Number);
+}
+
+export function describeProgram(title: string, program: () => readonly string[]): void {
+  const start = (dataDir?: string) =>
+    ServerProcess.start({ program: program(), ...(dataDir === undefined ? {} : { dataDir }) });
+
+  describe(title, () => {
+    for (const signal of ["SIGTERM", "SIGKILL"] as const) {
+      for (const count of [5, 20_000]) {
+        test(
+          `after ${count} numbers and ${signal} no strategy repeats one or wastes too many`,
+          async () => {
+            const first = await start();
+            const client = await TestClient.connect(first.port);
+            const taken: Record<string, number[]> = {};
+            for (const strategy of strategyNames) {
+              await client.command("HSET", strategy, "type", "3", "starting", "10", "step", "3", "auto_disk", strategy);
+              taken[strategy] = await takeMany(client, strategy, count);
+              expect(taken[strategy]).toEqual(Array.from({ length: count }, (_, k) => 10 + 3 * k));
+            }
+            const status = await first.end(signal);
+            expect(status).toBe(signal === "SIGTERM" ? 0 : 128);
+
+            const second = await start(first.dataDir);
+            const again = await TestClient.connect(second.port);
+            for (const strategy of strategyNames) {
+              const before = await again.info(strategy);
+              const next = Number(await again.command("GET", strategy));
+              const info = await again.info(strategy);
+              const position = Number(info["generated"]) + Number(info["wasted"]);
+              expect(Number(info["current"])).toBe(10 + 3 * position);
+              expect(next).toBe(Number(before["current"]));
+              if (strategy === "memory") {
+                expect(next).toBe(10);
+                continue;
+              }
+              const wasted = (next - 10) / 3 - count;
+              expect(wasted).toBeGreaterThanOrEqual(0);
+              expect(wasted).toBeLessThanOrEqual(wasteMax[strategy]![signal](count));
+              if (signal === "SIGTERM") {
+                expect([Number(info["generated"]), Number(info["wasted"])]).toEqual([count + 1, wasted]);
+              }
+            }
+            if (signal === "SIGKILL") expect(second.log).toContain("recovered from a crash");
+            expect(await second.end("SIGTERM")).toBe(0);
+          },
+          TIMEOUT_MS,
+        );
+      }
+    }
+
+    test(
+      "killed at random instants under load it repeats nothing and keeps the order",
+      async () => {
+        let dataDir: string | undefined;
+        const durable = strategyNames.filter((name) => name !== "memory");
+        const last = new Map(durable.map((name) => [name, -1]));
+        for (let round = 0; round < 6; round++) {
+          const server = await start(dataDir);
+          dataDir = server.dataDir;
+          const setUp = await TestClient.connect(server.port);
+          for (const name of durable) await setUp.command("HSET", name, "type", "3", "auto_disk", name);
+          let answered = 0;
+          const load = durable.map(async (name) => {
+            const client = await TestClient.connect(server.port);
+            for (;;) {
+              const replies = await client.pipeline(Array.from({ length: 20 }, () => ["GET", name]));
+              for (const reply of replies) {
+                if (typeof reply !== "string") return;
+                expect(Number(reply)).toBeGreaterThan(last.get(name)!);
+                last.set(name, Number(reply));
+                if (++answered > 1500 * (round + 1)) server.signal("SIGKILL");
+              }
+            }
+          });
+          await Promise.all(load);
+          await server.exited();
+        }
+      },
+      TIMEOUT_MS,
+    );
+
+    test(
+      "SIGTERM under load loses no number that was acknowledged, and the next life goes on",
+      async () => {
+        const server = await start();
+        const client = await TestClient.connect(server.port);
+        await client.command("HSET", "x", "type", "3");
+        let last = -1;
+        for (let isOpen = true; isOpen; ) {
+          const replies = await client.pipeline(Array.from({ length: 50 }, () => ["GET", "x"]));
+          if (last < 500 && Number(replies.at(-1)) >= 500) server.signal("SIGTERM");
+          for (const reply of replies) {
+            if (typeof reply === "string") last = Number(reply);
+            else isOpen = false;
+          }
+        }
+        expect(await server.exited()).toBe(0);
+        const next = await start(server.dataDir);
+        const again = await TestClient.connect(next.port);
+        const first = Number(await again.command("GET", "x"));
+        expect(first).toBeGreaterThan(last);
+        // Requests that were answered as the connection ended may not have reached the client.
+        expect(first).toBeLessThanOrEqual(last + 51);
+        await next.end("SIGTERM");
+      },
+      TIMEOUT_MS,
+    );
+
+    test("a command answered before it was killed is there at the next start", async () => {
+      const first = await start();
+      const client = await TestClient.connect(first.port);
+      await client.pipeline([
+        ["HSET", "kept", "type", "2", "length", "6"],
+        ["HSET", "gone", "type", "3"],
+        ["ADVANCE", "kept", "500"],
+        ["DEL", "gone"],
+        ["HSET", "kept", "auto_disk", "pre_close"],
+      ]);
+      await first.end("SIGKILL");
+      const second = await start(first.dataDir);
+      const again = await TestClient.connect(second.port);
+      expect(await again.command("KEYS", "*")).toEqual(["kept"]);
+      expect(await again.command("HGET", "kept", "auto_disk")).toBe("pre_close");
+      expect(await again.command("GET", "kept")).toBe("000500");
+      await second.end("SIGTERM");
+    });
+
+    test("SIGINT and SHUTDOWN end it cleanly, too", async () => {
+      const first = await start();
+      expect(await first.end("SIGINT")).toBe(0);
+      const second = await start(first.dataDir);
+      const client = await TestClient.connect(second.port);
+      client.send("SHUTDOWN\r\n");
+      await client.closed;
+      expect(await second.exited()).toBe(0);
+      expect(second.log).toContain("stopped, all positions saved");
+      expect(second.log).not.toContain("recovered from a crash");
+    });
+
+    test("says what it is and how it is used", () => {
+      const [command, ...args] = program() as [string, ...string[]];
+      const run = (flag: string) => Bun.spawnSync([command, ...args, flag]).stdout.toString();
+      expect(run("-version")).toMatch(/^number-dispenser \d+\.\d+\.\d+\n$/);
+      expect(run("--help")).toContain("-addr host:port");
+    });
+
+    test("ends with status 2 and one line for bad usage", async () => {
+      const file = join(temporaryFolder(), "bad.yaml");
+      writeFileSync(file, "server:\n  port: 1\n");
+      const cases: [string[], string][] = [
+        [["-nonsense"], "unknown flag -nonsense; see -help"],
+        [["-addr", "6380"], "-addr: '6380' must be host:port"],
+        [["-config", file], `${file}:2: unknown setting 'server.port'`],
+      ];
+      for (const [args, message] of cases) {
+        const { status, log } = await ServerProcess.run({ program: program(), args });
+        expect(status).toBe(2);
+        expect(log).toStartWith(`number-dispenser: ${message}`);
+        expect(log.trim().split("\n").length).toBe(1);
+      }
+    });
+
+    test("ends with status 1 and one line for what the environment refuses", async () => {
+      const running = await start();
+      const other = join(temporaryFolder(), "data");
+      const folder = temporaryFolder();
+      mkdirSync(join(folder, "file"));
+      const cases: [string[], string][] = [
+        [["-data", running.dataDir], `data folder ${running.dataDir} is in use by process ${running.pid}`],
+        [
+          ["-data", other, "-addr", `127.0.0.1:${running.port}`],
+          `cannot listen on 127.0.0.1:${running.port}: the address is in use`,
+        ],
+        [["-config", "/nowhere.yaml"], "cannot read the config file /nowhere.yaml: ENOENT"],
+        [["-data", "/proc/data"], "cannot make data folder /proc/data: "],
+      ];
+      for (const [args, message] of cases) {
+        const { status, log } = await ServerProcess.run({ program: program(), args });
+        expect(log).toStartWith(`number-dispenser: ${message}`);
+        expect(log.trim().split("\n").length).toBe(1);
+        expect(status).toBe(1);
+      }
+      expect(existsSync(join(other, "number-dispenser.db-wal"))).toBe(false);
+      await running.end("SIGTERM");
+    });
+  });
+}
+
+export { root };
