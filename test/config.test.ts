@@ -63,9 +63,19 @@ describe("defaults", () => {
 
 test("flags win over the environment, that over the file, that over defaults", () => {
   const file = "server:\n  addr: 'file:1'\nstorage:\n  data_dir: from_file\n  create: false\n";
-  const environment = { NUMBER_DISPENSER_ADDR: "environment:2", NUMBER_DISPENSER_DATA: "from_environment" };
-  expect(load(file)).toMatchObject({ addr: { host: "file", port: 1 }, dataDir: "from_file", create: false });
-  expect(load(file, environment)).toMatchObject({ addr: { host: "environment" }, dataDir: "from_environment" });
+  const environment = {
+    NUMBER_DISPENSER_ADDR: "environment:2",
+    NUMBER_DISPENSER_DATA: "from_environment",
+  };
+  expect(load(file)).toMatchObject({
+    addr: { host: "file", port: 1 },
+    dataDir: "from_file",
+    create: false,
+  });
+  expect(load(file, environment)).toMatchObject({
+    addr: { host: "environment" },
+    dataDir: "from_environment",
+  });
   expect(load(file, environment, "--addr=:3", "-data", "from_flag")).toMatchObject({
     addr: { host: undefined, port: 3 },
     dataDir: "from_flag",
@@ -84,23 +94,35 @@ describe("an address", () => {
     expect(load("", {}, "-addr", text).addr).toEqual({ host, port });
   });
 
-  test.each(["6380", "localhost", "::1:6380", "[x]:1", ":65536", ":-1", ":", "a b:1", ""])("not %p", (text) => {
-    expect(messageOf(() => load("", {}, `-addr=${text}`))).toBe(
-      `UsageError: -addr: '${text}' must be host:port, [ipv6]:port or :port, with a port from 0 to 65535`,
-    );
-  });
+  test.each(["6380", "localhost", "::1:6380", "[x]:1", ":65536", ":-1", ":", "a b:1", ""])(
+    "not %p",
+    (text) => {
+      expect(messageOf(() => load("", {}, `-addr=${text}`))).toBe(
+        `UsageError: -addr: '${text}' must be host:port, [ipv6]:port or :port, with a port from 0 to 65535`,
+      );
+    },
+  );
 });
 
 describe("errors name the place and what is allowed", () => {
   const files: [string, string][] = [
     ["server:\n  adr: x\n", "config.yaml:2: unknown setting 'server.adr'"],
-    ["\nserver:\n  protected_mode: maybe\n", "config.yaml:3: server.protected_mode: 'maybe' must be true or false"],
+    [
+      "\nserver:\n  protected_mode: maybe\n",
+      "config.yaml:3: server.protected_mode: 'maybe' must be true or false",
+    ],
     ["server:\n  addr: [1, 2]\n", "config.yaml:2: server.addr needs one value"],
     ["server:\n  addr:\n", "config.yaml:2: server.addr needs one value"],
     ["server: 5\n", "config.yaml:1: server must hold settings"],
     ["- 1\n", "config.yaml:1: the file must hold settings"],
-    ["limits:\n  clients: 1e3\n", "config.yaml:2: limits.clients: '1e3' must be a whole number from 1 to 1000000"],
-    ["log:\n  level: loud\n", "config.yaml:2: log.level: 'loud' must be one of debug, info, warning, error"],
+    [
+      "limits:\n  clients: 1e3\n",
+      "config.yaml:2: limits.clients: '1e3' must be a whole number from 1 to 1000000",
+    ],
+    [
+      "log:\n  level: loud\n",
+      "config.yaml:2: log.level: 'loud' must be one of debug, info, warning, error",
+    ],
     ["log:\n  level: info\n  level: info\n", "config.yaml:3: Map keys must be unique"],
   ];
   test.each(files)("%p", (text, message) => {
@@ -108,7 +130,9 @@ describe("errors name the place and what is allowed", () => {
   });
 
   test("in YAML that is none", () => {
-    expect(messageOf(() => load("server:\n  addr: 'x\n"))).toMatch(/^UsageError: config\.yaml:\d: \S/);
+    expect(messageOf(() => load("server:\n  addr: 'x\n"))).toMatch(
+      /^UsageError: config\.yaml:\d: \S/,
+    );
   });
 
   test("in the environment", () => {
@@ -118,9 +142,15 @@ describe("errors name the place and what is allowed", () => {
   });
 
   test("in flags", () => {
-    expect(messageOf(() => parseArguments(["serve"]))).toBe("UsageError: unexpected argument 'serve'; see -help");
-    expect(messageOf(() => parseArguments(["-adr", "x"]))).toBe("UsageError: unknown flag -adr; see -help");
-    expect(messageOf(() => parseArguments(["-addr"]))).toBe("UsageError: flag -addr needs a value; see -help");
+    expect(messageOf(() => parseArguments(["serve"]))).toBe(
+      "UsageError: unexpected argument 'serve'; see -help",
+    );
+    expect(messageOf(() => parseArguments(["-adr", "x"]))).toBe(
+      "UsageError: unknown flag -adr; see -help",
+    );
+    expect(messageOf(() => parseArguments(["-addr"]))).toBe(
+      "UsageError: flag -addr needs a value; see -help",
+    );
   });
 
   test("of a file that is not there", () => {

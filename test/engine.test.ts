@@ -218,12 +218,16 @@ describe("advance", () => {
     define("x", { type: "2", length: "2" });
     define("r", { type: "1", length: "2" });
     const x = engine.find("x")!;
-    expect(engine.advance(x, 100n)?.message).toStartWith("ERR number range exhausted: 'x' has no number");
+    expect(engine.advance(x, 100n)?.message).toStartWith(
+      "ERR number range exhausted: 'x' has no number",
+    );
     expect(x.current).toBe("00");
     expect(engine.advance(x, 99n)).toBeUndefined();
     expect(take("x")).toBe("99");
     expect(engine.advance(x, 5n)?.message).toBe("ERR number range exhausted");
-    expect(engine.advance(engine.find("r")!, 5n)?.message).toBe("ERR ADVANCE does not apply to type 1");
+    expect(engine.advance(engine.find("r")!, 5n)?.message).toBe(
+      "ERR ADVANCE does not apply to type 1",
+    );
   });
 
   test("moves where a line in memory starts over", () => {

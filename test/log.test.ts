@@ -1,9 +1,20 @@
 import { expect, test } from "bun:test";
 import { createLog, type LogFormat, type LogLevel } from "../src/log.ts";
 
-function lines(level: LogLevel, format: LogFormat, write: (log: ReturnType<typeof createLog>) => void) {
+function lines(
+  level: LogLevel,
+  format: LogFormat,
+  write: (log: ReturnType<typeof createLog>) => void,
+) {
   const written: string[] = [];
-  write(createLog(level, format, (line) => void written.push(line), () => new Date(0)));
+  write(
+    createLog(
+      level,
+      format,
+      (line) => void written.push(line),
+      () => new Date(0),
+    ),
+  );
   return written;
 }
 

@@ -4,9 +4,9 @@
  * number acknowledged twice, order kept, waste within the bound, INFO consistent.
  */
 
+import { type StrategyName, strategies, strategyNames } from "../src/dispenser/strategy.ts";
 import { Engine } from "../src/engine.ts";
 import { Refusal } from "../src/refusal.ts";
-import { type StrategyName, strategies, strategyNames } from "../src/dispenser/strategy.ts";
 import { MemoryStore } from "./support/memory-store.ts";
 
 /** A generator of numbers below 1 that a seed repeats (mulberry32). */
@@ -173,7 +173,8 @@ class Simulation {
     if (dispenser === undefined) return;
     const { digits } = dispenser;
     if (digits === 0) {
-      if (numberOf(witness, dispenser.position) < 2n ** 63n) this.fail(witness, "exhausted too early");
+      if (numberOf(witness, dispenser.position) < 2n ** 63n)
+        this.fail(witness, "exhausted too early");
       return;
     }
     this.engine.take(dispenser, this.into, 0);
@@ -185,7 +186,8 @@ class Simulation {
   private acknowledge(witness: Witness, strategy: StrategyName, number: bigint): void {
     if (number <= witness.lastInLife) this.fail(witness, `${number} after ${witness.lastInLife}`);
     if (number <= witness.last) this.fail(witness, `${number} repeats a durable ${witness.last}`);
-    if ((number - witness.starting) % witness.step !== 0n) this.fail(witness, `${number} is off the line`);
+    if ((number - witness.starting) % witness.step !== 0n)
+      this.fail(witness, `${number} is off the line`);
     witness.lastInLife = number;
     if (strategy !== "memory") witness.last = number;
     witness.handedOut++;
@@ -237,7 +239,8 @@ class Simulation {
     }
     const strategy = dispenser.definition.strategy;
     const next = numberOf(witness, dispenser.position);
-    if (next <= witness.last) this.fail(witness, `restarts at ${next}, ${witness.last} was durable`);
+    if (next <= witness.last)
+      this.fail(witness, `restarts at ${next}, ${witness.last} was durable`);
     const wasted = dispenser.position - witness.begin - witness.advanced - witness.handedOut;
     const isExact = strategy === witness.strategy && this.isExact(strategy, isClean);
     // Replies under way at a crash are neither handed out nor wasted: only a clean end is exact.

@@ -24,7 +24,10 @@ const shown = (definition: Definition | Refusal) =>
 describe("define", () => {
   const accepted: [string, string][] = [
     ["type 3", "type=3 starting=0 step=1 auto_disk=elegant_close"],
-    ["type 3 starting 9223372036854775807", "type=3 starting=9223372036854775807 step=1 auto_disk=elegant_close"],
+    [
+      "type 3 starting 9223372036854775807",
+      "type=3 starting=9223372036854775807 step=1 auto_disk=elegant_close",
+    ],
     ["type 2 length 6 step 10", "type=2 length=6 starting=0 step=10 auto_disk=elegant_close"],
     ["type 2 length 2 starting 99", "type=2 length=2 starting=99 step=1 auto_disk=elegant_close"],
     ["type 1 length 18 auto_disk memory", "type=1 length=18 auto_disk=memory"],
@@ -50,8 +53,14 @@ describe("define", () => {
     ["type 3 length 5", "ERR 'length' does not apply to type 3"],
     ["type 2 length 2 starting 100", `ERR invalid starting '100': ${whole("0", "99")}`],
     ["type 3 step 0", `ERR invalid step '0': ${whole("1", "9223372036854775807")}`],
-    ["type 3 starting 9223372036854775808", `ERR invalid starting '9223372036854775808': ${whole("0", "9223372036854775807")}`],
-    ["type 3 auto_disk disk", "ERR invalid auto_disk 'disk': must be one of memory, pre-base, pre-checkpoint, elegant_close, pre_close"],
+    [
+      "type 3 starting 9223372036854775808",
+      `ERR invalid starting '9223372036854775808': ${whole("0", "9223372036854775807")}`,
+    ],
+    [
+      "type 3 auto_disk disk",
+      "ERR invalid auto_disk 'disk': must be one of memory, pre-base, pre-checkpoint, elegant_close, pre_close",
+    ],
   ];
   test.each(refused)("refuses %s", (given, wanted) => {
     expect(shown(define(fields(given)))).toBe(wanted);
@@ -96,7 +105,19 @@ describe("parseNumber", () => {
     expect(parseNumber(`${"0".repeat(1000)}7`)).toBe(7n);
   });
 
-  const wrong = ["", "1e3", "0x10", "1.5", "+1", "-1", " 1", "1 ", "9223372036854775808", "9".repeat(500), "١"];
+  const wrong = [
+    "",
+    "1e3",
+    "0x10",
+    "1.5",
+    "+1",
+    "-1",
+    " 1",
+    "1 ",
+    "9223372036854775808",
+    "9".repeat(500),
+    "١",
+  ];
   test.each(wrong)("refuses %p", (text) => {
     expect(parseNumber(text)).toBeUndefined();
   });

@@ -112,7 +112,11 @@ describe("recovery", () => {
   });
 
   test("of the position 2^63 is exhausted", () => {
-    const dispenser = make("elegant_close", { reserved: 2n ** 63n, generated: 1n, wasted: 2n ** 63n - 1n });
+    const dispenser = make("elegant_close", {
+      reserved: 2n ** 63n,
+      generated: 1n,
+      wasted: 2n ** 63n - 1n,
+    });
     expect(dispenser.digits).toBe(0);
     expect(dispenser.current).toBe("9223372036854775808");
   });
@@ -164,7 +168,12 @@ test("advance() raises the position, never the other way, and what lies between 
 });
 
 test("type 1 has no position and wastes nothing", () => {
-  const random = define(new Map([["type", "1"], ["length", "5"]])) as Definition;
+  const random = define(
+    new Map([
+      ["type", "1"],
+      ["length", "5"],
+    ]),
+  ) as Definition;
   const dispenser = new Dispenser(1, "r", random);
   take(dispenser);
   expect(dispenser.current).toBe("0");

@@ -38,13 +38,18 @@ describe("a plain line", () => {
 
   test("goes to any position", () => {
     fc.assert(
-      fc.property(anyNumber, anyStep, fc.bigInt({ min: 0n, max: 10n ** 6n }), (starting, step, k) => {
-        const shape = { length: 0, starting, step };
-        fc.pre(k < plain.positions(shape));
-        const numbers = plain.open(shape, 0n);
-        numbers.seek(k);
-        expect(takeText(numbers)).toBe(numberAt(shape, k).toString());
-      }),
+      fc.property(
+        anyNumber,
+        anyStep,
+        fc.bigInt({ min: 0n, max: 10n ** 6n }),
+        (starting, step, k) => {
+          const shape = { length: 0, starting, step };
+          fc.pre(k < plain.positions(shape));
+          const numbers = plain.open(shape, 0n);
+          numbers.seek(k);
+          expect(takeText(numbers)).toBe(numberAt(shape, k).toString());
+        },
+      ),
     );
   });
 

@@ -9,7 +9,19 @@ test.each(["a", "order_id", "größe", "订单", "a".repeat(255), "\u{1f600}", "
   },
 );
 
-const wrong = ["", "a b", "a\tb", "a\nb", "\x00", "\x7f", "a\u0085b", "a\u00a0b", "a\u2003b", "a\u3000b", "a".repeat(256)];
+const wrong = [
+  "",
+  "a b",
+  "a\tb",
+  "a\nb",
+  "\x00",
+  "\x7f",
+  "a\u0085b",
+  "a\u00a0b",
+  "a\u2003b",
+  "a\u3000b",
+  "a".repeat(256),
+];
 test.each(wrong)("%p may not", (text) => {
   expect(isName(toBytes(text))).toBe(false);
 });

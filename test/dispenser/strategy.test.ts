@@ -2,7 +2,12 @@ import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { reserveAhead, strategies } from "../../src/dispenser/strategy.ts";
 
-const bounds = { "pre-base": 0.5, "pre-checkpoint": 0.05, pre_close: 0.05, elegant_close: 0 } as const;
+const bounds = {
+  "pre-base": 0.5,
+  "pre-checkpoint": 0.05,
+  pre_close: 0.05,
+  elegant_close: 0,
+} as const;
 
 describe.each(Object.entries(bounds))("%s", (name, bound) => {
   const strategy = strategies[name as keyof typeof bounds];

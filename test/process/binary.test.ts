@@ -9,7 +9,9 @@ const binary = join(temporaryFolder(), "number-dispenser");
 
 beforeAll(() => {
   // The script of package.json, with another place for the file.
-  const build = Bun.spawnSync([process.execPath, "run", "build", "--outfile", binary], { cwd: root });
+  const build = Bun.spawnSync([process.execPath, "run", "build", "--outfile", binary], {
+    cwd: root,
+  });
   if (!build.success) throw new Error(`bun run build failed:\n${build.stderr}`);
 }, BUILD_TIMEOUT_MS);
 

@@ -39,7 +39,7 @@ const pipeline = [
   encodeRequest("GET", "name with \r\n in it"),
   encodeRequest("GET", ""),
   encodeRequest("gEt", "x".repeat(120)),
-  'PING "a b\\x41\\n" \'it\\\'s\'\n',
+  "PING \"a b\\x41\\n\" 'it\\'s'\n",
   "*-1\r\n",
   encodeRequest("ECHO", "\x00\xff*2\r\n$3\r\nGET\r\n"),
   encodeRequest("GET"),
@@ -102,7 +102,10 @@ describe("the fast lane", () => {
   test("says what the general way says, on every input that looks like a GET", () => {
     const head = fc.constantFrom("*2\r\n$3\r\n", "*2\r\n$3\r\n", "*3\r\n$3\r\n");
     const word = fc.constantFrom("GET", "get", "GeT", "SET", "GE", "GETT");
-    const length = fc.oneof(fc.nat({ max: 120 }).map(String), fc.constantFrom("01", "-1", "", "+1", "a"));
+    const length = fc.oneof(
+      fc.nat({ max: 120 }).map(String),
+      fc.constantFrom("01", "-1", "", "+1", "a"),
+    );
     const name = fc.string({ unit: "binary-ascii", maxLength: 110 });
     const end = fc.constantFrom("\r\n", "\r\n", "\n\r", "xx", "");
     fc.assert(
@@ -144,7 +147,9 @@ describe("malformed requests", () => {
   ];
   test.each(cases)("%p", (bytes, error) => {
     expect(decode(bytes)).toEqual([`Protocol error: ${error}`]);
-    expect(decodeChunks([...bytes.slice(0, 300), bytes.slice(300)])).toEqual([`Protocol error: ${error}`]);
+    expect(decodeChunks([...bytes.slice(0, 300), bytes.slice(300)])).toEqual([
+      `Protocol error: ${error}`,
+    ]);
   });
 
   test("what stands before them is answered, what follows is not", () => {
@@ -165,7 +170,9 @@ describe("limits", () => {
     expect(decode(encodeRequest("a", "b", "c", "d"), small)).toEqual([
       "Protocol error: invalid multibulk length",
     ]);
-    expect(decode(encodeRequest("x".repeat(95)), small)).toEqual(["Protocol error: invalid bulk length"]);
+    expect(decode(encodeRequest("x".repeat(95)), small)).toEqual([
+      "Protocol error: invalid bulk length",
+    ]);
     expect(decode(encodeRequest("x".repeat(50), "y".repeat(50)), small)).toEqual([
       "Protocol error: invalid bulk length",
     ]);

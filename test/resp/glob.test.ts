@@ -32,5 +32,5 @@ test.each(cases)("%p on %p: %p", (pattern, text, wanted) => {
 });
 
 test("a pattern of many stars does not take forever", () => {
-  expect(matches("*a".repeat(50) + "b", "a".repeat(255))).toBe(false);
+  expect(matches(`${"*a".repeat(50)}b`, "a".repeat(255))).toBe(false);
 });

@@ -1,5 +1,5 @@
 import { afterAll, describe, expect, test } from "bun:test";
-import { ReplyError, type Reply, TestClient } from "../support/resp.ts";
+import { type Reply, ReplyError, TestClient } from "../support/resp.ts";
 import { startInMemory } from "../support/server.ts";
 
 const server = startInMemory();
@@ -115,9 +115,15 @@ describe("ADVANCE", () => {
     ["ADVANCE f1 101", "0105"],
     ["ADVANCE f1 3", "0105"],
     ["GET f1", "0105"],
-    ["ADVANCE f1 x", error("ERR invalid number 'x': must be a whole number from 0 to 9223372036854775807")],
+    [
+      "ADVANCE f1 x",
+      error("ERR invalid number 'x': must be a whole number from 0 to 9223372036854775807"),
+    ],
     ["ADVANCE nobody 3", error("ERR dispenser not found")],
-    ["ADVANCE f1 9996", error("ERR number range exhausted: 'f1' has no number from 9996 on, and stays where it is")],
+    [
+      "ADVANCE f1 9996",
+      error("ERR number range exhausted: 'f1' has no number from 9996 on, and stays where it is"),
+    ],
     ["GET f1", "0110"],
   ]);
 });
@@ -151,8 +157,17 @@ describe("INFO", () => {
   });
 
   test("of the server has the sections clients expect", async () => {
-    const titles = (text: Reply) => [...(text as string).matchAll(/^# (\w+)/gm)].map(([, title]) => title);
-    const all = ["Server", "Clients", "Memory", "Persistence", "Stats", "Replication", "Dispensers"];
+    const titles = (text: Reply) =>
+      [...(text as string).matchAll(/^# (\w+)/gm)].map(([, title]) => title);
+    const all = [
+      "Server",
+      "Clients",
+      "Memory",
+      "Persistence",
+      "Stats",
+      "Replication",
+      "Dispensers",
+    ];
     expect(titles(await run("INFO"))).toEqual(all);
     expect(titles(await run("INFO all"))).toEqual(all);
     expect(titles(await run("INFO replication STATS nonsense"))).toEqual(["Stats", "Replication"]);
@@ -228,12 +243,23 @@ describe("the connection", () => {
     ["CLIENT NO-EVICT on", "OK"],
     ["CLIENT NO-TOUCH maybe", error("ERR syntax error")],
     ["CLIENT SETNAME", error("ERR wrong number of arguments for 'client|setname' command")],
-    ["CLIENT MAINT_NOTIFICATIONS ON", error("ERR unknown subcommand 'MAINT_NOTIFICATIONS'. Try CLIENT HELP.")],
+    [
+      "CLIENT MAINT_NOTIFICATIONS ON",
+      error("ERR unknown subcommand 'MAINT_NOTIFICATIONS'. Try CLIENT HELP."),
+    ],
     ["CLIENT constructor", error("ERR unknown subcommand 'constructor'. Try CLIENT HELP.")],
     ["CLIENT TRACKING OFF", "OK"],
-    ["AUTH secret", error("ERR AUTH <password> called without any password configured for the default user. Are you sure your configuration is correct?")],
+    [
+      "AUTH secret",
+      error(
+        "ERR AUTH <password> called without any password configured for the default user. Are you sure your configuration is correct?",
+      ),
+    ],
     ["AUTH default secret", "OK"],
-    ["AUTH somebody secret", error("WRONGPASS invalid username-password pair or user is disabled.")],
+    [
+      "AUTH somebody secret",
+      error("WRONGPASS invalid username-password pair or user is disabled."),
+    ],
     ["HELLO 4", error("NOPROTO unsupported protocol version")],
     ["HELLO x", error("ERR Protocol version is not an integer or out of range")],
     ["HELLO 3 SETNAME", error("ERR Syntax error in HELLO option 'SETNAME'")],
@@ -256,7 +282,15 @@ describe("the connection", () => {
 
   test("speaks RESP3 after HELLO 3", async () => {
     const other = await TestClient.connect(server.port);
-    const hello = (await other.command("HELLO", "3", "AUTH", "default", "x", "SETNAME", "me")) as Map<Reply, Reply>;
+    const hello = (await other.command(
+      "HELLO",
+      "3",
+      "AUTH",
+      "default",
+      "x",
+      "SETNAME",
+      "me",
+    )) as Map<Reply, Reply>;
     expect(hello.get("proto")).toBe(3);
     expect(hello.get("role")).toBe("master");
     expect(await other.command("CLIENT", "GETNAME")).toBe("me");
@@ -297,7 +331,10 @@ describe("the server", () => {
     expect(get.slice(0, 6)).toEqual(["get", 2, ["write", "fast"], 1, 1, 1]);
     expect(nothing).toBeNull();
     const docs = (await run("COMMAND DOCS GET")) as Reply[];
-    expect(docs).toEqual(["get", ["summary", "Takes the next number of a dispenser", "group", "dispenser"]]);
+    expect(docs).toEqual([
+      "get",
+      ["summary", "Takes the next number of a dispenser", "group", "dispenser"],
+    ]);
     expect(((await run("COMMAND DOCS")) as Reply[]).length).toBe(2 * count);
     expect(await run("COMMAND NONSENSE")).toEqual(
       error("ERR unknown subcommand 'NONSENSE'. Try COMMAND HELP."),
@@ -306,14 +343,27 @@ describe("the server", () => {
 
   test("shows settings as redis-benchmark asks for them", async () => {
     expect(await run("CONFIG GET save")).toEqual(["save", ""]);
-    expect(await run("CONFIG GET append* port")).toEqual(["appendonly", "no", "port", String(server.port)]);
-    expect(await run("CONFIG GET")).toEqual(error("ERR wrong number of arguments for 'config|get' command"));
-    expect(((await run("CONFIG SET save x")) as ReplyError).message).toStartWith("ERR CONFIG SET is not available");
-    expect(await run("CONFIG NONSENSE")).toEqual(error("ERR unknown subcommand 'NONSENSE'. Try CONFIG HELP."));
+    expect(await run("CONFIG GET append* port")).toEqual([
+      "appendonly",
+      "no",
+      "port",
+      String(server.port),
+    ]);
+    expect(await run("CONFIG GET")).toEqual(
+      error("ERR wrong number of arguments for 'config|get' command"),
+    );
+    expect(((await run("CONFIG SET save x")) as ReplyError).message).toStartWith(
+      "ERR CONFIG SET is not available",
+    );
+    expect(await run("CONFIG NONSENSE")).toEqual(
+      error("ERR unknown subcommand 'NONSENSE'. Try CONFIG HELP."),
+    );
   });
 
   test("stops when SHUTDOWN asks it to, and refuses to lose positions", async () => {
-    expect(((await run("SHUTDOWN NOSAVE")) as ReplyError).message).toContain("positions are always saved");
+    expect(((await run("SHUTDOWN NOSAVE")) as ReplyError).message).toContain(
+      "positions are always saved",
+    );
     client.send("SHUTDOWN\r\n");
     expect(await run("PING")).toBe("PONG");
     expect(server.shutdowns).toEqual([expect.stringMatching(/^SHUTDOWN from 127\.0\.0\.1:\d+$/)]);

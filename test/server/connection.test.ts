@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test } from "bun:test";
 import { Connection } from "../../src/server/connection.ts";
-import { encodeRequest, readReplies, ReplyError, TestClient } from "../support/resp.ts";
+import { encodeRequest, ReplyError, readReplies, TestClient } from "../support/resp.ts";
 import { startInMemory } from "../support/server.ts";
 
 /** A socket that takes as much as it is told to, and keeps what it took. */
@@ -88,7 +88,14 @@ describe("held replies", () => {
     define("x", "type", "3");
     define("m", "type", "3", "auto_disk", "memory");
     store.failures = ["unavailable"];
-    send(["GET", "x"], ["GET", "m"], ["GET", "x"], ["PING"], ["HSET", "y", "type", "3"], ["GET", "y"]);
+    send(
+      ["GET", "x"],
+      ["GET", "m"],
+      ["GET", "x"],
+      ["PING"],
+      ["HSET", "y", "type", "3"],
+      ["GET", "y"],
+    );
     turn();
     expect(replies()).toEqual([full, "0", full, "PONG", full, full]);
     send(["GET", "x"], ["GET", "y"]);
@@ -209,7 +216,9 @@ describe("over a real socket", () => {
     const rounds = 20;
     for (let round = 0; round < rounds; round++) {
       const replies = await client.pipeline(Array.from({ length: 500 }, () => ["GET", "x"]));
-      expect(replies).toEqual(Array.from({ length: 500 }, (_, index) => String(round * 500 + index)));
+      expect(replies).toEqual(
+        Array.from({ length: 500 }, (_, index) => String(round * 500 + index)),
+      );
     }
   });
 });

@@ -60,18 +60,32 @@ export function describeStore(title: string, open: () => StoreUnderTest): void {
       const definitions = [
         definitionOf({ type: "1", length: "18", auto_disk: "memory" }),
         definitionOf({ type: "2", length: "6", starting: "5", step: "10" }),
-        definitionOf({ type: "3", starting: String(MAX), step: String(MAX), auto_disk: "pre_close" }),
+        definitionOf({
+          type: "3",
+          starting: String(MAX),
+          step: String(MAX),
+          auto_disk: "pre_close",
+        }),
       ];
       const names = ["b", "a", "gr\xc3\xb6\xc3\x9fe"];
       afterEachEnd(
         (store) => {
           for (const index of [2, 0, 1]) {
-            write(store, { kind: "define", id: index + 1, name: names[index]!, definition: definitions[index]! });
+            write(store, {
+              kind: "define",
+              id: index + 1,
+              name: names[index]!,
+              definition: definitions[index]!,
+            });
           }
         },
         (store) => {
           const found = loaded(store);
-          expect(found.map(({ id, name }) => [id, name])).toEqual([[1, "b"], [2, "a"], [3, names[2]!]]);
+          expect(found.map(({ id, name }) => [id, name])).toEqual([
+            [1, "b"],
+            [2, "a"],
+            [3, names[2]!],
+          ]);
           expect(found.map(({ definition }) => definition)).toEqual(definitions);
           expect(found.every(({ account }) => account === undefined)).toBe(true);
         },
@@ -96,7 +110,9 @@ export function describeStore(title: string, open: () => StoreUnderTest): void {
         (store) => {
           const [found] = loaded(store);
           expect(found!.account).toEqual(account);
-          expect(found!.segmentEnd).toBe(more.segment === undefined ? undefined : more.segment.last + 1n);
+          expect(found!.segmentEnd).toBe(
+            more.segment === undefined ? undefined : more.segment.last + 1n,
+          );
         },
       );
     });
@@ -151,7 +167,12 @@ export function describeStore(title: string, open: () => StoreUnderTest): void {
               write(
                 store,
                 { kind: "define", id: 1, name: "x", definition: plain(after) },
-                reservation(1, { keeps: moreAfter.keeps!, account, segment: empty, replaces: true }),
+                reservation(1, {
+                  keeps: moreAfter.keeps!,
+                  account,
+                  segment: empty,
+                  replaces: true,
+                }),
               );
             },
             (store) => {

@@ -1,6 +1,13 @@
 import { Database } from "bun:sqlite";
 import { describe, expect, test } from "bun:test";
-import { existsSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { openSqliteStore } from "../../src/store/sqlite.ts";
 import { crashCopy, temporaryFolder } from "../support/folder.ts";
@@ -97,10 +104,14 @@ describe("the start is refused, and nothing is overwritten", () => {
   };
 
   test("without a database where create is false", () => {
-    refuses(temporaryFolder(), /number-dispenser\.db does not exist, and storage\.create is false/, {
-      ...options,
-      create: false,
-    });
+    refuses(
+      temporaryFolder(),
+      /number-dispenser\.db does not exist, and storage\.create is false/,
+      {
+        ...options,
+        create: false,
+      },
+    );
     const missing = join(temporaryFolder(), "mount", "data");
     expect(refusalOf(missing, { ...options, create: false })).toMatch(/does not exist/);
     expect(existsSync(missing)).toBe(false);
@@ -140,7 +151,10 @@ describe("the start is refused, and nothing is overwritten", () => {
     const newer = new Database(join(folder, FILE));
     newer.run("PRAGMA user_version = 99");
     newer.close();
-    refuses(folder, /written by a newer Number Dispenser: its schema version is 99, this one knows 1/);
+    refuses(
+      folder,
+      /written by a newer Number Dispenser: its schema version is 99, this one knows 1/,
+    );
   });
 
   test.each(["missing", "empty"])("when the WAL is %s after an unclean stop", (what) => {
@@ -190,7 +204,9 @@ describe("the start is refused, and nothing is overwritten", () => {
 test("after a crash the next life finds what was committed", () => {
   const store = openSqliteStore(crashedFolder(), options);
   expect(store.crashed).toBe(true);
-  expect([...store.load()].map(({ name, account }) => [name, account?.reserved])).toEqual([["x", 5n]]);
+  expect([...store.load()].map(({ name, account }) => [name, account?.reserved])).toEqual([
+    ["x", 5n],
+  ]);
   store.close();
 });
 

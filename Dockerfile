@@ -1,0 +1,19 @@
+# The compiled binary in a small image. Nothing but the binary and the C library is in it.
+FROM oven/bun:1.4.5-debian AS build
+WORKDIR /build
+COPY package.json bun.lock bunfig.toml ./
+RUN bun install --frozen-lockfile --production
+COPY tsconfig.json ./
+COPY src ./src
+RUN bun run build
+
+FROM debian:bookworm-slim
+RUN useradd --system --no-create-home dispenser && mkdir /data && chown dispenser /data
+COPY --from=build /build/dist/number-dispenser /usr/local/bin/number-dispenser
+USER dispenser
+VOLUME /data
+EXPOSE 6380
+# Inside the container every client comes from elsewhere: who may reach the port is decided by
+# what is published, as in the official image of Redis.
+ENV NUMBER_DISPENSER_DATA=/data NUMBER_DISPENSER_PROTECTED_MODE=false
+ENTRYPOINT ["number-dispenser"]

@@ -1,0 +1,179 @@
+/**
+ * Is a GET here as fast as INCR of redis-server, and is a pre mode as fast as memory? Drives both
+ * servers with redis-benchmark in turn, in several rounds of one run, and prints medians and
+ * ratios with the range over the rounds.
+ *
+ * bun run bench:compare [-rounds 5] [-requests 200000] [-clients 50]
+ *
+ * Needs redis-server and redis-benchmark. The servers' own cost is counted as requests per second
+ * of CPU time (/proc/PID/stat, Linux), because the load generator shares the machine's cores.
+ */
+
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { parseArgs } from "node:util";
+import { strategyNames } from "../src/dispenser/strategy.ts";
+
+const { values } = parseArgs({
+  args: process.argv.slice(2).map((word) => word.replace(/^-(?=[a-z])/, "--")),
+  options: {
+    rounds: { type: "string", default: "5" },
+    requests: { type: "string", default: "200000" },
+    clients: { type: "string", default: "50" },
+  },
+});
+const rounds = Number(values.rounds);
+const requests = Number(values.requests);
+const DEPTHS = [1, 16];
+const TICKS_PER_SECOND = 100;
+
+const folder = mkdtempSync(join(tmpdir(), "number-dispenser-compare-"));
+
+interface Server {
+  readonly port: number;
+  readonly child: Bun.Subprocess;
+}
+
+async function startServer(port: number, ...command: string[]): Promise<Server> {
+  const child = Bun.spawn(command, { stdout: "ignore", stderr: "ignore", cwd: folder });
+  for (let attempt = 0; attempt < 200; attempt++) {
+    if (redisCli(port, "PING") === "PONG") return { port, child };
+    await Bun.sleep(20);
+  }
+  throw new Error(`${command[0]} does not answer on port ${port}`);
+}
+
+function redisCli(port: number, ...words: string[]): string {
+  return Bun.spawnSync(["redis-cli", "-p", String(port), ...words])
+    .stdout.toString()
+    .trim();
+}
+
+/** A port that was free a moment ago. */
+function freePort(): number {
+  const listener = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
+  const { port } = listener;
+  listener.stop(true);
+  return port;
+}
+
+function cpuSeconds(pid: number): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]!.split(" ");
+  return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
+}
+
+interface Measured {
+  readonly perSecond: number;
+  readonly perCpuSecond: number;
+}
+
+function measure({ port, child }: Server, depth: number, words: readonly string[]): Measured {
+  const count = requests * (depth > 1 ? 5 : 1);
+  const before = cpuSeconds(child.pid);
+  const { stdout, stderr } = Bun.spawnSync([
+    "redis-benchmark",
+    ...[
+      "-p",
+      String(port),
+      "-c",
+      values.clients,
+      "-n",
+      String(count),
+      "-P",
+      String(depth),
+      "--csv",
+    ],
+    ...words,
+  ]);
+  if (stderr.length > 0) throw new Error(`redis-benchmark: ${stderr}`);
+  const row = stdout.toString().trim().split("\n").at(-1)!;
+  const perSecond = Number(row.split(",")[1]!.replaceAll('"', ""));
+  return { perSecond, perCpuSecond: count / (cpuSeconds(child.pid) - before) };
+}
+
+const median = (values: number[]) => values.sort((a, b) => a - b)[values.length >> 1]!;
+const thousands = (value: number) => `${(value / 1000).toFixed(1)}k`;
+
+/** "1.02 (0.98-1.05)": the median of ratios round by round, and their range. */
+function ratio(ours: number[], theirs: number[]): string {
+  const ratios = ours.map((value, round) => value / theirs[round]!).sort((a, b) => a - b);
+  const [least, most] = [ratios[0]!, ratios.at(-1)!];
+  return `${median(ratios).toFixed(2)} (${least.toFixed(2)}-${most.toFixed(2)})`;
+}
+
+const ours = await (() => {
+  const port = freePort();
+  const main = resolve(import.meta.dir, "../src/main.ts");
+  return startServer(
+    port,
+    process.execPath,
+    main,
+    "-addr",
+    `127.0.0.1:${port}`,
+    "-data",
+    join(folder, "data"),
+  );
+})();
+const redis = await (() => {
+  const port = freePort();
+  return startServer(port, "redis-server", "--port", String(port), "--save", "");
+})();
+const redisAlways = await (() => {
+  const port = freePort();
+  const durable = ["--save", "", "--appendonly", "yes", "--appendfsync", "always"];
+  return startServer(port, "redis-server", "--port", String(port), ...durable);
+})();
+
+for (const name of strategyNames) redisCli(ours.port, "HSET", name, "type", "3", "auto_disk", name);
+redisCli(ours.port, "HSET", "random", "type", "1", "length", "12");
+
+const works = [
+  { title: "redis INCR, in memory", server: redis, words: ["incr", "x"] },
+  { title: "redis INCR, appendfsync always", server: redisAlways, words: ["incr", "x"] },
+  ...[...strategyNames, "random"].map((name) => ({
+    title: `GET, ${name}`,
+    server: ours,
+    words: ["get", name],
+  })),
+];
+
+try {
+  for (const depth of DEPTHS) {
+    const measured = new Map<string, Measured[]>(works.map(({ title }) => [title, []]));
+    // One round of each to warm up, which does not count.
+    for (let round = -1; round < rounds; round++) {
+      for (const { title, server, words } of works) {
+        const figures = measure(server, depth, words);
+        if (round >= 0) measured.get(title)!.push(figures);
+      }
+    }
+    const of = (title: string, figure: keyof Measured) =>
+      measured.get(title)!.map((each) => each[figure]);
+    console.log(
+      `\n${values.clients} clients, ${depth} deep, ${rounds} rounds: median, ratio (range)\n`,
+    );
+    console.log(
+      "| work | requests/s | ÷ redis in memory | ÷ redis always | ÷ memory | requests/CPU-s ÷ redis in memory |",
+    );
+    console.log("| --- | --- | --- | --- | --- | --- |");
+    for (const { title } of works) {
+      const rate = of(title, "perSecond");
+      const cells = [
+        title,
+        thousands(median([...rate])),
+        ratio(rate, of("redis INCR, in memory", "perSecond")),
+        ratio(rate, of("redis INCR, appendfsync always", "perSecond")),
+        ratio(rate, of("GET, memory", "perSecond")),
+        ratio(of(title, "perCpuSecond"), of("redis INCR, in memory", "perCpuSecond")),
+      ];
+      console.log(`| ${cells.join(" | ")} |`);
+    }
+  }
+} finally {
+  for (const { child } of [ours, redis, redisAlways]) {
+    child.kill();
+    await child.exited;
+  }
+  rmSync(folder, { recursive: true });
+}

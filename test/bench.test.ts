@@ -1,0 +1,19 @@
+import { expect, test } from "bun:test";
+import { join } from "node:path";
+import { root } from "./support/server.ts";
+
+const TIMEOUT_MS = 60_000;
+
+test(
+  "the benches run",
+  async () => {
+    const child = Bun.spawn([process.execPath, join(root, "bench/micro.ts")], {
+      env: { ...process.env, BENCH_SMALL: "1" },
+      stdout: "pipe",
+      stderr: "pipe",
+    });
+    const [status, errors] = await Promise.all([child.exited, child.stderr.text()]);
+    expect([status, errors]).toEqual([0, ""]);
+  },
+  TIMEOUT_MS,
+);
