@@ -3,8 +3,6 @@
  * Texts from clients are escaped, so that nobody can write a line of their own into it.
  */
 
-import { writeSync } from "node:fs";
-
 export const logLevels = ["debug", "info", "warning", "error"] as const;
 export type LogLevel = (typeof logLevels)[number];
 
@@ -24,8 +22,8 @@ export interface Log {
 export function createLog(
   level: LogLevel,
   format: LogFormat,
-  write: (line: string) => void = writeToStderr,
-  now: () => Date = () => new Date(),
+  write: (line: string) => void,
+  now: () => Date,
 ): Log {
   const least = logLevels.indexOf(level);
   const line = format === "json" ? jsonLine : textLine;
@@ -37,15 +35,6 @@ export function createLog(
       }
     };
   return { debug: at("debug"), info: at("info"), warning: at("warning"), error: at("error") };
-}
-
-/** At once, so that the last line before an exit is written; a reader that left is no error. */
-function writeToStderr(line: string): void {
-  try {
-    writeSync(2, `${line}\n`);
-  } catch {
-    // Nobody reads the log: the server goes on.
-  }
 }
 
 function textLine(time: string, level: LogLevel, event: string, fields: LogFields): string {

@@ -1,5 +1,6 @@
 /** The program: flags, wiring, signals, exit statuses. */
 
+import { writeSync } from "node:fs";
 import { type Config, helpText, loadConfig, parseArguments } from "./config.ts";
 import { UsageError } from "./config-file.ts";
 import { toText } from "./dispenser/name.ts";
@@ -27,7 +28,7 @@ function run(): void {
 function serve(config: Config): void {
   const startedAtMs = performance.now();
   const now = () => performance.now();
-  const log = createLog(config.logLevel, config.logFormat);
+  const log = createLog(config.logLevel, config.logFormat, writeToStderr, () => new Date());
   const fatal = (error: unknown): never => {
     log.error("stopped: no number leaves any more; the next start recovers", faultOf(error));
     process.exit(EXIT_ENVIRONMENT);
@@ -96,6 +97,15 @@ function logCrash(log: Log, engine: Engine): void {
     log.warning("numbers skipped", { dispenser: toText(skipped.name), numbers: skipped.numbers });
   }
   log.warning("recovered from a crash", { dispensers_that_skipped: dispensers, numbers });
+}
+
+/** At once, so that the last line before an exit is written; a reader that left is no error. */
+function writeToStderr(line: string): void {
+  try {
+    writeSync(2, `${line}\n`);
+  } catch {
+    // Nobody reads the log: the server goes on.
+  }
 }
 
 /** What the log says of an error: its message where that is meant for the operator. */

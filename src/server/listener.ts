@@ -160,14 +160,8 @@ export class Listener implements Server, Host {
   }
 
   private opened(socket: ClientSocket): void {
-    const isLocal = isLoopback(socket.remoteAddress);
     const address = `${socket.remoteAddress}:${socket.remotePort}`;
-    const refusal =
-      this.config.protectedMode && !isLocal
-        ? DENIED
-        : this.sessions.size >= this.config.clientsMax
-          ? TOO_MANY_CLIENTS
-          : undefined;
+    const refusal = refusalFor(socket.remoteAddress, this.sessions.size, this.config);
     if (refusal !== undefined || this.isStopping) {
       this.counters.refusedConnections++;
       this.log.debug("client refused", { client: address });
@@ -176,7 +170,7 @@ export class Listener implements Server, Host {
     }
     this.counters.connections++;
     const id = ++this.lastSessionId;
-    const peer = { id, address, isAdministrator: isLocal };
+    const peer = { id, address, isAdministrator: isLoopback(socket.remoteAddress) };
     socket.data = new Connection(this, socket, peer);
     this.sessions.add(socket.data);
     this.log.debug("client connected", { client: address, id });
@@ -199,6 +193,16 @@ function listenOnAll<T>(listen: (hostname: string) => T): T {
     if ((error as NodeJS.ErrnoException).code === "EADDRINUSE") throw error;
     return listen("0.0.0.0");
   }
+}
+
+/** What a new client is answered that is not let in; undefined for one that is. */
+export function refusalFor(
+  remoteAddress: string,
+  clients: number,
+  config: Pick<Config, "protectedMode" | "clientsMax">,
+): string | undefined {
+  if (config.protectedMode && !isLoopback(remoteAddress)) return DENIED;
+  return clients >= config.clientsMax ? TOO_MANY_CLIENTS : undefined;
 }
 
 function isLoopback(address: string): boolean {

@@ -43,3 +43,11 @@ test("numbers of 18 digits do not repeat in practice", () => {
   for (let count = 0; count < 20_000; count++) seen.add(draw(18));
   expect(seen.size).toBe(20_000);
 });
+
+test("there is no line: nothing to count, nowhere to go", () => {
+  const shape = { length: 3, starting: 0n, step: 0n };
+  expect(random.positions(shape)).toBe(0n);
+  const numbers = random.open(shape, 0n);
+  numbers.seek(5n);
+  expect(numbers.digits).toBe(3);
+});

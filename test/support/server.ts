@@ -11,8 +11,6 @@ import { MemoryStore } from "./memory-store.ts";
 
 export const root = resolve(import.meta.dir, "../..");
 
-const quiet = createLog("error", "text", () => {});
-
 export interface LocalServer<S extends Store> {
   readonly port: number;
   readonly store: S;
@@ -21,6 +19,8 @@ export interface LocalServer<S extends Store> {
   /** What was fatal; the process would have ended. */
   readonly fatal: unknown[];
   readonly shutdowns: string[];
+  /** What it logged, a line an event, without the time. */
+  readonly logged: string[];
 }
 
 /** A server in this process, on a free port. */
@@ -33,17 +33,19 @@ export function startLocal<S extends Store>(
   const now = () => performance.now();
   const fatal: unknown[] = [];
   const shutdowns: string[] = [];
+  const logged: string[] = [];
+  const write = (line: string) => void logged.push(line.slice(line.indexOf(" ") + 1));
   const engine = new Engine(store, { now, onStaged: () => listener.scheduleTurn() });
   const listener = new Listener({
     config,
     engine,
-    log: quiet,
+    log: createLog("info", "text", write, () => new Date()),
     now,
     onShutdown: (reason) => void shutdowns.push(reason),
     onFatal: (error) => void fatal.push(error),
   });
   listener.start();
-  return { port: listener.port, store, engine, listener, fatal, shutdowns };
+  return { port: listener.port, store, engine, listener, fatal, shutdowns, logged };
 }
 
 export const startInMemory = (overrides: Partial<Config> = {}) =>
