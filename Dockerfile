@@ -1,9 +1,7 @@
 # The compiled binary in a small image. Nothing but the binary and the C library is in it.
 FROM oven/bun:1.4.5-debian AS build
 WORKDIR /build
-COPY package.json bun.lock bunfig.toml ./
-RUN bun install --frozen-lockfile --production
-COPY tsconfig.json ./
+COPY package.json bun.lock bunfig.toml tsconfig.json ./
 COPY src ./src
 RUN bun run build
 

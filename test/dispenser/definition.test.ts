@@ -115,7 +115,7 @@ describe("parseNumber", () => {
     " 1",
     "1 ",
     "9223372036854775808",
-    "9".repeat(500),
+    "9".repeat(40),
     "١",
   ];
   test.each(wrong)("refuses %p", (text) => {

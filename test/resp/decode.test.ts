@@ -145,7 +145,8 @@ describe("malformed requests", () => {
     ['PING "x\r\n', "unbalanced quotes in request"],
     ["PING 'x'y\r\n", "unbalanced quotes in request"],
   ];
-  test.each(cases)("%p", (bytes, error) => {
+  const named = cases.map(([bytes, error]) => [bytes.slice(0, 24), error, bytes] as const);
+  test.each(named)("that begin with %p: %s", (_, error, bytes) => {
     expect(decode(bytes)).toEqual([`Protocol error: ${error}`]);
     expect(decodeChunks([...bytes.slice(0, 300), bytes.slice(300)])).toEqual([
       `Protocol error: ${error}`,
