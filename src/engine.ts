@@ -199,7 +199,7 @@ export class Engine {
    * nothing was written: everything staged is then as it was before.
    * Throws StorageBroken, after which nothing may be answered.
    */
-  commit(): Refusal | undefined {
+  commit(): StorageUnavailable | undefined {
     if (!this.hasStaged) return undefined;
     const nowMs = this.now();
     const planned = this.staged.filter((dispenser) => !dispenser.removed);
@@ -229,17 +229,17 @@ export class Engine {
   }
 
   /** Housekeeping of the store. Answers why it could not be done now. */
-  maintain(): Refusal | undefined {
+  maintain(): StorageUnavailable | undefined {
     return this.attempt(() => this.store.maintain());
   }
 
-  private attempt(work: () => void): Refusal | undefined {
+  private attempt(work: () => void): StorageUnavailable | undefined {
     try {
       work();
       return undefined;
     } catch (error) {
       if (!(error instanceof StorageUnavailable)) throw error;
-      return new Refusal(`ERR storage unavailable: ${error.message}`);
+      return error;
     }
   }
 

@@ -1,10 +1,11 @@
 import { describe, expect, test } from "bun:test";
 import { Engine } from "../src/engine.ts";
 import { Refusal } from "../src/refusal.ts";
+import { StorageUnavailable } from "../src/store/store.ts";
 import { MemoryStore } from "./support/memory-store.ts";
 
 const into = Buffer.alloc(20);
-const FULL = new Refusal("ERR storage unavailable: the disk is full");
+const FULL = new StorageUnavailable("the disk is full");
 
 function start(store = new MemoryStore()) {
   let turns = 0;

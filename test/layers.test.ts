@@ -18,7 +18,7 @@ const allowed: Record<string, string[]> = {
   dispenser: ["assert", "refusal"],
   store: ["dispenser", "refusal"],
   engine: ["assert", "refusal", "dispenser", "store"],
-  server: ["assert", "refusal", "version", "log", "config", "resp", "dispenser", "engine"],
+  server: ["assert", "refusal", "version", "log", "config", "resp", "dispenser", "engine", "store"],
 };
 
 const partOf = (path: string) => path.split("/")[0]!.replace(/\.ts$/, "");

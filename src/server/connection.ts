@@ -9,9 +9,9 @@
  */
 
 import type { Engine } from "../engine.ts";
-import type { Refusal } from "../refusal.ts";
 import { Decoder, FAILED, GET, NOTHING } from "../resp/decode.ts";
 import { Replies } from "../resp/encode.ts";
+import type { StorageUnavailable } from "../store/store.ts";
 import type { Server, Session } from "./command.ts";
 import { takeOne } from "./commands/dispensers.ts";
 import { execute } from "./commands.ts";
@@ -110,8 +110,8 @@ export class Connection implements Session {
     this.replies.clear();
   }
 
-  /** Commit number `commit` is done, or has failed with a refusal: releases what waited for it. */
-  settle(commit: number, failure: Refusal | undefined): void {
+  /** Commit number `commit` is done, or has failed: releases what waited for it. */
+  settle(commit: number, failure: StorageUnavailable | undefined): void {
     let settled = 0;
     while (settled < this.holds.length && this.holds[settled + 2]! <= commit)
       settled += HOLD_NUMBERS;
@@ -186,7 +186,7 @@ export class Connection implements Session {
   }
 
   /** Puts an error in the place of each of these held replies. */
-  private rewrite(released: readonly number[], failure: Refusal): void {
+  private rewrite(released: readonly number[], failure: StorageUnavailable): void {
     if (released.length === 0) return;
     const { replies } = this;
     const before = replies.length;
@@ -197,7 +197,7 @@ export class Connection implements Session {
     for (let at = 0; at < released.length; at += HOLD_NUMBERS) {
       const start = released[at]!;
       replies.raw(bytes.toString("latin1", from, start));
-      replies.error(failure.message);
+      replies.error(`ERR storage unavailable: ${failure.message}`);
       this.failures.get(start)?.();
       from = released[at + 1]!;
     }
