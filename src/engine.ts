@@ -49,6 +49,8 @@ export class Engine {
   private readonly changed = new Set<string>();
   /** How to take back, last first, what `changed` names. */
   private undo: (() => void)[] = [];
+  /** Numbers whose reply is lost if the commit fails, though their reservation stands. */
+  private atStake: Dispenser[] = [];
   private hasStaged = false;
   /** Dispensers that may have counts the disk does not know. */
   private active: Dispenser[] = [];
@@ -67,11 +69,14 @@ export class Engine {
     return this.byName.size;
   }
 
-  /** What the last life's crash cost each dispenser that lost numbers. */
-  *skippedByCrash(): Iterable<Skipped> {
-    for (const { name, skippedByCrash } of this.byName.values()) {
-      if (skippedByCrash > 0n) yield { name, numbers: skippedByCrash };
-    }
+  /**
+   * What the last life's crash cost each dispenser that lost numbers. The next commit makes them
+   * wasted on disk, so that they are not told of again.
+   */
+  skippedByCrash(): readonly Skipped[] {
+    const losers = [...this.byName.values()].filter(({ skipped }) => skipped > 0n);
+    for (const dispenser of losers) this.stage(dispenser);
+    return losers.map(({ name, skipped }) => ({ name, numbers: skipped }));
   }
 
   find(name: string): Dispenser | undefined {
@@ -103,6 +108,14 @@ export class Engine {
       dispenser.active = true;
       this.active.push(dispenser);
     }
+  }
+
+  /**
+   * The reply with the number last taken is part of one that waits for the commit: if that fails,
+   * the number goes to nobody and counts as wasted.
+   */
+  stakeOnCommit(dispenser: Dispenser): void {
+    this.atStake.push(dispenser);
   }
 
   /** HSET: defines a dispenser or redefines one. Answers how many fields were set first. */
@@ -166,6 +179,7 @@ export class Engine {
     this.change(name, () => {
       this.put(name, before);
       if (before !== undefined) before.removed = false;
+      if (dispenser !== undefined) dispenser.removed = true;
     });
   }
 
@@ -212,6 +226,7 @@ export class Engine {
     } else {
       for (const undo of this.undo.reverse()) undo();
       for (const dispenser of this.staged) dispenser.abandon();
+      for (const dispenser of this.atStake) dispenser.discard();
     }
     for (const dispenser of this.staged) {
       dispenser.staged = false;
@@ -222,6 +237,7 @@ export class Engine {
     }
     this.staged = [];
     this.undo = [];
+    this.atStake = [];
     this.changed.clear();
     this.hasStaged = false;
     this.gathering++;

@@ -5,11 +5,12 @@ import { type Config, helpText, loadConfig, parseArguments } from "./config.ts";
 import { UsageError } from "./config-file.ts";
 import { toText } from "./dispenser/name.ts";
 import { Engine } from "./engine.ts";
+import { leave } from "./exit.ts";
 import { createLog, type Log } from "./log.ts";
 import { CannotStart } from "./refusal.ts";
 import { Listener } from "./server/listener.ts";
 import { openSqliteStore } from "./store/sqlite.ts";
-import { StorageBroken } from "./store/store.ts";
+import { StorageBroken, StorageUnavailable } from "./store/store.ts";
 import { version } from "./version.ts";
 
 const EXIT_ENVIRONMENT = 1;
@@ -31,14 +32,13 @@ function serve(config: Config): void {
   const log = createLog(config.logLevel, config.logFormat, writeToStderr, () => new Date());
   const fatal = (error: unknown): never => {
     log.error("stopped: no number leaves any more; the next start recovers", faultOf(error));
-    process.exit(EXIT_ENVIRONMENT);
+    leave(EXIT_ENVIRONMENT);
   };
   process.on("uncaughtException", fatal);
   process.on("unhandledRejection", fatal);
 
   const store = openSqliteStore(config.dataDir, config);
   const engine = new Engine(store, { now, onStaged: () => listener.scheduleTurn() });
-  if (store.crashed) logCrash(log, engine);
 
   let isStopping = false;
   const stop = (reason: string): void => {
@@ -52,11 +52,12 @@ function serve(config: Config): void {
       },
       (error: unknown) => {
         log.error("the clean close could not be saved: it counts as a crash", faultOf(error));
-        process.exit(EXIT_ENVIRONMENT);
+        leave(EXIT_ENVIRONMENT);
       },
     );
   };
   const listener = new Listener({ config, engine, log, now, onShutdown: stop, onFatal: fatal });
+  if (store.crashed) logCrash(log, engine);
   try {
     listener.start();
   } catch (error) {
@@ -88,15 +89,12 @@ function whyNot(error: unknown): string {
 }
 
 function logCrash(log: Log, engine: Engine): void {
-  let dispensers = 0;
-  let numbers = 0n;
-  for (const skipped of engine.skippedByCrash()) {
-    dispensers++;
-    numbers += skipped.numbers;
-    if (dispensers > SKIPPED_SHOWN_MAX) continue;
-    log.warning("numbers skipped", { dispenser: toText(skipped.name), numbers: skipped.numbers });
+  const skipped = engine.skippedByCrash();
+  for (const { name, numbers } of skipped.slice(0, SKIPPED_SHOWN_MAX)) {
+    log.warning("numbers skipped", { dispenser: toText(name), numbers });
   }
-  log.warning("recovered from a crash", { dispensers_that_skipped: dispensers, numbers });
+  const numbers = skipped.reduce((sum, each) => sum + each.numbers, 0n);
+  log.warning("recovered from a crash", { dispensers_that_skipped: skipped.length, numbers });
 }
 
 /** At once, so that the last line before an exit is written; a reader that left is no error. */
@@ -110,7 +108,9 @@ function writeToStderr(line: string): void {
 
 /** What the log says of an error: its message where that is meant for the operator. */
 function faultOf(error: unknown): { error: string } {
-  if (error instanceof StorageBroken) return { error: error.message };
+  if (error instanceof StorageBroken || error instanceof StorageUnavailable) {
+    return { error: error.message };
+  }
   return { error: error instanceof Error ? (error.stack ?? error.message) : String(error) };
 }
 
@@ -118,7 +118,7 @@ try {
   run();
 } catch (error) {
   const isUsage = error instanceof UsageError;
-  if (!isUsage && !(error instanceof CannotStart)) throw error;
-  process.stderr.write(`number-dispenser: ${error.message}\n`);
-  process.exit(isUsage ? EXIT_USAGE : EXIT_ENVIRONMENT);
+  const isExpected = isUsage || error instanceof CannotStart;
+  writeToStderr(`number-dispenser: ${isExpected ? error.message : faultOf(error).error}`);
+  leave(isUsage ? EXIT_USAGE : EXIT_ENVIRONMENT);
 }

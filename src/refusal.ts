@@ -15,7 +15,8 @@ export class Refusal {
   }
 }
 
-const QUOTED_BYTES_MAX = 128;
+/** As long as a name may be. */
+const QUOTED_BYTES_MAX = 255;
 
 /** A client's own value in quotes, cut to a length that an error line can bear. */
 export function quoted(value: string): string {

@@ -138,6 +138,42 @@ describe("a failed commit", () => {
     expect(engine.find("x")!.current).toBe(String(100 + covered));
   });
 
+  test("wastes the covered numbers of a reply that failed as a whole, and counts them so", () => {
+    const { engine, define, take, store } = start();
+    define("m", { type: "3", auto_disk: "memory" });
+    define("x", { type: "3" });
+    engine.commit();
+    store.failures = ["unavailable"];
+    take("m");
+    take("x");
+    engine.stakeOnCommit(engine.find("m")!);
+    expect(engine.commit()).toEqual(FULL);
+    expect(engine.find("m")!.counts).toEqual({ generated: 0n, wasted: 1n });
+    expect(engine.find("x")!.counts).toEqual({ generated: 0n, wasted: 0n });
+    take("m");
+    engine.stakeOnCommit(engine.find("m")!);
+    take("x");
+    engine.commit();
+    expect(engine.find("m")!.counts).toEqual({ generated: 1n, wasted: 1n });
+  });
+
+  test("leaves nothing of a definition that failed, for whoever gets its id", () => {
+    const { engine, define, take, store } = start();
+    store.failures = ["unavailable"];
+    define("r", { type: "1", length: "5" });
+    take("r");
+    engine.commit();
+    engine.stageCounts();
+    engine.commit();
+    expect(store.commits).toBe(0);
+    engine.close();
+    const next = start(store.reopen());
+    next.define("order_id", { type: "3" });
+    next.engine.commit();
+    next.engine.close();
+    expect(start(next.store.reopen()).take("order_id")).toBe("0");
+  });
+
   test("of which nobody knows what is on disk is not survived", () => {
     const { engine, define, store } = start();
     store.failures = ["broken"];
@@ -161,7 +197,7 @@ describe("a life after another", () => {
     const next = start(store.reopen());
     expect(next.store.crashed).toBe(true);
     const { generated, wasted } = next.engine.find("x")!.counts;
-    expect([...next.engine.skippedByCrash()]).toEqual([{ name: "x", numbers: wasted }]);
+    expect(next.engine.skippedByCrash()).toEqual([{ name: "x", numbers: wasted }]);
     expect(generated + wasted).toBe(BigInt(reserved));
     expect(wasted).toBeGreaterThan(0n);
   });
@@ -240,6 +276,49 @@ describe("advance", () => {
     const next = start(store.reopen());
     expect(next.take("x")).toBe("100");
   });
+});
+
+describe("a line in memory starts over where it became so", () => {
+  test("though numbers were taken before that was committed", () => {
+    const { engine, define, take, store } = start();
+    define("m", { type: "3" });
+    take("m");
+    engine.commit();
+    define("m", { auto_disk: "memory" });
+    for (let count = 0; count < 3; count++) take("m");
+    engine.commit();
+    expect(start(store.reopen()).take("m")).toBe("1");
+  });
+
+  test("and after ADVANCE at the number it answered", () => {
+    const { engine, define, take, store } = start();
+    define("m", { type: "3", auto_disk: "memory" });
+    engine.advance(engine.find("m")!, 100n);
+    expect([take("m"), take("m")]).toEqual(["100", "101"]);
+    engine.commit();
+    expect(start(store.reopen()).take("m")).toBe("100");
+  });
+
+  test("but the count of type 1 is kept, whatever its strategy", () => {
+    const { engine, define, take, store } = start();
+    define("r", { type: "1", length: "4", auto_disk: "memory" });
+    engine.commit();
+    take("r");
+    engine.close();
+    expect(start(store.reopen()).engine.find("r")!.counts.generated).toBe(1n);
+  });
+});
+
+test("an exhausted line of 2^63 numbers may change its strategy", () => {
+  const { engine, define, take } = start();
+  define("x", { type: "3" });
+  engine.advance(engine.find("x")!, 2n ** 63n - 1n);
+  expect(take("x")).toBe("9223372036854775807");
+  for (const strategy of ["pre-base", "pre_close", "memory", "pre-checkpoint", "elegant_close"]) {
+    expect(define("x", { auto_disk: strategy })).toBe(0);
+    expect(engine.commit()).toBeUndefined();
+    expect(engine.find("x")!.digits).toBe(0);
+  }
 });
 
 test("names are refused that are none", () => {

@@ -12,6 +12,7 @@ const allowed: Record<string, string[]> = {
   refusal: [],
   version: [],
   log: [],
+  exit: [],
   "config-file": ["refusal"],
   config: ["config-file", "log"],
   resp: ["assert"],

@@ -66,6 +66,10 @@ export function redefine(name: string, present: Definition, fields: Fields): Def
 
   const type = typeOf(fields.get("type") ?? "");
   if (type !== undefined && type !== present.type) return cannotChange("type");
+  // The length first: it decides what is right for the other fields.
+  const length = numberField(fields, "length", BigInt(present.length), 1n, LENGTH_MAX);
+  const isOther = !(length instanceof Refusal) && Number(length) !== present.length;
+  if (isOther && present.type.fields.includes("length")) return cannotChange("length");
   const changed = define(new Map([...fieldsOf(present), ...fields]));
   if (changed instanceof Refusal) return changed;
   for (const field of changed.type.fields) {

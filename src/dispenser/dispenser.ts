@@ -33,8 +33,8 @@ export class Dispenser {
   staged = false;
   /** Whether DEL took it: nothing more is written of it. */
   removed = false;
-  /** Numbers that lay reserved when the last life crashed, and are lost. */
-  readonly skippedByCrash: bigint;
+  /** Numbers that lay reserved when the last life ended, are lost, and not on disk as wasted. */
+  readonly skipped: bigint;
 
   private strategy: Strategy;
   private numbers: Numbers | undefined;
@@ -51,6 +51,8 @@ export class Dispenser {
   private plannedSegmentEnd: bigint;
   private plannedAtMs: number | undefined;
   private takenAtPlan = 0;
+  /** Where a line in memory starts over: as it stood when it became so, or after ADVANCE. */
+  private startsOver: Account;
   /** What the counts of a line that starts over in memory do not show: all before this life. */
   private hidden: Counts = { generated: 0n, wasted: 0n };
 
@@ -66,11 +68,12 @@ export class Dispenser {
     this.generatedSaved = this.generatedAtOrigin;
     this.segmentEnd = recovered?.segmentEnd ?? account.reserved;
     this.plannedSegmentEnd = this.segmentEnd;
-    this.skippedByCrash = this.isLine ? account.reserved - account.generated - account.wasted : 0n;
+    this.skipped = this.isLine ? account.reserved - account.generated - account.wasted : 0n;
+    this.startsOver = account;
     if (this.keepsNothing) {
       this.hidden = {
         generated: account.generated,
-        wasted: this.isLine ? account.reserved - account.generated : 0n,
+        wasted: account.reserved - account.generated,
       };
     }
     this.settle();
@@ -134,7 +137,7 @@ export class Dispenser {
   /** Whether the clean close has something to save. */
   get needsClose(): boolean {
     const liesAhead = !this.reservesInMemory && this.reserved > this.taken;
-    return this.hasUnsavedCounts || (this.strategy.exactAtClose && liesAhead);
+    return this.hasUnsavedCounts || liesAhead;
   }
 
   get isLine(): boolean {
@@ -142,7 +145,7 @@ export class Dispenser {
   }
 
   private get keepsNothing(): boolean {
-    return this.strategy.keeps === "definition";
+    return this.isLine && this.strategy.keeps === "definition";
   }
 
   /** Goes on at a later position; what lies between counts as wasted. */
@@ -154,8 +157,7 @@ export class Dispenser {
     this.taken = 0;
     this.takenAtPlan = 0;
     this.reserved = reserved > position ? Number(reserved - position) : 0;
-    // A line in memory writes nothing but this: where it starts over from now on.
-    this.replaces ||= this.keepsNothing;
+    this.startOverHere();
     this.settle();
   }
 
@@ -166,7 +168,15 @@ export class Dispenser {
     this.hidden = { generated: 0n, wasted: 0n };
     this.replaces = true;
     this.reserved = this.taken;
+    this.startOverHere();
     this.settle();
+  }
+
+  /** A line in memory writes nothing but this: where it starts over from now on. */
+  private startOverHere(): void {
+    if (!this.keepsNothing) return;
+    this.startsOver = this.account(this.position);
+    this.replaces = true;
   }
 
   /** A closure that brings the dispenser back to what it is now. */
@@ -182,7 +192,9 @@ export class Dispenser {
     if (!this.reservesInMemory && !this.replaces && this.taken >= this.refillAt) {
       const used = this.taken - this.takenAtPlan;
       const spanMs = nowMs - (this.plannedAtMs ?? Number.NEGATIVE_INFINITY);
-      const handedOut = this.generated - this.generatedAtStart;
+      // Replies that wait for this very commit are under way: they pay for nothing yet.
+      const underWay = Math.max(0, this.taken - this.reserved);
+      const handedOut = this.generated - this.generatedAtStart - underWay;
       ahead = reserveAhead(this.strategy, handedOut, used, spanMs);
       this.planned = Math.max(this.reserved, Math.min(this.capacity, this.taken + ahead));
       this.plannedAtMs = nowMs;
@@ -191,10 +203,16 @@ export class Dispenser {
     return this.reservation(ahead);
   }
 
-  /** What the clean close writes: the counts, and the exact position where the strategy says so. */
+  /**
+   * What the clean close writes: the counts, and the exact position where the strategy says so.
+   * Elsewhere what lies reserved ahead is lost from now on, and counts as wasted.
+   */
   planClose(): Reservation {
     this.planned = this.strategy.exactAtClose ? this.taken : this.reserved;
-    return this.reservation(0);
+    const reservation = this.reservation(0);
+    const { reserved, generated, wasted } = reservation.account;
+    const lost = this.isLine ? reserved - generated - wasted : 0n;
+    return { ...reservation, account: { reserved, generated, wasted: wasted + lost } };
   }
 
   /** The commit of what was planned succeeded: memory follows the disk. */
@@ -256,7 +274,7 @@ export class Dispenser {
     return {
       id: this.id,
       keeps,
-      account: this.account(reserved),
+      account: this.keepsNothing ? this.startsOver : this.account(reserved),
       segment,
       replaces: this.replaces,
     };

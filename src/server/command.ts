@@ -25,8 +25,6 @@ export interface Session {
   closes: boolean;
   /** The reply of the command under way waits for this commit; 0 for none. */
   dependsOn: number;
-  /** What to do if that commit fails, beside answering the error. */
-  onFailure: (() => void) | undefined;
 }
 
 /** The server around the commands. */
@@ -43,6 +41,8 @@ export interface Server {
     commands: number;
     commits: number;
   };
+  /** Whether it is being stopped: no request is answered any more. */
+  readonly isStopping: boolean;
   /** Why the last commit failed; undefined while storage works. */
   readonly storageTrouble: string | undefined;
   /** Begins the clean shutdown. */

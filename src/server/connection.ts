@@ -53,15 +53,12 @@ export class Connection implements Session {
   libraryVersion = "";
   closes = false;
   dependsOn = 0;
-  onFailure: (() => void) | undefined;
   private readonly host: Host;
   private readonly wire: Wire;
   private readonly decoder: Decoder;
   /** How much of the replies is sent. */
   private sent = 0;
   private holds: number[] = [];
-  /** What else to do when the commit of a held reply fails, by where that reply begins. */
-  private readonly failures = new Map<number, () => void>();
   private isPaused = false;
   private isGone = false;
   private inputEnded = false;
@@ -89,10 +86,10 @@ export class Connection implements Session {
     this.run();
   }
 
-  /** The socket takes bytes again. */
+  /** Sends what may be sent, when the socket takes bytes again or replies were released. */
   drain(): void {
     this.flush();
-    this.goOn();
+    if (this.isPaused && !this.isGone && this.replies.length === 0) this.run();
   }
 
   /** The client will send no more; it gets the replies under way. */
@@ -105,32 +102,27 @@ export class Connection implements Session {
   gone(): void {
     this.isGone = true;
     this.holds = [];
-    this.failures.clear();
     this.sent = 0;
     this.replies.clear();
   }
 
-  /** Commit number `commit` is done, or has failed: releases what waited for it. */
+  /**
+   * Commit number `commit` is done, or has failed: what waited for it waits no more, and drain()
+   * sends it.
+   */
   settle(commit: number, failure: StorageUnavailable | undefined): void {
     let settled = 0;
     while (settled < this.holds.length && this.holds[settled + 2]! <= commit)
       settled += HOLD_NUMBERS;
     const released = this.holds.splice(0, settled);
     if (failure !== undefined) this.rewrite(released, failure);
-    this.failures.clear();
     if (this.holds.length > 0) this.host.onHeld(this);
-    this.flush();
-    this.goOn();
   }
 
   /** Ends the connection once its replies are sent. */
   private close(): void {
     this.closes = true;
     this.flush();
-  }
-
-  private goOn(): void {
-    if (this.isPaused && !this.isGone && this.replies.length === 0) this.run();
   }
 
   private run(): void {
@@ -159,7 +151,7 @@ export class Connection implements Session {
     const { decoder, host, replies } = this;
     const { engine, server } = host;
     const { replyBytesMax } = server.config;
-    while (!this.closes && !this.isGone) {
+    while (!this.closes && !this.isGone && !server.isStopping) {
       if (replies.length >= replyBytesMax) return true;
       const found = decoder.next();
       if (found === NOTHING) return false;
@@ -171,7 +163,6 @@ export class Connection implements Session {
       }
       server.counters.commands++;
       this.dependsOn = 0;
-      this.onFailure = undefined;
       if (found === GET) takeOne(engine, this, decoder.name);
       else execute(engine, server, this, decoder.args);
       if (this.dependsOn > 0) this.hold(start);
@@ -182,7 +173,6 @@ export class Connection implements Session {
   private hold(start: number): void {
     if (this.holds.length === 0) this.host.onHeld(this);
     this.holds.push(start, this.replies.length, this.dependsOn);
-    if (this.onFailure !== undefined) this.failures.set(start, this.onFailure);
   }
 
   /** Puts an error in the place of each of these held replies. */
@@ -198,7 +188,6 @@ export class Connection implements Session {
       const start = released[at]!;
       replies.raw(bytes.toString("latin1", from, start));
       replies.error(`ERR storage unavailable: ${failure.message}`);
-      this.failures.get(start)?.();
       from = released[at + 1]!;
     }
     const shift = replies.length - releasedEnd;

@@ -46,13 +46,13 @@ export class Listener implements Server, Host {
   readonly counters = { connections: 0, refusedConnections: 0, commands: 0, commits: 0 };
   readonly sessions = new Set<Connection>();
   storageTrouble: string | undefined;
+  isStopping = false;
   private readonly options: ListenerOptions;
   private readonly log: Log;
   private socket: TCPSocketListener<Connection | undefined> | undefined;
   private countsTimer: Timer | undefined;
   private holding: Connection[] = [];
   private lastSessionId = 0;
-  private isStopping = false;
 
   constructor(options: ListenerOptions) {
     this.options = options;
@@ -74,9 +74,7 @@ export class Listener implements Server, Host {
     const handlers = {
       open: (socket: ClientSocket) => this.opened(socket),
       data: (socket: ClientSocket, chunk: Buffer) =>
-        this.guarded(() => {
-          if (!this.isStopping) socket.data?.receive(chunk);
-        }),
+        this.guarded(() => socket.data?.receive(chunk)),
       drain: (socket: ClientSocket) => this.guarded(() => socket.data?.drain()),
       end: (socket: ClientSocket) =>
         this.guarded(() => (socket.data ? socket.data.endInput() : socket.end())),
@@ -119,6 +117,8 @@ export class Listener implements Server, Host {
     this.isStopping = true;
     clearInterval(this.countsTimer);
     this.socket?.stop();
+    // SHUTDOWN asks for this in the middle of its own request: let that end first.
+    await new Promise<void>((resolve) => void setImmediate(resolve));
     this.turn();
     this.engine.close();
     const deadline = this.now() + DRAIN_MS_MAX;
@@ -136,6 +136,8 @@ export class Listener implements Server, Host {
     const { holding } = this;
     this.holding = [];
     for (const connection of holding) connection.settle(commit, failure);
+    // Only now: a connection that goes on with its next requests must find all of them settled.
+    for (const connection of holding) connection.drain();
     const unmoved = this.engine.maintain();
     if (unmoved !== undefined) this.log.warning("storage not tidied", { reason: unmoved.message });
   }

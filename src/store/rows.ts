@@ -92,8 +92,8 @@ export class Rows {
         break;
       }
       case "remove":
+        // What is kept of it goes with it (ON DELETE CASCADE).
         statements.undefine.run(change.id);
-        this.forget(change.id);
         break;
       case "reserve":
         this.reserve(change.reservation);
@@ -107,7 +107,7 @@ export class Rows {
     const last = account.reserved - 1n;
     if (replaces) this.forget(id);
     if (segment !== undefined) {
-      statements.addSegment.run(id, segment.first, segment.last, generated, wasted);
+      statements.addSegment.run(id, segment.first - 1n, segment.last, generated, wasted);
       // What lies below the position is used up; the last segment stays, whatever is used of it.
       const position = generated + wasted;
       statements.dropSegments.run(id, position < last ? position : last);

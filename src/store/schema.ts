@@ -32,7 +32,7 @@ export const migrations: readonly string[] = [
 
   -- elegant_close: the exact position. memory: where the line starts over. Type 1: its count.
   CREATE TABLE positions (
-    dispenser INTEGER PRIMARY KEY,
+    dispenser INTEGER PRIMARY KEY REFERENCES definitions ON DELETE CASCADE,
     last INTEGER NOT NULL,
     generated INTEGER NOT NULL,
     wasted INTEGER NOT NULL
@@ -40,17 +40,17 @@ export const migrations: readonly string[] = [
 
   -- pre-checkpoint and pre_close: the reservation, inside the last segment.
   CREATE TABLE checkpoints (
-    dispenser INTEGER PRIMARY KEY,
+    dispenser INTEGER PRIMARY KEY REFERENCES definitions ON DELETE CASCADE,
     last INTEGER NOT NULL,
     generated INTEGER NOT NULL,
     wasted INTEGER NOT NULL
   ) STRICT;
 
   -- The pre modes: runs of the line not known to be used up. In pre-base the end of the last
-  -- one is the reservation.
+  -- one is the reservation. A run goes from the position after previous to last.
   CREATE TABLE segments (
-    dispenser INTEGER NOT NULL,
-    first INTEGER NOT NULL,
+    dispenser INTEGER NOT NULL REFERENCES definitions ON DELETE CASCADE,
+    previous INTEGER NOT NULL,
     last INTEGER NOT NULL,
     generated INTEGER NOT NULL,
     wasted INTEGER NOT NULL,

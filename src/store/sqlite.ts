@@ -3,7 +3,8 @@
  * process alone. Each commit is one transaction, durable when commit() returns.
  *
  * Invariants: the file under its final name is always a whole database; while a server runs, the
- * main file itself says so (server.clean = 0), so that a lost WAL is noticed; SQLite never moves
+ * main file itself says so (server.clean = 0), so that a lost WAL is noticed (so a process must not
+ * end in a way that lets SQLite remove the WAL, unless by close(): exit.ts); SQLite never moves
  * the WAL into the main file by itself, because it would swallow a failed sync.
  */
 
@@ -47,7 +48,8 @@ export function openSqliteStore(folder: string, options: FolderOptions): SqliteS
   try {
     return new SqliteStore(folder, path, connect(path), walBytes);
   } catch (error) {
-    // The connection is left as it is: closing it would move the WAL into a file just refused.
+    // The connection stays open: closing it would move the WAL into a file just refused. The
+    // process has to end by leave() (exit.ts), which does not close it either.
     throw refusal(folder, path, error);
   }
 }
@@ -99,6 +101,7 @@ function connect(path: string): Database {
     "fullfsync = ON",
     "checkpoint_fullfsync = ON",
     "wal_autocheckpoint = 0",
+    "foreign_keys = ON",
   ]) {
     database.run(`PRAGMA ${setting}`);
   }

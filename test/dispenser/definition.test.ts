@@ -95,6 +95,14 @@ describe("redefine", () => {
   });
 });
 
+test("redefine names the length that changes, whatever the other fields are with it", () => {
+  const present = define(fields("type 2 length 3 starting 500")) as Definition;
+  const wanted = "ERR cannot change 'length' of 'y': DEL it first";
+  expect(shown(redefine("y", present, fields("length 2")))).toBe(wanted);
+  expect(shown(redefine("y", present, fields("length 9 starting 5000")))).toBe(wanted);
+  expect(shown(redefine("y", present, fields("length x")))).toStartWith("ERR invalid length 'x'");
+});
+
 describe("parseNumber", () => {
   test("reads plain digits up to 2^63 - 1, exactly", () => {
     fc.assert(

@@ -1,7 +1,7 @@
 /** What the program has to do however it is run: the suite for the source and for the binary. */
 
 import { describe, expect, test } from "bun:test";
-import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { strategyNames } from "../../src/dispenser/strategy.ts";
 import { temporaryFolder } from "../support/folder.ts";
@@ -159,6 +159,112 @@ export function describeProgram(title: string, program: () => readonly string[])
       },
       TIMEOUT_MS,
     );
+
+    test(
+      "SIGTERM in the middle of long pipelines of several clients is a clean close",
+      async () => {
+        const server = await start();
+        const clients = await Promise.all([1, 2, 3, 4].map(() => TestClient.connect(server.port)));
+        await clients[0]!.command("HSET", "a", "type", "3", "auto_disk", "pre_close");
+        await clients[0]!.command("HSET", "b", "type", "3");
+        const last = { a: -1, b: -1 };
+        const load = clients.map(async (client) => {
+          const pair = [
+            ["GET", "a"],
+            ["GET", "b"],
+          ];
+          const requests = Array.from({ length: 2000 }, () => pair).flat();
+          for (;;) {
+            const replies = await client.pipeline(requests);
+            const numbers = replies.filter((reply) => typeof reply === "string").map(Number);
+            for (const [index, number] of numbers.entries()) {
+              const name = index % 2 === 0 ? "a" : "b";
+              last[name] = Math.max(last[name], number);
+            }
+            if (numbers.length < replies.length) return (replies.at(-1) as Error).message;
+            if (last.b > 10_000) server.signal("SIGTERM");
+          }
+        });
+        expect(await Promise.all(load)).toEqual(Array(4).fill("connection closed"));
+        expect(await server.exited()).toBe(0);
+        const next = await start(server.dataDir);
+        expect(next.log).not.toContain("recovered from a crash");
+        const again = await TestClient.connect(next.port);
+        for (const name of ["a", "b"] as const) {
+          expect(Number(await again.command("GET", name))).toBeGreaterThan(last[name]);
+        }
+        await next.end("SIGTERM");
+      },
+      TIMEOUT_MS,
+    );
+
+    test("when the disk stays full, SIGTERM says so, and the next start recovers", async () => {
+      // A limit on the size of files stands for the full disk: writes past it fail (EFBIG).
+      const limited = ["sh", "-c", 'trap "" XFSZ; ulimit -f 200; exec "$@"', "sh", ...program()];
+      const server = await ServerProcess.start({ program: limited });
+      const client = await TestClient.connect(server.port);
+      await client.command("HSET", "x", "type", "3");
+      await client.command("HSET", "p", "type", "3", "auto_disk", "pre_close");
+      const taken: Reply[] = [];
+      let reply = await client.command("GET", "x");
+      for (; typeof reply === "string"; reply = await client.command("GET", "x")) {
+        taken.push(reply);
+        await client.command("GET", "p");
+      }
+      expect((reply as Error).message).toStartWith("ERR storage unavailable: ");
+      expect(await client.command("HSET", "y", "type", "3")).toEqual(reply);
+      expect(await server.end("SIGTERM")).toBe(1);
+      expect(server.log).toContain("the clean close could not be saved");
+
+      const next = await start(server.dataDir);
+      expect(next.log).toContain("recovered from a crash");
+      const again = await TestClient.connect(next.port);
+      expect(await again.command("GET", "x")).toBe(String(taken.length));
+      expect(await again.command("EXISTS", "y")).toBe(0);
+      expect(await next.end("SIGTERM")).toBe(0);
+    });
+
+    test("a start that is refused leaves every byte as it was, the WAL too", async () => {
+      const server = await start();
+      const client = await TestClient.connect(server.port);
+      await client.command("HSET", "x", "type", "3");
+      await client.command("GET", "x");
+      await server.end("SIGKILL");
+      const database = join(server.dataDir, "number-dispenser.db");
+      const bytes = readFileSync(database);
+      const damaged = Buffer.from(bytes);
+      damaged.fill(0, 68, 72);
+      writeFileSync(database, damaged);
+      const wal = readFileSync(`${database}-wal`);
+      const refused = await ServerProcess.run({ program: program(), dataDir: server.dataDir });
+      expect([refused.status, refused.log]).toEqual([
+        1,
+        `number-dispenser: ${database} is damaged, or not a Number Dispenser database\n`,
+      ]);
+      expect(readFileSync(database).equals(damaged)).toBe(true);
+      expect(readFileSync(`${database}-wal`).equals(wal)).toBe(true);
+      writeFileSync(database, bytes);
+      const next = await start(server.dataDir);
+      const again = await TestClient.connect(next.port);
+      expect(await again.command("GET", "x")).toBe("1");
+      await next.end("SIGTERM");
+    });
+
+    test("a crash is told of once, with what each line lost", async () => {
+      const first = await start();
+      const client = await TestClient.connect(first.port);
+      await client.command("HSET", "x", "type", "3", "auto_disk", "pre-base");
+      for (let count = 0; count < 9; count++) await client.command("GET", "x");
+      await first.end("SIGKILL");
+      const second = await start(first.dataDir);
+      expect(second.log).toMatch(/numbers skipped dispenser=x numbers=\d/);
+      const { current } = await (await TestClient.connect(second.port)).info("x");
+      await second.end("SIGKILL");
+      const third = await start(first.dataDir);
+      expect(third.log).toContain("recovered from a crash dispensers_that_skipped=0 numbers=0");
+      expect((await (await TestClient.connect(third.port)).info("x")).current).toBe(current!);
+      await third.end("SIGTERM");
+    });
 
     test("a command answered before it was killed is there at the next start", async () => {
       const first = await start();

@@ -56,7 +56,9 @@ function setUp(overrides: Parameters<typeof startInMemory>[0] = {}) {
   const turn = () => {
     const commit = server.engine.gathering;
     const failure = server.engine.commit();
-    for (const each of held.splice(0)) each.settle(commit, failure);
+    const settled = held.splice(0);
+    for (const each of settled) each.settle(commit, failure);
+    for (const each of settled) each.drain();
   };
   const replies = () => {
     const read = readReplies(wire.sent);

@@ -131,6 +131,24 @@ export function describeStore(title: string, open: () => StoreUnderTest): void {
       );
     });
 
+    test("keeps an empty segment at the very end of the longest line", () => {
+      const account = { reserved: MAX + 1n, generated: 1n, wasted: MAX };
+      afterEachEnd(
+        (store) =>
+          write(
+            store,
+            { kind: "define", id: 1, name: "x", definition: plain("pre-base") },
+            reservation(1, {
+              keeps: "segments",
+              account,
+              segment: { first: MAX + 1n, last: MAX },
+              replaces: true,
+            }),
+          ),
+        (store) => expect(loaded(store)[0]).toMatchObject({ account, segmentEnd: MAX + 1n }),
+      );
+    });
+
     test("the last reservation counts, and its counts alone may follow", () => {
       const step = (reserved: bigint, generated: bigint, first?: bigint) =>
         reservation(1, {

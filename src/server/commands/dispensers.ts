@@ -33,18 +33,13 @@ function takeEach({ engine, session, replies, args }: Call): void {
     wanted.set(dispenser, count);
     taken.push(dispenser);
   }
-  // Numbers whose reservation stands stay taken if the commit fails: they count as wasted then.
-  const kept: Dispenser[] = [];
+  const covered: Dispenser[] = [];
   replies.array(taken.length);
   for (const dispenser of taken) {
-    const waited = session.dependsOn;
     takeOne(engine, session, dispenser.name);
-    if (engine.dependsOn(dispenser.name, dispenser) === 0) kept.push(dispenser);
-    session.dependsOn = Math.max(waited, session.dependsOn);
+    if (engine.dependsOn(dispenser.name, dispenser) === 0) covered.push(dispenser);
   }
-  session.onFailure = () => {
-    for (const dispenser of kept) dispenser.discard();
-  };
+  if (session.dependsOn > 0) for (const dispenser of covered) engine.stakeOnCommit(dispenser);
 }
 
 /** HSET and HMSET; undefined where the words behind the name are not pairs. */
