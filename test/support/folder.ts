@@ -1,19 +1,14 @@
-/** Folders that are gone after the test process. */
+/** Folders for the tests, all under one that preload.ts removes at the end. */
 
-import { cpSync, mkdtempSync, rmSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-const made: string[] = [];
-
-process.on("exit", () => {
-  for (const folder of made) rmSync(folder, { recursive: true, force: true });
-});
+export const temporaryRoot = join(tmpdir(), `number-dispenser-test-${process.pid}`);
 
 export function temporaryFolder(): string {
-  const folder = mkdtempSync(join(tmpdir(), "number-dispenser-test-"));
-  made.push(folder);
-  return folder;
+  mkdirSync(temporaryRoot, { recursive: true });
+  return mkdtempSync(join(temporaryRoot, "folder-"));
 }
 
 /** What a SIGKILL at this instant would leave of a folder, in a folder of its own. */

@@ -1,0 +1,7 @@
+/** Runs before all tests (bunfig.toml): what is to be done once they are over. */
+
+import { afterAll } from "bun:test";
+import { rmSync } from "node:fs";
+import { temporaryRoot } from "./folder.ts";
+
+afterAll(() => rmSync(temporaryRoot, { recursive: true, force: true }));
