@@ -46,6 +46,11 @@ export class Dispenser {
   private generatedSaved: number;
   private segmentEnd: bigint;
   private replaces = false;
+  /**
+   * Whether the next commit moves the line or changes its strategy. All its replies wait for that
+   * commit then, so none of them pays for a number ahead.
+   */
+  private isChanged = false;
   /** The reservation in the commit under way, counted from `origin`. */
   private planned = 0;
   private plannedSegmentEnd: bigint;
@@ -157,6 +162,7 @@ export class Dispenser {
     this.taken = 0;
     this.takenAtPlan = 0;
     this.reserved = reserved > position ? Number(reserved - position) : 0;
+    this.isChanged = true;
     this.startOverHere();
     this.settle();
   }
@@ -167,6 +173,7 @@ export class Dispenser {
     this.strategy = strategies[definition.strategy];
     this.hidden = { generated: 0n, wasted: 0n };
     this.replaces = true;
+    this.isChanged = true;
     this.reserved = this.taken;
     this.startOverHere();
     this.settle();
@@ -187,16 +194,16 @@ export class Dispenser {
 
   /** Works out what the next commit shall write; confirm() or abandon() must follow. */
   plan(nowMs: number): Reservation {
-    this.planned = this.replaces ? this.taken : this.reserved;
+    this.planned = this.replaces ? this.taken : Math.max(this.reserved, this.taken);
     let ahead = 0;
-    if (!this.reservesInMemory && !this.replaces && this.taken >= this.refillAt) {
+    if (!this.reservesInMemory && !this.isChanged && this.taken >= this.refillAt) {
       const used = this.taken - this.takenAtPlan;
       const spanMs = nowMs - (this.plannedAtMs ?? Number.NEGATIVE_INFINITY);
       // Replies that wait for this very commit are under way: they pay for nothing yet.
       const underWay = Math.max(0, this.taken - this.reserved);
       const handedOut = this.generated - this.generatedAtStart - underWay;
       ahead = reserveAhead(this.strategy, handedOut, used, spanMs);
-      this.planned = Math.max(this.reserved, Math.min(this.capacity, this.taken + ahead));
+      this.planned = Math.max(this.planned, Math.min(this.capacity, this.taken + ahead));
       this.plannedAtMs = nowMs;
       this.takenAtPlan = this.taken;
     }
@@ -221,6 +228,7 @@ export class Dispenser {
     this.segmentEnd = this.plannedSegmentEnd;
     this.generatedSaved = this.generated;
     this.replaces = false;
+    this.isChanged = false;
     this.settle();
   }
 
