@@ -115,6 +115,7 @@ export class Engine {
    * the number goes to nobody and counts as wasted.
    */
   stakeOnCommit(dispenser: Dispenser): void {
+    dispenser.stake();
     this.atStake.push(dispenser);
   }
 
@@ -226,8 +227,8 @@ export class Engine {
     } else {
       for (const undo of this.undo.reverse()) undo();
       for (const dispenser of this.staged) dispenser.abandon();
-      for (const dispenser of this.atStake) dispenser.discard();
     }
+    for (const dispenser of this.atStake) dispenser.settleStakes(failure !== undefined);
     for (const dispenser of this.staged) {
       dispenser.staged = false;
       assert(

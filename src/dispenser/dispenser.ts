@@ -51,6 +51,8 @@ export class Dispenser {
    * commit then, so none of them pays for a number ahead.
    */
   private isChanged = false;
+  /** Numbers taken within the reservation whose reply waits for the next commit all the same. */
+  private atStake = 0;
   /** The reservation in the commit under way, counted from `origin`. */
   private planned = 0;
   private plannedSegmentEnd: bigint;
@@ -103,9 +105,15 @@ export class Dispenser {
     this.numbers!.next(into, at);
   }
 
-  /** A number taken went to nobody: it counts as wasted. */
-  discard(): void {
-    this.generatedAtOrigin--;
+  /** The number last taken is part of a reply that waits for the next commit. */
+  stake(): void {
+    this.atStake++;
+  }
+
+  /** That commit is over: if it failed, the numbers at stake went to nobody, and are wasted. */
+  settleStakes(isLost: boolean): void {
+    if (isLost) this.generatedAtOrigin -= this.atStake;
+    this.atStake = 0;
   }
 
   /** Numbers handed out over the dispenser's life. */
@@ -200,7 +208,7 @@ export class Dispenser {
       const used = this.taken - this.takenAtPlan;
       const spanMs = nowMs - (this.plannedAtMs ?? Number.NEGATIVE_INFINITY);
       // Replies that wait for this very commit are under way: they pay for nothing yet.
-      const underWay = Math.max(0, this.taken - this.reserved);
+      const underWay = Math.max(0, this.taken - this.reserved) + this.atStake;
       const handedOut = this.generated - this.generatedAtStart - underWay;
       ahead = reserveAhead(this.strategy, handedOut, used, spanMs);
       this.planned = Math.max(this.planned, Math.min(this.capacity, this.taken + ahead));
