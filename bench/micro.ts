@@ -26,7 +26,11 @@ const store = openSqliteStore(join(folder, "data"), {
   create: true,
   allowNetworkFileSystem: false,
 });
-const engine = new Engine(store, { now: () => performance.now(), onStaged: () => {} });
+const engine = new Engine(store, {
+  now: () => performance.now(),
+  savesCounts: true,
+  onStaged: () => {},
+});
 
 function define(name: string, fields: Record<string, string>) {
   engine.define(name, new Map(Object.entries(fields)));

@@ -185,7 +185,7 @@ export function parseArguments(argv: readonly string[]): Invocation {
   return { mode: "serve", flags };
 }
 
-/** Puts the settings together. Throws UsageError or UnreadableConfig. */
+/** Puts the settings together. Throws UsageError or CannotStart. */
 export function loadConfig(
   flags: ReadonlyMap<string, string>,
   environment: Readonly<Record<string, string | undefined>>,

@@ -29,6 +29,8 @@ export interface Skipped {
 export interface EngineOptions {
   /** A clock that only goes forwards, in milliseconds. */
   readonly now: () => number;
+  /** Whether stageCounts() is called now and then. */
+  readonly savesCounts: boolean;
   /** Called when there is something to commit: commit() has to be called in this turn. */
   readonly onStaged: () => void;
 }
@@ -53,12 +55,14 @@ export class Engine {
   private atStake: Dispenser[] = [];
   private hasStaged = false;
   /** Dispensers that may have counts the disk does not know. */
-  private active: Dispenser[] = [];
+  private readonly active = new Set<Dispenser>();
+  private readonly savesCounts: boolean;
 
   constructor(store: Store, options: EngineOptions) {
     this.store = store;
     this.now = options.now;
     this.onStaged = options.onStaged;
+    this.savesCounts = options.savesCounts;
     for (const { id, name, definition, ...recovered } of store.load()) {
       this.byName.set(name, new Dispenser(id, name, definition, recovered));
       this.lastId = Math.max(this.lastId, id);
@@ -89,10 +93,15 @@ export class Engine {
     return this.sorted;
   }
 
-  /** The commit that an answer about this name has to wait for; 0 for none. */
+  /** The commit that an answer about this name and its numbers has to wait for; 0 for none. */
   dependsOn(name: string, dispenser: Dispenser | undefined): number {
-    if (this.changed.size > 0 && this.changed.has(name)) return this.gathering;
-    return dispenser !== undefined && dispenser.taken > dispenser.reserved ? this.gathering : 0;
+    if (dispenser !== undefined && dispenser.taken > dispenser.reserved) return this.gathering;
+    return this.dependsOnName(name);
+  }
+
+  /** The commit that an answer about this name and its definition has to wait for; 0 for none. */
+  dependsOnName(name: string): number {
+    return this.changed.size > 0 && this.changed.has(name) ? this.gathering : 0;
   }
 
   /** The commit that an answer about all names has to wait for; 0 for none. */
@@ -104,9 +113,9 @@ export class Engine {
   take(dispenser: Dispenser, into: Uint8Array, at: number): void {
     dispenser.take(into, at);
     if (dispenser.taken >= dispenser.refillAt && !dispenser.staged) this.stage(dispenser);
-    if (!dispenser.active) {
+    if (!dispenser.active && this.savesCounts) {
       dispenser.active = true;
-      this.active.push(dispenser);
+      this.active.add(dispenser);
     }
   }
 
@@ -150,6 +159,8 @@ export class Engine {
     const dispenser = this.byName.get(name);
     if (dispenser === undefined) return false;
     dispenser.removed = true;
+    dispenser.active = false;
+    this.active.delete(dispenser);
     this.rename(name, undefined);
     this.store.stage({ kind: "remove", id: dispenser.id });
     return true;
@@ -262,9 +273,9 @@ export class Engine {
 
   /** Stages counts that the disk does not know; uniqueness does not depend on them. */
   stageCounts(): void {
-    const batch = this.active.splice(0, COUNTS_PER_COMMIT_MAX);
-    for (const dispenser of batch) {
+    for (const dispenser of this.active.values().take(COUNTS_PER_COMMIT_MAX)) {
       dispenser.active = false;
+      this.active.delete(dispenser);
       if (dispenser.hasUnsavedCounts && !dispenser.removed) this.stage(dispenser);
     }
   }

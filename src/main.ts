@@ -16,6 +16,8 @@ import { version } from "./version.ts";
 const EXIT_ENVIRONMENT = 1;
 const EXIT_USAGE = 2;
 
+const COUNTS_EVERY_MS = 1000;
+
 /** The log names at most so many dispensers that lost numbers in a crash. */
 const SKIPPED_SHOWN_MAX = 100;
 
@@ -38,7 +40,11 @@ function serve(config: Config): void {
   process.on("unhandledRejection", fatal);
 
   const store = openSqliteStore(config.dataDir, config);
-  const engine = new Engine(store, { now, onStaged: () => listener.scheduleTurn() });
+  const engine = new Engine(store, {
+    now,
+    savesCounts: config.autoSave,
+    onStaged: () => listener.scheduleTurn(),
+  });
 
   let isStopping = false;
   const stop = (reason: string): void => {
@@ -51,13 +57,23 @@ function serve(config: Config): void {
         process.exit(0);
       },
       (error: unknown) => {
-        log.error("the clean close could not be saved: it counts as a crash", faultOf(error));
+        log.error(
+          "the clean close could not be saved: the next start takes it for a crash",
+          faultOf(error),
+        );
         leave(EXIT_ENVIRONMENT);
       },
     );
   };
-  const listener = new Listener({ config, engine, log, now, onShutdown: stop, onFatal: fatal });
-  if (store.crashed) logCrash(log, engine);
+  const listener = new Listener({
+    config,
+    engine,
+    log,
+    now,
+    countsEveryMs: COUNTS_EVERY_MS,
+    onShutdown: stop,
+    onFatal: fatal,
+  });
   try {
     listener.start();
   } catch (error) {
@@ -66,6 +82,7 @@ function serve(config: Config): void {
       `cannot listen on ${addressText(config, config.addr.port)}: ${whyNot(error)}`,
     );
   }
+  if (store.crashed) logCrash(log, engine);
   for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => stop(signal));
   log.info("ready", {
     version,
@@ -119,6 +136,7 @@ try {
 } catch (error) {
   const isUsage = error instanceof UsageError;
   const isExpected = isUsage || error instanceof CannotStart;
-  writeToStderr(`number-dispenser: ${isExpected ? error.message : faultOf(error).error}`);
+  const message = isExpected ? error.message.replace(/\s+/g, " ") : faultOf(error).error;
+  writeToStderr(`number-dispenser: ${message}`);
   leave(isUsage ? EXIT_USAGE : EXIT_ENVIRONMENT);
 }

@@ -27,7 +27,7 @@ export function quoted(value: string): string {
 
 /**
  * The server cannot start in this environment: the message is one line that says what and where.
- * Nothing was changed.
+ * No number was handed out.
  */
 export class CannotStart extends Error {
   override readonly name = "CannotStart";

@@ -9,7 +9,7 @@ const FULL = new StorageUnavailable("the disk is full");
 
 function start(store = new MemoryStore()) {
   let turns = 0;
-  const engine = new Engine(store, { now: () => 0, onStaged: () => turns++ });
+  const engine = new Engine(store, { now: () => 0, savesCounts: true, onStaged: () => turns++ });
   const define = (name: string, fields: Record<string, string>) =>
     engine.define(name, new Map(Object.entries(fields)));
   const take = (name: string) => {

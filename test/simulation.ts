@@ -79,7 +79,7 @@ class Simulation {
   }
 
   private begin(): Engine {
-    return new Engine(this.store, { now: () => this.nowMs, onStaged: () => {} });
+    return new Engine(this.store, { now: () => this.nowMs, savesCounts: true, onStaged: () => {} });
   }
 
   private below(limit: number): number {

@@ -194,10 +194,13 @@ export class Dispenser {
     this.replaces = true;
   }
 
-  /** A closure that brings the dispenser back to what it is now. */
+  /** A closure that brings the dispenser back to what it is now, but for the engine's marks. */
   remember(): () => void {
     const fields = { ...this, numbers: undefined };
-    return () => void Object.assign(this, fields);
+    return () => {
+      const { active, staged, removed } = this;
+      Object.assign(this, fields, { active, staged, removed });
+    };
   }
 
   /** Works out what the next commit shall write; confirm() or abandon() must follow. */

@@ -6,13 +6,13 @@
  * cost what small ones cost. BigInt serves only where the line is entered (seek).
  */
 
-import type { Numbers, NumberType, Shape } from "./numbers.ts";
+import { DIGITS_MAX, type Numbers, type NumberType, type Shape } from "./numbers.ts";
 
 /** The largest number there is: 2^63 - 1. */
 export const NUMBER_MAX = 2n ** 63n - 1n;
 
-/** One more than DIGITS_MAX: a step from the last number may carry past 2^63 - 1. */
-const WHEELS = 20;
+/** One more than a number has digits: a step from the last one may carry past 2^63 - 1. */
+const WHEELS = DIGITS_MAX + 1;
 const ZERO = 48;
 const NINE = 57;
 

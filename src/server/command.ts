@@ -80,9 +80,14 @@ export interface Command {
   run(call: Call): void;
 }
 
-/** The dispenser of a name; the reply waits for what it depends on. */
+/** Lets the reply of the command under way wait for a commit; 0 for none. */
+export function waitFor(session: Session, commit: number): void {
+  session.dependsOn = Math.max(session.dependsOn, commit);
+}
+
+/** The dispenser of a name, for its definition; the reply waits for what that depends on. */
 export function lookUp({ engine, session }: Call, name: string): Dispenser | undefined {
   const dispenser = engine.find(name);
-  session.dependsOn = Math.max(session.dependsOn, engine.dependsOn(name, dispenser));
+  waitFor(session, engine.dependsOnName(name));
   return dispenser;
 }

@@ -21,6 +21,8 @@ export interface Wire {
   /** Sends; answers how many bytes were accepted, negative when the socket is closed. */
   write(bytes: Uint8Array, from: number, count: number): number;
   end(): void;
+  /** Ends the sending side alone. */
+  shutdown(): void;
   pause(): void;
   resume(): void;
 }
@@ -62,6 +64,7 @@ export class Connection implements Session {
   private isPaused = false;
   private isGone = false;
   private inputEnded = false;
+  private isFinishing = false;
 
   constructor(host: Host, wire: Wire, peer: Peer) {
     const { config, now } = host.server;
@@ -72,11 +75,6 @@ export class Connection implements Session {
     this.isAdministrator = peer.isAdministrator;
     this.connectedAtMs = now();
     this.decoder = new Decoder(config);
-  }
-
-  /** Bytes of replies not yet sent. */
-  get unsent(): number {
-    return this.replies.length - this.sent;
   }
 
   /** Bytes arrived. */
@@ -96,6 +94,17 @@ export class Connection implements Session {
   endInput(): void {
     this.inputEnded = true;
     if (!this.isPaused) this.close();
+  }
+
+  /**
+   * The server is being stopped: sends what is left and ends the sending side. What the client
+   * still sends is read and thrown away until it ends, too, because a socket closed with input
+   * unread is reset, and a reset takes replies from the client that it has not read yet.
+   */
+  finish(): void {
+    this.isFinishing = true;
+    this.resume();
+    this.close();
   }
 
   /** The socket is closed. */
@@ -210,6 +219,8 @@ export class Connection implements Session {
     if (this.sent < replies.length) return;
     this.sent = 0;
     replies.clear();
-    if (this.closes) this.wire.end();
+    if (!this.closes) return;
+    if (this.isFinishing && !this.inputEnded) this.wire.shutdown();
+    else this.wire.end();
   }
 }

@@ -11,10 +11,7 @@ import type { Server } from "./command.ts";
 import { Connection, type Host } from "./connection.ts";
 
 /** A clean shutdown waits so long, at most, for clients to take replies under way. */
-const DRAIN_MS_MAX = 500;
-const DRAIN_POLL_MS = 5;
-
-const COUNTS_EVERY_MS = 1000;
+const FINISH_MS_MAX = 500;
 
 const DENIED =
   "-DENIED Number Dispenser is in protected mode: it accepts connections only from the machine " +
@@ -29,6 +26,8 @@ export interface ListenerOptions {
   readonly engine: Engine;
   readonly log: Log;
   readonly now: () => number;
+  /** How often counts are saved in the background, where auto_save is on. */
+  readonly countsEveryMs: number;
   /** A client asked the server to stop. */
   readonly onShutdown: (reason: string) => void;
   /** Something that must not go on happened: no reply may leave any more. */
@@ -37,10 +36,9 @@ export interface ListenerOptions {
 
 type ClientSocket = Socket<Connection | undefined>;
 
-export class Listener implements Server, Host {
+export class Listener implements Server {
   readonly config: Config;
   readonly engine: Engine;
-  readonly server = this;
   readonly startedAtMs: number;
   readonly now: () => number;
   readonly counters = { connections: 0, refusedConnections: 0, commands: 0, commits: 0 };
@@ -51,8 +49,11 @@ export class Listener implements Server, Host {
   private readonly log: Log;
   private socket: TCPSocketListener<Connection | undefined> | undefined;
   private countsTimer: Timer | undefined;
+  private readonly host: Host;
   private holding: Connection[] = [];
   private lastSessionId = 0;
+  /** Resolves when the server is being stopped and the last client has left. */
+  private readonly allGone = Promise.withResolvers<void>();
 
   constructor(options: ListenerOptions) {
     this.options = options;
@@ -61,6 +62,11 @@ export class Listener implements Server, Host {
     this.log = options.log;
     this.now = options.now;
     this.startedAtMs = options.now();
+    this.host = {
+      engine: options.engine,
+      server: this,
+      onHeld: (connection) => void this.holding.push(connection),
+    };
   }
 
   /** The port it listens on. */
@@ -72,13 +78,13 @@ export class Listener implements Server, Host {
   start(): void {
     const { host, port } = this.config.addr;
     const handlers = {
-      open: (socket: ClientSocket) => this.opened(socket),
+      open: (socket: ClientSocket) => this.guarded(() => this.opened(socket)),
       data: (socket: ClientSocket, chunk: Buffer) =>
         this.guarded(() => socket.data?.receive(chunk)),
       drain: (socket: ClientSocket) => this.guarded(() => socket.data?.drain()),
       end: (socket: ClientSocket) =>
         this.guarded(() => (socket.data ? socket.data.endInput() : socket.end())),
-      close: (socket: ClientSocket) => this.closed(socket),
+      close: (socket: ClientSocket) => this.guarded(() => this.closed(socket)),
       error: (socket: ClientSocket, error: Error) => {
         this.log.debug("client error", {
           client: socket.data?.address ?? "?",
@@ -95,17 +101,13 @@ export class Listener implements Server, Host {
       });
     this.socket = host === undefined ? listenOnAll(listen) : listen(host);
     if (this.config.autoSave) {
-      this.countsTimer = setInterval(() => this.engine.stageCounts(), COUNTS_EVERY_MS);
+      this.countsTimer = setInterval(() => this.engine.stageCounts(), this.options.countsEveryMs);
     }
   }
 
   /** The engine staged something: commit at the end of this turn. */
   scheduleTurn(): void {
     setImmediate(() => this.guarded(() => this.turn()));
-  }
-
-  onHeld(connection: Connection): void {
-    this.holding.push(connection);
   }
 
   shutdown(reason: string): void {
@@ -121,9 +123,9 @@ export class Listener implements Server, Host {
     await new Promise<void>((resolve) => void setImmediate(resolve));
     this.turn();
     this.engine.close();
-    const deadline = this.now() + DRAIN_MS_MAX;
-    const isUnsent = () => [...this.sessions].some(({ unsent }) => unsent > 0);
-    while (isUnsent() && this.now() < deadline) await Bun.sleep(DRAIN_POLL_MS);
+    for (const session of [...this.sessions]) session.finish();
+    const timeUp = Bun.sleep(FINISH_MS_MAX);
+    if (this.sessions.size > 0) await Promise.race([this.allGone.promise, timeUp]);
     this.socket?.stop(true);
   }
 
@@ -131,7 +133,7 @@ export class Listener implements Server, Host {
     const commit = this.engine.gathering;
     const failure = this.engine.commit();
     if (this.engine.gathering === commit) return;
-    this.counters.commits++;
+    if (failure === undefined) this.counters.commits++;
     this.noteTrouble(failure?.message);
     const { holding } = this;
     this.holding = [];
@@ -173,7 +175,7 @@ export class Listener implements Server, Host {
     this.counters.connections++;
     const id = ++this.lastSessionId;
     const peer = { id, address, isAdministrator: isLoopback(socket.remoteAddress) };
-    socket.data = new Connection(this, socket, peer);
+    socket.data = new Connection(this.host, socket, peer);
     this.sessions.add(socket.data);
     this.log.debug("client connected", { client: address, id });
   }
@@ -183,6 +185,7 @@ export class Listener implements Server, Host {
     if (connection === undefined) return;
     this.sessions.delete(connection);
     connection.gone();
+    if (this.isStopping && this.sessions.size === 0) this.allGone.resolve();
     this.log.debug("client left", { client: connection.address, id: connection.id });
   }
 }

@@ -12,13 +12,12 @@ export const APPLICATION_ID = 0x4e756d44;
 
 export const migrations: readonly string[] = [
   `
-  -- One row: which life of the server this is, and whether it ended with a clean close.
+  -- One row: whether the last life of the server ended with a clean close.
   CREATE TABLE server (
     id INTEGER PRIMARY KEY CHECK (id = 1),
-    life INTEGER NOT NULL,
     clean INTEGER NOT NULL
   ) STRICT;
-  INSERT INTO server VALUES (1, 0, 1);
+  INSERT INTO server VALUES (1, 1);
 
   CREATE TABLE definitions (
     id INTEGER PRIMARY KEY,
@@ -47,7 +46,8 @@ export const migrations: readonly string[] = [
   ) STRICT;
 
   -- The pre modes: runs of the line not known to be used up. In pre-base the end of the last
-  -- one is the reservation. A run goes from the position after previous to last.
+  -- one is the reservation. A run goes from the position after
+  -- previous to last; recovery needs only last, previous is for who reads the table.
   CREATE TABLE segments (
     dispenser INTEGER NOT NULL REFERENCES definitions ON DELETE CASCADE,
     previous INTEGER NOT NULL,

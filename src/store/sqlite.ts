@@ -141,6 +141,16 @@ function codeOf(error: unknown): string | undefined {
   return typeof code === "string" && code.startsWith("SQLITE_") ? code : undefined;
 }
 
+/** What a failed write means: nothing was written, or nobody knows, or the program is wrong. */
+export function failureOf(error: unknown, path: string): unknown {
+  const code = codeOf(error);
+  if (code === "SQLITE_FULL") return new StorageUnavailable("the disk is full");
+  if (code === "SQLITE_IOERR_WRITE") {
+    return new StorageUnavailable("a write was refused: disk, quota or file size limit reached");
+  }
+  return code === undefined ? error : new StorageBroken(`${path}: ${reasonOf(error)}`);
+}
+
 export class SqliteStore implements Store {
   readonly crashed: boolean;
   private readonly folder: string;
@@ -157,7 +167,6 @@ export class SqliteStore implements Store {
     this.path = path;
     this.database = database;
     this.checkIdentity();
-    markOwner(folder);
     this.checkPages();
     this.crashed = readValue(database, "SELECT clean FROM server") === 0n;
     if (this.crashed && walBytes === 0) {
@@ -166,12 +175,13 @@ export class SqliteStore implements Store {
           "missing or empty: numbers handed out last are not in it; put the log back, or restore",
       );
     }
+    markOwner(folder);
     removeLeftovers(folder, UNFINISHED);
     // What a failed sync left in the WAL reads as if it were safe. Only after all of it is synced
     // into the main file may anything be built on it.
     this.moveWal();
     migrate(database);
-    database.run("UPDATE server SET life = life + 1, clean = 0");
+    database.run("UPDATE server SET clean = 0");
     this.moveWal();
     syncFolder(folder);
     this.rows = new Rows(database, path);
@@ -207,20 +217,11 @@ export class SqliteStore implements Store {
   }
 
   commit(): void {
-    this.transact(this.takeStaged());
-  }
-
-  private takeStaged(): readonly Change[] {
     const changes = this.staged;
     this.staged = [];
-    return changes;
-  }
-
-  private transact(changes: readonly Change[], andThen?: () => void): void {
     this.guard(() => {
       this.rows.begin();
       for (const change of changes) this.rows.write(change);
-      andThen?.();
       this.rows.commit();
     });
     this.walWrites += 1 + changes.length;
@@ -234,8 +235,13 @@ export class SqliteStore implements Store {
   }
 
   close(): void {
-    this.transact(this.takeStaged(), () => this.database.run("UPDATE server SET clean = 1"));
-    this.guard(() => this.moveWal("TRUNCATE"));
+    this.commit();
+    this.guard(() => this.moveWal());
+    // The mark goes last: whoever reads it in the main file finds all the rest there, too.
+    this.guard(() => {
+      this.database.run("UPDATE server SET clean = 1");
+      this.moveWal("TRUNCATE");
+    });
     this.rows.finalize();
     this.guard(() => this.database.close(true));
     unmarkOwner(this.folder);
@@ -253,13 +259,7 @@ export class SqliteStore implements Store {
       work();
     } catch (error) {
       this.rollBack();
-      const code = codeOf(error);
-      if (code === undefined) throw error;
-      if (code === "SQLITE_FULL") throw new StorageUnavailable("the disk is full");
-      if (code === "SQLITE_IOERR_WRITE") {
-        throw new StorageUnavailable("a write was refused: disk, quota or file size limit reached");
-      }
-      throw new StorageBroken(`${this.path}: ${reasonOf(error)}`);
+      throw failureOf(error, this.path);
     }
   }
 

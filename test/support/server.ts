@@ -35,12 +35,17 @@ export function startLocal<S extends Store>(
   const shutdowns: string[] = [];
   const logged: string[] = [];
   const write = (line: string) => void logged.push(line.slice(line.indexOf(" ") + 1));
-  const engine = new Engine(store, { now, onStaged: () => listener.scheduleTurn() });
+  const engine = new Engine(store, {
+    now,
+    savesCounts: config.autoSave,
+    onStaged: () => listener.scheduleTurn(),
+  });
   const listener = new Listener({
     config,
     engine,
     log: createLog("info", "text", write, () => new Date()),
     now,
+    countsEveryMs: 5,
     onShutdown: (reason) => void shutdowns.push(reason),
     onFatal: (error) => void fatal.push(error),
   });

@@ -3,6 +3,7 @@
 import { quoted, Refusal } from "../../refusal.ts";
 import { version } from "../../version.ts";
 import type { Call, Command, Session } from "../command.ts";
+import { writeHelp } from "./help.ts";
 
 const NO_PASSWORD =
   "ERR AUTH <password> called without any password configured for the default user. " +
@@ -147,6 +148,10 @@ const clientCommands: Record<
     words: 1,
     run: ({ replies }, [state]) =>
       state!.toLowerCase() === "off" ? replies.simple("OK") : replies.error(TRACKING_REFUSED),
+  },
+  help: {
+    words: 0,
+    run: ({ replies }) => writeHelp(replies, "client", Object.keys(clientCommands)),
   },
   caching: { words: 1, run: ({ replies }) => replies.error(TRACKING_REFUSED) },
 };

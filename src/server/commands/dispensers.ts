@@ -5,7 +5,7 @@ import type { Dispenser } from "../../dispenser/dispenser.ts";
 import { NUMBER_MAX } from "../../dispenser/line.ts";
 import { type Engine, exhausted, notFound } from "../../engine.ts";
 import { quoted, Refusal } from "../../refusal.ts";
-import { type Call, type Command, lookUp, type Session } from "../command.ts";
+import { type Call, type Command, lookUp, type Session, waitFor } from "../command.ts";
 
 /** GET: takes the next number. Also what the decoder's fast lane leads to. */
 export function takeOne(engine: Engine, session: Session, name: string): void {
@@ -17,7 +17,7 @@ export function takeOne(engine: Engine, session: Session, name: string): void {
   } else {
     session.replies.error((dispenser === undefined ? notFound : exhausted).message);
   }
-  session.dependsOn = Math.max(session.dependsOn, engine.dependsOn(name, dispenser));
+  waitFor(session, engine.dependsOn(name, dispenser));
 }
 
 /** MGET: one number of each, all or none. */
@@ -26,7 +26,7 @@ function takeEach({ engine, session, replies, args }: Call): void {
   const taken: Dispenser[] = [];
   for (const name of args) {
     const dispenser = engine.find(name);
-    session.dependsOn = Math.max(session.dependsOn, engine.dependsOn(name, dispenser));
+    waitFor(session, engine.dependsOn(name, dispenser));
     if (dispenser === undefined) return replies.error(notFound.message);
     const count = (wanted.get(dispenser) ?? 0) + 1;
     if (count > dispenser.remaining) return replies.error(exhausted.message);
@@ -48,8 +48,8 @@ function defineFrom({ engine, session, args }: Call): number | Refusal | undefin
   if (pairs.length % 2 !== 0) return undefined;
   const fields = new Map<string, string>();
   for (let at = 0; at < pairs.length; at += 2) fields.set(pairs[at]!.toLowerCase(), pairs[at + 1]!);
-  const set = engine.define(name, fields satisfies Fields);
-  session.dependsOn = engine.dependsOn(name, undefined);
+  const set = engine.define(name, fields);
+  waitFor(session, engine.dependsOnName(name));
   return set;
 }
 
@@ -68,24 +68,27 @@ function remove({ engine, session, replies, args }: Call): void {
   let removed = 0;
   for (const name of args) {
     if (engine.remove(name)) removed++;
-    session.dependsOn = Math.max(session.dependsOn, engine.dependsOn(name, undefined));
+    waitFor(session, engine.dependsOnName(name));
   }
   replies.integer(removed);
 }
 
-function advance(call: Call): void {
-  const { engine, replies, args } = call;
-  const dispenser = lookUp(call, args[0]!);
-  if (dispenser === undefined) return replies.error(notFound.message);
-  const number = parseNumber(args[1]!);
+function advance({ engine, session, replies, args }: Call): void {
+  const [name, text] = args as [string, string];
+  const dispenser = engine.find(name);
+  if (dispenser === undefined) {
+    waitFor(session, engine.dependsOnName(name));
+    return replies.error(notFound.message);
+  }
+  const number = parseNumber(text);
   if (number === undefined) {
     const allowed = `must be a whole number from 0 to ${NUMBER_MAX}`;
-    return replies.error(`ERR invalid number ${quoted(args[1]!)}: ${allowed}`);
+    return replies.error(`ERR invalid number ${quoted(text)}: ${allowed}`);
   }
   const refusal = engine.advance(dispenser, number);
-  lookUp(call, args[0]!);
-  if (refusal !== undefined) return replies.error(refusal.message);
-  replies.bulk(dispenser.current);
+  waitFor(session, engine.dependsOn(name, dispenser));
+  if (refusal !== undefined) replies.error(refusal.message);
+  else replies.bulk(dispenser.current);
 }
 
 /** INFO of one dispenser: lines of field:value. */

@@ -6,6 +6,7 @@ import { quoted } from "../../refusal.ts";
 import type { Replies } from "../../resp/encode.ts";
 import { matches } from "../../resp/glob.ts";
 import type { Call, Command } from "../command.ts";
+import { writeHelp } from "./help.ts";
 
 export type CommandTable = ReadonlyMap<string, Command>;
 
@@ -43,10 +44,17 @@ function describeCommands(table: CommandTable, { replies, args }: Call): void {
       replies.array(all.length);
       for (const command of all) writeInfo(replies, command);
       break;
+    case "help":
+      writeHelp(replies, "command", ["count", "docs", "help", "info", "list"]);
+      break;
     case "count":
+      if (names.length > 0) return replies.error(wrongCount("command|count"));
       replies.integer(all.length);
       break;
     case "list":
+      if (names.length > 0) {
+        return replies.error("ERR syntax error: COMMAND LIST has no filters here");
+      }
       replies.array(all.length);
       for (const { name } of all) replies.bulk(name);
       break;
@@ -72,6 +80,10 @@ function describeCommands(table: CommandTable, { replies, args }: Call): void {
   }
 }
 
+function wrongCount(command: string): string {
+  return `ERR wrong number of arguments for '${command}' command`;
+}
+
 /** What CONFIG GET shows: the settings in effect, under the names Redis has for them. */
 function settingsOf(config: Config, port: number): Record<string, string> {
   return {
@@ -93,11 +105,12 @@ function configure({ server, replies, args }: Call): void {
   if (name === "set") {
     return replies.error("ERR CONFIG SET is not available: settings are read once, at the start");
   }
+  if (name === "help") return writeHelp(replies, "config", ["get", "help"]);
   if (name !== "get") {
     return replies.error(`ERR unknown subcommand ${quoted(subcommand)}. Try CONFIG HELP.`);
   }
   if (patterns.length === 0) {
-    return replies.error("ERR wrong number of arguments for 'config|get' command");
+    return replies.error(wrongCount("config|get"));
   }
   const found = Object.entries(settingsOf(server.config, server.port)).filter(([setting]) =>
     patterns.some((pattern) => matches(pattern.toLowerCase(), setting)),

@@ -3,7 +3,7 @@
 import type { Dispenser } from "../../dispenser/dispenser.ts";
 import { Refusal } from "../../refusal.ts";
 import { matches } from "../../resp/glob.ts";
-import { type Call, type Command, lookUp } from "../command.ts";
+import { type Call, type Command, lookUp, waitFor } from "../command.ts";
 
 const SCAN_COUNT_DEFAULT = 10;
 const CURSOR_MAX = 2n ** 64n - 1n;
@@ -14,7 +14,7 @@ function scan({ engine, session, replies, args }: Call): void {
   if (cursor > CURSOR_MAX) return replies.error("ERR invalid cursor");
   const wanted = scanOptions(options);
   if (wanted instanceof Refusal) return replies.error(wanted.message);
-  session.dependsOn = engine.dependsOnNames();
+  waitFor(session, engine.dependsOnNames());
 
   const all = engine.all();
   const from = firstAfter(all, cursor);
@@ -99,7 +99,7 @@ export const nameCommands: readonly Command[] = [
     group: "dispenser",
     summary: "Counts the dispensers",
     run: ({ engine, session, replies }) => {
-      session.dependsOn = engine.dependsOnNames();
+      waitFor(session, engine.dependsOnNames());
       replies.integer(engine.size);
     },
   },
@@ -111,7 +111,7 @@ export const nameCommands: readonly Command[] = [
     group: "dispenser",
     summary: "Lists the names that match a pattern",
     run: ({ engine, session, replies, args }) => {
-      session.dependsOn = engine.dependsOnNames();
+      waitFor(session, engine.dependsOnNames());
       const names = engine.all().map(({ name }) => name);
       listNames(
         replies,

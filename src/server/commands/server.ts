@@ -2,7 +2,7 @@
 
 import { notFound } from "../../engine.ts";
 import { version } from "../../version.ts";
-import type { Call, Command } from "../command.ts";
+import { type Call, type Command, waitFor } from "../command.ts";
 import { describe } from "./dispensers.ts";
 
 /** The Redis whose protocol and replies this server follows: some clients look at the number. */
@@ -60,15 +60,15 @@ function info(call: Call): void {
     const dispenser = engine.find(args[0]!);
     const dependsOn = engine.dependsOn(args[0]!, dispenser);
     if (dispenser !== undefined) {
-      session.dependsOn = dependsOn;
+      waitFor(session, dependsOn);
       return replies.verbatim(describe(dispenser));
     }
     if (!isSection(args[0]!)) {
-      session.dependsOn = dependsOn;
+      waitFor(session, dependsOn);
       return replies.error(notFound.message);
     }
   }
-  session.dependsOn = engine.dependsOnNames();
+  waitFor(session, engine.dependsOnNames());
   const wanted = args.map((name) => name.toLowerCase());
   const every = wanted.length === 0 || allSections.some((name) => wanted.includes(name));
   const shown = Object.entries(sections)
