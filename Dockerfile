@@ -1,4 +1,4 @@
-# The compiled binary in a small image. Nothing but the binary and the C library is in it.
+# The compiled binary on a slim Debian, run by a user of its own.
 FROM oven/bun:1.4.5-debian AS build
 WORKDIR /build
 COPY package.json bun.lock bunfig.toml tsconfig.json ./

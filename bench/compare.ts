@@ -26,7 +26,18 @@ const { values } = parseArgs({
 const rounds = Number(values.rounds);
 const requests = Number(values.requests);
 const DEPTHS = [1, 16];
+const IN_MEMORY = "redis INCR, in memory";
+const ALWAYS = "redis INCR, appendfsync always";
 const TICKS_PER_SECOND = 100;
+
+for (const tool of ["redis-server", "redis-benchmark", "redis-cli"]) {
+  if (Bun.which(tool) === null) {
+    console.error(
+      `The comparison needs ${tool} (Debian: apt-get install redis-server redis-tools).`,
+    );
+    process.exit(1);
+  }
+}
 
 const folder = mkdtempSync(join(tmpdir(), "number-dispenser-compare-"));
 
@@ -35,10 +46,14 @@ interface Server {
   readonly child: Bun.Subprocess;
 }
 
+const running: Server[] = [];
+
 async function startServer(port: number, ...command: string[]): Promise<Server> {
   const child = Bun.spawn(command, { stdout: "ignore", stderr: "ignore", cwd: folder });
+  const server = { port, child };
+  running.push(server);
   for (let attempt = 0; attempt < 200; attempt++) {
-    if (redisCli(port, "PING") === "PONG") return { port, child };
+    if (redisCli(port, "PING") === "PONG") return server;
     await Bun.sleep(20);
   }
   throw new Error(`${command[0]} does not answer on port ${port}`);
@@ -102,43 +117,32 @@ function ratio(ours: number[], theirs: number[]): string {
   return `${median(ratios).toFixed(2)} (${least.toFixed(2)}-${most.toFixed(2)})`;
 }
 
-const ours = await (() => {
+async function startAll() {
   const port = freePort();
   const main = resolve(import.meta.dir, "../src/main.ts");
-  return startServer(
-    port,
-    process.execPath,
-    main,
-    "-addr",
-    `127.0.0.1:${port}`,
-    "-data",
-    join(folder, "data"),
-  );
-})();
-const redis = await (() => {
-  const port = freePort();
-  return startServer(port, "redis-server", "--port", String(port), "--save", "");
-})();
-const redisAlways = await (() => {
-  const port = freePort();
-  const durable = ["--save", "", "--appendonly", "yes", "--appendfsync", "always"];
-  return startServer(port, "redis-server", "--port", String(port), ...durable);
-})();
+  const where = ["-addr", `127.0.0.1:${port}`, "-data", join(folder, "data")];
+  const ours = await startServer(port, process.execPath, main, ...where);
+  for (const name of strategyNames) redisCli(port, "HSET", name, "type", "3", "auto_disk", name);
+  redisCli(port, "HSET", "random", "type", "1", "length", "12");
+  const startRedis = (...flags: string[]) => {
+    const redisPort = freePort();
+    return startServer(redisPort, "redis-server", "--port", `${redisPort}`, "--save", "", ...flags);
+  };
+  const redis = await startRedis();
+  const redisAlways = await startRedis("--appendonly", "yes", "--appendfsync", "always");
+  return [
+    { title: IN_MEMORY, server: redis, words: ["incr", "x"] },
+    { title: ALWAYS, server: redisAlways, words: ["incr", "x"] },
+    ...[...strategyNames, "random"].map((name) => ({
+      title: `GET, ${name}`,
+      server: ours,
+      words: ["get", name],
+    })),
+  ];
+}
 
-for (const name of strategyNames) redisCli(ours.port, "HSET", name, "type", "3", "auto_disk", name);
-redisCli(ours.port, "HSET", "random", "type", "1", "length", "12");
-
-const works = [
-  { title: "redis INCR, in memory", server: redis, words: ["incr", "x"] },
-  { title: "redis INCR, appendfsync always", server: redisAlways, words: ["incr", "x"] },
-  ...[...strategyNames, "random"].map((name) => ({
-    title: `GET, ${name}`,
-    server: ours,
-    words: ["get", name],
-  })),
-];
-
-try {
+async function compare(): Promise<void> {
+  const works = await startAll();
   for (const depth of DEPTHS) {
     const measured = new Map<string, Measured[]>(works.map(({ title }) => [title, []]));
     // One round of each to warm up, which does not count.
@@ -148,30 +152,39 @@ try {
         if (round >= 0) measured.get(title)!.push(figures);
       }
     }
-    const of = (title: string, figure: keyof Measured) =>
-      measured.get(title)!.map((each) => each[figure]);
-    console.log(
-      `\n${values.clients} clients, ${depth} deep, ${rounds} rounds: median, ratio (range)\n`,
-    );
-    console.log(
-      "| work | requests/s | ÷ redis in memory | ÷ redis always | ÷ memory | requests/CPU-s ÷ redis in memory |",
-    );
-    console.log("| --- | --- | --- | --- | --- | --- |");
-    for (const { title } of works) {
-      const rate = of(title, "perSecond");
-      const cells = [
-        title,
-        thousands(median([...rate])),
-        ratio(rate, of("redis INCR, in memory", "perSecond")),
-        ratio(rate, of("redis INCR, appendfsync always", "perSecond")),
-        ratio(rate, of("GET, memory", "perSecond")),
-        ratio(of(title, "perCpuSecond"), of("redis INCR, in memory", "perCpuSecond")),
-      ];
-      console.log(`| ${cells.join(" | ")} |`);
-    }
+    report(depth, measured);
   }
+}
+
+function report(depth: number, measured: ReadonlyMap<string, readonly Measured[]>): void {
+  const of = (title: string, figure: keyof Measured) =>
+    measured.get(title)!.map((each) => each[figure]);
+  console.log(
+    `\n${values.clients} clients, ${depth} deep, ${rounds} rounds: median, ratio (range)\n`,
+  );
+  const heads = ["work", "requests/s", "÷ redis in memory", "÷ redis always", "÷ memory"];
+  heads.push("per CPU-second: ÷ redis in memory", "÷ memory");
+  console.log(`| ${heads.join(" | ")} |\n|${" --- |".repeat(heads.length)}`);
+  for (const title of measured.keys()) {
+    const rate = of(title, "perSecond");
+    const perCpu = of(title, "perCpuSecond");
+    const cells = [
+      title,
+      thousands(median([...rate])),
+      ratio(rate, of(IN_MEMORY, "perSecond")),
+      ratio(rate, of(ALWAYS, "perSecond")),
+      ratio(rate, of("GET, memory", "perSecond")),
+      ratio(perCpu, of(IN_MEMORY, "perCpuSecond")),
+      ratio(perCpu, of("GET, memory", "perCpuSecond")),
+    ];
+    console.log(`| ${cells.join(" | ")} |`);
+  }
+}
+
+try {
+  await compare();
 } finally {
-  for (const { child } of [ours, redis, redisAlways]) {
+  for (const { child } of running) {
     child.kill();
     await child.exited;
   }

@@ -105,7 +105,7 @@ export const settings: { readonly [Key in keyof Config]: Setting<Config[Key]> } 
     path: "storage.auto_save",
     variable: "AUTO_SAVE",
     unset: "true",
-    help: "save the counts that INFO shows in the background, once a second",
+    help: "save the counts that INFO shows in the background",
     ...truth,
   },
   allowNetworkFileSystem: {
@@ -240,7 +240,7 @@ usage: number-dispenser [flags]
 
   -addr host:port   address to listen on (default :6380, all interfaces)
   -data dir         folder of the database (default ./data)
-  -config file      settings (default ${DEFAULT_FILE}, where it exists)
+  -config file      settings (or ${VARIABLE_PREFIX}CONFIG; default ${DEFAULT_FILE}, where it exists)
   -help, -version   show this, or the version
 
 Flags take one dash or two. They win over the environment, that over the file, that over defaults.

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { helpText, loadConfig, parseArguments, settings } from "../src/config.ts";
 import { temporaryFolder } from "./support/folder.ts";
@@ -81,6 +81,24 @@ test("flags win over the environment, that over the file, that over defaults", (
     dataDir: "from_flag",
     create: false,
   });
+});
+
+test("the file is the one of the flag, of NUMBER_DISPENSER_CONFIG, or config/config.yaml", () => {
+  const file = join(temporaryFolder(), "other.yaml");
+  writeFileSync(file, "storage: { data_dir: other }");
+  const environment = { NUMBER_DISPENSER_CONFIG: file };
+  expect(loadConfig(new Map(), environment).dataDir).toBe("other");
+  expect(loadConfig(new Map([["config", NO_FILE]]), environment).dataDir).toBe("./data");
+  const here = process.cwd();
+  process.chdir(temporaryFolder());
+  try {
+    expect(loadConfig(new Map(), {}).dataDir).toBe("./data");
+    mkdirSync("config");
+    writeFileSync("config/config.yaml", "storage: { data_dir: default }");
+    expect(loadConfig(new Map(), {}).dataDir).toBe("default");
+  } finally {
+    process.chdir(here);
+  }
 });
 
 describe("an address", () => {

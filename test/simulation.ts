@@ -54,6 +54,12 @@ interface Held {
   readonly isOrdered: boolean;
 }
 
+/** Which commit of the first life fails, from 1 on, and how many from there. */
+export interface Failing {
+  readonly nth: number;
+  readonly lasting: number;
+}
+
 class Simulation {
   private readonly random: () => number;
   private store = new MemoryStore();
@@ -69,8 +75,13 @@ class Simulation {
   private atStake: Witness[] = [];
   private readonly into = Buffer.alloc(20);
 
-  constructor(seed: number) {
+  constructor(seed: number, failing: Failing) {
     this.random = randomFrom(seed);
+    const { nth, lasting } = failing;
+    this.store.failures = [
+      ...Array(nth - 1).fill(undefined),
+      ...Array(lasting).fill("unavailable"),
+    ];
     this.engine = this.begin();
   }
 
@@ -366,9 +377,9 @@ function numberAt(witness: Witness, position: bigint): bigint {
 }
 
 /** Runs one simulation; throws an Error that names the seed where the law is broken. */
-export function simulate(seed: number, steps = 400): void {
+export function simulate(seed: number, steps = 400, failing = { nth: 1, lasting: 0 }): void {
   try {
-    new Simulation(seed).run(steps);
+    new Simulation(seed, failing).run(steps);
   } catch (error) {
     throw new Error(`seed ${seed}: ${(error as Error).message}`, { cause: error });
   }

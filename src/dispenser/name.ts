@@ -3,7 +3,7 @@
  * one character for each byte (latin1), so that no two different byte sequences become one name.
  */
 
-export const NAME_BYTES_MAX = 255;
+const NAME_BYTES_MAX = 255;
 
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 const forbidden = /[\p{Cc}\p{White_Space}]/u;

@@ -25,7 +25,6 @@ export type Keeps =
   | "position";
 
 export interface Strategy {
-  readonly name: StrategyName;
   readonly keeps: Keeps;
   /**
    * How many numbers handed out in this life pay for one that may lie reserved ahead and be
@@ -39,31 +38,26 @@ export interface Strategy {
 
 export const strategies: Record<StrategyName, Strategy> = {
   memory: {
-    name: "memory",
     keeps: "definition",
     handedOutPerAhead: Number.POSITIVE_INFINITY,
     exactAtClose: false,
   },
   "pre-base": {
-    name: "pre-base",
     keeps: "segments",
     handedOutPerAhead: 1,
     exactAtClose: false,
   },
   "pre-checkpoint": {
-    name: "pre-checkpoint",
     keeps: "checkpoint",
     handedOutPerAhead: 19,
     exactAtClose: false,
   },
   elegant_close: {
-    name: "elegant_close",
     keeps: "position",
     handedOutPerAhead: Number.POSITIVE_INFINITY,
     exactAtClose: false,
   },
   pre_close: {
-    name: "pre_close",
     keeps: "checkpoint",
     handedOutPerAhead: 19,
     exactAtClose: true,

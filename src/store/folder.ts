@@ -61,12 +61,17 @@ export function prepareFolder(folder: string, options: FolderOptions): void {
 
 function refuseNetworkFileSystem(folder: string): void {
   if (process.platform !== "linux") return;
-  const type = networkFileSystems.get(statfsSync(folder).type >>> 0);
+  const type = networkFileSystem(statfsSync(folder).type);
   if (type === undefined) return;
   throw new CannotStart(
     `data folder ${folder} is on a network file system (${type}), where locks and the ` +
       "write-ahead log fail; storage.allow_network_fs: true overrides this",
   );
+}
+
+/** The name of a network file system by its statfs(2) type on Linux; undefined for others. */
+export function networkFileSystem(type: number): string | undefined {
+  return networkFileSystems.get(type >>> 0);
 }
 
 /** Makes the entries of a folder durable. */

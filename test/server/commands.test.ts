@@ -336,6 +336,13 @@ describe("the server", () => {
       ["summary", "Takes the next number of a dispenser", "group", "dispenser"],
     ]);
     expect(((await run("COMMAND DOCS")) as Reply[]).length).toBe(2 * count);
+    expect((await run("COMMAND HELP")) as Reply[]).toContain("DOCS");
+    expect(await run("COMMAND COUNT x")).toEqual(
+      error("ERR wrong number of arguments for 'command|count' command"),
+    );
+    expect(((await run("COMMAND LIST FILTERBY PATTERN x")) as ReplyError).message).toStartWith(
+      "ERR syntax error",
+    );
     expect(await run("COMMAND NONSENSE")).toEqual(
       error("ERR unknown subcommand 'NONSENSE'. Try COMMAND HELP."),
     );
@@ -355,6 +362,8 @@ describe("the server", () => {
     expect(((await run("CONFIG SET save x")) as ReplyError).message).toStartWith(
       "ERR CONFIG SET is not available",
     );
+    expect((await run("CONFIG HELP")) as Reply[]).toContain("GET");
+    expect((await run("CLIENT HELP")) as Reply[]).toContain("SETNAME");
     expect(await run("CONFIG NONSENSE")).toEqual(
       error("ERR unknown subcommand 'NONSENSE'. Try CONFIG HELP."),
     );

@@ -110,6 +110,17 @@ describe("held replies", () => {
     expect(replies()).toEqual(["0", new ReplyError("ERR dispenser not found")]);
   });
 
+  test("are those about numbers and changed names; what is about definitions is not", () => {
+    const { send, turn, replies, define, store } = setUp();
+    define("x", "type", "3");
+    store.failures = ["unavailable"];
+    send(["EXISTS", "x"], ["TYPE", "x"], ["HGET", "x", "step"], ["GET", "x"], ["INFO", "x"]);
+    expect(replies()).toEqual([1, "dispenser", "1"]);
+    send(["HGET", "x", "type"]);
+    turn();
+    expect(replies()).toEqual([full, full, "3"]);
+  });
+
   test("an MGET that fails is one error; what it took of other lines is wasted", async () => {
     const { send, turn, replies, define, store, engine } = setUp();
     define("x", "type", "3");

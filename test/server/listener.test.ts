@@ -26,7 +26,7 @@ describe("storage", () => {
   });
 
   test("of which nobody knows what is on disk is fatal: the GET gets no number", async () => {
-    const { port, store, fatal, engine } = startInMemory();
+    const { port, store, fatal, fatalOf, engine, listener } = startInMemory();
     const client = await TestClient.connect(port);
     await client.command("HSET", "x", "type", "3");
     store.lasting = "broken";
@@ -35,11 +35,13 @@ describe("storage", () => {
     void client.next().then((reply) => {
       answer = reply;
     });
-    while (fatal.length === 0) await Bun.sleep(1);
+    await fatalOf;
     expect(fatal[0]).toBeInstanceOf(StorageBroken);
     expect(answer).toBeUndefined();
     expect(engine.gathering).toBe(2);
+    store.lasting = undefined;
     client.close();
+    await listener.stop();
   });
 
   test("learns the counts in the background, without a commit of their own need", async () => {
@@ -47,9 +49,21 @@ describe("storage", () => {
     const client = await TestClient.connect(port);
     await client.command("HSET", "r", "type", "1", "length", "5");
     await client.pipeline(Array.from({ length: 10 }, () => ["GET", "r"]));
-    while (store.commits < 2) await Bun.sleep(10);
+    while (store.commits < 2) await client.command("PING");
     expect([...store.load()][0]!.account!.generated).toBe(10n);
     await listener.stop();
+  });
+
+  test("does not learn them where auto_save is off, until the clean close", async () => {
+    const { port, store, engine, listener } = startInMemory({ autoSave: false });
+    const client = await TestClient.connect(port);
+    await client.command("HSET", "r", "type", "1", "length", "5");
+    await client.command("GET", "r");
+    engine.stageCounts();
+    expect(engine.commit()).toBeUndefined();
+    expect(store.commits).toBe(1);
+    await listener.stop();
+    expect([...store.load()][0]!.account!.generated).toBe(1n);
   });
 
   test("that cannot be tidied now is a warning, and nothing else", async () => {
@@ -58,12 +72,15 @@ describe("storage", () => {
       store.lasting = "unavailable";
       store.commit();
     };
-    const { port, logged, fatal } = startLocal(store);
+    const { port, logged, fatal, listener } = startLocal(store);
     const client = await TestClient.connect(port);
     expect(await client.command("HSET", "x", "type", "3")).toBe(1);
     expect(logged).toEqual(['warning storage not tidied reason="the disk is full"']);
     expect(fatal).toEqual([]);
+    store.maintain = () => {};
+    store.lasting = undefined;
     client.close();
+    await listener.stop();
   });
 });
 

@@ -18,6 +18,8 @@ export interface LocalServer<S extends Store> {
   readonly listener: Listener;
   /** What was fatal; the process would have ended. */
   readonly fatal: unknown[];
+  /** Resolves with the first of them. */
+  readonly fatalOf: Promise<unknown>;
   readonly shutdowns: string[];
   /** What it logged, a line an event, without the time. */
   readonly logged: string[];
@@ -32,6 +34,7 @@ export function startLocal<S extends Store>(
   const config: Config = { ...defaults, autoSave: false, ...overrides };
   const now = () => performance.now();
   const fatal: unknown[] = [];
+  const firstFatal = Promise.withResolvers<unknown>();
   const shutdowns: string[] = [];
   const logged: string[] = [];
   const write = (line: string) => void logged.push(line.slice(line.indexOf(" ") + 1));
@@ -47,10 +50,22 @@ export function startLocal<S extends Store>(
     now,
     countsEveryMs: 5,
     onShutdown: (reason) => void shutdowns.push(reason),
-    onFatal: (error) => void fatal.push(error),
+    onFatal: (error) => {
+      fatal.push(error);
+      firstFatal.resolve(error);
+    },
   });
   listener.start();
-  return { port: listener.port, store, engine, listener, fatal, shutdowns, logged };
+  return {
+    port: listener.port,
+    store,
+    engine,
+    listener,
+    fatal,
+    fatalOf: firstFatal.promise,
+    shutdowns,
+    logged,
+  };
 }
 
 export const startInMemory = (overrides: Partial<Config> = {}) =>
