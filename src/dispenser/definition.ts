@@ -30,6 +30,16 @@ export function typeOf(code: string): NumberType | undefined {
   return types.find((type) => String(type.code) === code);
 }
 
+/**
+ * How many numbers a line still has at a position, Infinity for a type without a line. Exact up to
+ * 2^53 - 1, which more than that is taken for: no life of a server hands out so many.
+ */
+export function numbersLeft({ type, ...shape }: Definition, position: bigint): number {
+  if (!type.isLine) return Number.POSITIVE_INFINITY;
+  const left = type.positions(shape) - position;
+  return left < Number.MAX_SAFE_INTEGER ? Math.max(0, Number(left)) : Number.MAX_SAFE_INTEGER;
+}
+
 /** A definition from all its fields, defaults filled in. */
 export function define(fields: Fields): Definition | Refusal {
   for (const name of fields.keys()) {

@@ -8,7 +8,7 @@
  */
 
 import { assert } from "../assert.ts";
-import type { Definition } from "./definition.ts";
+import { type Definition, numbersLeft } from "./definition.ts";
 import { numberAt } from "./line.ts";
 import type { Numbers } from "./numbers.ts";
 import type { Account, Counts, Recovered, Reservation, Segment } from "./reservation.ts";
@@ -37,10 +37,11 @@ export class Dispenser {
   readonly skipped: bigint;
 
   private strategy: Strategy;
+  /** The supply, open at the present position; undefined until it is needed. */
   private numbers: Numbers | undefined;
   private origin: bigint;
-  /** Numbers the line still had at `origin`. */
-  private capacity = Number.POSITIVE_INFINITY;
+  /** Numbers the line still had at `origin`; Infinity for a type without one. */
+  private capacity: number;
   private generatedAtOrigin: number;
   private readonly generatedAtStart: number;
   private generatedSaved: number;
@@ -70,6 +71,7 @@ export class Dispenser {
     this.definition = definition;
     this.strategy = strategies[definition.strategy];
     this.origin = account.reserved;
+    this.capacity = numbersLeft(this.definition, this.origin);
     this.generatedAtOrigin = Number(account.generated);
     this.generatedAtStart = this.generatedAtOrigin;
     this.generatedSaved = this.generatedAtOrigin;
@@ -77,12 +79,7 @@ export class Dispenser {
     this.plannedSegmentEnd = this.segmentEnd;
     this.skipped = this.isLine ? account.reserved - account.generated - account.wasted : 0n;
     this.startsOver = account;
-    if (this.keepsNothing) {
-      this.hidden = {
-        generated: account.generated,
-        wasted: account.reserved - account.generated,
-      };
-    }
+    if (this.keepsNothing) this.hidden = this.counts;
     this.settle();
   }
 
@@ -167,6 +164,8 @@ export class Dispenser {
     const reserved = this.origin + BigInt(this.reservesInMemory ? 0 : this.reserved);
     this.generatedAtOrigin = this.generated;
     this.origin = position;
+    this.capacity = numbersLeft(this.definition, this.origin);
+    this.numbers = undefined;
     this.taken = 0;
     this.takenAtPlan = 0;
     this.reserved = reserved > position ? Number(reserved - position) : 0;
@@ -247,7 +246,7 @@ export class Dispenser {
   abandon(): void {
     if (this.taken <= this.reserved) return;
     this.taken = this.reserved;
-    this.numbers?.seek(this.position);
+    this.numbers = undefined;
   }
 
   /** Whether numbers leave without the disk being asked: a line in memory, and type 1. */
@@ -255,14 +254,8 @@ export class Dispenser {
     return this.keepsNothing || !this.isLine;
   }
 
-  /** Sets what follows from origin, taken, reserved and the strategy. */
+  /** Sets what follows from taken, reserved and the strategy. */
   private settle(): void {
-    if (this.isLine) {
-      const positions = this.definition.type.positions(this.definition);
-      const left = positions > this.origin ? positions - this.origin : 0n;
-      this.capacity = Number(left < Number.MAX_SAFE_INTEGER ? left : Number.MAX_SAFE_INTEGER);
-    }
-    if (this.numbers !== undefined && this.taken === 0) this.numbers.seek(this.position);
     if (this.reservesInMemory) this.reserved = Number.POSITIVE_INFINITY;
     const ahead = this.reserved - this.taken;
     this.refillAt =

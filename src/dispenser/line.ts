@@ -3,7 +3,7 @@
  *
  * The next number is kept as its decimal digits, and going one on is an addition on them, as an
  * odometer does it: no BigInt and no text is made for a number handed out, and numbers above 2^53
- * cost what small ones cost. BigInt serves only where the line is entered (seek).
+ * cost what small ones cost. BigInt serves only where the line is entered.
  */
 
 import { DIGITS_MAX, type Numbers, type NumberType, type Shape } from "./numbers.ts";
@@ -54,18 +54,18 @@ function countUpTo(shape: Shape, largest: bigint): bigint {
 }
 
 class Line implements Numbers {
-  private readonly shape: Shape;
   /** The next number, one ASCII digit a wheel, the units last. */
   private readonly wheels = new Uint8Array(WHEELS);
   /** The step's digits as values 0 to 9, the units last. */
   private readonly stepDigits: Uint8Array;
   /** The first wheel that is shown. */
-  private first = 0;
+  private first: number;
 
   constructor(shape: Shape, position: bigint) {
-    this.shape = shape;
     this.stepDigits = Uint8Array.from(shape.step.toString(), Number);
-    this.seek(position);
+    const text = numberAt(shape, position).toString();
+    this.first = WHEELS - Math.max(text.length, shape.length);
+    this.wheels.fill(ZERO).set(Buffer.from(text), WHEELS - text.length);
   }
 
   get digits(): number {
@@ -77,17 +77,6 @@ class Line implements Numbers {
     let to = at;
     for (let wheel = this.first; wheel < WHEELS; wheel++) into[to++] = wheels[wheel]!;
     this.turn();
-  }
-
-  seek(position: bigint): void {
-    const text = numberAt(this.shape, position).toString().padStart(WHEELS, "0");
-    let first = WHEELS - Math.max(1, this.shape.length);
-    for (let wheel = 0; wheel < WHEELS; wheel++) {
-      const digit = text.charCodeAt(wheel);
-      this.wheels[wheel] = digit;
-      if (digit !== ZERO && wheel < first) first = wheel;
-    }
-    this.first = first;
   }
 
   /** Adds the step, carrying to the left. */

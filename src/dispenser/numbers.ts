@@ -24,8 +24,6 @@ export interface Numbers {
   readonly digits: number;
   /** Writes the next number as ASCII digits at `into[at]` and on, and goes on to the one after. */
   next(into: Uint8Array, at: number): void;
-  /** Goes to a position of the line. Does nothing where there is no line. */
-  seek(position: bigint): void;
 }
 
 export interface NumberType {

@@ -54,6 +54,4 @@ class RandomDigits implements Numbers {
       into[to] = ZERO + (byteBelow(DIGIT_BYTES) % 10);
     }
   }
-
-  seek(): void {}
 }
