@@ -15,16 +15,36 @@ import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { strategyNames } from "../src/dispenser/strategy.ts";
 
-const { values } = parseArgs({
-  args: process.argv.slice(2).map((word) => word.replace(/^-(?=[a-z])/, "--")),
-  options: {
-    rounds: { type: "string", default: "5" },
-    requests: { type: "string", default: "200000" },
-    clients: { type: "string", default: "50" },
-  },
-});
-const rounds = Number(values.rounds);
-const requests = Number(values.requests);
+const { values } = readFlags();
+
+function readFlags() {
+  try {
+    return parseFlags();
+  } catch (error) {
+    console.error(`${(error as Error).message}`);
+    console.error("usage: bun run bench:compare [-rounds 5] [-requests 200000] [-clients 50]");
+    process.exit(2);
+  }
+}
+
+function parseFlags() {
+  return parseArgs({
+    args: process.argv.slice(2).map((word) => word.replace(/^-(?=[a-z])/, "--")),
+    options: {
+      rounds: { type: "string", default: "5" },
+      requests: { type: "string", default: "200000" },
+      clients: { type: "string", default: "50" },
+    },
+  });
+}
+const [rounds, requests] = [count("rounds"), count("requests")];
+count("clients");
+
+function count(name: keyof typeof values): number {
+  if (/^[1-9][0-9]{0,8}$/.test(values[name])) return Number(values[name]);
+  console.error(`-${name} must be a whole number from 1 on, not '${values[name]}'`);
+  process.exit(2);
+}
 const DEPTHS = [1, 16];
 const IN_MEMORY = "redis INCR, in memory";
 const ALWAYS = "redis INCR, appendfsync always";

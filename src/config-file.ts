@@ -5,7 +5,7 @@
 
 import { readFileSync } from "node:fs";
 import { isMap, isScalar, LineCounter, type Node, parseDocument } from "yaml";
-import { CannotStart } from "./refusal.ts";
+import { CannotStart, reasonOf } from "./refusal.ts";
 
 /** A value, flag or file content that the user has to correct. The message is one line. */
 export class UsageError extends Error {
@@ -29,7 +29,11 @@ export function readConfigFile(file: string, paths: readonly string[]): FileSett
   const document = parseDocument(readText(file), { lineCounter: lines, prettyErrors: false });
   const at = (offset: number) => `${file}:${lines.linePos(offset).line}`;
   const problem = document.errors[0] ?? document.warnings[0];
-  if (problem !== undefined) throw new UsageError(`${at(problem.pos[0])}: ${problem.message}`);
+  if (problem !== undefined) {
+    const isSeveral = problem.code === "MULTIPLE_DOCS";
+    const message = isSeveral ? "the file must hold one YAML document" : problem.message;
+    throw new UsageError(`${at(problem.pos[0])}: ${message}`);
+  }
 
   const found: FileSetting[] = [];
   const visit = (node: Node | null, path: string, offset: number): void => {
@@ -57,7 +61,6 @@ function readText(file: string): string {
   try {
     return readFileSync(file, "utf8");
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    throw new CannotStart(`cannot read the config file ${file}: ${code}`);
+    throw new CannotStart(`cannot read the config file ${file}: ${reasonOf(error)}`);
   }
 }

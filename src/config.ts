@@ -4,6 +4,7 @@
  */
 
 import { existsSync } from "node:fs";
+import { resolve } from "node:path";
 import { readConfigFile, UsageError } from "./config-file.ts";
 import { type LogFormat, type LogLevel, logFormats, logLevels } from "./log.ts";
 
@@ -34,6 +35,8 @@ interface Setting<T> {
   readonly path: string;
   /** NUMBER_DISPENSER_ and this is its environment variable. */
   readonly variable: string;
+  /** Another name of the variable, that of its place in the file. */
+  readonly alias?: string;
   readonly flag?: string;
   /** The default, written as a user would. */
   readonly unset: string;
@@ -82,16 +85,17 @@ export const settings: { readonly [Key in keyof Config]: Setting<Config[Key]> } 
     path: "server.protected_mode",
     variable: "PROTECTED_MODE",
     unset: "true",
-    help: "refuse clients that are not on this machine",
+    help: "refuse clients that are not on the loopback interface",
     ...truth,
   },
   dataDir: {
     path: "storage.data_dir",
     variable: "DATA",
+    alias: "DATA_DIR",
     flag: "data",
     unset: "./data",
     help: "folder of the database",
-    parse: (text) => (text === "" || text.includes("\0") ? undefined : text),
+    parse: (text) => (text === "" || text.includes("\0") ? undefined : resolve(text)),
     allowed: "the path of a folder",
   },
   create: {
@@ -200,9 +204,10 @@ export function loadConfig(
     config[key] = parse(key, text, `${where}: ${path}`);
   }
   for (const key of keys) {
-    const name = VARIABLE_PREFIX + settings[key].variable;
-    const text = environment[name];
-    if (text !== undefined) config[key] = parse(key, text, name);
+    for (const name of variablesOf(key)) {
+      const text = environment[name];
+      if (text !== undefined) config[key] = parse(key, text, name);
+    }
   }
   for (const key of keys) {
     const { flag } = settings[key];
@@ -210,6 +215,21 @@ export function loadConfig(
     if (text !== undefined) config[key] = parse(key, text, `-${flag}`);
   }
   return Object.freeze(config as unknown as Config);
+}
+
+/**
+ * Variables that look like settings and are none, to be warned of. They are no error, because
+ * others make such names too: Kubernetes does for a service called number-dispenser.
+ */
+export function unknownVariables(names: readonly string[]): readonly string[] {
+  const known = new Set([`${VARIABLE_PREFIX}CONFIG`, ...keys.flatMap(variablesOf)]);
+  return names.filter((name) => name.startsWith(VARIABLE_PREFIX) && !known.has(name));
+}
+
+/** The variables of a setting; the last one that is set wins. */
+function variablesOf(key: keyof Config): string[] {
+  const { variable, alias } = settings[key];
+  return [alias, variable].flatMap((name) => (name === undefined ? [] : VARIABLE_PREFIX + name));
 }
 
 function parse(key: keyof Config, text: string, where: string): unknown {

@@ -280,15 +280,22 @@ export class Engine {
     }
   }
 
-  /** The clean close. No number may be taken after it. Throws what Store.close() throws. */
-  close(): void {
+  /**
+   * The clean close. No number may be taken after it. Answers how many numbers are skipped by it.
+   * Throws what Store.close() throws.
+   */
+  close(): bigint {
     assert(!this.hasStaged, "close() with a commit under way");
+    let skipped = 0n;
     for (const dispenser of this.byName.values()) {
-      if (dispenser.needsClose) {
-        this.store.stage({ kind: "reserve", reservation: dispenser.planClose() });
-      }
+      if (!dispenser.needsClose) continue;
+      const { wasted } = dispenser.counts;
+      const reservation = dispenser.planClose();
+      skipped += reservation.account.wasted - wasted;
+      this.store.stage({ kind: "reserve", reservation });
     }
     this.byName.clear();
     this.store.close();
+    return skipped;
   }
 }

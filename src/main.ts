@@ -1,7 +1,7 @@
 /** The program: flags, wiring, signals, exit statuses. */
 
 import { writeSync } from "node:fs";
-import { type Config, helpText, loadConfig, parseArguments } from "./config.ts";
+import { type Config, helpText, loadConfig, parseArguments, unknownVariables } from "./config.ts";
 import { UsageError } from "./config-file.ts";
 import { toText } from "./dispenser/name.ts";
 import { Engine } from "./engine.ts";
@@ -52,8 +52,8 @@ function serve(config: Config): void {
     isStopping = true;
     log.info("stopping", { reason });
     listener.stop().then(
-      () => {
-        log.info("stopped, all positions saved");
+      (skipped) => {
+        log.info("stopped, all positions saved", { numbers_skipped: skipped });
         process.exit(0);
       },
       (error: unknown) => {
@@ -84,6 +84,12 @@ function serve(config: Config): void {
   }
   if (store.crashed) logCrash(log, engine);
   for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => stop(signal));
+  // As in redis-server: the end of the terminal it was started from is not the server's.
+  process.on("SIGHUP", () => log.info("SIGHUP ignored"));
+  for (const variable of unknownVariables(Object.keys(process.env))) {
+    log.warning("environment variable is no setting, and ignored", { variable });
+  }
+  if (store.isNew) log.info("new database: every line starts at its beginning");
   log.info("ready", {
     version,
     address: addressText(config, listener.port),
@@ -102,6 +108,8 @@ function whyNot(error: unknown): string {
   const { code, message } = error as NodeJS.ErrnoException;
   if (code === "EADDRINUSE") return "the address is in use";
   if (code === "EACCES") return "permission denied";
+  if (code === "EADDRNOTAVAIL") return "it is not an address of this machine";
+  if (code === undefined) return "unknown host";
   return message;
 }
 

@@ -32,3 +32,10 @@ export function quoted(value: string): string {
 export class CannotStart extends Error {
   override readonly name = "CannotStart";
 }
+
+/** What an error of the operating system says, without the path that the caller names. */
+export function reasonOf(error: unknown): string {
+  const { code, message } = error as NodeJS.ErrnoException;
+  const text = message.replace(/^[A-Z]+: /, "").replace(/, \w+( '.*')?$/, "");
+  return code === undefined || text.includes(code) ? text : `${text} (${code})`;
+}

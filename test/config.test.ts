@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
-import { helpText, loadConfig, parseArguments, settings } from "../src/config.ts";
+import { join, resolve } from "node:path";
+import { helpText, loadConfig, parseArguments, settings, unknownVariables } from "../src/config.ts";
 import { temporaryFolder } from "./support/folder.ts";
 import { root } from "./support/server.ts";
 
@@ -29,7 +29,7 @@ describe("defaults", () => {
     expect(load("")).toEqual({
       addr: { host: undefined, port: 6380 },
       protectedMode: true,
-      dataDir: "./data",
+      dataDir: resolve("data"),
       create: true,
       autoSave: true,
       allowNetworkFileSystem: false,
@@ -69,16 +69,16 @@ test("flags win over the environment, that over the file, that over defaults", (
   };
   expect(load(file)).toMatchObject({
     addr: { host: "file", port: 1 },
-    dataDir: "from_file",
+    dataDir: resolve("from_file"),
     create: false,
   });
   expect(load(file, environment)).toMatchObject({
     addr: { host: "environment" },
-    dataDir: "from_environment",
+    dataDir: resolve("from_environment"),
   });
   expect(load(file, environment, "--addr=:3", "-data", "from_flag")).toMatchObject({
     addr: { host: undefined, port: 3 },
-    dataDir: "from_flag",
+    dataDir: resolve("from_flag"),
     create: false,
   });
 });
@@ -87,18 +87,31 @@ test("the file is the one of the flag, of NUMBER_DISPENSER_CONFIG, or config/con
   const file = join(temporaryFolder(), "other.yaml");
   writeFileSync(file, "storage: { data_dir: other }");
   const environment = { NUMBER_DISPENSER_CONFIG: file };
-  expect(loadConfig(new Map(), environment).dataDir).toBe("other");
-  expect(loadConfig(new Map([["config", NO_FILE]]), environment).dataDir).toBe("./data");
+  expect(loadConfig(new Map(), environment).dataDir).toBe(resolve("other"));
+  expect(loadConfig(new Map([["config", NO_FILE]]), environment).dataDir).toBe(resolve("data"));
   const here = process.cwd();
   process.chdir(temporaryFolder());
   try {
-    expect(loadConfig(new Map(), {}).dataDir).toBe("./data");
+    expect(loadConfig(new Map(), {}).dataDir).toBe(resolve("data"));
     mkdirSync("config");
     writeFileSync("config/config.yaml", "storage: { data_dir: default }");
-    expect(loadConfig(new Map(), {}).dataDir).toBe("default");
+    expect(loadConfig(new Map(), {}).dataDir).toBe(resolve("default"));
   } finally {
     process.chdir(here);
   }
+});
+
+test("variables that are no settings are told of, and the data folder has two names", () => {
+  const names = [
+    "NUMBER_DISPENSER_ADR",
+    "NUMBER_DISPENSER_ADDR",
+    "NUMBER_DISPENSER_CONFIG",
+    "PATH",
+  ];
+  expect(unknownVariables(names)).toEqual(["NUMBER_DISPENSER_ADR"]);
+  expect(load("", { NUMBER_DISPENSER_DATA_DIR: "/a" }).dataDir).toBe("/a");
+  const both = { NUMBER_DISPENSER_DATA_DIR: "/a", NUMBER_DISPENSER_DATA: "/b" };
+  expect(load("", both).dataDir).toBe("/b");
 });
 
 describe("an address", () => {
@@ -141,6 +154,7 @@ describe("errors name the place and what is allowed", () => {
       "log:\n  level: loud\n",
       "config.yaml:2: log.level: 'loud' must be one of debug, info, warning, error",
     ],
+    ["log:\n---\nlog:\n", "config.yaml:2: the file must hold one YAML document"],
     ["log:\n  level: info\n  level: info\n", "config.yaml:3: Map keys must be unique"],
   ];
   test.each(files)("%p", (text, message) => {
@@ -173,7 +187,7 @@ describe("errors name the place and what is allowed", () => {
 
   test("of a file that is not there", () => {
     expect(messageOf(() => loadConfig(new Map([["config", "/nowhere/c.yaml"]]), {}))).toBe(
-      "CannotStart: cannot read the config file c.yaml: ENOENT",
+      "CannotStart: cannot read the config file c.yaml: no such file or directory (ENOENT)",
     );
   });
 });

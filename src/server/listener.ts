@@ -14,8 +14,8 @@ import { Connection, type Host } from "./connection.ts";
 const FINISH_MS_MAX = 500;
 
 const DENIED =
-  "-DENIED Number Dispenser is in protected mode: it accepts connections only from the machine " +
-  "it runs on. To accept others, set protected_mode: false in the server section of its " +
+  "-DENIED Number Dispenser is in protected mode: it accepts connections only over the loopback " +
+  "interface of its machine (127.0.0.1, ::1). To accept others, set protected_mode: false in the server section of its " +
   "configuration file, or NUMBER_DISPENSER_PROTECTED_MODE=false, and restart it; everyone who " +
   "can reach the port may then take and delete dispensers. To stay protected, let it listen on " +
   "127.0.0.1 alone.\r\n";
@@ -114,19 +114,21 @@ export class Listener implements Server {
     this.options.onShutdown(reason);
   }
 
-  /** No new clients and requests; replies under way are sent, positions saved, connections ended. */
-  async stop(): Promise<void> {
+  /** No new clients and requests; replies under way are sent, positions saved, connections ended.
+   * Answers how many numbers the clean close skipped. */
+  async stop(): Promise<bigint> {
     this.isStopping = true;
     clearInterval(this.countsTimer);
     this.socket?.stop();
     // SHUTDOWN asks for this in the middle of its own request: let that end first.
     await new Promise<void>((resolve) => void setImmediate(resolve));
     this.turn();
-    this.engine.close();
+    const skipped = this.engine.close();
     for (const session of [...this.sessions]) session.finish();
     const timeUp = Bun.sleep(FINISH_MS_MAX);
     if (this.sessions.size > 0) await Promise.race([this.allGone.promise, timeUp]);
     this.socket?.stop(true);
+    return skipped;
   }
 
   private turn(): void {
@@ -164,11 +166,12 @@ export class Listener implements Server {
   }
 
   private opened(socket: ClientSocket): void {
-    const address = `${socket.remoteAddress}:${socket.remotePort}`;
+    const address = `${socket.remoteAddress.replace(/^::ffff:/, "")}:${socket.remotePort}`;
     const refusal = refusalFor(socket.remoteAddress, this.sessions.size, this.config);
     if (refusal !== undefined || this.isStopping) {
       this.counters.refusedConnections++;
-      this.log.debug("client refused", { client: address });
+      const reason = refusal === DENIED ? "protected mode" : "too many clients";
+      this.log.debug("client refused", { client: address, reason });
       socket.end(refusal ?? "");
       return;
     }

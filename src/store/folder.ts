@@ -4,7 +4,9 @@
  */
 
 import {
+  accessSync,
   closeSync,
+  constants,
   existsSync,
   fsyncSync,
   mkdirSync,
@@ -17,7 +19,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { dirname, join, resolve } from "node:path";
-import { CannotStart } from "../refusal.ts";
+import { CannotStart, reasonOf } from "../refusal.ts";
 
 /** Linux statfs(2) types of file systems that other machines write to as well. */
 const networkFileSystems = new Map([
@@ -56,6 +58,7 @@ export function prepareFolder(folder: string, options: FolderOptions): void {
   if (!statSync(folder).isDirectory()) {
     throw new CannotStart(`data folder ${folder} is not a folder`);
   }
+  requireAccess(folder);
   if (!options.allowNetworkFileSystem) refuseNetworkFileSystem(folder);
 }
 
@@ -67,6 +70,15 @@ function refuseNetworkFileSystem(folder: string): void {
     `data folder ${folder} is on a network file system (${type}), where locks and the ` +
       "write-ahead log fail; storage.allow_network_fs: true overrides this",
   );
+}
+
+/** Refuses a file or folder that this process may not read and write. */
+export function requireAccess(path: string): void {
+  try {
+    accessSync(path, constants.R_OK | constants.W_OK);
+  } catch (error) {
+    throw new CannotStart(`cannot read and write ${path}: ${reasonOf(error)}`);
+  }
 }
 
 /** The name of a network file system by its statfs(2) type on Linux; undefined for others. */
@@ -115,11 +127,4 @@ export function removeLeftovers(folder: string, suffix: string): void {
   for (const entry of readdirSync(folder)) {
     if (entry.includes(suffix)) rmSync(join(folder, entry), { force: true });
   }
-}
-
-/** What an error of the operating system says, without the path that the caller names. */
-export function reasonOf(error: unknown): string {
-  const { code, message } = error as NodeJS.ErrnoException;
-  const text = message.replace(/^[A-Z]+: /, "").replace(/, \w+( '.*')?$/, "");
-  return code === undefined || text.includes(code) ? text : `${text} (${code})`;
 }

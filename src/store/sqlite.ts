@@ -11,14 +11,14 @@
 import { Database } from "bun:sqlite";
 import { closeSync, existsSync, fsyncSync, linkSync, openSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { CannotStart } from "../refusal.ts";
+import { CannotStart, reasonOf } from "../refusal.ts";
 import {
   type FolderOptions,
   markOwner,
   ownerOf,
   prepareFolder,
-  reasonOf,
   removeLeftovers,
+  requireAccess,
   sizeOf,
   syncFolder,
   unmarkOwner,
@@ -43,10 +43,12 @@ const WAL_WRITES_MAX = 4000;
 export function openSqliteStore(folder: string, options: FolderOptions): SqliteStore {
   prepareFolder(folder, options);
   const path = join(folder, DATABASE_FILE);
-  if (!existsSync(path)) createDatabase(folder, path, options);
+  const isNew = !existsSync(path);
+  if (isNew) createDatabase(folder, path, options);
+  requireAccess(path);
   const walBytes = sizeOf(`${path}-wal`);
   try {
-    return new SqliteStore(folder, path, connect(path), walBytes);
+    return new SqliteStore(folder, path, connect(path), walBytes, isNew);
   } catch (error) {
     // The connection stays open: closing it would move the WAL into a file just refused. The
     // process has to end by leave() (exit.ts), which does not close it either.
@@ -153,6 +155,8 @@ export function failureOf(error: unknown, path: string): unknown {
 
 export class SqliteStore implements Store {
   readonly crashed: boolean;
+  /** Whether there was no database before. */
+  readonly isNew: boolean;
   private readonly folder: string;
   private readonly path: string;
   private readonly database: Database;
@@ -162,7 +166,8 @@ export class SqliteStore implements Store {
   private walWrites = 0;
 
   /** `walBytes` is the size the WAL had before the database was opened. */
-  constructor(folder: string, path: string, database: Database, walBytes: number) {
+  constructor(folder: string, path: string, database: Database, walBytes: number, isNew: boolean) {
+    this.isNew = isNew;
     this.folder = folder;
     this.path = path;
     this.database = database;

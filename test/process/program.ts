@@ -307,8 +307,10 @@ export function describeProgram(title: string, program: () => readonly string[])
       await second.end("SIGTERM");
     });
 
-    test("SIGINT and SHUTDOWN end it cleanly, too", async () => {
+    test("SIGINT and SHUTDOWN end it cleanly, too, and SIGHUP does not end it", async () => {
       const first = await start();
+      first.signal("SIGHUP");
+      await first.logged(/SIGHUP ignored/);
       expect(await first.end("SIGINT")).toBe(0);
       const second = await start(first.dataDir);
       const client = await TestClient.connect(second.port);
@@ -356,7 +358,14 @@ export function describeProgram(title: string, program: () => readonly string[])
           ["-data", other, "-addr", `127.0.0.1:${running.port}`],
           `cannot listen on 127.0.0.1:${running.port}: the address is in use`,
         ],
-        [["-config", "/nowhere.yaml"], "cannot read the config file /nowhere.yaml: ENOENT"],
+        [
+          ["-config", "/nowhere.yaml"],
+          "cannot read the config file /nowhere.yaml: no such file or directory (ENOENT)",
+        ],
+        [
+          ["-data", other, "-addr", "192.0.2.1:7401"],
+          "cannot listen on 192.0.2.1:7401: it is not an address of this machine",
+        ],
         [["-data", "/proc/data"], "cannot make data folder /proc/data: "],
       ];
       for (const [args, message] of cases) {

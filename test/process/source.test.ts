@@ -47,6 +47,7 @@ test("logs JSON with one setting, clients at debug level", async () => {
     }
   }
   expect(events.map(({ event }) => event)).toEqual([
+    "new database: every line starts at its beginning",
     "ready",
     "client connected",
     "client left",

@@ -167,6 +167,7 @@ describe("INFO", () => {
       "Stats",
       "Replication",
       "Dispensers",
+      "Keyspace",
     ];
     expect(titles(await run("INFO"))).toEqual(all);
     expect(titles(await run("INFO all"))).toEqual(all);

@@ -35,7 +35,7 @@ class FakeWire {
   }
 }
 
-const running: { stop(): Promise<void> }[] = [];
+const running: { stop(): Promise<unknown> }[] = [];
 
 afterEach(async () => {
   for (const listener of running.splice(0)) await listener.stop();

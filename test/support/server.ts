@@ -139,7 +139,7 @@ export class ServerProcess {
     }
   }
 
-  signal(signal: "SIGTERM" | "SIGINT" | "SIGKILL"): void {
+  signal(signal: "SIGTERM" | "SIGINT" | "SIGKILL" | "SIGHUP"): void {
     this.child.kill(signal);
   }
 

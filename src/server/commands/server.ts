@@ -46,6 +46,7 @@ const sections: Record<string, (call: Call) => Record<string, string | number>> 
   }),
   Replication: () => ({ role: "master", connected_slaves: 0 }),
   Dispensers: ({ engine }) => ({ dispensers: engine.size }),
+  Keyspace: ({ engine }) => ({ db0: `keys=${engine.size},expires=0,avg_ttl=0` }),
 };
 
 const allSections = ["all", "default", "everything"];
