@@ -12,6 +12,7 @@ import { define, type Fields, redefine } from "./dispenser/definition.ts";
 import { Dispenser } from "./dispenser/dispenser.ts";
 import { positionOf } from "./dispenser/line.ts";
 import { isName } from "./dispenser/name.ts";
+import { Names } from "./names.ts";
 import { quoted, Refusal } from "./refusal.ts";
 import { StorageUnavailable, type Store } from "./store/store.ts";
 
@@ -41,9 +42,7 @@ export class Engine {
   private readonly store: Store;
   private readonly now: () => number;
   private readonly onStaged: () => void;
-  private readonly byName = new Map<string, Dispenser>();
-  /** The dispensers in the order of their ids; undefined when names changed since it was made. */
-  private sorted: readonly Dispenser[] | undefined;
+  private readonly names = new Names();
   private lastId = 0;
   /** Dispensers to plan for the commit being gathered. */
   private staged: Dispenser[] = [];
@@ -64,13 +63,13 @@ export class Engine {
     this.onStaged = options.onStaged;
     this.savesCounts = options.savesCounts;
     for (const { id, name, definition, ...recovered } of store.load()) {
-      this.byName.set(name, new Dispenser(id, name, definition, recovered));
+      this.names.put(name, new Dispenser(id, name, definition, recovered));
       this.lastId = Math.max(this.lastId, id);
     }
   }
 
   get size(): number {
-    return this.byName.size;
+    return this.names.size;
   }
 
   /**
@@ -78,19 +77,18 @@ export class Engine {
    * wasted on disk, so that they are not told of again.
    */
   skippedByCrash(): readonly Skipped[] {
-    const losers = [...this.byName.values()].filter(({ skipped }) => skipped > 0n);
+    const losers = [...this.names.values()].filter(({ skipped }) => skipped > 0n);
     for (const dispenser of losers) this.stage(dispenser);
     return losers.map(({ name, skipped }) => ({ name, numbers: skipped }));
   }
 
   find(name: string): Dispenser | undefined {
-    return this.byName.get(name);
+    return this.names.find(name);
   }
 
   /** All dispensers, in the order they were made in. */
   all(): readonly Dispenser[] {
-    this.sorted ??= [...this.byName.values()].sort((a, b) => a.id - b.id);
-    return this.sorted;
+    return this.names.all();
   }
 
   /** The commit that an answer about this name and its numbers has to wait for; 0 for none. */
@@ -131,7 +129,7 @@ export class Engine {
   /** HSET: defines a dispenser or redefines one. Answers how many fields were set first. */
   define(name: string, fields: Fields): number | Refusal {
     if (!isName(name)) return new Refusal("ERR invalid dispenser name");
-    const present = this.byName.get(name);
+    const present = this.names.find(name);
     if (present !== undefined) return this.redefine(present, fields);
     const definition = define(fields);
     if (definition instanceof Refusal) return definition;
@@ -156,7 +154,7 @@ export class Engine {
 
   /** DEL: whether there was such a dispenser. */
   remove(name: string): boolean {
-    const dispenser = this.byName.get(name);
+    const dispenser = this.names.find(name);
     if (dispenser === undefined) return false;
     dispenser.removed = true;
     dispenser.active = false;
@@ -186,19 +184,13 @@ export class Engine {
 
   /** Gives a name another dispenser, or none. */
   private rename(name: string, dispenser: Dispenser | undefined): void {
-    const before = this.byName.get(name);
-    this.put(name, dispenser);
+    const before = this.names.find(name);
+    this.names.put(name, dispenser);
     this.change(name, () => {
-      this.put(name, before);
+      this.names.put(name, before);
       if (before !== undefined) before.removed = false;
       if (dispenser !== undefined) dispenser.removed = true;
     });
-  }
-
-  private put(name: string, dispenser: Dispenser | undefined): void {
-    if (dispenser === undefined) this.byName.delete(name);
-    else this.byName.set(name, dispenser);
-    this.sorted = undefined;
   }
 
   private change(name: string, undo: () => void): void {
@@ -287,14 +279,14 @@ export class Engine {
   close(): bigint {
     assert(!this.hasStaged, "close() with a commit under way");
     let skipped = 0n;
-    for (const dispenser of this.byName.values()) {
+    for (const dispenser of this.names.values()) {
       if (!dispenser.needsClose) continue;
       const { wasted } = dispenser.counts;
       const reservation = dispenser.planClose();
       skipped += reservation.account.wasted - wasted;
       this.store.stage({ kind: "reserve", reservation });
     }
-    this.byName.clear();
+    this.names.clear();
     this.store.close();
     return skipped;
   }

@@ -18,7 +18,8 @@ const allowed: Record<string, string[]> = {
   resp: ["assert"],
   dispenser: ["assert", "refusal"],
   store: ["dispenser", "refusal"],
-  engine: ["assert", "refusal", "dispenser", "store"],
+  names: ["dispenser"],
+  engine: ["assert", "refusal", "names", "dispenser", "store"],
   server: ["assert", "refusal", "version", "log", "config", "resp", "dispenser", "engine", "store"],
 };
 

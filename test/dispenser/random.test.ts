@@ -23,7 +23,7 @@ function chiSquare(counts: number[]): number {
   return counts.reduce((sum, count) => sum + (count - expected) ** 2 / expected, 0);
 }
 
-test("every digit is as likely as any other, at every place", () => {
+test("no digit is likelier than another, at any place", () => {
   const draws = 60_000;
   const first = new Array<number>(9).fill(0);
   const others = [0, 1].map(() => new Array<number>(10).fill(0));
