@@ -74,15 +74,17 @@ function serve(config: Config): void {
     onShutdown: stop,
     onFatal: fatal,
   });
+  if (store.crashed) logCrash(log, engine);
   try {
     listener.start();
   } catch (error) {
+    // What the crash cost is told: it has to be on disk before the close makes it the past.
+    engine.commit();
     engine.close();
     throw new CannotStart(
       `cannot listen on ${addressText(config, config.addr.port)}: ${whyNot(error)}`,
     );
   }
-  if (store.crashed) logCrash(log, engine);
   for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => stop(signal));
   // As in redis-server: the end of the terminal it was started from is not the server's.
   process.on("SIGHUP", () => log.info("SIGHUP ignored"));

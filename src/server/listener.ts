@@ -114,8 +114,10 @@ export class Listener implements Server {
     this.options.onShutdown(reason);
   }
 
-  /** No new clients and requests; replies under way are sent, positions saved, connections ended.
-   * Answers how many numbers the clean close skipped. */
+  /**
+   * No new clients and requests; replies under way are sent, positions saved, connections ended.
+   * Answers how many numbers the clean close skipped.
+   */
   async stop(): Promise<bigint> {
     this.isStopping = true;
     clearInterval(this.countsTimer);

@@ -249,6 +249,29 @@ export function describeProgram(title: string, program: () => readonly string[])
       await next.end("SIGTERM");
     });
 
+    test("a crash is told of even where the start then fails", async () => {
+      const running = await start();
+      const crashed = await start();
+      const client = await TestClient.connect(crashed.port);
+      await client.command("HSET", "x", "type", "3", "auto_disk", "pre-base");
+      for (let count = 0; count < 9; count++) await client.command("GET", "x");
+      await crashed.end("SIGKILL");
+      const { dataDir } = crashed;
+      const args = ["-addr", `127.0.0.1:${running.port}`];
+      const failed = await ServerProcess.run({ program: program(), dataDir, args });
+      expect(failed.status).toBe(1);
+      expect(failed.log).toMatch(/numbers skipped dispenser=x numbers=\d/);
+      expect(failed.log).toEndWith(
+        `number-dispenser: cannot listen on 127.0.0.1:${running.port}: the address is in use\n`,
+      );
+      const next = await start(dataDir);
+      expect(next.log).not.toContain("crash");
+      const again = await TestClient.connect(next.port);
+      const { generated, wasted, current } = await again.info("x");
+      expect(Number(current)).toBe(Number(generated) + Number(wasted));
+      for (const server of [running, next]) expect(await server.end("SIGTERM")).toBe(0);
+    });
+
     test("a crash is told of once, with what each line lost", async () => {
       const first = await start();
       const client = await TestClient.connect(first.port);
