@@ -233,9 +233,9 @@ function variablesOf(key: keyof Config): string[] {
 }
 
 function parse(key: keyof Config, text: string, where: string): unknown {
-  const { parse, allowed } = settings[key];
-  const value = parse(text);
-  if (value === undefined) throw new UsageError(`${where}: '${text}' must be ${allowed}`);
+  const setting = settings[key];
+  const value = setting.parse(text);
+  if (value === undefined) throw new UsageError(`${where}: '${text}' must be ${setting.allowed}`);
   return value;
 }
 
@@ -250,9 +250,10 @@ function parseAddress(text: string): Address | undefined {
 /** The text of -help. */
 export function helpText(version: string): string {
   const rows = keys.map((key) => {
-    const { flag, path, variable, unset, help } = settings[key];
+    const { flag, path, variable, alias, unset, help } = settings[key];
     const name = flag === undefined ? "" : `-${flag}`;
-    return `  ${name.padEnd(8)}${path.padEnd(26)}${variable.padEnd(20)}${help} (${unset})`;
+    const variables = alias === undefined ? variable : `${variable}, ${alias}`;
+    return `  ${name.padEnd(8)}${path.padEnd(26)}${variables.padEnd(20)}${help} (${unset})`;
   });
   return `number-dispenser ${version}: a server that hands out unique numbers to any Redis client
 
@@ -268,7 +269,7 @@ All settings, as flag, place in the file, variable (after ${VARIABLE_PREFIX}), m
 
 ${rows.join("\n")}
 
-Signals: SIGTERM and SIGINT save positions and stop the server (exit status 0).
+Signals: SIGTERM and SIGINT save positions and stop the server (exit status 0); SIGHUP is ignored.
 Exit status: 1 for what the environment refuses, 2 for bad usage.
 `;
 }

@@ -45,9 +45,10 @@ describe("defaults", () => {
   test("are what config/config.yaml says, setting by setting", () => {
     const text = readFileSync(join(root, "config/config.yaml"), "utf8");
     expect(load(text)).toEqual(load(""));
-    for (const { path, variable, unset } of Object.values(settings)) {
+    for (const { path, variable, alias, unset } of Object.values(settings)) {
       const name = path.split(".")[1]!;
-      expect(text).toMatch(new RegExp(`\\[${variable}\\]\n  ${name}: "?${unset}"?\n`));
+      const variables = alias === undefined ? variable : `${variable}, ${alias}`;
+      expect(text).toMatch(new RegExp(`\\[${variables}\\]\n  ${name}: "?${unset}"?\n`));
     }
   });
 
