@@ -70,12 +70,19 @@ export const defaultStrategy: StrategyName = "elegant_close";
 const HORIZON_MS = 50;
 /** Shorter spans between two reservations say nothing about the rate. */
 const SPAN_MIN_MS = 1;
+/**
+ * However slow a line is, requests come together now and then: one that has handed out hundreds
+ * keeps a few ahead, one for each so many handed out.
+ */
+const LEAST_AHEAD_MAX = 4;
+const HANDED_OUT_PER_LEAST_AHEAD = 64;
 /** A checkpoint strategy's segment holds about this many checkpoints. */
 const CHECKPOINTS_PER_SEGMENT = 10;
 
 /**
- * How many numbers to reserve ahead: about what the next tens of milliseconds will use, and one
- * always, but never more than the waste bound allows.
+ * How many numbers to reserve ahead: about what the next tens of milliseconds will use, as many
+ * as were used since the last reservation (they may come together again), and one always, but
+ * never more than the waste bound allows.
  *
  * `handedOut` counts this life; `used` were taken in the `spanMs` since the last reservation.
  */
@@ -86,8 +93,9 @@ export function reserveAhead(
   spanMs: number,
 ): number {
   const budget = Math.floor(handedOut / strategy.handedOutPerAhead);
-  const wanted = Math.ceil((used * HORIZON_MS) / Math.max(spanMs, SPAN_MIN_MS));
-  return Math.min(budget, Math.max(1, wanted));
+  const least = Math.floor(Math.min(LEAST_AHEAD_MAX, handedOut / HANDED_OUT_PER_LEAST_AHEAD));
+  const byRate = Math.ceil((used * HORIZON_MS) / Math.max(spanMs, SPAN_MIN_MS));
+  return Math.min(budget, Math.max(1, least, used, byRate));
 }
 
 /** How far past its reservation a new segment reaches, when the reservation reaches `ahead`. */

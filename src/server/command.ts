@@ -40,6 +40,7 @@ export interface Server {
     refusedConnections: number;
     commands: number;
     commits: number;
+    heldReplies: number;
   };
   /** Whether it is being stopped: no request is answered any more. */
   readonly isStopping: boolean;

@@ -182,6 +182,7 @@ export class Connection implements Session {
   private hold(start: number): void {
     if (this.holds.length === 0) this.host.onHeld(this);
     this.holds.push(start, this.replies.length, this.dependsOn);
+    this.host.server.counters.heldReplies++;
   }
 
   /** Puts an error in the place of each of these held replies. */

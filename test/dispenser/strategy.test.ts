@@ -31,7 +31,18 @@ test("one number lies ahead as soon as the bound allows, however slow the line i
   expect(reserveAhead(strategies.pre_close, 19, 1, 60_000)).toBe(1);
 });
 
+test("a few lie ahead of a line that has handed out hundreds, for requests that come together", () => {
+  expect(reserveAhead(strategies["pre-base"], 127, 1, 60_000)).toBe(1);
+  expect(reserveAhead(strategies["pre-base"], 128, 1, 60_000)).toBe(2);
+  expect(reserveAhead(strategies.pre_close, 10 ** 9, 1, 60_000)).toBe(4);
+});
+
+test("as many lie ahead as were used since the last reservation", () => {
+  expect(reserveAhead(strategies.pre_close, 10 ** 9, 10, 60_000)).toBe(10);
+  expect(reserveAhead(strategies.pre_close, 38, 10, 60_000)).toBe(2);
+});
+
 test("the reservation reaches 50 ms of the recent rate", () => {
-  expect(reserveAhead(strategies.pre_close, 10 ** 9, 1000, 1000)).toBe(50);
+  expect(reserveAhead(strategies.pre_close, 10 ** 9, 25, 25)).toBe(50);
   expect(reserveAhead(strategies.pre_close, 10 ** 9, 100_000, 10)).toBe(500_000);
 });

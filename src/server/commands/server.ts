@@ -38,6 +38,7 @@ const sections: Record<string, (call: Call) => Record<string, string | number>> 
     loading: 0,
     storage_status: server.storageTrouble === undefined ? "ok" : "unavailable",
     storage_commits: server.counters.commits,
+    replies_held_for_commits: server.counters.heldReplies,
   }),
   Stats: ({ server }) => ({
     total_connections_received: server.counters.connections,
