@@ -41,7 +41,13 @@ export class Listener implements Server {
   readonly engine: Engine;
   readonly startedAtMs: number;
   readonly now: () => number;
-  readonly counters = { connections: 0, refusedConnections: 0, commands: 0, commits: 0, heldReplies: 0 };
+  readonly counters = {
+    connections: 0,
+    refusedConnections: 0,
+    commands: 0,
+    commits: 0,
+    heldReplies: 0,
+  };
   readonly sessions = new Set<Connection>();
   storageTrouble: string | undefined;
   isStopping = false;
