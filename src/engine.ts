@@ -176,10 +176,23 @@ export class Engine {
         `${exhausted.message}: ${quoted(name)} has no number from ${number} on, and stays where it is`,
       );
     }
-    this.change(name, dispenser.remember());
+    this.advanceTo(dispenser, position);
+    return undefined;
+  }
+
+  /** Skips so many numbers of a line, which count as wasted, or all that are left. */
+  skip(dispenser: Dispenser, numbers: bigint): void {
+    const { type } = dispenser.definition;
+    if (!type.isLine) return;
+    const end = type.positions(dispenser.definition);
+    const position = dispenser.position + numbers;
+    this.advanceTo(dispenser, position < end ? position : end);
+  }
+
+  private advanceTo(dispenser: Dispenser, position: bigint): void {
+    this.change(dispenser.name, dispenser.remember());
     dispenser.advance(position);
     this.stage(dispenser);
-    return undefined;
   }
 
   /** Gives a name another dispenser, or none. */
@@ -261,6 +274,11 @@ export class Engine {
       if (!(error instanceof StorageUnavailable)) throw error;
       return error;
     }
+  }
+
+  /** Copies what is committed to a new file; throws what Store.backUp() throws. */
+  backUp(path: string): Promise<void> {
+    return this.store.backUp(path);
   }
 
   /** Stages counts that the disk does not know; uniqueness does not depend on them. */

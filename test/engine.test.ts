@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { Engine } from "../src/engine.ts";
 import { Refusal } from "../src/refusal.ts";
-import { StorageUnavailable } from "../src/store/store.ts";
+import { StorageBroken, StorageUnavailable } from "../src/store/store.ts";
 import { MemoryStore } from "./support/memory-store.ts";
 
 const into = Buffer.alloc(20);
@@ -178,7 +178,7 @@ describe("a failed commit", () => {
     const { engine, define, store } = start();
     store.failures = ["broken"];
     define("x", { type: "3" });
-    expect(() => engine.commit()).toThrow("a sync failed");
+    expect(() => engine.commit()).toThrow(StorageBroken);
   });
 });
 

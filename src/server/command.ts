@@ -25,6 +25,22 @@ export interface Session {
   closes: boolean;
   /** The reply of the command under way waits for this commit; 0 for none. */
   dependsOn: number;
+  /** Whether it waits for work that takes longer than a turn. */
+  readonly isBlocked: boolean;
+  /**
+   * The command under way answers when this work is done, which ends with the reply to append. Until
+   * then no other request of this client is looked at.
+   */
+  block(work: Promise<() => void>): void;
+}
+
+/** What the server counts since it was started. */
+export interface Counters {
+  connections: number;
+  refusedConnections: number;
+  commands: number;
+  commits: number;
+  heldReplies: number;
 }
 
 /** The server around the commands. */
@@ -35,13 +51,7 @@ export interface Server {
   readonly now: () => number;
   readonly startedAtMs: number;
   readonly sessions: ReadonlySet<Session>;
-  readonly counters: {
-    connections: number;
-    refusedConnections: number;
-    commands: number;
-    commits: number;
-    heldReplies: number;
-  };
+  readonly counters: Counters;
   /** Whether it is being stopped: no request is answered any more. */
   readonly isStopping: boolean;
   /** Why the last commit failed; undefined while storage works. */

@@ -33,6 +33,8 @@ export interface Host {
   readonly server: Server;
   /** The connection holds replies: settle() it after the commit. */
   onHeld(connection: Connection): void;
+  /** Runs what may end in something that must stop the server at once. */
+  guarded(work: () => void): void;
 }
 
 export interface Peer {
@@ -55,6 +57,7 @@ export class Connection implements Session {
   libraryVersion = "";
   closes = false;
   dependsOn = 0;
+  isBlocked = false;
   private readonly host: Host;
   private readonly wire: Wire;
   private readonly decoder: Decoder;
@@ -81,13 +84,32 @@ export class Connection implements Session {
   receive(chunk: Buffer): void {
     if (this.isGone || this.closes) return;
     this.decoder.push(chunk);
-    this.run();
+    if (!this.isBlocked) this.run();
   }
 
   /** Sends what may be sent, when the socket takes bytes again or replies were released. */
   drain(): void {
     this.flush();
+    if (this.isBlocked) return;
     if (this.isPaused && !this.isGone && this.replies.length === 0) this.run();
+  }
+
+  block(work: Promise<() => void>): void {
+    this.isBlocked = true;
+    void work.then(
+      (reply) => this.host.guarded(() => this.unblock(reply)),
+      (error: unknown) =>
+        this.host.guarded(() => {
+          throw error;
+        }),
+    );
+  }
+
+  private unblock(reply: () => void): void {
+    this.isBlocked = false;
+    if (this.isGone || this.isFinishing) return;
+    reply();
+    this.run();
   }
 
   /** The client will send no more; it gets the replies under way. */
@@ -138,6 +160,7 @@ export class Connection implements Session {
     for (;;) {
       const isFull = this.answer();
       this.flush();
+      if (this.isBlocked) return this.pause();
       if (!isFull) break;
       if (this.replies.length > 0) return this.pause();
     }
@@ -160,7 +183,7 @@ export class Connection implements Session {
     const { decoder, host, replies } = this;
     const { engine, server } = host;
     const { replyBytesMax } = server.config;
-    while (!this.closes && !this.isGone && !server.isStopping) {
+    while (!this.closes && !this.isGone && !this.isBlocked && !server.isStopping) {
       if (replies.length >= replyBytesMax) return true;
       const found = decoder.next();
       if (found === NOTHING) return false;

@@ -1,14 +1,15 @@
 /**
- * The listening socket, its connections, and the turn: everything the sockets that were ready
- * staged is committed once, in setImmediate, and then the replies that waited are sent.
+ * The listening socket and its connections. What all the sockets that were ready staged is
+ * committed once, in setImmediate (turn.ts).
  */
 
 import type { Socket, TCPSocketListener } from "bun";
 import type { Config } from "../config.ts";
 import type { Engine } from "../engine.ts";
 import type { Log } from "../log.ts";
-import type { Server } from "./command.ts";
+import type { Counters, Server } from "./command.ts";
 import { Connection, type Host } from "./connection.ts";
+import { Turn } from "./turn.ts";
 
 /** A clean shutdown waits so long, at most, for clients to take replies under way. */
 const FINISH_MS_MAX = 500;
@@ -41,7 +42,7 @@ export class Listener implements Server {
   readonly engine: Engine;
   readonly startedAtMs: number;
   readonly now: () => number;
-  readonly counters = {
+  readonly counters: Counters = {
     connections: 0,
     refusedConnections: 0,
     commands: 0,
@@ -49,14 +50,13 @@ export class Listener implements Server {
     heldReplies: 0,
   };
   readonly sessions = new Set<Connection>();
-  storageTrouble: string | undefined;
   isStopping = false;
   private readonly options: ListenerOptions;
   private readonly log: Log;
   private socket: TCPSocketListener<Connection | undefined> | undefined;
   private countsTimer: Timer | undefined;
   private readonly host: Host;
-  private holding: Connection[] = [];
+  private readonly turn: Turn;
   private lastSessionId = 0;
   /** Resolves when the server is being stopped and the last client has left. */
   private readonly allGone = Promise.withResolvers<void>();
@@ -68,16 +68,23 @@ export class Listener implements Server {
     this.log = options.log;
     this.now = options.now;
     this.startedAtMs = options.now();
+    const { engine, log } = options;
+    this.turn = new Turn({ engine, log, counters: this.counters });
     this.host = {
-      engine: options.engine,
+      engine,
       server: this,
-      onHeld: (connection) => void this.holding.push(connection),
+      onHeld: (connection) => this.turn.hold(connection),
+      guarded: (work) => this.guarded(work),
     };
   }
 
   /** The port it listens on. */
   get port(): number {
     return this.socket?.port ?? 0;
+  }
+
+  get storageTrouble(): string | undefined {
+    return this.turn.storageTrouble;
   }
 
   /** Begins to accept clients. Throws what Bun.listen throws, a used address for example. */
@@ -113,7 +120,7 @@ export class Listener implements Server {
 
   /** The engine staged something: commit at the end of this turn. */
   scheduleTurn(): void {
-    setImmediate(() => this.guarded(() => this.turn()));
+    setImmediate(() => this.guarded(() => this.turn.end()));
   }
 
   shutdown(reason: string): void {
@@ -130,38 +137,13 @@ export class Listener implements Server {
     this.socket?.stop();
     // SHUTDOWN asks for this in the middle of its own request: let that end first.
     await new Promise<void>((resolve) => void setImmediate(resolve));
-    this.turn();
+    this.turn.end();
     const skipped = this.engine.close();
     for (const session of [...this.sessions]) session.finish();
     const timeUp = Bun.sleep(FINISH_MS_MAX);
     if (this.sessions.size > 0) await Promise.race([this.allGone.promise, timeUp]);
     this.socket?.stop(true);
     return skipped;
-  }
-
-  private turn(): void {
-    const commit = this.engine.gathering;
-    const failure = this.engine.commit();
-    if (this.engine.gathering === commit) return;
-    if (failure === undefined) this.counters.commits++;
-    this.noteTrouble(failure?.message);
-    const { holding } = this;
-    this.holding = [];
-    for (const connection of holding) connection.settle(commit, failure);
-    // Only now: a connection that goes on with its next requests must find all of them settled.
-    for (const connection of holding) connection.drain();
-    const unmoved = this.engine.maintain();
-    if (unmoved !== undefined) this.log.warning("storage not tidied", { reason: unmoved.message });
-  }
-
-  private noteTrouble(trouble: string | undefined): void {
-    if (trouble !== undefined && this.storageTrouble === undefined) {
-      this.log.error("storage unavailable", { reason: trouble });
-    }
-    if (trouble === undefined && this.storageTrouble !== undefined) {
-      this.log.info("storage available again");
-    }
-    this.storageTrouble = trouble;
   }
 
   /** Runs what may end in something that must stop the server at once. */

@@ -96,11 +96,6 @@ export function syncFolder(folder: string): void {
   }
 }
 
-/** A file's size in bytes; 0 where there is none. Never opens it: that would drop SQLite's lock. */
-export function sizeOf(path: string): number {
-  return statSync(path, { throwIfNoEntry: false })?.size ?? 0;
-}
-
 const OWNER_FILE = "number-dispenser.pid";
 
 /** Writes down, for a second server's refusal, which process has the folder. */
@@ -125,6 +120,6 @@ export function ownerOf(folder: string): string {
 /** Removes what a crash left of making a database; only who has the lock may call it. */
 export function removeLeftovers(folder: string, suffix: string): void {
   for (const entry of readdirSync(folder)) {
-    if (entry.includes(suffix)) rmSync(join(folder, entry), { force: true });
+    if (entry.includes(suffix)) rmSync(join(folder, entry), { force: true, recursive: true });
   }
 }

@@ -9,6 +9,10 @@
 
 /** "NumD": what PRAGMA application_id says of our files. */
 export const APPLICATION_ID = 0x4e756d44;
+/** "NumB": what it says of a backup, on which no server starts. */
+export const BACKUP_ID = 0x4e756d42;
+/** Where in the file it says so (https://sqlite.org/fileformat2.html#application_id). */
+export const ID_OFFSET = 68;
 
 export const migrations: readonly string[] = [
   `

@@ -1,30 +1,27 @@
 /**
- * The store on SQLite: one file in the data folder, WAL mode, synchronous=FULL, locked by this
- * process alone. Each commit is one transaction, durable when commit() returns.
+ * The store on SQLite: WAL mode, synchronous=FULL, locked by this process alone. Each commit is one
+ * transaction, durable when commit() returns.
  *
- * Invariants: the file under its final name is always a whole database; while a server runs, the
- * main file itself says so (server.clean = 0), so that a lost WAL is noticed (so a process must not
- * end in a way that lets SQLite remove the WAL, unless by close(): exit.ts); SQLite never moves
- * the WAL into the main file by itself, because it would swallow a failed sync.
+ * Invariants: while a server runs, the main file itself says so (server.clean = 0), so that a lost
+ * WAL is noticed (so a process must not end in a way that lets SQLite remove the WAL, unless by
+ * close(): exit.ts); SQLite never moves the WAL into the main file by itself, because it would
+ * swallow a failed sync.
  */
 
-import { Database } from "bun:sqlite";
-import { closeSync, existsSync, fsyncSync, linkSync, openSync, rmSync } from "node:fs";
-import { join } from "node:path";
+import type { Database } from "bun:sqlite";
 import { CannotStart, reasonOf } from "../refusal.ts";
+import { copyDatabase } from "./backup.ts";
 import {
-  type FolderOptions,
-  markOwner,
-  ownerOf,
-  prepareFolder,
-  removeLeftovers,
-  requireAccess,
-  sizeOf,
-  syncFolder,
-  unmarkOwner,
-} from "./folder.ts";
+  codeOf,
+  type DatabaseFile,
+  migrate,
+  openDatabaseFile,
+  readValue,
+  refusalOf,
+} from "./file.ts";
+import type { FolderOptions } from "./folder.ts";
 import { Rows } from "./rows.ts";
-import { APPLICATION_ID, migrations } from "./schema.ts";
+import { APPLICATION_ID, BACKUP_ID, migrations } from "./schema.ts";
 import {
   type Change,
   StorageBroken,
@@ -33,114 +30,25 @@ import {
   type StoredDispenser,
 } from "./store.ts";
 
-const DATABASE_FILE = "number-dispenser.db";
-const UNFINISHED = ".unfinished";
-
 /** After about so many rows and commits the WAL is moved into the main file (16 to 32 MiB). */
 const WAL_WRITES_MAX = 4000;
 
+/**
+ * A larger database is not checked page by page at start, which takes about 3 ms a MiB and more
+ * on a cold disk. Loading it reads all its rows all the same.
+ */
+const CHECKED_BYTES_MAX = 512 * 1024 * 1024;
+
 /** Opens the store in a folder, creating both where allowed. Throws CannotStart. */
 export function openSqliteStore(folder: string, options: FolderOptions): SqliteStore {
-  prepareFolder(folder, options);
-  const path = join(folder, DATABASE_FILE);
-  const isNew = !existsSync(path);
-  if (isNew) createDatabase(folder, path, options);
-  requireAccess(path);
-  const walBytes = sizeOf(`${path}-wal`);
+  const file = openDatabaseFile(folder, options);
   try {
-    return new SqliteStore(folder, path, connect(path), walBytes, isNew);
+    return new SqliteStore(file);
   } catch (error) {
     // The connection stays open: closing it would move the WAL into a file just refused. The
     // process has to end by leave() (exit.ts), which does not close it either.
-    throw refusal(folder, path, error);
+    throw refusalOf(error, folder, file.path);
   }
-}
-
-/** Makes a whole database beside the final name and links it there, if no other server did. */
-function createDatabase(folder: string, path: string, options: FolderOptions): void {
-  if (!options.create) {
-    throw new CannotStart(`${path} does not exist, and storage.create is false`);
-  }
-  if (existsSync(`${path}-wal`)) {
-    throw new CannotStart(`${path} is missing, but its write-ahead log ${path}-wal is there`);
-  }
-  const unfinished = `${path}${UNFINISHED}-${process.pid}`;
-  try {
-    for (const suffix of ["", "-wal", "-shm", "-journal"])
-      rmSync(unfinished + suffix, { force: true });
-    const database = connect(unfinished);
-    database.run("PRAGMA journal_mode = WAL");
-    migrate(database);
-    database.close(true);
-    syncFile(unfinished);
-    linkIfAbsent(unfinished, path);
-    rmSync(unfinished);
-    syncFolder(folder);
-  } catch (error) {
-    throw new CannotStart(`cannot create ${path}: ${reasonOf(error)}`);
-  }
-}
-
-function syncFile(path: string): void {
-  const descriptor = openSync(path, "r");
-  fsyncSync(descriptor);
-  closeSync(descriptor);
-}
-
-function linkIfAbsent(from: string, to: string): void {
-  try {
-    linkSync(from, to);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
-  }
-}
-
-function connect(path: string): Database {
-  const database = new Database(path, { create: true, strict: true, safeIntegers: true });
-  for (const setting of [
-    "locking_mode = EXCLUSIVE",
-    "synchronous = FULL",
-    "fullfsync = ON",
-    "checkpoint_fullfsync = ON",
-    "wal_autocheckpoint = 0",
-    "foreign_keys = ON",
-  ]) {
-    database.run(`PRAGMA ${setting}`);
-  }
-  return database;
-}
-
-function migrate(database: Database): void {
-  const version = Number(readValue(database, "PRAGMA user_version"));
-  database.transaction(() => {
-    for (const migration of migrations.slice(version)) database.run(migration);
-    database.run(`PRAGMA application_id = ${APPLICATION_ID}`);
-    database.run(`PRAGMA user_version = ${migrations.length}`);
-  })();
-}
-
-/** The one value that a pragma or a query of one row and column answers. */
-function readValue(database: Database, sql: string): bigint | string | null {
-  return Object.values(database.query<Record<string, bigint | string | null>, []>(sql).get()!)[0]!;
-}
-
-/** Why the database could not be opened, in words for the operator. */
-function refusal(folder: string, path: string, error: unknown): Error {
-  if (error instanceof StorageUnavailable) return new CannotStart(`${path}: ${error.message}`);
-  const code = codeOf(error);
-  if (code === undefined) return error as Error;
-  if (code === "SQLITE_BUSY") {
-    return new CannotStart(`data folder ${folder} is in use by ${ownerOf(folder)}`);
-  }
-  if (code === "SQLITE_NOTADB" || code.startsWith("SQLITE_CORRUPT")) {
-    return new CannotStart(`${path} is damaged: ${reasonOf(error)}; restore a backup`);
-  }
-  return new CannotStart(`cannot open ${path}: ${reasonOf(error)}`);
-}
-
-function codeOf(error: unknown): string | undefined {
-  const { code } = error as { code?: unknown };
-  return typeof code === "string" && code.startsWith("SQLITE_") ? code : undefined;
 }
 
 /** What a failed write means: nothing was written, or nobody knows, or the program is wrong. */
@@ -155,66 +63,74 @@ export function failureOf(error: unknown, path: string): unknown {
 
 export class SqliteStore implements Store {
   readonly crashed: boolean;
-  /** Whether there was no database before. */
-  readonly isNew: boolean;
-  private readonly folder: string;
-  private readonly path: string;
+  private readonly file: DatabaseFile;
   private readonly database: Database;
   private readonly rows: Rows;
   private staged: Change[] = [];
   /** Rows and commits written since the WAL was last moved into the main file. */
   private walWrites = 0;
+  /** Whether a backup reads the main file, which then must not change. */
+  private isCopying = false;
+  private isClosed = false;
 
-  /** `walBytes` is the size the WAL had before the database was opened. */
-  constructor(folder: string, path: string, database: Database, walBytes: number, isNew: boolean) {
-    this.isNew = isNew;
-    this.folder = folder;
-    this.path = path;
-    this.database = database;
+  constructor(file: DatabaseFile) {
+    this.file = file;
+    this.database = file.database;
     this.checkIdentity();
     this.checkPages();
-    this.crashed = readValue(database, "SELECT clean FROM server") === 0n;
-    if (this.crashed && walBytes === 0) {
-      throw new CannotStart(
-        `${path} was in use when its server stopped, but its write-ahead log ${path}-wal is ` +
-          "missing or empty: numbers handed out last are not in it; put the log back, or restore",
-      );
-    }
-    markOwner(folder);
-    removeLeftovers(folder, UNFINISHED);
-    // What a failed sync left in the WAL reads as if it were safe. Only after all of it is synced
-    // into the main file may anything be built on it.
+    this.crashed = readValue(this.database, "SELECT clean FROM server") === 0n;
+    file.recover(this.crashed);
+    // Only after all of the log is synced into the main file may anything be built on it.
     this.moveWal();
-    migrate(database);
-    database.run("UPDATE server SET clean = 0");
+    migrate(this.database);
+    this.database.run("UPDATE server SET clean = 0");
     this.moveWal();
-    syncFolder(folder);
-    this.rows = new Rows(database, path);
+    file.sync();
+    this.rows = new Rows(this.database, file.path);
+  }
+
+  /** Whether there was no database before. */
+  get isNew(): boolean {
+    return this.file.isNew;
   }
 
   /** The first access takes the lock, or throws SQLITE_BUSY. */
   private checkIdentity(): void {
+    const { path } = this.file;
     const version = Number(readValue(this.database, "PRAGMA user_version"));
-    if (Number(readValue(this.database, "PRAGMA application_id")) !== APPLICATION_ID) {
-      throw new CannotStart(`${this.path} is damaged, or not a Number Dispenser database`);
+    const id = Number(readValue(this.database, "PRAGMA application_id"));
+    if (id === BACKUP_ID) {
+      throw new CannotStart(
+        `${path} is a backup, and repeats numbers handed out since it was made: ` +
+          "number-dispenser restore moves its lines ahead of them",
+      );
+    }
+    if (id !== APPLICATION_ID) {
+      throw new CannotStart(`${path} is damaged, or not a Number Dispenser database`);
     }
     if (version > migrations.length) {
       throw new CannotStart(
-        `${this.path} was written by a newer Number Dispenser: its schema version is ${version}, ` +
+        `${path} was written by a newer Number Dispenser: its schema version is ${version}, ` +
           `this one knows ${migrations.length}`,
       );
     }
   }
 
   private checkPages(): void {
+    const pages = Number(readValue(this.database, "PRAGMA page_count"));
+    if (pages * Number(readValue(this.database, "PRAGMA page_size")) > CHECKED_BYTES_MAX) return;
     const found = readValue(this.database, "PRAGMA quick_check(1)");
     if (found !== "ok") {
-      throw new CannotStart(`${this.path} is damaged: ${found}; restore a backup`);
+      throw new CannotStart(`${this.file.path} is damaged: ${found}; restore a backup`);
     }
   }
 
   *load(): Iterable<StoredDispenser> {
-    yield* this.rows.load();
+    try {
+      yield* this.rows.load();
+    } catch (error) {
+      throw refusalOf(error, this.file.path, this.file.path);
+    }
   }
 
   stage(change: Change): void {
@@ -233,13 +149,30 @@ export class SqliteStore implements Store {
   }
 
   maintain(): void {
-    if (this.walWrites < WAL_WRITES_MAX) return;
+    if (this.walWrites < WAL_WRITES_MAX || this.isCopying) return;
     // Counted anew even where it fails: the next try comes after as many writes again.
     this.walWrites = 0;
     this.guard(() => this.moveWal());
   }
 
+  async backUp(path: string): Promise<void> {
+    const { reader } = this.file;
+    if (reader === undefined) throw new StorageUnavailable("this store has no file to copy");
+    if (this.isCopying) throw new StorageUnavailable("a backup is under way");
+    this.walWrites = 0;
+    this.guard(() => this.moveWal());
+    this.isCopying = true;
+    try {
+      await copyDatabase(reader, path, () => {
+        if (this.isClosed) throw new StorageUnavailable("the server is being stopped");
+      });
+    } finally {
+      this.isCopying = false;
+    }
+  }
+
   close(): void {
+    this.isClosed = true;
     this.commit();
     this.guard(() => this.moveWal());
     // The mark goes last: whoever reads it in the main file finds all the rest there, too.
@@ -249,7 +182,7 @@ export class SqliteStore implements Store {
     });
     this.rows.finalize();
     this.guard(() => this.database.close(true));
-    unmarkOwner(this.folder);
+    this.file.release();
   }
 
   /** Moves the whole WAL into the main file and syncs that. */
@@ -264,7 +197,7 @@ export class SqliteStore implements Store {
       work();
     } catch (error) {
       this.rollBack();
-      throw failureOf(error, this.path);
+      throw failureOf(error, this.file.path);
     }
   }
 
@@ -272,7 +205,7 @@ export class SqliteStore implements Store {
     try {
       if (this.database.inTransaction) this.database.run("ROLLBACK");
     } catch (error) {
-      throw new StorageBroken(`${this.path}: rolling back failed: ${reasonOf(error)}`);
+      throw new StorageBroken(`${this.file.path}: rolling back failed: ${reasonOf(error)}`);
     }
   }
 }

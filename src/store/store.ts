@@ -42,6 +42,12 @@ export interface Store {
   /** Housekeeping between commits, when some is due; throws as commit() does. */
   maintain(): void;
   /**
+   * Copies what is committed to a new file, which restore (cli/restore.ts) takes, while commits go
+   * on. Throws StorageUnavailable where that cannot be now, StorageBroken as commit() does, and
+   * what the file system throws.
+   */
+  backUp(path: string): Promise<void>;
+  /**
    * Commits what is staged together with the mark of the clean close, and lets go of the store.
    * Throws as commit() does; the life then counts as crashed.
    */

@@ -1,7 +1,8 @@
 import { afterEach, describe, expect, test } from "bun:test";
 import { Connection } from "../../src/server/connection.ts";
+import { Turn } from "../../src/server/turn.ts";
 import { encodeRequest, ReplyError, readReplies, TestClient } from "../support/resp.ts";
-import { startInMemory } from "../support/server.ts";
+import { silent, startInMemory } from "../support/server.ts";
 
 /** A socket that takes as much as it is told to, and keeps what it took. */
 class FakeWire {
@@ -45,11 +46,13 @@ function setUp(overrides: Parameters<typeof startInMemory>[0] = {}) {
   const server = startInMemory(overrides);
   running.push(server.listener);
   const wire = new FakeWire();
-  const held: Connection[] = [];
+  const { engine, listener } = server;
+  const turn = new Turn({ engine, log: silent, counters: listener.counters });
   const host = {
     engine: server.engine,
     server: server.listener,
-    onHeld: (connection: Connection) => void held.push(connection),
+    onHeld: (connection: Connection) => turn.hold(connection),
+    guarded: (work: () => void) => work(),
   };
   const peer = { id: 1, address: "test", isAdministrator: true };
   const connection = new Connection(host, wire, peer);
@@ -57,14 +60,6 @@ function setUp(overrides: Parameters<typeof startInMemory>[0] = {}) {
     connection.receive(
       Buffer.from(requests.map((words) => encodeRequest(...words)).join(""), "latin1"),
     );
-  /** The end of a turn, as the listener does it. */
-  const turn = () => {
-    const commit = server.engine.gathering;
-    const failure = server.engine.commit();
-    const settled = held.splice(0);
-    for (const each of settled) each.settle(commit, failure);
-    for (const each of settled) each.drain();
-  };
   const replies = () => {
     const read = readReplies(wire.sent);
     wire.sent = "";
@@ -72,10 +67,10 @@ function setUp(overrides: Parameters<typeof startInMemory>[0] = {}) {
   };
   const define = (...words: string[]) => {
     send(["HSET", ...words]);
-    turn();
+    turn.end();
     replies();
   };
-  return { ...server, wire, connection, send, turn, replies, define };
+  return { ...server, wire, connection, send, turn: () => turn.end(), replies, define };
 }
 
 const full = new ReplyError("ERR storage unavailable: the disk is full");

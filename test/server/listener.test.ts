@@ -63,7 +63,7 @@ describe("storage", () => {
     expect(engine.commit()).toBeUndefined();
     expect(store.commits).toBe(1);
     await listener.stop();
-    expect([...store.load()][0]!.account!.generated).toBe(1n);
+    expect([...store.reopen().load()][0]!.account!.generated).toBe(1n);
   });
 
   test("that cannot be tidied now is a warning, and nothing else", async () => {

@@ -173,7 +173,7 @@ describe("the start is refused, and nothing is overwritten", () => {
     const wal = join(folder, `${FILE}-wal`);
     if (what === "missing") rmSync(wal);
     else truncateSync(wal, 0);
-    refuses(folder, /its write-ahead log .*-wal is missing or empty/);
+    refuses(folder, /its write-ahead log .*-wal is lost: it is missing or empty/);
   });
 
   test("when the main file is missing and its WAL is there", () => {
@@ -302,7 +302,7 @@ test("the mark of the clean close comes after everything else is in the main fil
     return run(sql);
   }) as typeof database.run;
   store.close();
-  expect(refusalOf(beforeMark!)).toMatch(/its write-ahead log .*-wal is missing or empty/);
+  expect(refusalOf(beforeMark!)).toMatch(/its write-ahead log .*-wal is lost: it is missing or empty/);
   const reader = new Database(join(crashCopy(beforeMark!), FILE));
   expect(reader.query("SELECT name FROM definitions").values()).toEqual([["x"]]);
   reader.close();

@@ -25,6 +25,14 @@ export interface LocalServer<S extends Store> {
   readonly logged: string[];
 }
 
+/** A log that nobody reads. */
+export const silent = createLog(
+  "error",
+  "text",
+  () => {},
+  () => new Date(0),
+);
+
 /** A server in this process, on a free port. */
 export function startLocal<S extends Store>(
   store: S,

@@ -1,6 +1,10 @@
-/** The commands about the server as a whole: INFO, TIME and SHUTDOWN. */
+/** The commands about the server as a whole: INFO, TIME, BACKUP and SHUTDOWN. */
 
+import { isAbsolute } from "node:path";
+import { toText } from "../../dispenser/name.ts";
 import { notFound } from "../../engine.ts";
+import { quoted, reasonOf } from "../../refusal.ts";
+import { StorageUnavailable } from "../../store/store.ts";
 import { version } from "../../version.ts";
 import { type Call, type Command, waitFor } from "../command.ts";
 import { describe } from "./dispensers.ts";
@@ -24,7 +28,7 @@ const sections: Record<string, (call: Call) => Record<string, string | number>> 
   Clients: ({ server }) => ({
     connected_clients: server.sessions.size,
     maxclients: server.config.clientsMax,
-    blocked_clients: 0,
+    blocked_clients: [...server.sessions].filter(({ isBlocked }) => isBlocked).length,
   }),
   Memory: () => {
     const { rss } = process.memoryUsage();
@@ -88,6 +92,33 @@ function isSection(name: string): boolean {
   return allSections.includes(lower) || titles.includes(lower);
 }
 
+function backUp({ engine, session, replies, args }: Call): void {
+  if (!session.isAdministrator) {
+    return replies.error("NOPERM BACKUP is only for clients on the loopback interface");
+  }
+  const path = toText(args[0]!);
+  if (!isAbsolute(path) || path.includes("\0")) {
+    return replies.error(`ERR BACKUP needs an absolute path, not ${quoted(args[0]!)}`);
+  }
+  const copy = async () => {
+    // What was staged before this command is committed at the end of its turn.
+    await new Promise((resolve) => void setImmediate(resolve));
+    try {
+      await engine.backUp(path);
+      return () => replies.simple("OK");
+    } catch (error) {
+      const isExpected = error instanceof StorageUnavailable || isErrno(error);
+      if (!isExpected) throw error;
+      return () => replies.error(`ERR cannot back up to ${quoted(args[0]!)}: ${reasonOf(error)}`);
+    }
+  };
+  session.block(copy());
+}
+
+function isErrno(error: unknown): boolean {
+  return (error as NodeJS.ErrnoException).errno !== undefined;
+}
+
 function shutDown({ server, session, replies, args }: Call): void {
   if (!session.isAdministrator) {
     return replies.error("NOPERM SHUTDOWN is only for clients on the loopback interface");
@@ -122,6 +153,15 @@ export const serverCommands: readonly Command[] = [
       replies.bulk(String(Math.floor(microseconds / 1_000_000)));
       replies.bulk(String(microseconds % 1_000_000));
     },
+  },
+  {
+    name: "backup",
+    arity: 2,
+    flags: ["admin", "noscript"],
+    keys: [0, 0],
+    group: "server",
+    summary: "Copies the database to a new file, which restore takes",
+    run: backUp,
   },
   {
     name: "shutdown",

@@ -1,0 +1,121 @@
+/**
+ * What a crash left in the write-ahead log, told from damage as far as that can be told.
+ *
+ * SQLite reads a log up to the first frame whose checksum does not fit and takes the rest for a
+ * commit that the crash tore. A flipped bit so loses every later commit without a word. But a
+ * commit is synced before the next one is written: frames that follow the broken one *and* the end
+ * of its commit can only be there if the broken one was once whole. Damage within the last commit
+ * cannot be told from a torn one. The format: https://sqlite.org/fileformat2.html#walformat
+ */
+
+import { closeSync, fsyncSync, openSync, readFileSync, writeSync } from "node:fs";
+
+const HEADER_BYTES = 32;
+const FRAME_HEADER_BYTES = 24;
+/** The last bit of it says in which byte order checksums read their words. */
+const MAGIC = 0x377f0682;
+
+/** The two running sums of a log's checksums. */
+type Sums = readonly [number, number];
+
+class Log {
+  private readonly bytes: DataView;
+  private readonly isLittleEndian: boolean;
+  private readonly frameBytes: number;
+  readonly frames: number;
+
+  constructor(bytes: Buffer) {
+    this.bytes = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+    this.isLittleEndian = this.word(0) === MAGIC;
+    this.frameBytes = FRAME_HEADER_BYTES + this.word(8);
+    this.frames = Math.floor((bytes.length - HEADER_BYTES) / this.frameBytes);
+  }
+
+  get headerIsWhole(): boolean {
+    if ((this.word(0) & ~1) >>> 0 !== MAGIC) return false;
+    const [first, second] = this.sum([0, 0], 0, HEADER_BYTES - 8);
+    return first === this.word(24) && second === this.word(28);
+  }
+
+  private word(at: number): number {
+    return this.bytes.getUint32(at);
+  }
+
+  private at(frame: number): number {
+    return HEADER_BYTES + frame * this.frameBytes;
+  }
+
+  /** Whether a frame is of this log, not left over from the log that was here before. */
+  private isOurs(frame: number): boolean {
+    const at = this.at(frame);
+    return this.word(at + 8) === this.word(16) && this.word(at + 12) === this.word(20);
+  }
+
+  /** Whether a frame of this log says that it ends a commit. */
+  endsCommit(frame: number): boolean {
+    return this.isOurs(frame) && this.word(this.at(frame) + 4) !== 0;
+  }
+
+  /** Whether a frame is whole, by the checksum that the frame before it carries. */
+  follows(frame: number): boolean {
+    if (!this.isOurs(frame)) return false;
+    const at = this.at(frame);
+    const before = frame === 0 ? 24 : this.at(frame - 1) + 16;
+    const header = this.sum([this.word(before), this.word(before + 4)], at, 8);
+    const [first, second] = this.sum(header, at + FRAME_HEADER_BYTES, this.word(8));
+    return first === this.word(at + 16) && second === this.word(at + 20);
+  }
+
+  private sum([first, second]: Sums, from: number, count: number): Sums {
+    const { bytes, isLittleEndian } = this;
+    for (let at = from; at < from + count; at += 8) {
+      first = (first + bytes.getUint32(at, isLittleEndian) + second) >>> 0;
+      second = (second + bytes.getUint32(at + 4, isLittleEndian) + first) >>> 0;
+    }
+    return [first, second];
+  }
+}
+
+/** What is wrong with the log that a crash left; undefined where it is as a crash leaves it. */
+export function damageOf(bytes: Buffer): string | undefined {
+  if (bytes.length < HEADER_BYTES) return "it is missing or empty";
+  const log = new Log(bytes);
+  // The header is synced before the first frame, and lies in one sector: it is never torn.
+  if (!log.headerIsWhole) return "its header is damaged";
+  let broken = 0;
+  while (broken < log.frames && log.follows(broken)) broken++;
+  let commitEnded = false;
+  for (let frame = broken; frame < log.frames; frame++) {
+    if (commitEnded && log.follows(frame)) {
+      return `frame ${broken + 1} of it is damaged, and commits follow`;
+    }
+    commitEnded ||= log.endsCommit(frame);
+  }
+  return undefined;
+}
+
+/**
+ * Checks the log that a crash left, as damageOf() does, and makes sure that it is on disk as it
+ * reads: after a failed sync the system shows bytes that never got there and will not write them
+ * again. Written anew, they are; a cut amid that leaves each sector as it was or as it is to be.
+ */
+export function secureWal(path: string): string | undefined {
+  let descriptor: number;
+  try {
+    descriptor = openSync(path, "r+");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return damageOf(Buffer.alloc(0));
+    throw error;
+  }
+  try {
+    const bytes = readFileSync(descriptor);
+    const damage = damageOf(bytes);
+    if (damage !== undefined) return damage;
+    for (let at = 0; at < bytes.length; ) 
+      at += writeSync(descriptor, bytes, at, bytes.length - at, at);
+    fsyncSync(descriptor);
+    return undefined;
+  } finally {
+    closeSync(descriptor);
+  }
+}
