@@ -46,8 +46,8 @@ interface Setting<T> {
   readonly allowed: string;
 }
 
-const VARIABLE_PREFIX = "NUMBER_DISPENSER_";
-const DEFAULT_FILE = "config/config.yaml";
+export const VARIABLE_PREFIX = "NUMBER_DISPENSER_";
+export const DEFAULT_FILE = "config/config.yaml";
 
 const truth = {
   parse: (text: string) => (text === "true" ? true : text === "false" ? false : undefined),
@@ -163,31 +163,7 @@ export const settings: { readonly [Key in keyof Config]: Setting<Config[Key]> } 
   },
 };
 
-const keys = Object.keys(settings) as (keyof Config)[];
-
-/** What the command line asks for. */
-export interface Invocation {
-  readonly mode: "serve" | "help" | "version";
-  readonly flags: ReadonlyMap<string, string>;
-}
-
-/** Reads the flags, with one dash or two, as `-flag value` or `-flag=value`. */
-export function parseArguments(argv: readonly string[]): Invocation {
-  const known = ["config", ...keys.flatMap((key) => settings[key].flag ?? [])];
-  const flags = new Map<string, string>();
-  for (let at = 0; at < argv.length; at++) {
-    const word = argv[at]!;
-    const match = /^--?([a-z][a-z-]*)(?:=(.*))?$/s.exec(word);
-    if (match === null) throw new UsageError(`unexpected argument '${word}'; see -help`);
-    const [, name, attached] = match as unknown as [string, string, string | undefined];
-    if (name === "help" || name === "version") return { mode: name, flags };
-    if (!known.includes(name)) throw new UsageError(`unknown flag ${word}; see -help`);
-    const value = attached ?? argv[++at];
-    if (value === undefined) throw new UsageError(`flag ${word} needs a value; see -help`);
-    flags.set(name, value);
-  }
-  return { mode: "serve", flags };
-}
+export const keys = Object.keys(settings) as (keyof Config)[];
 
 /** Puts the settings together. Throws UsageError or CannotStart. */
 export function loadConfig(
@@ -245,31 +221,4 @@ function parseAddress(text: string): Address | undefined {
   const port = Number(match[3]);
   if (port > 65_535) return undefined;
   return { host: (match[1] ?? match[2]) || undefined, port };
-}
-
-/** The text of -help. */
-export function helpText(version: string): string {
-  const rows = keys.map((key) => {
-    const { flag, path, variable, alias, unset, help } = settings[key];
-    const name = flag === undefined ? "" : `-${flag}`;
-    const variables = alias === undefined ? variable : `${variable}, ${alias}`;
-    return `  ${name.padEnd(8)}${path.padEnd(26)}${variables.padEnd(20)}${help} (${unset})`;
-  });
-  return `number-dispenser ${version}: a server that hands out unique numbers to any Redis client
-
-usage: number-dispenser [flags]
-
-  -addr host:port   address to listen on (default :6380, all interfaces)
-  -data dir         folder of the database (default ./data)
-  -config file      settings (or ${VARIABLE_PREFIX}CONFIG; default ${DEFAULT_FILE}, where it exists)
-  -help, -version   show this, or the version
-
-Flags take one dash or two. They win over the environment, that over the file, that over defaults.
-All settings, as flag, place in the file, variable (after ${VARIABLE_PREFIX}), meaning (default):
-
-${rows.join("\n")}
-
-Signals: SIGTERM and SIGINT save positions and stop the server (exit status 0); SIGHUP is ignored.
-Exit status: 1 for what the environment refuses, 2 for bad usage.
-`;
 }

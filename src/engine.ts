@@ -185,8 +185,9 @@ export class Engine {
     const { type } = dispenser.definition;
     if (!type.isLine) return;
     const end = type.positions(dispenser.definition);
-    const position = dispenser.position + numbers;
-    this.advanceTo(dispenser, position < end ? position : end);
+    let position = dispenser.position + numbers;
+    if (position > end) position = end;
+    this.advanceTo(dispenser, position);
   }
 
   private advanceTo(dispenser: Dispenser, position: bigint): void {

@@ -1,7 +1,10 @@
 /** The program: flags, wiring, signals, exit statuses. */
 
 import { writeSync } from "node:fs";
-import { type Config, helpText, loadConfig, parseArguments, unknownVariables } from "./config.ts";
+import { helpText, parseArguments } from "./arguments.ts";
+import { backUp } from "./cli/backup.ts";
+import { restore } from "./cli/restore.ts";
+import { type Config, loadConfig, unknownVariables } from "./config.ts";
 import { UsageError } from "./config-file.ts";
 import { toText } from "./dispenser/name.ts";
 import { Engine } from "./engine.ts";
@@ -21,11 +24,19 @@ const COUNTS_EVERY_MS = 1000;
 /** The log names at most so many dispensers that lost numbers in a crash. */
 const SKIPPED_SHOWN_MAX = 100;
 
-function run(): void {
-  const { mode, flags } = parseArguments(process.argv.slice(2));
-  if (mode === "help") process.stdout.write(helpText(version));
-  else if (mode === "version") process.stdout.write(`number-dispenser ${version}\n`);
-  else serve(loadConfig(flags, process.env));
+async function run(): Promise<void> {
+  const { command, operands, flags } = parseArguments(process.argv.slice(2));
+  if (command === "help") return say(helpText(version));
+  if (command === "version") return say(`number-dispenser ${version}\n`);
+  const config = loadConfig(flags, process.env);
+  const [file] = operands;
+  if (command === "backup") say(`${await backUp(file!, config.addr)}\n`);
+  else if (command === "restore") say(`${restore(file!, flags, config)}\n`);
+  else serve(config);
+}
+
+function say(text: string): void {
+  process.stdout.write(text);
 }
 
 function serve(config: Config): void {
@@ -142,7 +153,7 @@ function faultOf(error: unknown): { error: string } {
 }
 
 try {
-  run();
+  await run();
 } catch (error) {
   const isUsage = error instanceof UsageError;
   const isExpected = isUsage || error instanceof CannotStart;

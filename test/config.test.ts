@@ -1,7 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { helpText, loadConfig, parseArguments, settings, unknownVariables } from "../src/config.ts";
+import { helpText, parseArguments } from "../src/arguments.ts";
+import { loadConfig, settings, unknownVariables } from "../src/config.ts";
 import { temporaryFolder } from "./support/folder.ts";
 import { root } from "./support/server.ts";
 
@@ -174,26 +175,9 @@ describe("errors name the place and what is allowed", () => {
     );
   });
 
-  test("in flags", () => {
-    expect(messageOf(() => parseArguments(["serve"]))).toBe(
-      "UsageError: unexpected argument 'serve'; see -help",
-    );
-    expect(messageOf(() => parseArguments(["-adr", "x"]))).toBe(
-      "UsageError: unknown flag -adr; see -help",
-    );
-    expect(messageOf(() => parseArguments(["-addr"]))).toBe(
-      "UsageError: flag -addr needs a value; see -help",
-    );
-  });
-
   test("of a file that is not there", () => {
     expect(messageOf(() => loadConfig(new Map([["config", "/nowhere/c.yaml"]]), {}))).toBe(
       "CannotStart: cannot read the config file c.yaml: no such file or directory (ENOENT)",
     );
   });
-});
-
-test("-help and -version win over everything else", () => {
-  expect(parseArguments(["-addr", ":1", "--help"]).mode).toBe("help");
-  expect(parseArguments(["-version", "nonsense"]).mode).toBe("version");
 });

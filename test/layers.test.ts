@@ -15,11 +15,13 @@ const allowed: Record<string, string[]> = {
   exit: [],
   "config-file": ["refusal"],
   config: ["config-file", "log"],
+  arguments: ["config", "config-file"],
   resp: ["assert"],
   dispenser: ["assert", "refusal"],
   store: ["dispenser", "refusal"],
   names: ["dispenser"],
   engine: ["assert", "refusal", "names", "dispenser", "store"],
+  cli: ["refusal", "config", "config-file", "engine", "store"],
   server: ["assert", "refusal", "version", "log", "config", "resp", "dispenser", "engine", "store"],
 };
 

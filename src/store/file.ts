@@ -161,6 +161,14 @@ export function migrate(database: Database): void {
   })();
 }
 
+/** Makes a copied backup a database that was closed cleanly. */
+export function readyForUse(path: string): void {
+  const database = connect(path);
+  database.run("UPDATE server SET clean = 1");
+  migrate(database);
+  database.close(true);
+}
+
 /** The one value that a pragma or a query of one row and column answers. */
 export function readValue(database: Database, sql: string): bigint | string | null {
   return Object.values(database.query<Record<string, bigint | string | null>, []>(sql).get()!)[0]!;

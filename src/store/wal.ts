@@ -111,7 +111,7 @@ export function secureWal(path: string): string | undefined {
     const bytes = readFileSync(descriptor);
     const damage = damageOf(bytes);
     if (damage !== undefined) return damage;
-    for (let at = 0; at < bytes.length; ) 
+    for (let at = 0; at < bytes.length; )
       at += writeSync(descriptor, bytes, at, bytes.length - at, at);
     fsyncSync(descriptor);
     return undefined;

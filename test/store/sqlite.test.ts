@@ -302,7 +302,9 @@ test("the mark of the clean close comes after everything else is in the main fil
     return run(sql);
   }) as typeof database.run;
   store.close();
-  expect(refusalOf(beforeMark!)).toMatch(/its write-ahead log .*-wal is lost: it is missing or empty/);
+  expect(refusalOf(beforeMark!)).toMatch(
+    /its write-ahead log .*-wal is lost: it is missing or empty/,
+  );
   const reader = new Database(join(crashCopy(beforeMark!), FILE));
   expect(reader.query("SELECT name FROM definitions").values()).toEqual([["x"]]);
   reader.close();

@@ -57,7 +57,8 @@ test("a log as a crash left it is whole, wherever the crash tore its last commit
     fc.property(fc.array(fc.integer({ min: firstOfLast, max: log.length - 1 })), (tears) => {
       const torn = Buffer.from(log);
       // Sectors that never got to the disk.
-      for (const at of tears) torn.fill(0, at - (at % 512), Math.min(at - (at % 512) + 512, log.length));
+      for (const at of tears)
+        torn.fill(0, at - (at % 512), Math.min(at - (at % 512) + 512, log.length));
       log.copy(torn, 0, 0, firstOfLast);
       expect(damageOf(torn)).toBeUndefined();
     }),

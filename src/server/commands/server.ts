@@ -107,7 +107,7 @@ function backUp({ engine, session, replies, args }: Call): void {
       await engine.backUp(path);
       return () => replies.simple("OK");
     } catch (error) {
-      const isExpected = error instanceof StorageUnavailable || isErrno(error);
+      const isExpected = error instanceof StorageUnavailable || isOfTheSystem(error);
       if (!isExpected) throw error;
       return () => replies.error(`ERR cannot back up to ${quoted(args[0]!)}: ${reasonOf(error)}`);
     }
@@ -115,8 +115,9 @@ function backUp({ engine, session, replies, args }: Call): void {
   session.block(copy());
 }
 
-function isErrno(error: unknown): boolean {
-  return (error as NodeJS.ErrnoException).errno !== undefined;
+/** Whether it is an error of the operating system: ENOSPC, EACCES … */
+function isOfTheSystem(error: unknown): boolean {
+  return /^E[A-Z0-9]+$/.test((error as NodeJS.ErrnoException).code ?? "");
 }
 
 function shutDown({ server, session, replies, args }: Call): void {

@@ -1,0 +1,101 @@
+/** The command line: which command, its operands and flags; and the text of -help. */
+
+import { DEFAULT_FILE, keys, settings, VARIABLE_PREFIX } from "./config.ts";
+import { UsageError } from "./config-file.ts";
+
+interface CommandLine {
+  /** What has to be given besides flags, in order. */
+  readonly operands: readonly string[];
+  /** Flags that take a value. */
+  readonly flags: readonly string[];
+  /** Flags that take none. */
+  readonly switches: readonly string[];
+}
+
+const settingFlags = keys.flatMap((key) => settings[key].flag ?? []);
+
+const commands = {
+  server: { operands: [], flags: ["config", ...settingFlags], switches: [] },
+  backup: { operands: ["FILE"], flags: ["config", "addr"], switches: [] },
+  restore: { operands: ["FILE"], flags: ["config", "data", "margin"], switches: ["confirm"] },
+} satisfies Record<string, CommandLine>;
+
+export type CommandName = keyof typeof commands;
+
+/** What the command line asks for. */
+export interface Invocation {
+  readonly command: CommandName | "help" | "version";
+  readonly operands: readonly string[];
+  /** The values of flags; a switch has the value "". */
+  readonly flags: ReadonlyMap<string, string>;
+}
+
+/**
+ * Reads a command (`server` where none is named), its operands, and flags, with one dash or two,
+ * as `-flag value` or `-flag=value`. Throws UsageError.
+ */
+export function parseArguments(argv: readonly string[]): Invocation {
+  const isNamed = argv[0] !== undefined && Object.hasOwn(commands, argv[0]);
+  const command = isNamed ? (argv[0] as CommandName) : "server";
+  const { operands: wanted, flags: valued, switches }: CommandLine = commands[command];
+  const operands: string[] = [];
+  const flags = new Map<string, string>();
+  for (let at = isNamed ? 1 : 0; at < argv.length; at++) {
+    const word = argv[at]!;
+    const match = /^--?([a-z][a-z-]*)(?:=(.*))?$/s.exec(word);
+    if (match === null) {
+      if (operands.push(word) > wanted.length)
+        throw new UsageError(`unexpected argument '${word}'; see -help`);
+      continue;
+    }
+    const [, name, attached] = match as unknown as [string, string, string | undefined];
+    if (name === "help" || name === "version") return { command: name, operands, flags };
+    if (switches.includes(name) && attached === undefined) {
+      flags.set(name, "");
+      continue;
+    }
+    if (!valued.includes(name)) throw new UsageError(`unknown flag ${word}; see -help`);
+    const value = attached ?? argv[++at];
+    if (value === undefined) throw new UsageError(`flag ${word} needs a value; see -help`);
+    flags.set(name, value);
+  }
+  const missing = wanted[operands.length];
+  if (missing !== undefined) throw new UsageError(`${command} needs ${missing}; see -help`);
+  return { command, operands, flags };
+}
+
+/** The text of -help. */
+export function helpText(version: string): string {
+  const rows = keys.map((key) => {
+    const { flag, path, variable, alias, unset, help } = settings[key];
+    const name = flag === undefined ? "" : `-${flag}`;
+    const variables = alias === undefined ? variable : `${variable}, ${alias}`;
+    return `  ${name.padEnd(8)}${path.padEnd(26)}${variables.padEnd(20)}${help} (${unset})`;
+  });
+  return `number-dispenser ${version}: a server that hands out unique numbers to any Redis client
+
+usage: number-dispenser [server] [flags]
+       number-dispenser backup FILE [-addr host:port]
+       number-dispenser restore FILE [-data dir] -margin N -confirm
+
+server    runs the server
+backup    has the server that runs on this machine copy its database to FILE, which is new
+restore   puts a backup into a data folder without a database, each line moved ahead by N numbers;
+          numbers handed out since the backup repeat where they are more than N of a line
+
+  -addr host:port   address to listen on (default :6380, all interfaces)
+  -data dir         folder of the database (default ./data)
+  -config file      settings (or ${VARIABLE_PREFIX}CONFIG; default ${DEFAULT_FILE}, where it exists)
+  -margin N         how many numbers of each line restore skips
+  -confirm          says that you have read what restore cannot know
+  -help, -version   show this, or the version
+
+Flags take one dash or two. They win over the environment, that over the file, that over defaults.
+All settings, as flag, place in the file, variable (after ${VARIABLE_PREFIX}), meaning (default):
+
+${rows.join("\n")}
+
+Signals: SIGTERM and SIGINT save positions and stop the server (exit status 0); SIGHUP is ignored.
+Exit status: 1 for what the environment refuses, 2 for bad usage.
+`;
+}

@@ -1,0 +1,103 @@
+/**
+ * `number-dispenser restore FILE`: makes a data folder of a backup. What was handed out after the
+ * backup was made is not in it, and would be handed out again; so each line is moved ahead by a
+ * margin, which only the operator can know.
+ */
+
+import { copyFileSync, existsSync, mkdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { UsageError } from "../config-file.ts";
+import { Engine } from "../engine.ts";
+import { CannotStart, reasonOf } from "../refusal.ts";
+import { checkBackup } from "../store/backup.ts";
+import { DATABASE_FILE, publish, readyForUse, UNFINISHED } from "../store/file.ts";
+import { type FolderOptions, prepareFolder, syncFolder } from "../store/folder.ts";
+import { openSqliteStore } from "../store/sqlite.ts";
+
+export interface RestoreOptions extends FolderOptions {
+  readonly dataDir: string;
+}
+
+/** So many lines are moved ahead in one commit. */
+const LINES_PER_COMMIT = 10_000;
+
+/** Answers one line that says what was done. Throws CannotStart, and UsageError. */
+export function restore(
+  file: string,
+  flags: ReadonlyMap<string, string>,
+  options: RestoreOptions,
+): string {
+  const margin = marginOf(flags.get("margin"));
+  if (!flags.has("confirm")) {
+    throw new UsageError(
+      "restore needs -confirm: numbers handed out after the backup was made are handed out again " +
+        `where they are more than the margin, ${margin} of a line; if you know the highest number ` +
+        "that was used of a line, ADVANCE name number moves it past that once the server runs",
+    );
+  }
+  const { dataDir } = options;
+  const path = join(dataDir, DATABASE_FILE);
+  checkBackup(file);
+  prepareFolder(dataDir, options);
+  for (const present of [path, `${path}-wal`]) {
+    if (existsSync(present)) throw exists(present);
+  }
+  const work = `${path}${UNFINISHED}-restore-${process.pid}`;
+  try {
+    rmSync(work, { recursive: true, force: true });
+    mkdirSync(work);
+    const unfinished = join(work, DATABASE_FILE);
+    copyFileSync(file, unfinished);
+    readyForUse(unfinished);
+    const lines = moveAhead(work, margin, options);
+    if (!publish(unfinished, path)) throw exists(path);
+    syncFolder(dataDir);
+    return (
+      `restored ${lines} into ${path}, each line moved ahead by ${margin} numbers; where you know the ` +
+      "highest number used of a line, ADVANCE name number goes past it"
+    );
+  } catch (error) {
+    if (error instanceof CannotStart) throw error;
+    throw new CannotStart(`cannot restore ${file} to ${path}: ${reasonOf(error)}`);
+  } finally {
+    rmSync(work, { recursive: true, force: true });
+  }
+}
+
+function marginOf(text: string | undefined): bigint {
+  if (text === undefined) {
+    throw new UsageError(
+      "restore needs -margin N: how many numbers of each line may have been handed out since the " +
+        "backup was made; each line skips so many",
+    );
+  }
+  if (!/^[0-9]{1,19}$/.test(text)) {
+    throw new UsageError(`-margin: '${text}' must be a whole number of at most 19 digits`);
+  }
+  return BigInt(text);
+}
+
+function exists(path: string): CannotStart {
+  return new CannotStart(
+    `${path} exists: restore overwrites nothing; name another folder, or move it away`,
+  );
+}
+
+/** Opens the database as a server would, moves its lines ahead and closes it cleanly. */
+function moveAhead(folder: string, margin: bigint, options: FolderOptions): string {
+  const store = openSqliteStore(folder, options);
+  const engine = new Engine(store, { now: () => 0, savesCounts: false, onStaged: () => {} });
+  let count = 0;
+  for (const dispenser of engine.all()) {
+    engine.skip(dispenser, margin);
+    if (++count % LINES_PER_COMMIT === 0) commit(engine);
+  }
+  commit(engine);
+  engine.close();
+  return `${count} dispensers`;
+}
+
+function commit(engine: Engine): void {
+  const failure = engine.commit() ?? engine.maintain();
+  if (failure !== undefined) throw failure;
+}
