@@ -44,6 +44,11 @@ export class Dispenser {
   private capacity: number;
   private generatedAtOrigin: number;
   private readonly generatedAtStart: number;
+  /**
+   * Numbers of this life that had left when the last commit was over. Later ones may still be under
+   * way, be it behind the reply of another dispenser: they pay for nothing ahead yet.
+   */
+  private handedOut = 0;
   private generatedSaved: number;
   private segmentEnd: bigint;
   private replaces = false;
@@ -209,10 +214,7 @@ export class Dispenser {
     if (!this.reservesInMemory && !this.isChanged && this.taken >= this.refillAt) {
       const used = this.taken - this.takenAtPlan;
       const spanMs = nowMs - (this.plannedAtMs ?? Number.NEGATIVE_INFINITY);
-      // Replies that wait for this very commit are under way: they pay for nothing yet.
-      const underWay = Math.max(0, this.taken - this.reserved) + this.atStake;
-      const handedOut = this.generated - this.generatedAtStart - underWay;
-      ahead = reserveAhead(this.strategy, handedOut, used, spanMs);
+      ahead = reserveAhead(this.strategy, this.handedOut, used, spanMs);
       this.planned = Math.max(this.planned, Math.min(this.capacity, this.taken + ahead));
       this.plannedAtMs = nowMs;
       this.takenAtPlan = this.taken;
@@ -237,6 +239,7 @@ export class Dispenser {
     this.reserved = this.planned;
     this.segmentEnd = this.plannedSegmentEnd;
     this.generatedSaved = this.generated;
+    this.handedOut = this.generated - this.generatedAtStart;
     this.replaces = false;
     this.isChanged = false;
     this.settle();

