@@ -21,8 +21,6 @@ const STATEMENTS = 12;
 export class Faults {
   /** Whether COMMIT went through since none(), maybe() or over() was called. */
   isCommitted = false;
-  /** What the main file says: undefined before the first life. */
-  isMarkedClean: boolean | undefined;
   /** Whether something went wrong since then. */
   hasStruck = false;
   private fault: Fault | undefined;
@@ -32,7 +30,7 @@ export class Faults {
 
   /** What happens around each statement of the disk. */
   readonly interfere: Interference = (sql, moment) => {
-    if (moment === "after") this.note(sql);
+    if (moment === "after" && sql === "COMMIT") this.isCommitted = true;
     const { fault } = this;
     if (this.lasting > 0 && sql === "COMMIT" && moment === "before") {
       this.lasting--;
@@ -46,12 +44,6 @@ export class Faults {
     }
     if (moment === "after") this.statements++;
   };
-
-  private note(sql: string): void {
-    if (sql === "COMMIT") this.isCommitted = true;
-    if (sql.endsWith("clean = 0")) this.isMarkedClean = false;
-    if (sql.endsWith("clean = 1")) this.isMarkedClean = true;
-  }
 
   private isDue(fault: Fault, sql: string): boolean {
     // A sync is part of COMMIT and of moving the log; a refused write leaves nothing done.

@@ -1,0 +1,143 @@
+/**
+ * Deliberate breakages of the program, each a small change of its text that a slip could make. The
+ * simulation has to catch every one: that is what its silence on the sound program is worth.
+ */
+
+export interface Breakage {
+  readonly title: string;
+  readonly file: string;
+  /** Stands in the file exactly once. */
+  readonly find: string;
+  readonly replace: string;
+}
+
+export const breakages: readonly Breakage[] = [
+  {
+    title: "a lower reservation is written than memory believes",
+    file: "src/dispenser/dispenser.ts",
+    find: "const reserved = inMemory ? this.position : this.origin + BigInt(this.planned);",
+    replace: "const reserved = this.position;",
+  },
+  {
+    title: "numbers are released before their commit",
+    file: "src/engine.ts",
+    find: "if (dispenser !== undefined && dispenser.taken > dispenser.reserved) return this.gathering;",
+    replace: "",
+  },
+  {
+    title: "held numbers are released though their commit failed",
+    file: "src/server/connection.ts",
+    find: "if (failure !== undefined) this.rewrite(released, failure);",
+    replace: "",
+  },
+  {
+    title: "memory follows a commit that failed",
+    file: "src/engine.ts",
+    find: "if (failure === undefined) {\n      for (const dispenser of planned)",
+    replace: "if (true) {\n      for (const dispenser of planned)",
+  },
+  {
+    title: "numbers of a failed commit are not given back",
+    file: "src/dispenser/dispenser.ts",
+    find: "    this.taken = this.reserved;\n    this.numbers = undefined;\n  }\n\n  /** Whether numbers leave",
+    replace:
+      "    this.reserved = this.taken;\n    this.numbers = undefined;\n  }\n\n  /** Whether numbers leave",
+  },
+  {
+    title: "a failed HSET, DEL or ADVANCE is not taken back",
+    file: "src/engine.ts",
+    find: "for (const undo of this.undo.reverse()) undo();",
+    replace: "",
+  },
+  {
+    title: "replies about a changed name do not wait for the change",
+    file: "src/engine.ts",
+    find: "    this.changed.add(name);\n",
+    replace: "",
+  },
+  {
+    title: "the clean close forgets its mark",
+    file: "src/store/sqlite.ts",
+    find: 'this.database.run("UPDATE server SET clean = 1");',
+    replace: "",
+  },
+  {
+    title: "the start does not say that the database is in use",
+    file: "src/store/sqlite.ts",
+    find: 'this.database.run("UPDATE server SET clean = 0");',
+    replace: "",
+  },
+  {
+    title: "the clean close of pre_close keeps what lies ahead",
+    file: "src/dispenser/dispenser.ts",
+    find: "this.planned = this.strategy.exactAtClose ? this.taken : this.reserved;",
+    replace: "this.planned = this.reserved;",
+  },
+  {
+    title: "off by one at the end of a segment",
+    file: "src/dispenser/dispenser.ts",
+    find: "last: end - 1n }",
+    replace: "last: end - 2n }",
+  },
+  {
+    title: "off by one where recovery resumes",
+    file: "src/store/rows.ts",
+    find: "account: last === null ? undefined : { reserved: last + 1n, generated, wasted },",
+    replace: "account: last === null ? undefined : { reserved: last, generated, wasted },",
+  },
+  {
+    title: "a checkpoint is written only where a segment is",
+    file: "src/store/rows.ts",
+    find: 'if (keeps === "checkpoint") statements',
+    replace: 'if (keeps === "checkpoint" && segment !== undefined) statements',
+  },
+  {
+    title: "a switch away from memory keeps memory's limitless reservation",
+    file: "src/dispenser/dispenser.ts",
+    find: "    this.isChanged = true;\n    this.reserved = this.taken;\n",
+    replace: "    this.isChanged = true;\n",
+  },
+  {
+    title: "a switch leaves the rows of the strategy before",
+    file: "src/store/rows.ts",
+    find: "if (replaces) this.forget(id);",
+    replace: "",
+  },
+  {
+    title: "a line that becomes memory forgets where it stood",
+    file: "src/dispenser/dispenser.ts",
+    find: "    this.startsOver = this.account(this.position);\n",
+    replace: "",
+  },
+  {
+    title: "the budget of waste is not looked at",
+    file: "src/dispenser/strategy.ts",
+    find: "return Math.min(budget, Math.max(1, least, used, byRate));",
+    replace: "return Math.max(1, least, used, byRate);",
+  },
+  {
+    title: "numbers still under way pay for numbers ahead",
+    file: "src/dispenser/dispenser.ts",
+    find: "ahead = reserveAhead(this.strategy, this.handedOut, used, spanMs);",
+    replace:
+      "ahead = reserveAhead(this.strategy, this.generated - this.generatedAtStart, used, spanMs);",
+  },
+  {
+    title: "what a failed MGET took counts as handed out",
+    file: "src/dispenser/dispenser.ts",
+    find: "if (isLost) this.generatedAtOrigin -= this.atStake;",
+    replace: "",
+  },
+  {
+    title: "a failed transaction is not rolled back",
+    file: "src/store/sqlite.ts",
+    find: "      this.rollBack();\n",
+    replace: "",
+  },
+  {
+    title: "DEL is not written",
+    file: "src/engine.ts",
+    find: '    this.store.stage({ kind: "remove", id: dispenser.id });\n',
+    replace: "",
+  },
+];
