@@ -115,10 +115,15 @@ export class ServerProcess {
 
   /** Starts one and waits until it is ready. */
   static async start(options: ProcessOptions = {}): Promise<ServerProcess> {
-    const server = new ServerProcess(options);
+    const server = ServerProcess.launch(options);
     await server.logged(/ready .*address=127\.0\.0\.1:(\d+)/);
     server.port = Number(/ready .*address=127\.0\.0\.1:(\d+)/.exec(server.log)![1]);
     return server;
+  }
+
+  /** Starts one, and waits for nothing. */
+  static launch(options: ProcessOptions): ServerProcess {
+    return new ServerProcess(options);
   }
 
   /** Runs one that is expected to end by itself. */
