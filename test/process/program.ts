@@ -4,6 +4,7 @@ import { describe, expect, test } from "bun:test";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { strategyNames } from "../../src/dispenser/strategy.ts";
+import { Rounds } from "../kills/rounds.ts";
 import { temporaryFolder } from "../support/folder.ts";
 import { type Reply, TestClient } from "../support/resp.ts";
 import { ServerProcess } from "../support/server.ts";
@@ -20,6 +21,8 @@ const wasteMax: Record<
 };
 
 const TIMEOUT_MS = 30_000;
+/** Lives on one data folder; `bun run kills` has more of them. */
+const ROUNDS = 16;
 
 async function takeMany(client: TestClient, name: string, count: number): Promise<number[]> {
   const replies: Reply[] = [];
@@ -99,36 +102,13 @@ export function describeProgram(title: string, program: () => readonly string[])
       }
     }
 
+    const seed = Number(process.env.KILLS_SEED ?? Date.now() % 1_000_000_000);
     test(
-      "killed at random instants under load it repeats nothing and keeps the order",
+      `${ROUNDS} lives, most ended by SIGKILL, repeat nothing and keep the order, seed ${seed}`,
       async () => {
-        let dataDir: string | undefined;
-        const durable = strategyNames.filter((name) => name !== "memory");
-        const last = new Map(durable.map((name) => [name, -1]));
-        for (let round = 0; round < 6; round++) {
-          const server = await start(dataDir);
-          dataDir = server.dataDir;
-          const setUp = await TestClient.connect(server.port);
-          for (const name of durable)
-            await setUp.command("HSET", name, "type", "3", "auto_disk", name);
-          let answered = 0;
-          const load = durable.map(async (name) => {
-            const client = await TestClient.connect(server.port);
-            for (;;) {
-              const replies = await client.pipeline(
-                Array.from({ length: 20 }, () => ["GET", name]),
-              );
-              for (const reply of replies) {
-                if (typeof reply !== "string") return;
-                expect(Number(reply)).toBeGreaterThan(last.get(name)!);
-                last.set(name, Number(reply));
-                if (++answered > 1500 * (round + 1)) server.signal("SIGKILL");
-              }
-            }
-          });
-          await Promise.all(load);
-          await server.exited();
-        }
+        const rounds = new Rounds(program(), seed);
+        for (let round = 0; round < ROUNDS; round++) await rounds.round();
+        expect(rounds.numbers).toBeGreaterThan(1000);
       },
       TIMEOUT_MS,
     );
