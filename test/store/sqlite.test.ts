@@ -176,6 +176,31 @@ describe("the start is refused, and nothing is overwritten", () => {
     refuses(folder, /its write-ahead log .*-wal is lost: it is missing or empty/);
   });
 
+  test("when the WAL is damaged before commits that the crash did not tear", () => {
+    const folder = temporaryFolder();
+    const store = openSqliteStore(folder, options);
+    store.stage({ kind: "define", id: 1, name: "x", definition: line });
+    for (let count = 1n; count < 9n; count++) {
+      store.stage(reservation(1, { account: { reserved: count, generated: count, wasted: 0n } }));
+      store.commit();
+    }
+    /** As a crash would leave it, with a bit flipped in the log. */
+    const damagedAt = (at: number) => {
+      const crashed = crashCopy(folder);
+      const wal = join(crashed, `${FILE}-wal`);
+      const bytes = readFileSync(wal);
+      bytes[at]! ^= 1;
+      writeFileSync(wal, bytes);
+      return crashed;
+    };
+    refuses(
+      damagedAt(32 + 2 * (24 + 4096) + 1000),
+      /-wal is lost: frame 3 of it is damaged, and commits follow; numbers handed/,
+    );
+    refuses(damagedAt(0), /-wal is lost: its header is damaged/);
+    store.close();
+  });
+
   test("when the main file is missing and its WAL is there", () => {
     const folder = crashedFolder();
     rmSync(join(folder, FILE));
