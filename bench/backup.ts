@@ -30,9 +30,9 @@ if (!(dispensers >= 1 && rounds >= 1)) {
 
 const folder = mkdtempSync(join(tmpdir(), "number-dispenser-bench-"));
 const server = await ServerProcess.start({ dataDir: join(folder, "data") });
-const [measuring, durable, administrator] = await Promise.all(
+const [measuring, durable, administrator] = (await Promise.all(
   [1, 2, 3].map(() => TestClient.connect(server.port)),
-) as [TestClient, TestClient, TestClient];
+)) as [TestClient, TestClient, TestClient];
 
 async function define(): Promise<void> {
   for (let from = 0; from < dispensers; from += DEFINED_AT_ONCE) {
@@ -68,7 +68,9 @@ const at = (sorted: readonly number[], share: number) =>
 
 await define();
 const file = join(folder, "backup.db");
-console.log(`${dispensers} dispensers; ms of a memory GET beside a durable one:    p50     p99     max`);
+console.log(
+  `${dispensers} dispensers; ms of a memory GET beside a durable one:    p50     p99     max`,
+);
 for (let round = 0; round < rounds; round++) {
   for (const isBackup of [false, true]) {
     rmSync(file, { force: true });

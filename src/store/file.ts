@@ -38,12 +38,12 @@ export interface DatabaseFile {
   /** A descriptor for reading the main file; undefined where there is none. */
   readonly reader: number | undefined;
   /**
-   * The lock is taken, the content is ours. Checks the log of a crashed life and makes it durable
-   * as it reads. Throws CannotStart.
+   * The lock is taken. Makes the log durable as it reads, and checks the one of a crashed life.
+   * Throws CannotStart.
    */
-  recover(crashed: boolean): void;
-  /** Makes the folder's entries durable. */
-  sync(): void;
+  secure(crashed: boolean): void;
+  /** All was found well: marks the folder as ours, and makes its entries durable. */
+  settle(): void;
   /** SQLite let go of the file. */
   release(): void;
 }
@@ -61,12 +61,12 @@ export function openDatabaseFile(folder: string, options: FolderOptions): Databa
     database: locked(folder, path),
     isNew,
     reader,
-    recover(crashed) {
-      if (crashed) secure(path);
+    secure: (crashed) => secure(path, crashed),
+    settle() {
       markOwner(folder);
       removeLeftovers(folder, UNFINISHED);
+      syncFolder(folder);
     },
-    sync: () => syncFolder(folder),
     release() {
       closeSync(reader);
       unmarkOwner(folder);
@@ -82,16 +82,11 @@ function locked(folder: string, path: string): Database {
   }
 }
 
-/** Makes what a crash left in the log durable, or refuses it. */
-function secure(path: string): void {
+/** Makes the log durable; refuses one that a crash left and that cannot be all of it. */
+function secure(path: string, crashed: boolean): void {
   const wal = `${path}-wal`;
-  let damage: string | undefined;
-  try {
-    damage = secureWal(wal);
-  } catch (error) {
-    throw new CannotStart(`cannot make ${wal} durable: ${reasonOf(error)}`);
-  }
-  if (damage === undefined) return;
+  const damage = secureWal(wal);
+  if (damage === undefined || !crashed) return;
   throw new CannotStart(
     `${path} was in use when its server stopped, and its write-ahead log ${wal} is lost: ` +
       `${damage}; numbers handed out last stand only there: put the log back, or restore a backup`,
@@ -178,11 +173,13 @@ export function readValue(database: Database, sql: string): bigint | string | nu
 export function refusalOf(error: unknown, folder: string, path: string): unknown {
   if (error instanceof StorageUnavailable) return new CannotStart(`${path}: ${error.message}`);
   const code = codeOf(error);
-  if (code === undefined) return error;
+  // What is neither SQLite's nor the system's says itself what it is about.
+  const isOfTheSystem = typeof (error as NodeJS.ErrnoException).errno === "number";
+  if (code === undefined && !isOfTheSystem) return error;
   if (code === "SQLITE_BUSY") {
     return new CannotStart(`data folder ${folder} is in use by ${ownerOf(folder)}`);
   }
-  if (code === "SQLITE_NOTADB" || code.startsWith("SQLITE_CORRUPT")) {
+  if (code === "SQLITE_NOTADB" || code?.startsWith("SQLITE_CORRUPT")) {
     return new CannotStart(`${path} is damaged: ${reasonOf(error)}; restore a backup`);
   }
   return new CannotStart(`cannot open ${path}: ${reasonOf(error)}`);

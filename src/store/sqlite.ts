@@ -77,15 +77,15 @@ export class SqliteStore implements Store {
     this.file = file;
     this.database = file.database;
     this.checkIdentity();
-    this.checkPages();
     this.crashed = readValue(this.database, "SELECT clean FROM server") === 0n;
-    file.recover(this.crashed);
-    // Only after all of the log is synced into the main file may anything be built on it.
+    file.secure(this.crashed);
+    this.checkPages();
+    // The log begins anew: nothing is ever written behind an end that a crash tore (wal.ts).
     this.moveWal();
     migrate(this.database);
     this.database.run("UPDATE server SET clean = 0");
     this.moveWal();
-    file.sync();
+    file.settle();
     this.rows = new Rows(this.database, file.path);
   }
 

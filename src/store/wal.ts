@@ -95,9 +95,10 @@ export function damageOf(bytes: Buffer): string | undefined {
 }
 
 /**
- * Checks the log that a crash left, as damageOf() does, and makes sure that it is on disk as it
- * reads: after a failed sync the system shows bytes that never got there and will not write them
- * again. Written anew, they are; a cut amid that leaves each sector as it was or as it is to be.
+ * Makes sure that a log is on the disk as it reads: after a failed sync the system shows bytes that
+ * never got there, and no later sync writes them. A power cut while they are moved into the main
+ * file would leave a mix. Written anew they are on the disk; a cut amid that leaves each sector as
+ * it was or as it is to be. Answers what is wrong with the log, as damageOf() does; then it is left.
  */
 export function secureWal(path: string): string | undefined {
   let descriptor: number;

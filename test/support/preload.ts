@@ -3,5 +3,9 @@
 import { afterAll } from "bun:test";
 import { rmSync } from "node:fs";
 import { temporaryRoot } from "./folder.ts";
+import { endAll } from "./server.ts";
 
-afterAll(() => rmSync(temporaryRoot, { recursive: true, force: true }));
+afterAll(() => {
+  endAll();
+  rmSync(temporaryRoot, { recursive: true, force: true });
+});

@@ -89,6 +89,13 @@ export interface ProcessOptions {
 
 export const fromSource: readonly string[] = [process.execPath, join(root, "src/main.ts")];
 
+/** Servers that run; those that a failed test leaves behind are ended when all tests are over. */
+const running = new Set<Bun.Subprocess>();
+
+export function endAll(): void {
+  for (const child of running) child.kill("SIGKILL");
+}
+
 /** A server as a process of its own. */
 export class ServerProcess {
   readonly dataDir: string;
@@ -109,7 +116,9 @@ export class ServerProcess {
       stdin: "ignore",
       stdout: "pipe",
       stderr: "pipe",
+      onExit: (child) => void running.delete(child),
     });
+    running.add(this.child);
     this.logRead = this.readLog();
   }
 

@@ -43,8 +43,8 @@ export class SimulatedDisk {
       database: this.watched(this.database),
       isNew,
       reader: undefined,
-      recover: () => {},
-      sync: () => {},
+      secure: () => {},
+      settle: () => {},
       release: () => {},
     };
   }
