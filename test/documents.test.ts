@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { Glob } from "bun";
 import { commands } from "../src/server/commands.ts";
+import { breakages } from "./simulation/breakages.ts";
 import { root, ServerProcess } from "./support/server.ts";
 
 const documents = ["README.md", ...new Glob("docs/*.md").scanSync(root)];
@@ -60,4 +61,26 @@ test("links between documents and files lead somewhere", () => {
       ]);
     }
   }
+});
+
+test("commands that documents tell to run are there", () => {
+  const { scripts } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
+  for (const document of documents) {
+    const text = readFileSync(join(root, document), "utf8");
+    for (const [, script] of text.matchAll(/\bbun run\s+([a-z][a-z:]*)/g))
+      expect([document, script, script! in scripts]).toEqual([document, script, true]);
+  }
+});
+
+test("files of tests that documents name are there", () => {
+  for (const document of documents) {
+    const text = readFileSync(join(root, document), "utf8");
+    for (const [, path] of text.matchAll(/`((?:test|src|bench|config)\/[a-z/-]+\.[a-z]+)`/g))
+      expect([document, path, existsSync(join(root, path!))]).toEqual([document, path, true]);
+  }
+});
+
+test("GUARANTEES.md names every breakage that the simulation has to catch", () => {
+  const text = readFileSync(join(root, "docs/GUARANTEES.md"), "utf8");
+  for (const { title, file } of breakages) expect(text).toContain(`| ${title} | \`${file}\` |\n`);
 });
