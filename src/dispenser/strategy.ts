@@ -68,14 +68,18 @@ export const defaultStrategy: StrategyName = "elegant_close";
 
 /** A reservation reaches about what this much time of the recent rate will use. */
 const HORIZON_MS = 50;
-/** Shorter spans between two reservations say nothing about the rate. */
-const SPAN_MIN_MS = 1;
 /**
- * However slow a line is, requests come together now and then: one that has handed out hundreds
- * keeps a few ahead, one for each so many handed out.
+ * Shorter spans between two reservations say nothing about the rate: requests that came together,
+ * and took two turns, are no thousands a second.
  */
-const LEAST_AHEAD_MAX = 4;
-const HANDED_OUT_PER_LEAST_AHEAD = 64;
+const SPAN_MIN_MS = 10;
+/**
+ * However slow a line is, ten requests or so come together now and then, and may take two turns: one
+ * that has handed out hundreds keeps three times that ahead, so that what is left when it reserves
+ * next, about half, covers the next ten. It keeps one for each so many handed out.
+ */
+const LEAST_AHEAD_MAX = 32;
+const HANDED_OUT_PER_LEAST_AHEAD = 32;
 /** A checkpoint strategy's segment holds about this many checkpoints. */
 const CHECKPOINTS_PER_SEGMENT = 10;
 

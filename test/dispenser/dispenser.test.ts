@@ -75,6 +75,24 @@ describe("the reservation", () => {
     expect(waited).toBe(2);
   });
 
+  test("covers ten requests that come together on a slow line, in one turn or two", () => {
+    const dispenser = make("pre_close");
+    let waited = 0;
+    const turn = (requests: number, nowMs: number) => {
+      for (let count = 0; count < requests; count++) {
+        take(dispenser);
+        if (dispenser.taken > 1000 && dispenser.taken > dispenser.reserved) waited++;
+      }
+      if (dispenser.taken >= dispenser.refillAt) commit(dispenser, nowMs);
+    };
+    for (let clump = 0; clump < 1000; clump++) {
+      const first = (clump * 7) % 10;
+      turn(first, clump * 100);
+      turn(10 - first, clump * 100 + 0.2);
+    }
+    expect(waited).toBe(0);
+  });
+
   test("reaches ahead only as far as numbers that have left pay for it", () => {
     const dispenser = make("pre-base");
     for (let count = 0; count < 10; count++) take(dispenser);

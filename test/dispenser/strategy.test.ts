@@ -32,17 +32,21 @@ test("one number lies ahead as soon as the bound allows, however slow the line i
 });
 
 test("a few lie ahead of a line that has handed out hundreds, for requests that come together", () => {
-  expect(reserveAhead(strategies["pre-base"], 127, 1, 60_000)).toBe(1);
-  expect(reserveAhead(strategies["pre-base"], 128, 1, 60_000)).toBe(2);
-  expect(reserveAhead(strategies.pre_close, 10 ** 9, 1, 60_000)).toBe(4);
+  expect(reserveAhead(strategies["pre-base"], 63, 1, 60_000)).toBe(1);
+  expect(reserveAhead(strategies["pre-base"], 64, 1, 60_000)).toBe(2);
+  expect(reserveAhead(strategies.pre_close, 10 ** 9, 1, 60_000)).toBe(32);
 });
 
 test("as many lie ahead as were used since the last reservation", () => {
-  expect(reserveAhead(strategies.pre_close, 10 ** 9, 10, 60_000)).toBe(10);
+  expect(reserveAhead(strategies.pre_close, 10 ** 9, 100, 60_000)).toBe(100);
   expect(reserveAhead(strategies.pre_close, 38, 10, 60_000)).toBe(2);
 });
 
 test("the reservation reaches 50 ms of the recent rate", () => {
   expect(reserveAhead(strategies.pre_close, 10 ** 9, 25, 25)).toBe(50);
   expect(reserveAhead(strategies.pre_close, 10 ** 9, 100_000, 10)).toBe(500_000);
+});
+
+test("requests that came together within a moment are not taken for a rate", () => {
+  expect(reserveAhead(strategies.pre_close, 10 ** 9, 10, 0.2)).toBe(50);
 });
