@@ -4,10 +4,11 @@ import { root } from "./support/server.ts";
 
 const TIMEOUT_MS = 60_000;
 
-test(
-  "the benches run",
-  async () => {
-    const child = Bun.spawn([process.execPath, join(root, "bench/micro.ts")], {
+/** Small runs: they check their bounds, and write no file of the documentation. */
+test.each(["micro", "waste"])(
+  "bench/%s.ts runs",
+  async (bench) => {
+    const child = Bun.spawn([process.execPath, join(root, `bench/${bench}.ts`)], {
       env: { ...process.env, BENCH_SMALL: "1" },
       stdout: "pipe",
       stderr: "pipe",

@@ -1,0 +1,65 @@
+/**
+ * A store in memory, for lives of millions of commits: it keeps of each dispenser what recovery
+ * needs, and nothing in it can fail. The real store is tested with the real engine elsewhere.
+ */
+
+import type { Change, Store, StoredDispenser } from "../../src/store/store.ts";
+
+export class LifeStore implements Store {
+  crashed = false;
+  commits = 0;
+  private kept = new Map<number, StoredDispenser>();
+  private staged: Change[] = [];
+  private isClean = true;
+
+  /** The store as the next life finds it, after a crash or a clean close of this one. */
+  reopen(): LifeStore {
+    const next = new LifeStore();
+    next.kept = new Map(this.kept);
+    next.crashed = !this.isClean;
+    return next;
+  }
+
+  *load(): Iterable<StoredDispenser> {
+    this.isClean = false;
+    yield* this.kept.values();
+  }
+
+  stage(change: Change): void {
+    this.staged.push(change);
+  }
+
+  commit(): void {
+    for (const change of this.staged) this.apply(change);
+    this.staged = [];
+    this.commits++;
+  }
+
+  maintain(): void {}
+
+  backUp(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  close(): void {
+    this.commit();
+    this.isClean = true;
+  }
+
+  private apply(change: Change): void {
+    if (change.kind === "remove") {
+      this.kept.delete(change.id);
+    } else if (change.kind === "define") {
+      const { id, name, definition } = change;
+      const present = this.kept.get(id);
+      const account = present?.account;
+      this.kept.set(id, { id, name, definition, account, segmentEnd: present?.segmentEnd });
+    } else {
+      const { id, account, segment, replaces } = change.reservation;
+      const present = this.kept.get(id)!;
+      const before = replaces ? undefined : present.segmentEnd;
+      const segmentEnd = segment === undefined ? before : segment.last + 1n;
+      this.kept.set(id, { ...present, account, segmentEnd });
+    }
+  }
+}
