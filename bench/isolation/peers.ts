@@ -1,0 +1,93 @@
+/** The servers that are measured, each ready to be hammered. */
+
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { encodeRequest, TestClient } from "../../test/support/resp.ts";
+import { fromSource, ServerProcess } from "../../test/support/server.ts";
+
+/** A pre mode that has handed out this many may reserve as much ahead as it likes. */
+const NUMBERS_BEFORE = 10_000;
+const ANSWER_ATTEMPTS_MAX = 200;
+
+export interface Peer {
+  readonly title: string;
+  readonly port: number;
+  /** What the load sends, and what is measured beside it. */
+  readonly hammered: readonly string[];
+  readonly probes: readonly (readonly string[])[];
+  /** How many numbers the load has got so far. */
+  readonly served: () => Promise<number>;
+  readonly end: () => Promise<unknown>;
+}
+
+/** Number Dispenser, run by whatever the prefix says, with its data in `dir`. */
+export async function startOurs(prefix: readonly string[], dir: string): Promise<Peer> {
+  const dataDir = join(dir, "ours");
+  const server = await ServerProcess.start({ program: [...prefix, ...fromSource], dataDir });
+  const client = await TestClient.connect(server.port);
+  for (const strategy of ["memory", "pre_close", "elegant_close"]) {
+    await client.command("HSET", strategy, "type", "3", "auto_disk", strategy);
+    if (strategy === "elegant_close") continue;
+    for (let left = NUMBERS_BEFORE; left > 0; left -= 1000) {
+      await client.pipeline(Array.from({ length: 1000 }, () => ["GET", strategy]));
+    }
+  }
+  return {
+    title: "Number Dispenser",
+    port: server.port,
+    hammered: ["GET", "elegant_close"],
+    probes: [
+      ["GET", "memory"],
+      ["GET", "pre_close"],
+    ],
+    served: async () => Number((await client.info("elegant_close")).generated),
+    end: () => {
+      // A signal would stop at strace.
+      client.send(encodeRequest("SHUTDOWN"));
+      return server.exited();
+    },
+  };
+}
+
+/** redis-server, which syncs every write. */
+export async function startRedis(prefix: readonly string[], dir: string): Promise<Peer> {
+  const port = freePort();
+  const data = join(dir, "redis");
+  mkdirSync(data);
+  const flags = ["--save", "", "--appendonly", "yes", "--appendfsync", "always", "--dir", data];
+  const child = Bun.spawn([...prefix, "redis-server", "--port", `${port}`, ...flags], {
+    stdout: "ignore",
+    stderr: "ignore",
+  });
+  const client = await answering(port);
+  return {
+    title: "redis-server, appendfsync always",
+    port,
+    hammered: ["INCR", "hammered"],
+    probes: [["PING"], ["INCR", "other"]],
+    served: async () => Number(await client.command("GET", "hammered")),
+    end: () => {
+      client.send(encodeRequest("SHUTDOWN", "NOSAVE"));
+      return child.exited;
+    },
+  };
+}
+
+/** A port that was free a moment ago. */
+function freePort(): number {
+  const listener = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
+  const { port } = listener;
+  listener.stop(true);
+  return port;
+}
+
+async function answering(port: number): Promise<TestClient> {
+  for (let attempt = 0; attempt < ANSWER_ATTEMPTS_MAX; attempt++) {
+    try {
+      return await TestClient.connect(port);
+    } catch {
+      await Bun.sleep(20);
+    }
+  }
+  throw new Error(`nothing answers on port ${port}`);
+}
