@@ -5,7 +5,7 @@ import { root } from "./support/server.ts";
 const TIMEOUT_MS = 60_000;
 
 /** Small runs: they check their bounds, and write no file of the documentation. */
-test.each(["micro", "waste", "isolation"])(
+test.each(["backup", "isolation", "micro", "waste"])(
   "bench/%s.ts runs",
   async (bench) => {
     const child = Bun.spawn([process.execPath, join(root, `bench/${bench}.ts`)], {
