@@ -3,9 +3,11 @@
  *
  * SQLite reads a log up to the first frame whose checksum does not fit and takes the rest for a
  * commit that the crash tore. A flipped bit so loses every later commit without a word. But a
- * commit is synced before the next one is written: frames that follow the broken one *and* the end
- * of its commit can only be there if the broken one was once whole. Damage within the last commit
- * cannot be told from a torn one. The format: https://sqlite.org/fileformat2.html#walformat
+ * commit is synced before the next one is written: where, at the broken frame or behind it, a frame
+ * ends a commit and the next one carries on from its checksum, the broken one was once whole.
+ * Frames of older torn or failed commits may lie there, too, but carry on from nothing that ends a
+ * commit. Damage within the last commit cannot be told from a torn one.
+ * The format: https://sqlite.org/fileformat2.html#walformat
  */
 
 import { closeSync, fsyncSync, openSync, readFileSync, writeSync } from "node:fs";
@@ -84,12 +86,10 @@ export function damageOf(bytes: Buffer): string | undefined {
   if (!log.headerIsWhole) return "its header is damaged";
   let broken = 0;
   while (broken < log.frames && log.follows(broken)) broken++;
-  let commitEnded = false;
-  for (let frame = broken; frame < log.frames; frame++) {
-    if (commitEnded && log.follows(frame)) {
+  for (let frame = broken; frame + 1 < log.frames; frame++) {
+    if (log.endsCommit(frame) && log.follows(frame + 1)) {
       return `frame ${broken + 1} of it is damaged, and commits follow`;
     }
-    commitEnded ||= log.endsCommit(frame);
   }
   return undefined;
 }
