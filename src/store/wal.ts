@@ -3,10 +3,11 @@
  *
  * SQLite reads a log up to the first frame whose checksum does not fit and takes the rest for a
  * commit that the crash tore. A flipped bit so loses every later commit without a word. But a
- * commit is synced before the next one is written: where, at the broken frame or behind it, a frame
- * ends a commit and the next one carries on from its checksum, the broken one was once whole.
- * Frames of older torn or failed commits may lie there, too, but carry on from nothing that ends a
- * commit. Damage within the last commit cannot be told from a torn one.
+ * commit is synced before the next one is written: where, behind the broken frame, a whole frame
+ * ends a commit and a whole one carries on from it, the broken one was once whole, too. Nothing less
+ * says so: what a crash tore may lie over frames of older commits, and a frame's header may be half
+ * of the one and half of the other. Damage within the last commit, and sometimes the last two,
+ * cannot be told from a torn one.
  * The format: https://sqlite.org/fileformat2.html#walformat
  */
 
@@ -53,9 +54,9 @@ class Log {
     return this.word(at + 8) === this.word(16) && this.word(at + 12) === this.word(20);
   }
 
-  /** Whether a frame of this log says that it ends a commit. */
+  /** Whether a frame that is whole ends a commit. */
   endsCommit(frame: number): boolean {
-    return this.isOurs(frame) && this.word(this.at(frame) + 4) !== 0;
+    return this.word(this.at(frame) + 4) !== 0;
   }
 
   /** Whether a frame is whole, by the checksum that the frame before it carries. */
@@ -86,8 +87,8 @@ export function damageOf(bytes: Buffer): string | undefined {
   if (!log.headerIsWhole) return "its header is damaged";
   let broken = 0;
   while (broken < log.frames && log.follows(broken)) broken++;
-  for (let frame = broken; frame + 1 < log.frames; frame++) {
-    if (log.endsCommit(frame) && log.follows(frame + 1)) {
+  for (let frame = broken + 1; frame + 1 < log.frames; frame++) {
+    if (log.follows(frame) && log.endsCommit(frame) && log.follows(frame + 1)) {
       return `frame ${broken + 1} of it is damaged, and commits follow`;
     }
   }
