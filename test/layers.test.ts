@@ -21,7 +21,7 @@ const allowed: Record<string, string[]> = {
   store: ["dispenser", "refusal"],
   names: ["dispenser"],
   engine: ["assert", "refusal", "names", "dispenser", "store"],
-  cli: ["refusal", "config", "config-file", "engine", "store"],
+  cli: ["refusal", "config", "config-file", "dispenser", "engine", "store"],
   server: ["assert", "refusal", "version", "log", "config", "resp", "dispenser", "engine", "store"],
 };
 

@@ -4,14 +4,16 @@
  * margin, which only the operator can know.
  */
 
-import { copyFileSync, existsSync, mkdirSync, rmSync } from "node:fs";
+import { chmodSync, copyFileSync, existsSync, mkdirSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { UsageError } from "../config-file.ts";
+import { parseNumber } from "../dispenser/definition.ts";
+import { NUMBER_MAX } from "../dispenser/line.ts";
 import { Engine } from "../engine.ts";
 import { CannotStart, reasonOf } from "../refusal.ts";
 import { checkBackup } from "../store/backup.ts";
-import { DATABASE_FILE, publish, readyForUse, UNFINISHED } from "../store/file.ts";
-import { type FolderOptions, prepareFolder, syncFolder } from "../store/folder.ts";
+import { DATABASE_FILE, publish, RESTORING, readyForUse } from "../store/file.ts";
+import { type FolderOptions, prepareFolder, removeLeftovers, syncFolder } from "../store/folder.ts";
 import { openSqliteStore } from "../store/sqlite.ts";
 
 export interface RestoreOptions extends FolderOptions {
@@ -42,15 +44,18 @@ export function restore(
   for (const present of [path, `${path}-wal`]) {
     if (existsSync(present)) throw exists(present);
   }
-  const work = `${path}${UNFINISHED}-restore-${process.pid}`;
+  const work = `${path}${RESTORING}-${process.pid}`;
   try {
     rmSync(work, { recursive: true, force: true });
     mkdirSync(work);
     const unfinished = join(work, DATABASE_FILE);
+    // The mode is that of the folder's other files, not that of a backup put out of harm's way.
     copyFileSync(file, unfinished);
+    chmodSync(unfinished, statSync(work).mode & 0o666);
     readyForUse(unfinished);
     const lines = moveAhead(work, margin, options);
     if (!publish(unfinished, path)) throw exists(path);
+    removeLeftovers(dataDir, DATABASE_FILE + RESTORING);
     syncFolder(dataDir);
     return (
       `restored ${lines} into ${path}, each line moved ahead by ${margin} numbers; where you know the ` +
@@ -71,10 +76,9 @@ function marginOf(text: string | undefined): bigint {
         "backup was made; each line skips so many",
     );
   }
-  if (!/^[0-9]{1,19}$/.test(text)) {
-    throw new UsageError(`-margin: '${text}' must be a whole number of at most 19 digits`);
-  }
-  return BigInt(text);
+  const margin = parseNumber(text);
+  if (margin !== undefined) return margin;
+  throw new UsageError(`-margin: '${text}' must be a whole number from 0 to ${NUMBER_MAX}`);
 }
 
 function exists(path: string): CannotStart {

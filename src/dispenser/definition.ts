@@ -40,6 +40,16 @@ export function numbersLeft({ type, ...shape }: Definition, position: bigint): n
   return left < Number.MAX_SAFE_INTEGER ? Math.max(0, Number(left)) : Number.MAX_SAFE_INTEGER;
 }
 
+/** Whether HSET could have made this definition. */
+export function isPossible({ type, length, starting, step }: Definition): boolean {
+  const isLength = type.fields.includes("length")
+    ? length >= 1 && length <= LENGTH_MAX
+    : length === 0;
+  if (!isLength) return false;
+  if (!type.isLine) return starting === 0n && step === 0n;
+  return starting >= 0n && starting <= type.largest(length) && step >= 1n && step <= NUMBER_MAX;
+}
+
 /** A definition from all its fields, defaults filled in. */
 export function define(fields: Fields): Definition | Refusal {
   for (const name of fields.keys()) {

@@ -34,7 +34,7 @@ export class Dispenser {
   /** Whether DEL took it: nothing more is written of it. */
   removed = false;
   /** Numbers that lay reserved when the last life ended, are lost, and not on disk as wasted. */
-  readonly skipped: bigint;
+  skipped: bigint;
 
   private strategy: Strategy;
   /** The supply, open at the present position; undefined until it is needed. */
@@ -152,7 +152,7 @@ export class Dispenser {
   /** Whether the clean close has something to save. */
   get needsClose(): boolean {
     const liesAhead = !this.reservesInMemory && this.reserved > this.taken;
-    return this.hasUnsavedCounts || liesAhead;
+    return this.hasUnsavedCounts || liesAhead || this.skipped > 0n;
   }
 
   get isLine(): boolean {
@@ -240,6 +240,7 @@ export class Dispenser {
     this.segmentEnd = this.plannedSegmentEnd;
     this.generatedSaved = this.generated;
     this.handedOut = this.generated - this.generatedAtStart;
+    this.skipped = 0n;
     this.replaces = false;
     this.isChanged = false;
     this.settle();

@@ -8,7 +8,16 @@
  */
 
 import { Database } from "bun:sqlite";
-import { closeSync, existsSync, fsyncSync, linkSync, openSync, rmSync } from "node:fs";
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  linkSync,
+  openSync,
+  readdirSync,
+  readSync,
+  rmSync,
+} from "node:fs";
 import { join } from "node:path";
 import { CannotStart, reasonOf } from "../refusal.ts";
 import {
@@ -21,13 +30,17 @@ import {
   syncFolder,
   unmarkOwner,
 } from "./folder.ts";
-import { APPLICATION_ID, migrations } from "./schema.ts";
+import { APPLICATION_ID, BACKUP_ID, COPIED, ID_OFFSET, migrations } from "./schema.ts";
 import { StorageUnavailable } from "./store.ts";
 import { secureWal } from "./wal.ts";
 
 export const DATABASE_FILE = "number-dispenser.db";
-/** Part of the names of files that a crash may leave unfinished, and the next start removes. */
+/** Of the names of files that are not finished, and that the next start removes after a crash. */
 export const UNFINISHED = ".unfinished";
+/** Of the folder in which a restore works: a start does not pass over one that did not end. */
+export const RESTORING = ".restoring";
+/** After a log grew past this, it shrinks to it where it begins anew. */
+const WAL_BYTES_KEPT = 64 * 1024 * 1024;
 
 /** The database as the store needs it; the simulation has one of its own. */
 export interface DatabaseFile {
@@ -38,10 +51,10 @@ export interface DatabaseFile {
   /** A descriptor for reading the main file; undefined where there is none. */
   readonly reader: number | undefined;
   /**
-   * The lock is taken. Makes the log durable as it reads, and checks the one of a crashed life.
-   * Throws CannotStart.
+   * The lock is taken. Makes the log durable as it reads, and checks the one that a crash left of a
+   * database in use. Throws CannotStart.
    */
-  secure(crashed: boolean): void;
+  secure(inUse: boolean): void;
   /** All was found well: marks the folder as ours, and makes its entries durable. */
   settle(): void;
   /** SQLite let go of the file. */
@@ -56,15 +69,22 @@ export function openDatabaseFile(folder: string, options: FolderOptions): Databa
   if (isNew) createDatabase(folder, path, options);
   requireAccess(path);
   const reader = openSync(path, "r");
+  refuseBackup(path, reader);
+  const database = locked(folder, path);
   return {
     path,
-    database: locked(folder, path),
+    database,
     isNew,
     reader,
-    secure: (crashed) => secure(path, crashed),
+    secure(inUse) {
+      if (readValue(database, "PRAGMA journal_mode") !== "wal") {
+        throw new CannotStart(`${path} is damaged: it is not in WAL mode; restore a backup`);
+      }
+      secure(path, inUse);
+    },
     settle() {
       markOwner(folder);
-      removeLeftovers(folder, UNFINISHED);
+      removeLeftovers(folder, DATABASE_FILE + UNFINISHED);
       syncFolder(folder);
     },
     release() {
@@ -72,6 +92,17 @@ export function openDatabaseFile(folder: string, options: FolderOptions): Databa
       unmarkOwner(folder);
     },
   };
+}
+
+/** Before SQLite reads it: a log beside it would hide the mark. */
+function refuseBackup(path: string, reader: number): void {
+  const id = Buffer.alloc(4);
+  readSync(reader, id, 0, id.length, ID_OFFSET);
+  if (id.readUInt32BE() !== BACKUP_ID) return;
+  throw new CannotStart(
+    `${path} is a backup, and repeats numbers handed out since it was made: ` +
+      "number-dispenser restore moves its lines ahead of them",
+  );
 }
 
 function locked(folder: string, path: string): Database {
@@ -83,10 +114,10 @@ function locked(folder: string, path: string): Database {
 }
 
 /** Makes the log durable; refuses one that a crash left and that cannot be all of it. */
-function secure(path: string, crashed: boolean): void {
+function secure(path: string, inUse: boolean): void {
   const wal = `${path}-wal`;
   const damage = secureWal(wal);
-  if (damage === undefined || !crashed) return;
+  if (damage === undefined || !inUse) return;
   throw new CannotStart(
     `${path} was in use when its server stopped, and its write-ahead log ${wal} is lost: ` +
       `${damage}; numbers handed out last stand only there: put the log back, or restore a backup`,
@@ -100,6 +131,14 @@ function createDatabase(folder: string, path: string, options: FolderOptions): v
   }
   if (existsSync(`${path}-wal`)) {
     throw new CannotStart(`${path} is missing, but its write-ahead log ${path}-wal is there`);
+  }
+  const restoring = readdirSync(folder).find((entry) =>
+    entry.startsWith(DATABASE_FILE + RESTORING),
+  );
+  if (restoring !== undefined) {
+    throw new CannotStart(
+      `${join(folder, restoring)} is of a restore that did not end: restore again, or remove it`,
+    );
   }
   const unfinished = `${path}${UNFINISHED}-${process.pid}`;
   try {
@@ -140,6 +179,7 @@ export function connect(path: string): Database {
     "checkpoint_fullfsync = ON",
     "wal_autocheckpoint = 0",
     "foreign_keys = ON",
+    `journal_size_limit = ${WAL_BYTES_KEPT}`,
   ]) {
     database.run(`PRAGMA ${setting}`);
   }
@@ -149,6 +189,7 @@ export function connect(path: string): Database {
 /** Brings the tables to this program's version. */
 export function migrate(database: Database): void {
   const version = Number(readValue(database, "PRAGMA user_version"));
+  if (version === migrations.length) return;
   database.transaction(() => {
     for (const migration of migrations.slice(version)) database.run(migration);
     database.run(`PRAGMA application_id = ${APPLICATION_ID}`);
@@ -156,22 +197,28 @@ export function migrate(database: Database): void {
   })();
 }
 
-/** Makes a copied backup a database that was closed cleanly. */
+/** Makes a copied backup a database. */
 export function readyForUse(path: string): void {
   const database = connect(path);
-  database.run("UPDATE server SET clean = 1");
-  migrate(database);
+  database.run(`PRAGMA application_id = ${APPLICATION_ID}`);
+  database.run(`UPDATE server SET clean = ${COPIED}`);
   database.close(true);
 }
 
 /** The one value that a pragma or a query of one row and column answers. */
 export function readValue(database: Database, sql: string): bigint | string | null {
-  return Object.values(database.query<Record<string, bigint | string | null>, []>(sql).get()!)[0]!;
+  const row = database.query<Record<string, bigint | string | null>, []>(sql).get();
+  if (row === null) throw new RangeError(`nothing answers ${sql}`);
+  return Object.values(row)[0]!;
 }
 
 /** Why the database could not be opened, in words for the operator. */
 export function refusalOf(error: unknown, folder: string, path: string): unknown {
   if (error instanceof StorageUnavailable) return new CannotStart(`${path}: ${error.message}`);
+  // Values of other kinds than the tables allow.
+  if (error instanceof TypeError || error instanceof RangeError) {
+    return new CannotStart(`${path} is damaged: ${error.message}; restore a backup`);
+  }
   const code = codeOf(error);
   // What is neither SQLite's nor the system's says itself what it is about.
   const isOfTheSystem = typeof (error as NodeJS.ErrnoException).errno === "number";

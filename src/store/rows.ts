@@ -4,7 +4,7 @@
  */
 
 import type { Database, SQLQueryBindings, Statement } from "bun:sqlite";
-import { typeOf } from "../dispenser/definition.ts";
+import { type Definition, isPossible, typeOf } from "../dispenser/definition.ts";
 import { toBytes, toText } from "../dispenser/name.ts";
 import type { Reservation } from "../dispenser/reservation.ts";
 import { type StrategyName, strategies } from "../dispenser/strategy.ts";
@@ -23,6 +23,8 @@ interface LoadedRow {
   readonly last: bigint | null;
   readonly generated: bigint | null;
   readonly wasted: bigint | null;
+  readonly position_last: bigint | null;
+  readonly checkpoint_last: bigint | null;
   readonly segment_last: bigint | null;
 }
 
@@ -48,23 +50,35 @@ export class Rows {
     for (const statement of Object.values(this.statements)) statement.finalize();
   }
 
-  /** Every dispenser in the order of ids. Throws CannotStart where rows contradict. */
-  *load(): Iterable<StoredDispenser> {
-    for (const row of this.statements.load.iterate()) yield this.stored(row as LoadedRow);
+  /**
+   * Every dispenser in the order of ids. After a clean close (`isExact`) nothing lies reserved
+   * ahead. Throws CannotStart where rows contradict each other.
+   */
+  *load(isExact: boolean): Iterable<StoredDispenser> {
+    let kept = 0;
+    for (const each of this.statements.load.iterate()) {
+      const row = each as LoadedRow;
+      for (const last of [row.position_last, row.checkpoint_last, row.segment_last])
+        if (last !== null) kept++;
+      const stored = this.stored(row);
+      if (!isSound(row, stored, isExact)) throw this.damaged(`rows of '${row.name}'`);
+      yield stored;
+    }
+    const { count } = this.statements.countKept.get() as { count: bigint };
+    if (count !== BigInt(kept)) throw this.damaged("rows of no dispenser and those of some");
+  }
+
+  private damaged(what: string): CannotStart {
+    return new CannotStart(
+      `${this.path} is damaged: ${what} contradict each other; restore a backup`,
+    );
   }
 
   private stored(row: LoadedRow): StoredDispenser {
     const { name, last, segment_last: segmentLast } = row;
     const type = typeOf(String(row.type));
-    const generated = row.generated ?? 0n;
-    const wasted = row.wasted ?? 0n;
-    const isConsistent =
-      generated >= 0n &&
-      wasted >= 0n &&
-      (last === null || !type?.isLine || last + 1n >= generated + wasted) &&
-      (last === null || segmentLast === null || last <= segmentLast);
-    if (type === undefined || !Object.hasOwn(strategies, row.auto_disk) || !isConsistent) {
-      throw new CannotStart(`${this.path} is damaged: rows of '${name}' contradict each other`);
+    if (type === undefined || !Object.hasOwn(strategies, row.auto_disk)) {
+      throw this.damaged(`the definition of '${name}' and what there is`);
     }
     return {
       id: Number(row.id),
@@ -76,7 +90,10 @@ export class Rows {
         step: row.step,
         strategy: row.auto_disk as StrategyName,
       },
-      account: last === null ? undefined : { reserved: last + 1n, generated, wasted },
+      account:
+        last === null
+          ? undefined
+          : { reserved: last + 1n, generated: row.generated!, wasted: row.wasted! },
       segmentEnd: segmentLast === null ? undefined : segmentLast + 1n,
     };
   }
@@ -127,6 +144,35 @@ export class Rows {
   }
 }
 
+/** Whether a dispenser can be as its rows say; damage mostly leaves one that cannot. */
+function isSound(row: LoadedRow, stored: StoredDispenser, isExact: boolean): boolean {
+  const { definition, account } = stored;
+  const { type } = definition;
+  if (!isPossible(definition) || !isInItsTables(row, definition)) return false;
+  if (account === undefined) return true;
+  const { reserved, generated, wasted } = account;
+  if (generated < 0n || wasted < 0n) return false;
+  if (!type.isLine) return true;
+  const known = generated + wasted;
+  if (reserved > type.positions(definition)) return false;
+  return isExact ? reserved === known : reserved >= known;
+}
+
+/** Whether what is kept of a dispenser is in the tables of its strategy, and only there. */
+function isInItsTables(row: LoadedRow, { type, strategy }: Definition): boolean {
+  const { position_last: position, checkpoint_last: checkpoint, segment_last: segment } = row;
+  switch (type.isLine ? strategies[strategy].keeps : "position") {
+    case "definition":
+    case "position":
+      return checkpoint === null && segment === null;
+    case "segments":
+      return position === null && checkpoint === null;
+    case "checkpoint":
+      if (position !== null) return false;
+      return segment === null || (checkpoint !== null && checkpoint <= segment);
+  }
+}
+
 type Statements = ReturnType<typeof prepare>;
 
 function prepare(database: Database) {
@@ -140,7 +186,7 @@ function prepare(database: Database) {
     begin: statement("BEGIN IMMEDIATE"),
     commit: statement("COMMIT"),
     load: statement(
-      `SELECT d.*, s.last AS segment_last,
+      `SELECT d.*, p.last AS position_last, c.last AS checkpoint_last, s.last AS segment_last,
          coalesce(c.last, p.last, s.last) AS last,
          coalesce(c.generated, p.generated, s.generated) AS generated,
          coalesce(c.wasted, p.wasted, s.wasted) AS wasted
@@ -150,6 +196,10 @@ function prepare(database: Database) {
        LEFT JOIN (SELECT dispenser, max(last) AS last, generated, wasted
                   FROM segments GROUP BY dispenser) s ON s.dispenser = d.id
        ORDER BY d.id`,
+    ),
+    countKept: statement(
+      `SELECT (SELECT count(*) FROM positions) + (SELECT count(*) FROM checkpoints)
+         + (SELECT count(DISTINCT dispenser) FROM segments) AS count`,
     ),
     define: statement(
       `INSERT INTO definitions VALUES (?, ?, ?, ?, ?, ?, ?)

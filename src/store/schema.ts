@@ -14,9 +14,16 @@ export const BACKUP_ID = 0x4e756d42;
 /** Where in the file it says so (https://sqlite.org/fileformat2.html#application_id). */
 export const ID_OFFSET = 68;
 
+/** What server.clean says: a server uses the database, or crashed in it. */
+export const IN_USE = 0;
+/** The last life ended with a clean close: all positions are exact. */
+export const CLOSED = 1;
+/** It was copied while a server used it, all of the log moved: as after a crash, without a log. */
+export const COPIED = 2;
+
 export const migrations: readonly string[] = [
   `
-  -- One row: whether the last life of the server ended with a clean close.
+  -- One row: how the last life of the server ended (IN_USE, CLOSED, COPIED above).
   CREATE TABLE server (
     id INTEGER PRIMARY KEY CHECK (id = 1),
     clean INTEGER NOT NULL

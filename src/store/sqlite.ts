@@ -21,7 +21,7 @@ import {
 } from "./file.ts";
 import type { FolderOptions } from "./folder.ts";
 import { Rows } from "./rows.ts";
-import { APPLICATION_ID, BACKUP_ID, migrations } from "./schema.ts";
+import { APPLICATION_ID, CLOSED, IN_USE, migrations } from "./schema.ts";
 import {
   type Change,
   StorageBroken,
@@ -33,8 +33,11 @@ import {
 /** After about so many rows and commits the WAL is moved into the main file (16 to 32 MiB). */
 const WAL_WRITES_MAX = 4000;
 
+/** While a backup reads the main file the log may grow to about so much more; then that ends. */
+const WAL_WRITES_COPYING_MAX = 16 * WAL_WRITES_MAX;
+
 /**
- * A larger database is not checked page by page at start, which takes about 3 ms a MiB and more
+ * A larger database is not checked page by page at start, which takes about 8 ms a MiB and more
  * on a cold disk. Loading it reads all its rows all the same.
  */
 const CHECKED_BYTES_MAX = 512 * 1024 * 1024;
@@ -61,6 +64,11 @@ export function failureOf(error: unknown, path: string): unknown {
   return code === undefined ? error : new StorageBroken(`${path}: ${reasonOf(error)}`);
 }
 
+interface Copying {
+  /** Why it cannot go on. */
+  endedBy: string | undefined;
+}
+
 export class SqliteStore implements Store {
   readonly crashed: boolean;
   private readonly file: DatabaseFile;
@@ -69,23 +77,17 @@ export class SqliteStore implements Store {
   private staged: Change[] = [];
   /** Rows and commits written since the WAL was last moved into the main file. */
   private walWrites = 0;
-  /** Whether a backup reads the main file, which then must not change. */
-  private isCopying = false;
-  private isClosed = false;
+  /** The backup that reads the main file, which must not change before that is ended. */
+  private copying: Copying | undefined;
 
   constructor(file: DatabaseFile) {
     this.file = file;
     this.database = file.database;
     this.checkIdentity();
-    this.crashed = readValue(this.database, "SELECT clean FROM server") === 0n;
-    file.secure(this.crashed);
+    const mark = readValue(this.database, "SELECT clean FROM server");
+    this.crashed = mark !== BigInt(CLOSED);
+    file.secure(mark === BigInt(IN_USE));
     this.checkPages();
-    // The log begins anew: nothing is ever written behind an end that a crash tore (wal.ts).
-    this.moveWal();
-    migrate(this.database);
-    this.database.run("UPDATE server SET clean = 0");
-    this.moveWal();
-    file.settle();
     this.rows = new Rows(this.database, file.path);
   }
 
@@ -98,14 +100,7 @@ export class SqliteStore implements Store {
   private checkIdentity(): void {
     const { path } = this.file;
     const version = Number(readValue(this.database, "PRAGMA user_version"));
-    const id = Number(readValue(this.database, "PRAGMA application_id"));
-    if (id === BACKUP_ID) {
-      throw new CannotStart(
-        `${path} is a backup, and repeats numbers handed out since it was made: ` +
-          "number-dispenser restore moves its lines ahead of them",
-      );
-    }
-    if (id !== APPLICATION_ID) {
+    if (Number(readValue(this.database, "PRAGMA application_id")) !== APPLICATION_ID) {
       throw new CannotStart(`${path} is damaged, or not a Number Dispenser database`);
     }
     if (version > migrations.length) {
@@ -119,18 +114,30 @@ export class SqliteStore implements Store {
   private checkPages(): void {
     const pages = Number(readValue(this.database, "PRAGMA page_count"));
     if (pages * Number(readValue(this.database, "PRAGMA page_size")) > CHECKED_BYTES_MAX) return;
-    const found = readValue(this.database, "PRAGMA quick_check(1)");
+    const found = readValue(this.database, "PRAGMA integrity_check(1)");
     if (found !== "ok") {
       throw new CannotStart(`${this.file.path} is damaged: ${found}; restore a backup`);
     }
   }
 
   *load(): Iterable<StoredDispenser> {
+    const { path } = this.file;
     try {
-      yield* this.rows.load();
+      yield* this.rows.load(!this.crashed);
+      this.enter();
     } catch (error) {
-      throw refusalOf(error, this.file.path, this.file.path);
+      throw refusalOf(error, path, path);
     }
+  }
+
+  /** All was read and found well: only now is anything written. */
+  private enter(): void {
+    // The log begins anew: nothing is ever written behind an end that a crash tore (wal.ts).
+    this.moveWal();
+    migrate(this.database);
+    this.database.run(`UPDATE server SET clean = ${IN_USE}`);
+    this.moveWal();
+    this.file.settle();
   }
 
   stage(change: Change): void {
@@ -149,35 +156,43 @@ export class SqliteStore implements Store {
   }
 
   maintain(): void {
-    if (this.walWrites < WAL_WRITES_MAX || this.isCopying) return;
+    if (this.walWrites < (this.copying === undefined ? WAL_WRITES_MAX : WAL_WRITES_COPYING_MAX))
+      return;
     // Counted anew even where it fails: the next try comes after as many writes again.
     this.walWrites = 0;
+    this.endCopy("the write-ahead log grew too long meanwhile: try when less is written");
     this.guard(() => this.moveWal());
   }
 
   async backUp(path: string): Promise<void> {
     const { reader } = this.file;
     if (reader === undefined) throw new StorageUnavailable("this store has no file to copy");
-    if (this.isCopying) throw new StorageUnavailable("a backup is under way");
+    if (this.copying !== undefined) throw new StorageUnavailable("a backup is under way");
     this.walWrites = 0;
     this.guard(() => this.moveWal());
-    this.isCopying = true;
+    const copying: Copying = { endedBy: undefined };
+    this.copying = copying;
     try {
       await copyDatabase(reader, path, () => {
-        if (this.isClosed) throw new StorageUnavailable("the server is being stopped");
+        if (copying.endedBy !== undefined) throw new StorageUnavailable(copying.endedBy);
       });
     } finally {
-      this.isCopying = false;
+      this.copying = undefined;
     }
   }
 
+  /** The main file is about to change: what was read of it so far is of no use. */
+  private endCopy(reason: string): void {
+    if (this.copying !== undefined) this.copying.endedBy ??= reason;
+  }
+
   close(): void {
-    this.isClosed = true;
+    this.endCopy("the server is being stopped");
     this.commit();
     this.guard(() => this.moveWal());
     // The mark goes last: whoever reads it in the main file finds all the rest there, too.
     this.guard(() => {
-      this.database.run("UPDATE server SET clean = 1");
+      this.database.run(`UPDATE server SET clean = ${CLOSED}`);
       this.moveWal("TRUNCATE");
     });
     this.rows.finalize();

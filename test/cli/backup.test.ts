@@ -78,7 +78,7 @@ describe("BACKUP", () => {
     const file = join(folder, "present");
     writeFileSync(file, "mine");
     const cases: [string, string][] = [
-      ["backup.db", "ERR BACKUP needs an absolute path, not 'backup.db'"],
+      ["backup.db", "ERR BACKUP needs an absolute path in UTF-8, not 'backup.db'"],
       [file, `ERR cannot back up to '${file}': file already exists (EEXIST)`],
       [
         `${folder}/none/x`,
@@ -171,7 +171,7 @@ describe("a backup", () => {
     expect(await refused({ confirm: "" })).toStartWith("UsageError: restore needs -margin N: ");
     expect(await refused({ margin: "1" })).toMatch(/needs -confirm: .* ADVANCE name number/);
     expect(await refused({ margin: "1e3", confirm: "" })).toBe(
-      "UsageError: -margin: '1e3' must be a whole number of at most 19 digits",
+      "UsageError: -margin: '1e3' must be a whole number from 0 to 9223372036854775807",
     );
     expect(existsSync(dataDir)).toBe(false);
     restore(file, margin(0), into(dataDir));

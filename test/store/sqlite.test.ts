@@ -2,6 +2,7 @@ import { Database } from "bun:sqlite";
 import { describe, expect, test } from "bun:test";
 import {
   existsSync,
+  mkdirSync,
   readdirSync,
   readFileSync,
   rmSync,
@@ -19,6 +20,13 @@ import { definitionOf, describeStore, reservation, type StoreUnderTest } from ".
 const options = { create: true, allowNetworkFileSystem: false };
 const FILE = "number-dispenser.db";
 
+/** Opens the store as the engine does: it is in use when all is loaded. */
+function open(folder: string, some = options): SqliteStore {
+  const store = openSqliteStore(folder, some);
+  for (const _ of store.load());
+  return store;
+}
+
 /** Each life is in a folder of its own, which is what the one before it left. */
 function under(folder: string): StoreUnderTest {
   return {
@@ -34,7 +42,7 @@ const line = definitionOf({ type: "3" });
 /** A folder as a crash left it, with one line at position 5. */
 function crashedFolder(): string {
   const folder = temporaryFolder();
-  const store = openSqliteStore(folder, options);
+  const store = open(folder, options);
   store.stage({ kind: "define", id: 1, name: "x", definition: line });
   store.stage(reservation(1, { account: { reserved: 5n, generated: 5n, wasted: 0n } }));
   store.commit();
@@ -44,14 +52,14 @@ function crashedFolder(): string {
 /** A folder as a clean close left it. */
 function closedFolder(): string {
   const folder = temporaryFolder();
-  const store = openSqliteStore(folder, options);
+  const store = open(folder, options);
   store.close();
   return folder;
 }
 
 const refusalOf = (folder: string, some = options) => {
   try {
-    openSqliteStore(folder, some);
+    open(folder, some);
     return "opened";
   } catch (error) {
     return (error as Error).message;
@@ -61,7 +69,7 @@ const refusalOf = (folder: string, some = options) => {
 describe("the database file", () => {
   test("is durable by its settings: WAL, synchronous=FULL, no checkpoints by itself", () => {
     const folder = temporaryFolder();
-    const store = openSqliteStore(folder, options);
+    const store = open(folder, options);
     const { database } = store as unknown as { database: Database };
     const settings = ["journal_mode", "synchronous", "wal_autocheckpoint", "locking_mode"].map(
       (name) => Object.values(database.query(`PRAGMA ${name}`).get() as object)[0],
@@ -76,7 +84,7 @@ describe("the database file", () => {
 
   test("is moved out of the WAL now and then, so that the WAL stays small", () => {
     const folder = temporaryFolder();
-    const store = openSqliteStore(folder, options);
+    const store = open(folder, options);
     store.stage({ kind: "define", id: 1, name: "x", definition: line });
     const bytesAfter = (commits: bigint) => {
       for (let count = 0n; count < commits; count++) {
@@ -95,7 +103,7 @@ describe("the database file", () => {
   test("that a crash left unfinished while it was made is cleared away", () => {
     const folder = temporaryFolder();
     writeFileSync(join(folder, `${FILE}.unfinished-1`), "half");
-    openSqliteStore(folder, options).close();
+    open(folder, options).close();
     expect(readdirSync(folder)).toEqual([FILE]);
   });
 });
@@ -178,7 +186,7 @@ describe("the start is refused, and nothing is overwritten", () => {
 
   test("when the WAL is damaged before commits that the crash did not tear", () => {
     const folder = temporaryFolder();
-    const store = openSqliteStore(folder, options);
+    const store = open(folder, options);
     store.stage({ kind: "define", id: 1, name: "x", definition: line });
     for (let count = 1n; count < 9n; count++) {
       store.stage(reservation(1, { account: { reserved: count, generated: count, wasted: 0n } }));
@@ -209,20 +217,71 @@ describe("the start is refused, and nothing is overwritten", () => {
 
   test("when rows contradict each other", () => {
     const folder = temporaryFolder();
-    const store = openSqliteStore(folder, options);
+    const store = open(folder, options);
     store.stage({ kind: "define", id: 1, name: "x", definition: line });
     store.stage(reservation(1, { account: { reserved: 5n, generated: 9n, wasted: 0n } }));
     store.close();
-    const again = openSqliteStore(folder, options);
-    expect(() => [...again.load()]).toThrow(/is damaged: rows of 'x' contradict each other/);
+    refuses(folder, /is damaged: rows of 'x' contradict each other; restore a backup/);
+  });
+
+  const pre = (auto_disk: string) => definitionOf({ type: "3", auto_disk });
+  const exact = { account: { reserved: 5n, generated: 5n, wasted: 0n } };
+  const damages: [string, (database: Database) => void][] = [
+    ["a position that is not that of the counts", (of) => of.run("UPDATE positions SET last = 9")],
+    ["a step of 0", (of) => of.run("UPDATE definitions SET step = 0 WHERE id = 1")],
+    ["a length where there is none", (of) => of.run("UPDATE definitions SET length = 3")],
+    ["an unknown strategy", (of) => of.run("UPDATE definitions SET auto_disk = 'x'")],
+    ["an unknown type", (of) => of.run("UPDATE definitions SET type = 4")],
+    [
+      "a row of a dispenser that is not there",
+      (of) => of.run("UPDATE positions SET dispenser = 7"),
+    ],
+    [
+      "a row in the table of another strategy",
+      (of) => of.run("UPDATE positions SET dispenser = 2"),
+    ],
+    ["a checkpoint past its segment", (of) => of.run("UPDATE segments SET last = 3")],
+    ["no row that says how it was left", (of) => of.run("DELETE FROM server")],
+  ];
+  test.each(damages)("when damage shows as %s", (_, damage) => {
+    const folder = temporaryFolder();
+    const store = open(folder);
+    store.stage({ kind: "define", id: 1, name: "x", definition: line });
+    store.stage(reservation(1, exact));
+    store.stage({ kind: "define", id: 2, name: "y", definition: pre("pre_close") });
+    const segment = { first: 0n, last: 4n };
+    store.stage(reservation(2, { ...exact, keeps: "checkpoint", segment }));
+    store.close();
+    open(folder).close();
+    const database = new Database(join(folder, FILE));
+    damage(database);
+    database.close();
+    refuses(folder, /is damaged: /);
+  });
+
+  test("on a file whose header says that it has no WAL", () => {
+    const folder = closedFolder();
+    const path = join(folder, FILE);
+    const bytes = readFileSync(path);
+    bytes[18] = 1;
+    bytes[19] = 1;
+    writeFileSync(path, bytes);
+    refuses(folder, /is damaged: it is not in WAL mode/);
+  });
+
+  test("beside a restore that did not end", () => {
+    const folder = temporaryFolder();
+    mkdirSync(join(folder, `${FILE}.restoring-1`));
+    expect(refusalOf(folder)).toMatch(/restoring-1 is of a restore that did not end/);
+    expect(readdirSync(folder)).toEqual([`${FILE}.restoring-1`]);
   });
 
   test("when another connection has the folder", () => {
     const folder = temporaryFolder();
-    const store = openSqliteStore(folder, options);
+    const store = open(folder, options);
     expect(refusalOf(folder)).toBe(`data folder ${folder} is in use by process ${process.pid}`);
     store.close();
-    openSqliteStore(folder, options).close();
+    open(folder, options).close();
   });
 
   test("when the folder is a file", () => {
@@ -238,7 +297,7 @@ describe("the start is refused, and nothing is overwritten", () => {
 });
 
 test("after a crash the next life finds what was committed", () => {
-  const store = openSqliteStore(crashedFolder(), options);
+  const store = open(crashedFolder(), options);
   expect(store.crashed).toBe(true);
   expect([...store.load()].map(({ name, account }) => [name, account?.reserved])).toEqual([
     ["x", 5n],
@@ -256,7 +315,7 @@ describe("a full disk", () => {
   const into = Buffer.alloc(20);
 
   test("refuses what needs space, changes nothing, and is over when there is space", () => {
-    const store = openSqliteStore(temporaryFolder(), options);
+    const store = open(temporaryFolder(), options);
     const engine = new Engine(store, { now: () => 0, savesCounts: true, onStaged: () => {} });
     const long = "x".repeat(200);
     for (const name of ["old", "gone"]) define(engine, name);
@@ -313,7 +372,7 @@ describe("a failure of SQLite", () => {
 
 test("the mark of the clean close comes after everything else is in the main file", () => {
   const folder = temporaryFolder();
-  const store = openSqliteStore(folder, options);
+  const store = open(folder, options);
   store.stage({ kind: "define", id: 1, name: "x", definition: line });
   const { database } = store as unknown as { database: Database };
   const run = database.run.bind(database);
@@ -336,7 +395,7 @@ test("the mark of the clean close comes after everything else is in the main fil
 });
 
 test("a definition that cannot be written changes nothing", () => {
-  const store = openSqliteStore(temporaryFolder(), options);
+  const store = open(temporaryFolder(), options);
   store.stage({ kind: "define", id: 1, name: "x", definition: line });
   store.stage({ kind: "define", id: 2, name: "x", definition: line });
   expect(() => store.commit()).toThrow(/UNIQUE/);

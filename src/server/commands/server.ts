@@ -1,7 +1,7 @@
 /** The commands about the server as a whole: INFO, TIME, BACKUP and SHUTDOWN. */
 
 import { isAbsolute } from "node:path";
-import { toText } from "../../dispenser/name.ts";
+import { toBytes, toText } from "../../dispenser/name.ts";
 import { notFound } from "../../engine.ts";
 import { quoted, reasonOf } from "../../refusal.ts";
 import { StorageUnavailable } from "../../store/store.ts";
@@ -97,8 +97,8 @@ function backUp({ engine, session, replies, args }: Call): void {
     return replies.error("NOPERM BACKUP is only for clients on the loopback interface");
   }
   const path = toText(args[0]!);
-  if (!isAbsolute(path) || path.includes("\0")) {
-    return replies.error(`ERR BACKUP needs an absolute path, not ${quoted(args[0]!)}`);
+  if (!isAbsolute(path) || path.includes("\0") || toBytes(path) !== args[0]) {
+    return replies.error(`ERR BACKUP needs an absolute path in UTF-8, not ${quoted(args[0]!)}`);
   }
   const copy = async () => {
     // What was staged before this command is committed at the end of its turn.
