@@ -76,13 +76,13 @@ for (let round = 0; round < rounds; round++) {
     rmSync(file, { force: true });
     const began = performance.now();
     let tookMs = 0;
-    const backup = administrator.command("BACKUP", file).then((reply) => {
+    const backUp = async () => {
+      const reply = await administrator.command("BACKUP", file);
       if (reply !== "OK") throw new Error(String(reply));
       tookMs = performance.now() - began;
-    });
-    const sorted = await latencies(isBackup ? backup : Promise.resolve());
-    await backup;
-    const mebibytes = (statSync(file).size / 2 ** 20).toFixed(1);
+    };
+    const sorted = await latencies(isBackup ? backUp() : Promise.resolve());
+    const mebibytes = ((statSync(file, { throwIfNoEntry: false })?.size ?? 0) / 2 ** 20).toFixed(1);
     const what = isBackup ? `BACKUP of ${mebibytes} MiB in ${tookMs.toFixed(0)} ms` : "no backup";
     console.log(`${what.padEnd(58)} ${at(sorted, 0.5)} ${at(sorted, 0.99)} ${at(sorted, 1)}`);
   }

@@ -20,6 +20,7 @@ const commands = {
   restore: { operands: ["FILE"], flags: ["config", "data", "margin"], switches: ["confirm"] },
 } satisfies Record<string, CommandLine>;
 
+/** What may stand first on the command line. */
 export type CommandName = keyof typeof commands;
 
 /** What the command line asks for. */

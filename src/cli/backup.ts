@@ -21,7 +21,9 @@ export async function backUp(file: string, addr: Address): Promise<string> {
   try {
     await client.connect();
   } catch (error) {
-    throw new CannotStart(`no server answers on ${shown}: ${reasonOf(error)}`);
+    throw new CannotStart(
+      `no server on ${shown} takes a connection from this machine: ${reasonOf(error)}`,
+    );
   }
   try {
     await client.send("BACKUP", [path]);

@@ -12,10 +12,18 @@ import { NUMBER_MAX } from "../dispenser/line.ts";
 import { Engine } from "../engine.ts";
 import { CannotStart, reasonOf } from "../refusal.ts";
 import { checkBackup } from "../store/backup.ts";
-import { DATABASE_FILE, publish, RESTORING, readyForUse } from "../store/file.ts";
+import {
+  DATABASE_FILE,
+  isTaken,
+  publish,
+  RESTORING,
+  readyForUse,
+  syncFile,
+} from "../store/file.ts";
 import { type FolderOptions, prepareFolder, removeLeftovers, syncFolder } from "../store/folder.ts";
 import { openSqliteStore } from "../store/sqlite.ts";
 
+/** Where to, and what is allowed there. */
 export interface RestoreOptions extends FolderOptions {
   readonly dataDir: string;
 }
@@ -53,16 +61,18 @@ export function restore(
     copyFileSync(file, unfinished);
     chmodSync(unfinished, statSync(work).mode & 0o666);
     readyForUse(unfinished);
-    const lines = moveAhead(work, margin, options);
-    if (!publish(unfinished, path)) throw exists(path);
+    const dispensers = moveAhead(work, margin, options);
+    syncFile(unfinished);
+    publish(unfinished, path);
     removeLeftovers(dataDir, DATABASE_FILE + RESTORING);
     syncFolder(dataDir);
     return (
-      `restored ${lines} into ${path}, each line moved ahead by ${margin} numbers; where you know the ` +
+      `restored ${dispensers} dispensers into ${path}, each line moved ahead by ${margin} numbers; where you know the ` +
       "highest number used of a line, ADVANCE name number goes past it"
     );
   } catch (error) {
     if (error instanceof CannotStart) throw error;
+    if (isTaken(error)) throw exists(path);
     throw new CannotStart(`cannot restore ${file} to ${path}: ${reasonOf(error)}`);
   } finally {
     rmSync(work, { recursive: true, force: true });
@@ -87,8 +97,11 @@ function exists(path: string): CannotStart {
   );
 }
 
-/** Opens the database as a server would, moves its lines ahead and closes it cleanly. */
-function moveAhead(folder: string, margin: bigint, options: FolderOptions): string {
+/**
+ * Opens the database as a server would, moves its lines ahead and closes it cleanly. Answers how
+ * many dispensers there are.
+ */
+function moveAhead(folder: string, margin: bigint, options: FolderOptions): number {
   const store = openSqliteStore(folder, options);
   const engine = new Engine(store, { now: () => 0, savesCounts: false, onStaged: () => {} });
   let count = 0;
@@ -98,7 +111,7 @@ function moveAhead(folder: string, margin: bigint, options: FolderOptions): stri
   }
   commit(engine);
   engine.close();
-  return `${count} dispensers`;
+  return count;
 }
 
 function commit(engine: Engine): void {

@@ -14,7 +14,7 @@ export interface Session {
   /** "host:port" of the client. */
   readonly address: string;
   readonly connectedAtMs: number;
-  /** Whether it may stop the server: it is on the loopback interface. */
+  /** Whether it may stop the server and back it up: it is on the loopback interface. */
   readonly isAdministrator: boolean;
   readonly replies: Replies;
   /** What the client calls itself and its library; empty until it says so. */

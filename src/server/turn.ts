@@ -8,12 +8,14 @@ import type { Log } from "../log.ts";
 import type { Counters } from "./command.ts";
 import type { Connection } from "./connection.ts";
 
+/** What the end of a turn works on. */
 export interface TurnOptions {
   readonly engine: Engine;
   readonly log: Log;
   readonly counters: Counters;
 }
 
+/** The connections that hold replies, and what became of the last commit. */
 export class Turn {
   /** Why the last commit failed; undefined while storage works. */
   storageTrouble: string | undefined;

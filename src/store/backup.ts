@@ -13,58 +13,72 @@ import {
   fsync,
   openSync,
   readSync,
+  renameSync,
   rmSync,
-  writeSync,
+  write,
 } from "node:fs";
 import { dirname } from "node:path";
 import { pathToFileURL } from "node:url";
 import { promisify } from "node:util";
 import { CannotStart, reasonOf } from "../refusal.ts";
 import { publish, readValue, UNFINISHED } from "./file.ts";
-import { syncFolder } from "./folder.ts";
 import { BACKUP_ID, ID_OFFSET, migrations } from "./schema.ts";
 
-/** So much is copied between two turns of the event loop, in less than a millisecond. */
+/** So much is copied between two turns of the event loop. */
 const PIECE_BYTES = 1024 * 1024;
 
+const writeAt = promisify(write);
+const sync = promisify(fsync);
+
 /**
- * Writes what `reader` reads to `path`, durably, or not at all. `check` is called between pieces,
- * and throws to end the copy. Throws what the file system throws, EEXIST where `path` exists.
+ * Writes what `reader` reads to `path`, durably, or not at all. Only the reading is done in turns of
+ * the event loop: what is written may be on a slower disk. `check` is called before each piece, and
+ * throws to end the copy. Throws what the file system throws, EEXIST where `path` exists.
  */
 export async function copyDatabase(reader: number, path: string, check: () => void): Promise<void> {
-  if (existsSync(path)) throw alreadyExists();
+  // Not only at the end, when all is copied.
+  if (existsSync(path)) throw Object.assign(new Error("file already exists"), { code: "EEXIST" });
   const unfinished = `${path}${UNFINISHED}-${process.pid}`;
-  const target = openSync(unfinished, "w");
   try {
+    const target = openSync(unfinished, "w");
     try {
       await copyPieces(reader, target, check);
-      await promisify(fsync)(target);
+      await sync(target);
     } finally {
       closeSync(target);
     }
     check();
-    if (!publish(unfinished, path)) throw alreadyExists();
+    publishAnywhere(unfinished, path);
   } finally {
     rmSync(unfinished, { force: true });
   }
-  syncFolder(dirname(path));
+  const folder = openSync(dirname(path), "r");
+  await sync(folder).finally(() => closeSync(folder));
 }
 
-function alreadyExists(): Error {
-  return Object.assign(new Error("file already exists"), { code: "EEXIST" });
+/** As publish(), also on file systems without hard links. */
+function publishAnywhere(finished: string, path: string): void {
+  try {
+    publish(finished, path);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code !== "EPERM" && code !== "ENOTSUP" && code !== "EOPNOTSUPP") throw error;
+    renameSync(finished, path);
+  }
 }
 
 async function copyPieces(reader: number, target: number, check: () => void): Promise<void> {
   const piece = Buffer.alloc(PIECE_BYTES);
   const { size } = fstatSync(reader);
   for (let at = 0; at < size; ) {
+    check();
     const count = readSync(reader, piece, 0, Math.min(PIECE_BYTES, size - at), at);
     if (at === 0) piece.writeUInt32BE(BACKUP_ID, ID_OFFSET);
-    for (let written = 0; written < count; )
-      written += writeSync(target, piece, written, count - written, at + written);
+    for (let written = 0; written < count; ) {
+      const left = count - written;
+      written += (await writeAt(target, piece, written, left, at + written)).bytesWritten;
+    }
     at += count;
-    await new Promise((resolve) => void setImmediate(resolve));
-    check();
   }
 }
 

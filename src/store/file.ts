@@ -30,10 +30,11 @@ import {
   syncFolder,
   unmarkOwner,
 } from "./folder.ts";
-import { APPLICATION_ID, BACKUP_ID, COPIED, ID_OFFSET, migrations } from "./schema.ts";
+import { APPLICATION_ID, BACKUP_ID, COPIED, ID_OFFSET, mark, migrations } from "./schema.ts";
 import { StorageUnavailable } from "./store.ts";
 import { secureWal } from "./wal.ts";
 
+/** The database's name in the data folder. */
 export const DATABASE_FILE = "number-dispenser.db";
 /** Of the names of files that are not finished, and that the next start removes after a crash. */
 export const UNFINISHED = ".unfinished";
@@ -48,8 +49,8 @@ export interface DatabaseFile {
   readonly database: Database;
   /** Whether there was no database before. */
   readonly isNew: boolean;
-  /** A descriptor for reading the main file; undefined where there is none. */
-  readonly reader: number | undefined;
+  /** A descriptor for reading the main file. */
+  readonly reader: number;
   /**
    * The lock is taken. Makes the log durable as it reads, and checks the one that a crash left of a
    * database in use. Throws CannotStart.
@@ -148,29 +149,39 @@ function createDatabase(folder: string, path: string, options: FolderOptions): v
     database.run("PRAGMA journal_mode = WAL");
     migrate(database);
     database.close(true);
+    syncFile(unfinished);
     publish(unfinished, path);
     rmSync(unfinished);
     syncFolder(folder);
   } catch (error) {
+    // Another server was quicker: the lock decides whose it is.
+    if (isTaken(error)) return;
     throw new CannotStart(`cannot create ${path}: ${reasonOf(error)}`);
   }
 }
 
-/** Gives a finished file its final name, unless that is taken. Answers whether it did. */
-export function publish(finished: string, path: string): boolean {
-  const descriptor = openSync(finished, "r");
-  fsyncSync(descriptor);
-  closeSync(descriptor);
+/** Gives a finished file, which is synced, its final name. Throws EEXIST where that is taken. */
+export function publish(finished: string, path: string): void {
+  linkSync(finished, path);
+}
+
+/** Makes what was written to a file durable. */
+export function syncFile(path: string): void {
+  const descriptor = openSync(path, "r");
   try {
-    linkSync(finished, path);
-    return true;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
-    return false;
+    fsyncSync(descriptor);
+  } finally {
+    closeSync(descriptor);
   }
 }
 
-export function connect(path: string): Database {
+/** Whether an error of the system says that a file is there already. */
+export function isTaken(error: unknown): boolean {
+  return (error as NodeJS.ErrnoException).code === "EEXIST";
+}
+
+/** A connection with the settings that durability rests on. */
+function connect(path: string): Database {
   const database = new Database(path, { create: true, strict: true, safeIntegers: true });
   for (const setting of [
     "locking_mode = EXCLUSIVE",
@@ -201,7 +212,7 @@ export function migrate(database: Database): void {
 export function readyForUse(path: string): void {
   const database = connect(path);
   database.run(`PRAGMA application_id = ${APPLICATION_ID}`);
-  database.run(`UPDATE server SET clean = ${COPIED}`);
+  database.run(mark(COPIED));
   database.close(true);
 }
 

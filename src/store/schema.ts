@@ -21,6 +21,10 @@ export const CLOSED = 1;
 /** It was copied while a server used it, all of the log moved: as after a crash, without a log. */
 export const COPIED = 2;
 
+/** SQL that writes the mark. */
+export const mark = (how: typeof IN_USE | typeof CLOSED | typeof COPIED): string =>
+  `UPDATE server SET clean = ${how}`;
+
 export const migrations: readonly string[] = [
   `
   -- One row: how the last life of the server ended (IN_USE, CLOSED, COPIED above).

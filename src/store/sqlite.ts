@@ -21,7 +21,7 @@ import {
 } from "./file.ts";
 import type { FolderOptions } from "./folder.ts";
 import { Rows } from "./rows.ts";
-import { APPLICATION_ID, CLOSED, IN_USE, migrations } from "./schema.ts";
+import { APPLICATION_ID, CLOSED, IN_USE, mark, migrations } from "./schema.ts";
 import {
   type Change,
   StorageBroken,
@@ -33,8 +33,8 @@ import {
 /** After about so many rows and commits the WAL is moved into the main file (16 to 32 MiB). */
 const WAL_WRITES_MAX = 4000;
 
-/** While a backup reads the main file the log may grow to about so much more; then that ends. */
-const WAL_WRITES_COPYING_MAX = 16 * WAL_WRITES_MAX;
+/** While a backup reads the main file the log may grow so much longer; then the backup ends. */
+const COPYING_FACTOR = 16;
 
 /**
  * A larger database is not checked page by page at start, which takes about 8 ms a MiB and more
@@ -72,6 +72,7 @@ interface Copying {
 export class SqliteStore implements Store {
   readonly crashed: boolean;
   private readonly file: DatabaseFile;
+  private readonly walWritesMax: number;
   private readonly database: Database;
   private readonly rows: Rows;
   private staged: Change[] = [];
@@ -80,13 +81,15 @@ export class SqliteStore implements Store {
   /** The backup that reads the main file, which must not change before that is ended. */
   private copying: Copying | undefined;
 
-  constructor(file: DatabaseFile) {
+  /** `walWritesMax`: after about so many rows and commits the log is moved into the main file. */
+  constructor(file: DatabaseFile, walWritesMax = WAL_WRITES_MAX) {
     this.file = file;
+    this.walWritesMax = walWritesMax;
     this.database = file.database;
     this.checkIdentity();
-    const mark = readValue(this.database, "SELECT clean FROM server");
-    this.crashed = mark !== BigInt(CLOSED);
-    file.secure(mark === BigInt(IN_USE));
+    const left = Number(readValue(this.database, "SELECT clean FROM server"));
+    this.crashed = left !== CLOSED;
+    file.secure(left === IN_USE);
     this.checkPages();
     this.rows = new Rows(this.database, file.path);
   }
@@ -135,7 +138,7 @@ export class SqliteStore implements Store {
     // The log begins anew: nothing is ever written behind an end that a crash tore (wal.ts).
     this.moveWal();
     migrate(this.database);
-    this.database.run(`UPDATE server SET clean = ${IN_USE}`);
+    this.database.run(mark(IN_USE));
     this.moveWal();
     this.file.settle();
   }
@@ -156,8 +159,8 @@ export class SqliteStore implements Store {
   }
 
   maintain(): void {
-    if (this.walWrites < (this.copying === undefined ? WAL_WRITES_MAX : WAL_WRITES_COPYING_MAX))
-      return;
+    const most = this.walWritesMax * (this.copying === undefined ? 1 : COPYING_FACTOR);
+    if (this.walWrites < most) return;
     // Counted anew even where it fails: the next try comes after as many writes again.
     this.walWrites = 0;
     this.endCopy("the write-ahead log grew too long meanwhile: try when less is written");
@@ -165,15 +168,13 @@ export class SqliteStore implements Store {
   }
 
   async backUp(path: string): Promise<void> {
-    const { reader } = this.file;
-    if (reader === undefined) throw new StorageUnavailable("this store has no file to copy");
     if (this.copying !== undefined) throw new StorageUnavailable("a backup is under way");
     this.walWrites = 0;
     this.guard(() => this.moveWal());
     const copying: Copying = { endedBy: undefined };
     this.copying = copying;
     try {
-      await copyDatabase(reader, path, () => {
+      await copyDatabase(this.file.reader, path, () => {
         if (copying.endedBy !== undefined) throw new StorageUnavailable(copying.endedBy);
       });
     } finally {
@@ -192,7 +193,7 @@ export class SqliteStore implements Store {
     this.guard(() => this.moveWal());
     // The mark goes last: whoever reads it in the main file finds all the rest there, too.
     this.guard(() => {
-      this.database.run(`UPDATE server SET clean = ${CLOSED}`);
+      this.database.run(mark(CLOSED));
       this.moveWal("TRUNCATE");
     });
     this.rows.finalize();

@@ -93,20 +93,33 @@ describe("BACKUP", () => {
     await listener.stop();
   });
 
-  test("of two at a time the second is refused; a stop ends it and leaves nothing", async () => {
-    const { port, listener, store } = startOnDisk();
-    const client = await TestClient.connect(port);
-    await client.command("HSET", "x", "type", "3");
+  test("of two at a time the second is refused; the clean close ends it and leaves nothing", async () => {
+    const store = openSqliteStore(temporaryFolder(), create);
+    const engine = new Engine(store, { now: () => 0, savesCounts: false, onStaged: () => {} });
     const folder = temporaryFolder();
-    const first = messageOf(() => store.backUp(join(folder, "a")));
-    expect(await client.command("BACKUP", join(folder, "b"))).toEqual(
-      new ReplyError(`ERR cannot back up to '${folder}/b': a backup is under way`),
+    const first = messageOf(() => engine.backUp(join(folder, "a")));
+    expect(await messageOf(() => engine.backUp(join(folder, "b")))).toBe(
+      "StorageUnavailable: a backup is under way",
     );
     expect(await first).toBe("no error");
-    const ended = messageOf(() => store.backUp(join(folder, "c")));
-    await listener.stop();
+    const ended = messageOf(() => engine.backUp(join(folder, "c")));
+    engine.close();
     expect(await ended).toBe("StorageUnavailable: the server is being stopped");
     expect(readdirSync(folder)).toEqual(["a"]);
+  });
+
+  test("is ended before the log outgrows the disk", async () => {
+    const store = openSqliteStore(temporaryFolder(), create);
+    const engine = new Engine(store, { now: () => 0, savesCounts: false, onStaged: () => {} });
+    for (let line = 0; line < 70_000; line++)
+      engine.define(`line:${line}`, new Map([["type", "3"]]));
+    const folder = temporaryFolder();
+    const ended = messageOf(() => engine.backUp(join(folder, "a")));
+    expect(engine.commit()).toBeUndefined();
+    expect(engine.maintain()).toBeUndefined();
+    expect(await ended).toMatch(/^StorageUnavailable: the write-ahead log grew too long meanwhile/);
+    expect(readdirSync(folder)).toEqual([]);
+    engine.close();
   });
 
   test("lets a large database be copied while numbers leave and the log grows", async () => {
@@ -216,7 +229,7 @@ test("number-dispenser backup without a server says where it looked", async () =
   const { port, listener } = startOnDisk();
   await listener.stop();
   expect(await messageOf(() => backUp("x.db", at(port)))).toStartWith(
-    `CannotStart: no server answers on 127.0.0.1:${port}: `,
+    `CannotStart: no server on 127.0.0.1:${port} takes a connection from this machine: `,
   );
 });
 

@@ -25,7 +25,7 @@ export class Faults {
   hasStruck = false;
   private fault: Fault | undefined;
   private statements = 0;
-  /** Every commit is refused so often. */
+  /** So many commits are refused; Infinity: all of this life. */
   private lasting = 0;
 
   /** What happens around each statement of the disk. */
@@ -51,7 +51,7 @@ export class Faults {
     return fault.at === "COMMIT" ? sql === "COMMIT" : this.statements >= fault.at;
   }
 
-  /** Nothing goes wrong in what follows. */
+  /** There is space again: nothing goes wrong in what follows. */
   none(): void {
     this.expect(undefined);
     this.lasting = 0;
@@ -59,7 +59,7 @@ export class Faults {
 
   /** Something may go wrong in the transactions that follow. */
   maybe(dice: Dice, kinds: readonly Kind[]): void {
-    if (dice.once(15)) this.lasting = 1 + dice.below(4);
+    if (dice.once(15)) this.lasting = dice.once(6) ? Number.POSITIVE_INFINITY : 1 + dice.below(4);
     const kind = dice.pick(kinds);
     const canBeAfter = kind === "dies" || kind === "sync fails";
     const at = dice.once(3) ? "COMMIT" : dice.below(STATEMENTS);

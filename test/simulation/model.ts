@@ -22,6 +22,9 @@ export class Model {
   witnesses = new Map<string, Witness>();
   private settled = new Map<string, Witness>();
   private undo: (() => void)[] = [];
+  /** Names that the commit under way changes: nothing about them is answered before it is over. */
+  private readonly changed = new Set<string>();
+  private commits = 0;
   private readonly dice: Dice;
   private engine!: Engine;
 
@@ -37,14 +40,20 @@ export class Model {
   /** The commit under way has succeeded, or the crash came after it. */
   committed(): void {
     this.settled = new Map(this.witnesses);
-    this.undo = [];
+    this.over();
   }
 
   /** It failed, or the crash came before it. */
   rolledBack(): void {
     for (const undo of this.undo.reverse()) undo();
     this.witnesses = new Map(this.settled);
+    this.over();
+  }
+
+  private over(): void {
     this.undo = [];
+    this.changed.clear();
+    this.commits++;
   }
 
   dispenserOf(witness: Witness) {
@@ -66,7 +75,19 @@ export class Model {
   }
 
   /** A request of one kind or another. */
-  request(client: SimulatedClient, send: Send): void {
+  request(client: SimulatedClient, sendAny: Send): void {
+    const send: Send = (words, more) => {
+      const { commits } = this;
+      const waits = words.slice(1).some((name) => this.changed.has(name));
+      const answered = (reply: Reply) => {
+        // An MGET is refused for one of its names, which need not be one that changes.
+        const isOfOne = words[0] === "MGET" && reply instanceof ReplyError;
+        if (waits && !isOfOne && this.commits === commits)
+          throw new Broken(`${words.join(" ")}: answered before the commit it depends on`);
+        more.answered?.(reply);
+      };
+      sendAny(words, { ...more, answered });
+    };
     const dice = this.dice.below(100);
     if (dice < 60) this.take(client, send);
     else if (dice < 66) this.takeEach(client, send);
@@ -120,7 +141,8 @@ export class Model {
     };
     // What it took of lines whose reservation stands is wasted.
     const failed = () => {
-      for (const witness of takes) witness.excused++;
+      for (const [index, witness] of takes.entries())
+        if (asked[index]!.of !== "elegant_close") witness.excused++;
     };
     send(["MGET", ...names], { takes, answered, failed });
   }
@@ -135,6 +157,7 @@ export class Model {
     if (type !== "3") fields.length = String(length);
     if (type !== "1") Object.assign(fields, { starting: `${starting}`, step: `${step}` });
     this.witnesses.set(name, new Witness(name, shape, strategy));
+    this.changed.add(name);
     send(["HSET", name, ...Object.entries(fields).flat()], { answered: isNumber });
   }
 
@@ -163,6 +186,7 @@ export class Model {
       isNumber(reply);
       if (strategy !== before) witness.spend(position);
     };
+    if (strategy !== before) this.changed.add(witness.name);
     send(["HSET", witness.name, "auto_disk", strategy], { answered });
     if (strategy === before) return;
     if (this.dispenserOf(witness).current !== current) witness.fail("a switch moved the position");
@@ -176,6 +200,7 @@ export class Model {
   private remove(send: Send): void {
     const name = this.someName();
     const there = this.witnesses.delete(name);
+    if (there) this.changed.add(name);
     send(["DEL", name], {
       answered: (reply) => {
         if (reply !== Number(there)) throw new Broken(`DEL ${name}: ${String(reply)}`);
@@ -195,6 +220,7 @@ export class Model {
     };
     const number = witness.numberAt(before + skip);
     const most = 2n ** 63n - 1n;
+    if (skip > 0n && number <= witness.limit) this.changed.add(witness.name);
     send(["ADVANCE", witness.name, String(number < most ? number : most)], { answered });
     skipped = this.dispenserOf(witness).position - before;
     witness.excused += skipped;

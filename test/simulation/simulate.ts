@@ -7,6 +7,7 @@
 
 import { loadConfig } from "../../src/config.ts";
 import { Engine } from "../../src/engine.ts";
+import { CannotStart } from "../../src/refusal.ts";
 import type { Server, Session } from "../../src/server/command.ts";
 import type { Host } from "../../src/server/connection.ts";
 import { Turn } from "../../src/server/turn.ts";
@@ -22,6 +23,8 @@ import { Broken, type Witness } from "./witness.ts";
 
 const CLIENTS = 3;
 const STEPS = 300;
+/** So that the log is moved in the middle of a life, too. */
+const WAL_WRITES_MAX = 60;
 
 const config = loadConfig(new Map([["config", "/dev/null"]]), {});
 
@@ -49,7 +52,6 @@ class Simulation {
   /** Whether the life before was closed cleanly; undefined where it died in the close. */
   private wasClosed: boolean | undefined = true;
   private clientCount = 0;
-  private store!: SqliteStore;
   private engine!: Engine;
   private turn!: Turn;
   private host!: Host;
@@ -192,10 +194,11 @@ class Simulation {
 
   /** Begins a life, which may end before it began. */
   private begin(): void {
+    this.faults.none();
     if (this.dice.once(10)) this.faults.maybe(this.dice, ["dies", "full", "sync fails"]);
     for (;;) {
       try {
-        this.store = new SqliteStore(this.disk.open());
+        this.open();
         break;
       } catch (error) {
         this.expectFault(error);
@@ -205,15 +208,14 @@ class Simulation {
         this.faults.over();
       }
     }
-    if (this.store.crashed === this.wasClosed)
-      throw new Broken(this.wasClosed ? "took a clean close for a crash" : "saw no crash");
     this.wasClosed = false;
-    this.open();
   }
 
   private open(): void {
     const now = () => this.nowMs;
-    const { store } = this;
+    const store = new SqliteStore(this.disk.open(), WAL_WRITES_MAX);
+    if (store.crashed === this.wasClosed)
+      throw new Broken(this.wasClosed ? "took a clean close for a crash" : "saw no crash");
     const engine = new WatchedEngine(store, { now, savesCounts: true, onStaged: () => {} });
     engine.onCommit = (isCommitted) => {
       if (isCommitted) return this.model.committed();
@@ -260,6 +262,7 @@ function isOfStorage(error: unknown): boolean {
   return (
     error instanceof Died ||
     (error instanceof Error && error.name.startsWith("Storage")) ||
+    (error instanceof CannotStart && error.message.startsWith("cannot open")) ||
     String((error as { code?: string }).code).startsWith("SQLITE_")
   );
 }

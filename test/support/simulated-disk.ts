@@ -42,7 +42,7 @@ export class SimulatedDisk {
       path: "simulated.db",
       database: this.watched(this.database),
       isNew,
-      reader: undefined,
+      reader: -1,
       secure: () => {},
       settle: () => {},
       release: () => {},
