@@ -31,5 +31,6 @@ try {
 }
 const endings = Object.entries(rounds.ended).map(([ending, times]) => `${times} ${ending}`);
 console.log(`${rounds.numbers} numbers received, none repeated: ${endings.join(", ")}`);
+console.log(`${rounds.killedBeforeReady} of the starts were killed before they were ready`);
 rmSync(temporaryRoot, { recursive: true, force: true });
 process.exit(0);

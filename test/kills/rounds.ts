@@ -15,7 +15,8 @@ import { ServerProcess } from "../support/server.ts";
 /** A server that is told to stop has to be gone by then. */
 const STOP_MS_MAX = 2000;
 const LOAD_MS_MAX = 120;
-const START_MS_MAX = 60;
+/** A start is killed this long before it would be ready, or after, as a share of its own time. */
+const START_SPREAD = 0.4;
 const CLOSE_MS_MAX = 6;
 const CLIENTS_PER_LINE = 2;
 /** One line of each strategy, and one that is switched from one to another all the time. */
@@ -50,12 +51,16 @@ export class Rounds {
     "SIGKILL while closing": 0,
     SIGTERM: 0,
   };
+  /** How many of the kills while starting came before the server was ready. */
+  killedBeforeReady = 0;
   /** How many numbers clients received. */
   numbers = 0;
   private readonly program: readonly string[];
   private readonly dice: Dice;
   private lines: Line[] = [];
   private isClean = true;
+  /** How long the last start took, until the server was ready. */
+  private startMs = 50;
 
   constructor(program: readonly string[], seed: number) {
     this.program = program;
@@ -68,10 +73,14 @@ export class Rounds {
     const { program, dataDir } = this;
     if (ending === "SIGKILL while starting") {
       const server = ServerProcess.launch({ program, dataDir });
-      await Bun.sleep(this.dice.next() * START_MS_MAX);
+      // Most of it is the loading of the program: what matters comes last.
+      await Bun.sleep(this.startMs * (1.1 - this.dice.next() * START_SPREAD));
       await server.end("SIGKILL");
+      if (!server.log.includes(" ready ")) this.killedBeforeReady++;
     } else {
+      const began = performance.now();
       const server = await ServerProcess.start({ program, dataDir });
+      this.startMs = performance.now() - began;
       await this.check(server);
       const load = this.load(server);
       await Bun.sleep(this.dice.next() * LOAD_MS_MAX);
@@ -110,7 +119,8 @@ export class Rounds {
       const isKnown = witness.name !== RESTLESS;
       if (isKnown && fields.auto_disk !== strategy) witness.fail(`became ${fields.auto_disk}`);
       line.strategy = fields.auto_disk as StrategyName;
-      const ending = { isClean: this.isClean, underWay };
+      // A clean stop answers what it took: nothing is under way.
+      const ending = { isClean: this.isClean, underWay: this.isClean ? 0n : underWay };
       witness.restarted(position, generated, line.strategy, ending);
       witness.checkInfo(fields, witness.countedFrom);
       line.underWay = 0n;

@@ -7,6 +7,8 @@
  * definition of a name has a `starting` of its own, so that it is known which one was recovered.
  */
 
+import type { Definition } from "../../src/dispenser/definition.ts";
+import type { Dispenser } from "../../src/dispenser/dispenser.ts";
 import { numberAt } from "../../src/dispenser/line.ts";
 import type { Engine } from "../../src/engine.ts";
 import { type Reply, ReplyError, readReply } from "../support/resp.ts";
@@ -155,23 +157,17 @@ export class Ledger {
     );
     for (const [name, line] of this.lines) {
       const dispenser = engine.find(name);
-      if (!changing.has(name) && (dispenser !== undefined) !== line.exists) {
+      const isChanging = changing.has(name);
+      if (!isChanging && (dispenser !== undefined) !== line.exists) {
         throw new Error(`${name}: ${line.exists ? "is gone" : "was deleted and is back"}`);
       }
       if (dispenser === undefined || !line.exists) continue;
-      const { definition, position, counts } = dispenser;
-      if (definition.starting !== line.starting) continue;
-      const next = numberAt(definition, position);
-      if (next < line.floor) {
-        throw new Error(`${name}: the next number is ${next}, acknowledged below ${line.floor}`);
-      }
-      if (definition.strategy !== "memory" && counts.generated + counts.wasted !== position) {
-        throw new Error(`${name}: counts ${Object.values(counts)} at position ${position}`);
-      }
-      if (!changing.has(name)) {
-        const requests = underWay.filter((words) => words.slice(1).includes(name)).length;
-        this.checkWaste(name, line, position, BigInt(requests), isClean);
-      }
+      if (!isChanging) checkDefinition(name, line, dispenser.definition);
+      else if (isOther(line, dispenser.definition)) continue;
+      checkPosition(name, line, dispenser);
+      if (isChanging) continue;
+      const requests = underWay.filter((words) => words.slice(1).includes(name)).length;
+      this.checkWaste(name, line, dispenser.position, BigInt(requests), isClean);
     }
     for (const { name } of engine.all()) {
       if (!this.lines.has(name) && !changing.has(name)) throw new Error(`${name}: never defined`);
@@ -217,6 +213,28 @@ export class Ledger {
       line.handedOut = 0n;
       line.floorInMemory = line.floor;
     }
+  }
+}
+
+/** Whether it is another dispenser of the same name. */
+function isOther(line: Line, { starting, step }: Definition): boolean {
+  return starting !== line.starting || step !== line.step;
+}
+
+/** Nothing that would change it is under way. */
+function checkDefinition(name: string, line: Line, definition: Definition): void {
+  if (!isOther(line, definition) && definition.strategy === line.strategy) return;
+  throw new Error(`${name}: an acknowledged definition is lost`);
+}
+
+function checkPosition(name: string, line: Line, dispenser: Dispenser): void {
+  const { definition, position, counts } = dispenser;
+  const next = numberAt(definition, position);
+  if (next < line.floor) {
+    throw new Error(`${name}: the next number is ${next}, acknowledged below ${line.floor}`);
+  }
+  if (definition.strategy !== "memory" && counts.generated + counts.wasted !== position) {
+    throw new Error(`${name}: counts ${Object.values(counts)} at position ${position}`);
   }
 }
 

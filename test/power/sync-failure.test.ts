@@ -162,7 +162,8 @@ describe.skipIf(tracingMissing !== undefined)("a sync that fails", () => {
     const calm = await record(materialise(image), [{ run: async () => {}, signal: "SIGKILL" }]);
     // Not of the folder: SQLite passes over a failure of its own sync of that.
     const ordinals = [WAL, DATABASE].flatMap((name) => syncsOf(name, calm));
-    expect(ordinals.length).toBeGreaterThan(5);
+    // The log made durable, and moved: that it is in use the main file says already.
+    expect(ordinals.length).toBeGreaterThanOrEqual(3);
     for (const ordinal of ordinals) {
       const dataDir = materialise(image);
       const prefix = join(temporaryFolder(), "trace");

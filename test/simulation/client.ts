@@ -23,8 +23,8 @@ export interface Asked {
 export interface Observer {
   /** How many commits have failed so far. */
   readonly failures: () => number;
-  /** Called with all that arrives. */
-  readonly onReplies: (bytes: string) => void;
+  /** Called with each reply. */
+  readonly onReply: (reply: Reply) => void;
 }
 
 export class SimulatedClient {
@@ -73,9 +73,7 @@ export class SimulatedClient {
   private accept(bytes: Uint8Array, from: number, count: number): number {
     const accepted = Math.min(count, this.room);
     this.room -= accepted;
-    const arrived = Buffer.from(bytes.subarray(from, from + accepted)).toString("latin1");
-    this.observer.onReplies(arrived);
-    this.received += arrived;
+    this.received += Buffer.from(bytes.subarray(from, from + accepted)).toString("latin1");
     let end = 0;
     for (let read = readReply(this.received); read; read = readReply(this.received, end)) {
       end = read.end;
@@ -86,6 +84,7 @@ export class SimulatedClient {
   }
 
   private answer(reply: Reply): void {
+    this.observer.onReply(reply);
     const asked = this.asked.shift();
     if (asked === undefined) throw new Broken(`a reply to nothing: ${String(reply)}`);
     if (!(reply instanceof ReplyError) || !reply.message.startsWith("ERR storage unavailable: "))

@@ -108,8 +108,10 @@ class Simulation {
   private newClient(): SimulatedClient {
     return new SimulatedClient(this.host, ++this.clientCount, {
       failures: () => this.failures,
-      onReplies: (bytes) => {
-        this.digest = Bun.hash.crc32(bytes, this.digest);
+      onReply: (reply) => {
+        // But for the digits of type 1, which no seed repeats.
+        const text = String(reply).replace(/\b\d{18}\b/g, "#");
+        this.digest = Bun.hash.crc32(text, this.digest);
       },
     });
   }
