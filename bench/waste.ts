@@ -11,6 +11,7 @@
 import { writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { patterns, rates } from "./waste/arrivals.ts";
+import { type ByRate, curvesOf, worstOf } from "./waste/curves.ts";
 import {
   BoundBroken,
   bounds,
@@ -21,12 +22,11 @@ import {
   measureSteady,
   preModes,
   STEADY_FROM_MS,
-  type Waste,
 } from "./waste/measure.ts";
 import { measureFullSpeed, measurePaced, type PacedFigures, setRealTime } from "./waste/paced.ts";
 import { markdownTable, pacedTable, percent, whole, writeBetweenMarkers } from "./waste/page.ts";
 import { wastedByOneSegment, wastedByTwoSegments } from "./waste/peers.ts";
-import { type Curve, drawPicture } from "./waste/picture.ts";
+import { drawPicture } from "./waste/picture.ts";
 
 const isSmall = process.env.BENCH_SMALL !== undefined;
 const LIVES = isSmall ? [1, 5, 10, 100, 1000] : [1, 5, 10, 100, 1e3, 1e4, 1e5, 1e6, 1e7];
@@ -56,14 +56,6 @@ function report(title: string, text: string): void {
   console.log(`\n${title}\n\n${text}`);
   sections.push(`### ${title}\n\n${text}`);
 }
-
-/** The worst of some lives in each figure; the median is the worst of their medians. */
-function worstOf(lives: readonly Waste[]): Waste {
-  const most = (figure: keyof Waste) => Math.max(0, ...lives.map((life) => life[figure]));
-  return { crashWorst: most("crashWorst"), crashMedian: most("crashMedian"), close: most("close") };
-}
-
-type ByRate = ReadonlyMap<string, Waste>;
 
 /** Of each strategy and length of life: the waste at each rate, worst over the patterns. */
 function measureLives(): Map<Measured, ByRate[]> {
@@ -222,25 +214,6 @@ async function runPacedBriefly(): Promise<void> {
   await measurePaced({ ...works, ...times, perSecond: 1000 });
 }
 
-function curves(measured: ReadonlyMap<Measured, readonly ByRate[]>): Curve[] {
-  const crash = (strategy: Measured) =>
-    measured.get(strategy)!.map((byRate) => worstOf([...byRate.values()]).crashWorst);
-  const flat = (share: number) => LIVES.map(() => share);
-  return [
-    { title: "whole segments of 1000*", colour: "#a06000", shares: LIVES.map(wastedByOneSegment) },
-    { title: "bound of pre-base", colour: "#808080", shares: flat(bounds["pre-base"].crash) },
-    { title: "bound of the other two", colour: "#808080", shares: flat(bounds.pre_close.crash) },
-  ]
-    .map((curve) => ({ ...curve, isDashed: true }))
-    .concat(
-      [
-        { title: "pre-base", colour: "#d55e00", shares: crash("pre-base") },
-        { title: "pre-checkpoint, pre_close", colour: "#2a82da", shares: crash("pre_close") },
-        { title: "elegant_close: nothing", colour: "#1a9850", shares: crash("elegant_close") },
-      ].map((curve) => ({ ...curve, isDashed: false })),
-    );
-}
-
 const measured = measureLives();
 reportLives(measured);
 reportMixed();
@@ -248,7 +221,7 @@ reportSteady();
 if (isSmall) await runPacedBriefly();
 else {
   await reportPaced();
-  writeFileSync(join(docs, "waste.svg"), drawPicture(LIVES, curves(measured)));
+  writeFileSync(join(docs, "waste.svg"), drawPicture(LIVES, curvesOf(LIVES, measured)));
   writeBetweenMarkers(join(docs, "WASTE.md"), sections.join("\n\n"));
 }
 for (const promise of broken) console.error(`broken: ${promise}`);
