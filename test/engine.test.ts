@@ -157,6 +157,31 @@ describe("a failed commit", () => {
     expect(engine.find("m")!.counts).toEqual({ generated: 1n, wasted: 1n });
   });
 
+  test("wastes what an MGET had taken, and the clean close knows, be it all that changed", () => {
+    const { engine, define, take, store } = start();
+    define("p", { type: "3", auto_disk: "pre_close" });
+    define("x", { type: "3" });
+    for (let count = 0; count < 100; count++) {
+      take("p");
+      engine.commit();
+    }
+    engine.stageCounts();
+    engine.commit();
+    const { reserved, taken } = engine.find("p")!;
+    expect(reserved).toBeGreaterThan(taken);
+    for (let count = taken; count < reserved; count++) {
+      store.failures = ["unavailable"];
+      take("p");
+      engine.stakeOnCommit(engine.find("p")!);
+      take("x");
+      expect(engine.commit()).toEqual(FULL);
+    }
+    const { counts } = engine.find("p")!;
+    expect(counts).toEqual({ generated: 100n, wasted: BigInt(reserved - taken) });
+    engine.close();
+    expect(start(store.reopen()).engine.find("p")!.counts).toEqual(counts);
+  });
+
   test("leaves nothing of a definition that failed, for whoever gets its id", () => {
     const { engine, define, take, store } = start();
     store.failures = ["unavailable"];

@@ -50,6 +50,8 @@ export class Dispenser {
    */
   private handedOut = 0;
   private generatedSaved: number;
+  /** What `taken` was when the disk last learned the counts. */
+  private takenSaved = 0;
   private segmentEnd: bigint;
   private replaces = false;
   /**
@@ -146,7 +148,9 @@ export class Dispenser {
 
   /** Whether the disk does not know the counts as they are. */
   get hasUnsavedCounts(): boolean {
-    return !this.keepsNothing && this.generated !== this.generatedSaved;
+    // Both: a number that a failed MGET took counts as wasted, and not as generated.
+    const isSaved = this.generated === this.generatedSaved && this.taken === this.takenSaved;
+    return !this.keepsNothing && !isSaved;
   }
 
   /** Whether the clean close has something to save. */
@@ -172,6 +176,7 @@ export class Dispenser {
     this.capacity = numbersLeft(this.definition, this.origin);
     this.numbers = undefined;
     this.taken = 0;
+    this.takenSaved = 0;
     this.takenAtPlan = 0;
     this.reserved = reserved > position ? Number(reserved - position) : 0;
     this.isChanged = true;
@@ -239,6 +244,7 @@ export class Dispenser {
     this.reserved = this.planned;
     this.segmentEnd = this.plannedSegmentEnd;
     this.generatedSaved = this.generated;
+    this.takenSaved = this.taken;
     this.handedOut = this.generated - this.generatedAtStart;
     this.skipped = 0n;
     this.replaces = false;
