@@ -28,7 +28,7 @@ export async function backUp(file: string, addr: Address): Promise<string> {
   try {
     await client.send("BACKUP", [path]);
   } catch (error) {
-    throw new CannotStart(`the server refused: ${reasonOf(error)}`);
+    throw new CannotStart(`the server refused: ${(error as Error).message}`);
   } finally {
     client.close();
   }

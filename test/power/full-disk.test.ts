@@ -1,6 +1,6 @@
 /**
- * A disk that is full, and one that is over quota, until there is space again, without a restart: a
- * real small file system where one can be mounted, and refused writes under strace.
+ * A disk that is full, one that is over quota, until there is space again, without a restart, and one
+ * that is read-only: real file systems where they can be mounted, and refused writes under strace.
  */
 
 import { afterAll, describe, expect, test } from "bun:test";
@@ -100,6 +100,27 @@ describe.skipIf(mountMissing !== undefined)("a full file system", () => {
     await checkRefused(client, reply, next);
     rmSync(filler);
     await checkRecovered(server, client, next);
+  });
+});
+
+describe.skipIf(mountMissing !== undefined)("a file system that is read-only", () => {
+  test.each([
+    ["without a database", ""],
+    ["with one", 'cp "$DATABASE" "$DISK/data/number-dispenser.db" &&'],
+  ])("%s refuses the start in one line", async (_, copy) => {
+    const source = await ServerProcess.start();
+    expect(await source.end("SIGTERM")).toBe(0);
+    const dataDir = join(temporaryFolder(), "data");
+    const script =
+      `mount -t tmpfs none "$DISK" && mkdir "$DISK/data" && ${copy} ` +
+      'mount -o remount,ro "$DISK" && exec "$@"';
+    const env = { DISK: dirname(dataDir), DATABASE: join(source.dataDir, "number-dispenser.db") };
+    const program = [...withMount, script, "sh", ...fromSource];
+    const { status, log } = await ServerProcess.run({ dataDir, program, env });
+    expect([status, log]).toEqual([
+      1,
+      `number-dispenser: cannot read and write ${dataDir}: read-only file system (EROFS)\n`,
+    ]);
   });
 });
 

@@ -324,6 +324,43 @@ export function describeProgram(title: string, program: () => readonly string[])
       expect(second.log).not.toContain("recovered from a crash");
     });
 
+    test("backs a running server up and restores it, each line moved ahead", async () => {
+      const server = await start();
+      const client = await TestClient.connect(server.port);
+      await client.command("HSET", "x", "type", "3");
+      await client.command("GET", "x");
+      const folder = temporaryFolder();
+      const [file, dataDir] = [join(folder, "monday.db"), join(folder, "data")];
+      const [command, ...first] = program() as [string, ...string[]];
+      const run = (...args: string[]) => {
+        const { exitCode, stdout, stderr } = Bun.spawnSync([command, ...first, ...args]);
+        return [exitCode, stdout.toString(), stderr.toString()];
+      };
+      const address = `127.0.0.1:${server.port}`;
+      expect(run("backup", file, "-addr", address)).toEqual([
+        0,
+        expect.stringMatching(/^backup of 1 dispensers: .*monday\.db \(\d+ KiB\)\n$/),
+        "",
+      ]);
+      expect(run("backup", file, "-addr", address)).toEqual([
+        1,
+        "",
+        `number-dispenser: the server refused: ERR cannot back up to '${file}': file already exists (EEXIST)\n`,
+      ]);
+      expect(run("restore", file, "-data", dataDir, "-margin", "100")).toEqual([
+        2,
+        "",
+        expect.stringMatching(/^number-dispenser: restore needs -confirm: .*\n$/),
+      ]);
+      expect(run("restore", file, "-data", dataDir, "-margin", "100", "-confirm")[0]).toBe(0);
+      expect(await server.end("SIGTERM")).toBe(0);
+      const restored = await start(dataDir);
+      const again = await TestClient.connect(restored.port);
+      expect(await again.command("GET", "x")).toBe("101");
+      expect(restored.log).not.toContain("crash");
+      expect(await restored.end("SIGTERM")).toBe(0);
+    });
+
     test("says what it is and how it is used", () => {
       const [command, ...args] = program() as [string, ...string[]];
       const run = (flag: string) => Bun.spawnSync([command, ...args, flag]).stdout.toString();
