@@ -215,6 +215,11 @@ function parse(key: keyof Config, text: string, where: string): unknown {
   return value;
 }
 
+/** An address as -addr takes it; `:port` for all interfaces. */
+export function addressText({ host = "", port }: Address): string {
+  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
 function parseAddress(text: string): Address | undefined {
   const match = /^(?:\[([0-9a-fA-F:.%]+)\]|([^\s:[\]]*)):([0-9]{1,5})$/.exec(text);
   if (match === null) return undefined;

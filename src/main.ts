@@ -4,7 +4,7 @@ import { writeSync } from "node:fs";
 import { helpText, parseArguments } from "./arguments.ts";
 import { backUp } from "./cli/backup.ts";
 import { restore } from "./cli/restore.ts";
-import { type Config, loadConfig, unknownVariables } from "./config.ts";
+import { addressText, type Config, loadConfig, unknownVariables } from "./config.ts";
 import { UsageError } from "./config-file.ts";
 import { toText } from "./dispenser/name.ts";
 import { Engine } from "./engine.ts";
@@ -92,9 +92,7 @@ function serve(config: Config): void {
     // What the crash cost is told: it has to be on disk before the close makes it the past.
     engine.commit();
     engine.close();
-    throw new CannotStart(
-      `cannot listen on ${addressText(config, config.addr.port)}: ${whyNot(error)}`,
-    );
+    throw new CannotStart(`cannot listen on ${addressText(config.addr)}: ${whyNot(error)}`);
   }
   for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => stop(signal));
   // As in redis-server: the end of the terminal it was started from is not the server's.
@@ -105,16 +103,11 @@ function serve(config: Config): void {
   if (store.isNew) log.info("new database: every line starts at its beginning");
   log.info("ready", {
     version,
-    address: addressText(config, listener.port),
+    address: addressText({ ...config.addr, port: listener.port }),
     data: config.dataDir,
     dispensers: engine.size,
     started_in_ms: Math.round(performance.now() - startedAtMs),
   });
-}
-
-function addressText({ addr }: Config, port: number): string {
-  const host = addr.host ?? "";
-  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
 function whyNot(error: unknown): string {

@@ -3,7 +3,7 @@
 import { statSync } from "node:fs";
 import { resolve } from "node:path";
 import { RedisClient } from "bun";
-import type { Address } from "../config.ts";
+import { type Address, addressText } from "../config.ts";
 import { CannotStart, reasonOf } from "../refusal.ts";
 import { checkBackup } from "../store/backup.ts";
 
@@ -12,8 +12,7 @@ const CONNECT_MS_MAX = 5000;
 /** Answers one line that says what was done. Throws CannotStart. */
 export async function backUp(file: string, addr: Address): Promise<string> {
   const path = resolve(file);
-  const host = addr.host ?? "127.0.0.1";
-  const shown = `${host.includes(":") ? `[${host}]` : host}:${addr.port}`;
+  const shown = addressText({ ...addr, host: addr.host ?? "127.0.0.1" });
   const client = new RedisClient(`redis://${shown}`, {
     autoReconnect: false,
     connectionTimeout: CONNECT_MS_MAX,

@@ -98,7 +98,7 @@ export function checkBackup(path: string): number {
     if (Number(readValue(database, "PRAGMA user_version")) > migrations.length) {
       throw new CannotStart(`${path} was written by a newer Number Dispenser`);
     }
-    found = readValue(database, "PRAGMA quick_check(1)");
+    found = readValue(database, "PRAGMA integrity_check(1)");
     if (found === "ok") {
       const dispensers = Number(readValue(database, "SELECT count(*) FROM definitions"));
       database.close(true);

@@ -2,25 +2,14 @@
 
 import { rmSync } from "node:fs";
 import { resolve } from "node:path";
-import { parseArgs } from "node:util";
+import { anySeed, campaignArguments } from "../support/campaign.ts";
 import { temporaryRoot } from "../support/folder.ts";
 import { fromSource } from "../support/server.ts";
 import { Rounds } from "./rounds.ts";
 
-const { values } = parseArgs({
-  options: {
-    seed: { type: "string", default: String(Date.now() % 1_000_000_000) },
-    rounds: { type: "string", default: "200" },
-    program: { type: "string" },
-  },
-});
-const seed = Number(values.seed);
-const count = Number(values.rounds);
-if (!Number.isSafeInteger(seed) || !Number.isSafeInteger(count)) {
-  console.error("usage: bun run kills [--rounds N] [--seed S] [--program path]");
-  process.exit(2);
-}
-const rounds = new Rounds(values.program ? [resolve(values.program)] : fromSource, seed);
+const given = campaignArguments({ seed: anySeed(), rounds: 200 }, "program");
+const { seed, rounds: count, text: program } = given;
+const rounds = new Rounds(program === undefined ? fromSource : [resolve(program)], seed);
 console.log(`${count} lives on one data folder, seed ${seed}`);
 try {
   for (let round = 0; round < count; round++) await rounds.round();

@@ -5,6 +5,7 @@
  */
 
 import { rmSync } from "node:fs";
+import { anySeed, campaignArguments } from "../support/campaign.ts";
 import { temporaryRoot } from "../support/folder.ts";
 import { randomFrom } from "../support/random.ts";
 import {
@@ -96,18 +97,10 @@ function cutLife(options: CutOptions, random: () => number): Image {
   return options.disk.survivors(random() < 0.3 ? "synced" : random);
 }
 
-function numberOf(flag: string, otherwise: number): number {
-  const at = process.argv.indexOf(flag);
-  const number = at < 0 ? otherwise : Number(process.argv[at + 1]);
-  if (!Number.isSafeInteger(number) || number < 1) throw new Error(`${flag} needs a whole number`);
-  return number;
-}
-
 async function main(): Promise<number> {
   if (tracingMissing !== undefined) return 1;
-  const seed = numberOf("--seed", (Date.now() % 1_000_000) + 1);
-  const cuts = numberOf("--cuts", 50);
-  const instantsPerLife = numberOf("--instants", 30);
+  const given = campaignArguments({ seed: anySeed(), cuts: 50, instants: 30 });
+  const { seed, cuts, instants: instantsPerLife } = given;
   console.log(`seed ${seed}: ${cuts} lives, each cut at ${instantsPerLife} further instants`);
   const began = performance.now();
   try {
