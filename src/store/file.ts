@@ -69,9 +69,7 @@ export function openDatabaseFile(folder: string, options: FolderOptions): Databa
   const isNew = !existsSync(path);
   if (isNew) createDatabase(folder, path, options);
   requireAccess(path);
-  const reader = openSync(path, "r");
-  refuseBackup(path, reader);
-  const database = locked(folder, path);
+  const { reader, database } = openBoth(folder, path);
   return {
     path,
     database,
@@ -106,9 +104,11 @@ function refuseBackup(path: string, reader: number): void {
   );
 }
 
-function locked(folder: string, path: string): Database {
+function openBoth(folder: string, path: string): Pick<DatabaseFile, "reader" | "database"> {
   try {
-    return connect(path);
+    const reader = openSync(path, "r");
+    refuseBackup(path, reader);
+    return { reader, database: connect(path) };
   } catch (error) {
     throw refusalOf(error, folder, path);
   }
@@ -142,6 +142,7 @@ function createDatabase(folder: string, path: string, options: FolderOptions): v
     );
   }
   const unfinished = `${path}${UNFINISHED}-${process.pid}`;
+  let isOurs = false;
   try {
     for (const suffix of ["", "-wal", "-shm", "-journal"])
       rmSync(unfinished + suffix, { force: true });
@@ -151,11 +152,12 @@ function createDatabase(folder: string, path: string, options: FolderOptions): v
     database.close(true);
     syncFile(unfinished);
     publish(unfinished, path);
+    isOurs = true;
     rmSync(unfinished);
     syncFolder(folder);
   } catch (error) {
     // Another server was quicker: the lock decides whose it is.
-    if (isTaken(error)) return;
+    if (!isOurs && existsSync(path)) return;
     throw new CannotStart(`cannot create ${path}: ${reasonOf(error)}`);
   }
 }

@@ -5,6 +5,7 @@
 
 import type { Database, SQLQueryBindings, Statement } from "bun:sqlite";
 import { type Definition, isPossible, typeOf } from "../dispenser/definition.ts";
+import { NUMBER_MAX } from "../dispenser/line.ts";
 import { toBytes, toText } from "../dispenser/name.ts";
 import type { Reservation } from "../dispenser/reservation.ts";
 import { type StrategyName, strategies } from "../dispenser/strategy.ts";
@@ -93,7 +94,11 @@ export class Rows {
       account:
         last === null
           ? undefined
-          : { reserved: last + 1n, generated: row.generated!, wasted: row.wasted! },
+          : {
+              reserved: last + 1n,
+              generated: row.generated!,
+              wasted: wastedOf(last, row.generated!, row.wasted!),
+            },
       segmentEnd: segmentLast === null ? undefined : segmentLast + 1n,
     };
   }
@@ -120,8 +125,9 @@ export class Rows {
 
   private reserve({ id, keeps, account, segment, replaces }: Reservation): void {
     const statements = this.statements;
-    const { generated, wasted } = account;
+    const { generated } = account;
     const last = account.reserved - 1n;
+    const wasted = storable(account.wasted);
     if (replaces) this.forget(id);
     if (segment !== undefined) {
       statements.addSegment.run(id, segment.first - 1n, segment.last, generated, wasted);
@@ -142,6 +148,18 @@ export class Rows {
     this.statements.dropCheckpoint.run(id);
     this.statements.dropAllSegments.run(id);
   }
+}
+
+/** All 2^63 numbers of the longest line may be wasted, one more than an integer of SQLite holds. */
+function storable(wasted: bigint): bigint {
+  if (wasted > NUMBER_MAX) return NUMBER_MAX;
+  return wasted;
+}
+
+/** And back: nothing else ends so. */
+function wastedOf(last: bigint, generated: bigint, wasted: bigint): bigint {
+  const isAll = last === NUMBER_MAX && generated === 0n && wasted === NUMBER_MAX;
+  return isAll ? NUMBER_MAX + 1n : wasted;
 }
 
 /** Whether a dispenser can be as its rows say; damage mostly leaves one that cannot. */

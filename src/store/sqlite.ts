@@ -118,9 +118,14 @@ export class SqliteStore implements Store {
     const pages = Number(readValue(this.database, "PRAGMA page_count"));
     if (pages * Number(readValue(this.database, "PRAGMA page_size")) > CHECKED_BYTES_MAX) return;
     const found = readValue(this.database, "PRAGMA integrity_check(1)");
-    if (found !== "ok") {
-      throw new CannotStart(`${this.file.path} is damaged: ${found}; restore a backup`);
-    }
+    if (found === "ok") return;
+    // A page that the disk did not give is no damaged one: it may give it the next time.
+    const isUnread = String(found).includes("unable to get the page");
+    throw new CannotStart(
+      isUnread
+        ? `cannot read all of ${this.file.path}: ${found}`
+        : `${this.file.path} is damaged: ${found}; restore a backup`,
+    );
   }
 
   *load(): Iterable<StoredDispenser> {

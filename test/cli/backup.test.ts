@@ -42,6 +42,8 @@ async function makeBackup(): Promise<string> {
     await client.command("HSET", strategy, "type", "3", "auto_disk", strategy);
     await client.pipeline(Array.from({ length: 10 }, () => ["GET", strategy]));
   }
+  await client.command("HSET", "retired", "type", "3");
+  await client.command("ADVANCE", "retired", String(2n ** 63n - 1n));
   await client.command("HSET", "short", "type", "2", "length", "2");
   await client.command("HSET", "random", "type", "1", "length", "6");
   const file = join(temporaryFolder(), "backup.db");
@@ -158,7 +160,7 @@ describe("a backup", () => {
     const file = await makeBackup();
     const dataDir = join(temporaryFolder(), "new");
     expect(restore(file, margin(1000), into(dataDir))).toStartWith(
-      `restored 7 dispensers into ${dataDir}/number-dispenser.db, each line moved ahead by 1000 numbers`,
+      `restored 8 dispensers into ${dataDir}/number-dispenser.db, each line moved ahead by 1000 numbers`,
     );
     expect(readdirSync(dataDir)).toEqual(["number-dispenser.db"]);
     const store = openSqliteStore(dataDir, create);
@@ -172,6 +174,7 @@ describe("a backup", () => {
     }
     expect(engine.find("memory")!.current).toBe("1000");
     expect(engine.find("short")!.digits).toBe(0);
+    expect(engine.find("retired")!.counts).toEqual({ generated: 0n, wasted: 2n ** 63n });
     expect(engine.find("random")!.digits).toBe(6);
     engine.close();
   });
@@ -235,6 +238,6 @@ test("number-dispenser backup without a server says where it looked", async () =
 
 test("a backup stays readable by SQLite's own tools", async () => {
   const database = new Database(await makeBackup());
-  expect(database.query("SELECT count(*) AS lines FROM definitions").get()).toEqual({ lines: 7 });
+  expect(database.query("SELECT count(*) AS lines FROM definitions").get()).toEqual({ lines: 8 });
   database.close();
 });

@@ -131,6 +131,19 @@ export function describeStore(title: string, open: () => StoreUnderTest): void {
       );
     });
 
+    test("keeps 2^63 wasted numbers, all of the longest line", () => {
+      const account = { reserved: MAX + 1n, generated: 0n, wasted: MAX + 1n };
+      afterEachEnd(
+        (store) =>
+          write(
+            store,
+            { kind: "define", id: 1, name: "x", definition: plain("elegant_close") },
+            reservation(1, { account }),
+          ),
+        (store) => expect(loaded(store)[0]!.account).toEqual(account),
+      );
+    });
+
     test("keeps an empty segment at the very end of the longest line", () => {
       const account = { reserved: MAX + 1n, generated: 1n, wasted: MAX };
       afterEachEnd(
