@@ -16,10 +16,12 @@ export const ID_OFFSET = 68;
 
 /** What server.clean says: a server uses the database, or crashed in it. */
 export const IN_USE = 0;
-/** The last life ended with a clean close: all positions are exact. */
-export const CLOSED = 1;
+/** Closed cleanly by the first version, which could leave counts short; or just made. */
+export const CLOSED_INEXACTLY = 1;
 /** It was copied while a server used it, all of the log moved: as after a crash, without a log. */
 export const COPIED = 2;
+/** The last life ended with a clean close: all positions and counts are exact. */
+export const CLOSED = 3;
 
 /** SQL that writes the mark. */
 export const mark = (how: typeof IN_USE | typeof CLOSED | typeof COPIED): string =>
@@ -27,7 +29,7 @@ export const mark = (how: typeof IN_USE | typeof CLOSED | typeof COPIED): string
 
 export const migrations: readonly string[] = [
   `
-  -- One row: how the last life of the server ended (IN_USE, CLOSED, COPIED above).
+  -- One row: how the last life of the server ended (IN_USE and so on, above).
   CREATE TABLE server (
     id INTEGER PRIMARY KEY CHECK (id = 1),
     clean INTEGER NOT NULL

@@ -21,7 +21,7 @@ import {
 } from "./file.ts";
 import type { FolderOptions } from "./folder.ts";
 import { Rows } from "./rows.ts";
-import { APPLICATION_ID, CLOSED, IN_USE, mark, migrations } from "./schema.ts";
+import { APPLICATION_ID, CLOSED, CLOSED_INEXACTLY, IN_USE, mark, migrations } from "./schema.ts";
 import {
   type Change,
   StorageBroken,
@@ -71,6 +71,8 @@ interface Copying {
 
 export class SqliteStore implements Store {
   readonly crashed: boolean;
+  /** Whether nothing lies reserved ahead of what is known to be handed out or wasted. */
+  private readonly isExact: boolean;
   private readonly file: DatabaseFile;
   private readonly walWritesMax: number;
   private readonly database: Database;
@@ -88,7 +90,8 @@ export class SqliteStore implements Store {
     this.database = file.database;
     this.checkIdentity();
     const left = Number(readValue(this.database, "SELECT clean FROM server"));
-    this.crashed = left !== CLOSED;
+    this.isExact = left === CLOSED;
+    this.crashed = left !== CLOSED && left !== CLOSED_INEXACTLY;
     file.secure(left === IN_USE);
     this.checkPages();
     this.rows = new Rows(this.database, file.path);
@@ -131,7 +134,7 @@ export class SqliteStore implements Store {
   *load(): Iterable<StoredDispenser> {
     const { path } = this.file;
     try {
-      yield* this.rows.load(!this.crashed);
+      yield* this.rows.load(this.isExact);
       this.enter();
     } catch (error) {
       throw refusalOf(error, path, path);

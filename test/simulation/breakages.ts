@@ -84,8 +84,8 @@ export const breakages: readonly Breakage[] = [
   {
     title: "off by one where recovery resumes",
     file: "src/store/rows.ts",
-    find: "{ reserved: last + 1n, generated:",
-    replace: "{ reserved: last, generated:",
+    find: "reserved: last + 1n,",
+    replace: "reserved: last,",
   },
   {
     title: "a checkpoint is written only where a segment is",
