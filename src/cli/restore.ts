@@ -12,15 +12,13 @@ import { NUMBER_MAX } from "../dispenser/line.ts";
 import { Engine } from "../engine.ts";
 import { CannotStart, reasonOf } from "../refusal.ts";
 import { checkBackup } from "../store/backup.ts";
+import { DATABASE_FILE, isTaken, publish, RESTORING, readyForUse } from "../store/file.ts";
 import {
-  DATABASE_FILE,
-  isTaken,
-  publish,
-  RESTORING,
-  readyForUse,
-  syncFile,
-} from "../store/file.ts";
-import { type FolderOptions, prepareFolder, removeLeftovers, syncFolder } from "../store/folder.ts";
+  type FolderOptions,
+  makeDurable,
+  prepareFolder,
+  removeLeftovers,
+} from "../store/folder.ts";
 import { openSqliteStore } from "../store/sqlite.ts";
 
 /** Where to, and what is allowed there. */
@@ -62,10 +60,10 @@ export function restore(
     chmodSync(unfinished, statSync(work).mode & 0o666);
     readyForUse(unfinished);
     const dispensers = moveAhead(work, margin, options);
-    syncFile(unfinished);
+    makeDurable(unfinished);
     publish(unfinished, path);
     removeLeftovers(dataDir, DATABASE_FILE + RESTORING);
-    syncFolder(dataDir);
+    makeDurable(dataDir);
     return (
       `restored ${dispensers} dispensers into ${path}, each line moved ahead by ${margin} numbers; where you know the ` +
       "highest number used of a line, ADVANCE name number goes past it"

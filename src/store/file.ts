@@ -8,26 +8,17 @@
  */
 
 import { Database } from "bun:sqlite";
-import {
-  closeSync,
-  existsSync,
-  fsyncSync,
-  linkSync,
-  openSync,
-  readdirSync,
-  readSync,
-  rmSync,
-} from "node:fs";
+import { closeSync, existsSync, linkSync, openSync, readdirSync, readSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { CannotStart, reasonOf } from "../refusal.ts";
 import {
   type FolderOptions,
+  makeDurable,
   markOwner,
   ownerOf,
   prepareFolder,
   removeLeftovers,
   requireAccess,
-  syncFolder,
   unmarkOwner,
 } from "./folder.ts";
 import { APPLICATION_ID, BACKUP_ID, COPIED, ID_OFFSET, mark, migrations } from "./schema.ts";
@@ -84,7 +75,7 @@ export function openDatabaseFile(folder: string, options: FolderOptions): Databa
     settle() {
       markOwner(folder);
       removeLeftovers(folder, DATABASE_FILE + UNFINISHED);
-      syncFolder(folder);
+      makeDurable(folder);
     },
     release() {
       closeSync(reader);
@@ -150,11 +141,11 @@ function createDatabase(folder: string, path: string, options: FolderOptions): v
     database.run("PRAGMA journal_mode = WAL");
     migrate(database);
     database.close(true);
-    syncFile(unfinished);
+    makeDurable(unfinished);
     publish(unfinished, path);
     isOurs = true;
     rmSync(unfinished);
-    syncFolder(folder);
+    makeDurable(folder);
   } catch (error) {
     // Another server was quicker: the lock decides whose it is.
     if (!isOurs && existsSync(path)) return;
@@ -165,16 +156,6 @@ function createDatabase(folder: string, path: string, options: FolderOptions): v
 /** Gives a finished file, which is synced, its final name. Throws EEXIST where that is taken. */
 export function publish(finished: string, path: string): void {
   linkSync(finished, path);
-}
-
-/** Makes what was written to a file durable. */
-export function syncFile(path: string): void {
-  const descriptor = openSync(path, "r");
-  try {
-    fsyncSync(descriptor);
-  } finally {
-    closeSync(descriptor);
-  }
 }
 
 /** Whether an error of the system says that a file is there already. */

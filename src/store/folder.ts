@@ -50,7 +50,7 @@ export function prepareFolder(folder: string, options: FolderOptions): void {
   try {
     for (const path of missing.reverse()) {
       mkdirSync(path);
-      syncFolder(dirname(path));
+      makeDurable(dirname(path));
     }
   } catch (error) {
     throw new CannotStart(`cannot make data folder ${folder}: ${reasonOf(error)}`);
@@ -86,9 +86,9 @@ export function networkFileSystem(type: number): string | undefined {
   return networkFileSystems.get(type >>> 0);
 }
 
-/** Makes the entries of a folder durable. */
-export function syncFolder(folder: string): void {
-  const descriptor = openSync(folder, "r");
+/** Makes the bytes of a file, or the entries of a folder, durable. */
+export function makeDurable(path: string): void {
+  const descriptor = openSync(path, "r");
   try {
     fsyncSync(descriptor);
   } finally {
