@@ -1,7 +1,8 @@
 /** The command line: which command, its operands and flags; and the text of -help. */
 
-import { DEFAULT_FILE, keys, settings, VARIABLE_PREFIX } from "./config.ts";
+import { DEFAULT_FILE, keys, VARIABLE_PREFIX } from "./config.ts";
 import { UsageError } from "./config-file.ts";
+import { type Config, type Setting, settings } from "./settings.ts";
 
 interface CommandLine {
   /** What has to be given besides flags, in order. */
@@ -12,7 +13,8 @@ interface CommandLine {
   readonly switches: readonly string[];
 }
 
-const settingFlags = keys.flatMap((key) => settings[key].flag ?? []);
+const settingOf = (key: keyof typeof settings): Setting<Config[keyof Config]> => settings[key];
+const settingFlags = keys.flatMap((key) => settingOf(key).flag ?? []);
 
 const commands = {
   server: { operands: [], flags: ["config", ...settingFlags], switches: [] },
@@ -68,7 +70,7 @@ export function parseArguments(argv: readonly string[]): Invocation {
 /** The text of -help. */
 export function helpText(version: string): string {
   const rows = keys.map((key) => {
-    const { flag, path, variable, alias, unset, help } = settings[key];
+    const { flag, path, variable, alias, unset, help } = settingOf(key);
     const name = flag === undefined ? "" : `-${flag}`;
     const variables = alias === undefined ? variable : `${variable}, ${alias}`;
     return `  ${name.padEnd(8)}${path.padEnd(26)}${variables.padEnd(20)}${help} (${unset})`;
@@ -84,19 +86,23 @@ backup    has the server that runs on this machine copy its database to FILE, wh
 restore   puts a backup into a data folder without a database, each line moved ahead by N numbers;
           numbers handed out since the backup repeat where they are more than N of a line
 
-  -addr host:port   address to listen on (default :6380, all interfaces)
+  -addr host:port   addresses to listen on (default :6380, all interfaces)
   -data dir         folder of the database (default ./data)
   -config file      settings (or ${VARIABLE_PREFIX}CONFIG; default ${DEFAULT_FILE}, where it exists)
   -margin N         how many numbers of each line restore skips
   -confirm          says that you have read what restore cannot know
   -help, -version   show this, or the version
 
+Where a password is set, backup takes it from ${VARIABLE_PREFIX}PASSWORD, and the name of the user, if it
+is not the default one, from ${VARIABLE_PREFIX}USER. Users and their rights stand in the file alone.
+
 Flags take one dash or two. They win over the environment, that over the file, that over defaults.
 All settings, as flag, place in the file, variable (after ${VARIABLE_PREFIX}), meaning (default):
 
 ${rows.join("\n")}
 
-Signals: SIGTERM and SIGINT save positions and stop the server (exit status 0); SIGHUP is ignored.
+Signals: SIGTERM and SIGINT save positions and stop the server (exit status 0); SIGHUP reads the
+certificates of TLS again.
 Exit status: 1 for what the environment refuses, 2 for bad usage.
 `;
 }

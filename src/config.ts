@@ -1,169 +1,33 @@
-/**
- * Settings: defaults < YAML file < environment < flags, made one frozen Config. The table below
- * is all there is: a setting's place in the file, its variable, its flag, its rule and default.
- */
+/** Settings put together: defaults < YAML file < environment < flags, made one frozen Config. */
 
 import { existsSync } from "node:fs";
-import { resolve } from "node:path";
 import { readConfigFile, UsageError } from "./config-file.ts";
-import { type LogFormat, type LogLevel, logFormats, logLevels } from "./log.ts";
-
-export interface Address {
-  /** Undefined: all interfaces. */
-  readonly host: string | undefined;
-  /** 0: one that is free. */
-  readonly port: number;
-}
-
-export interface Config {
-  readonly addr: Address;
-  readonly protectedMode: boolean;
-  readonly dataDir: string;
-  readonly create: boolean;
-  readonly autoSave: boolean;
-  readonly allowNetworkFileSystem: boolean;
-  readonly clientsMax: number;
-  readonly requestBytesMax: number;
-  readonly requestArgumentsMax: number;
-  readonly replyBytesMax: number;
-  readonly logLevel: LogLevel;
-  readonly logFormat: LogFormat;
-}
-
-interface Setting<T> {
-  /** Where it stands in the file. */
-  readonly path: string;
-  /** NUMBER_DISPENSER_ and this is its environment variable. */
-  readonly variable: string;
-  /** Another name of the variable, that of its place in the file. */
-  readonly alias?: string;
-  readonly flag?: string;
-  /** The default, written as a user would. */
-  readonly unset: string;
-  readonly help: string;
-  /** The value of a text, or undefined; `allowed` then completes "must be ...". */
-  readonly parse: (text: string) => T | undefined;
-  readonly allowed: string;
-}
+import {
+  type Config,
+  parsePassword,
+  passwordForms,
+  rights,
+  type Setting,
+  settings,
+  type UserSettings,
+  wordsOf,
+} from "./settings.ts";
 
 export const VARIABLE_PREFIX = "NUMBER_DISPENSER_";
 export const DEFAULT_FILE = "config/config.yaml";
 
-const truth = {
-  parse: (text: string) => (text === "true" ? true : text === "false" ? false : undefined),
-  allowed: "true or false",
-};
+type Key = keyof typeof settings;
 
-function whole(smallest: number, largest: number) {
-  return {
-    parse: (text: string) => {
-      const value = /^[0-9]{1,15}$/.test(text) ? Number(text) : Number.NaN;
-      return value >= smallest && value <= largest ? value : undefined;
-    },
-    allowed: `a whole number from ${smallest} to ${largest}`,
-  };
-}
+export const keys = Object.keys(settings) as Key[];
 
-function oneOf<T extends string>(values: readonly T[]) {
-  return {
-    parse: (text: string) => values.find((value) => value === text),
-    allowed: `one of ${values.join(", ")}`,
-  };
-}
+/** Variables that are no settings: what the command `backup` logs in with, and the file. */
+const OTHER_VARIABLES = ["CONFIG", "USER", "PASSWORD"];
 
-export const settings: { readonly [Key in keyof Config]: Setting<Config[Key]> } = {
-  addr: {
-    path: "server.addr",
-    variable: "ADDR",
-    flag: "addr",
-    unset: ":6380",
-    help: "address to listen on: host:port, [ipv6]:port, or :port for all interfaces",
-    parse: parseAddress,
-    allowed: "host:port, [ipv6]:port or :port, with a port from 0 to 65535",
-  },
-  protectedMode: {
-    path: "server.protected_mode",
-    variable: "PROTECTED_MODE",
-    unset: "true",
-    help: "refuse clients that are not on the loopback interface",
-    ...truth,
-  },
-  dataDir: {
-    path: "storage.data_dir",
-    variable: "DATA",
-    alias: "DATA_DIR",
-    flag: "data",
-    unset: "./data",
-    help: "folder of the database",
-    parse: (text) => (text === "" || text.includes("\0") ? undefined : resolve(text)),
-    allowed: "the path of a folder",
-  },
-  create: {
-    path: "storage.create",
-    variable: "CREATE",
-    unset: "true",
-    help: "start afresh in a folder without a database; false refuses it",
-    ...truth,
-  },
-  autoSave: {
-    path: "storage.auto_save",
-    variable: "AUTO_SAVE",
-    unset: "true",
-    help: "save the counts that INFO shows in the background",
-    ...truth,
-  },
-  allowNetworkFileSystem: {
-    path: "storage.allow_network_fs",
-    variable: "ALLOW_NETWORK_FS",
-    unset: "false",
-    help: "allow a data folder on NFS, SMB and the like, where numbers may repeat",
-    ...truth,
-  },
-  clientsMax: {
-    path: "limits.clients",
-    variable: "CLIENTS",
-    unset: "10000",
-    help: "connections at a time",
-    ...whole(1, 1_000_000),
-  },
-  requestBytesMax: {
-    path: "limits.request_bytes",
-    variable: "REQUEST_BYTES",
-    unset: "1048576",
-    help: "bytes of one request",
-    ...whole(1024, 512 * 1024 * 1024),
-  },
-  requestArgumentsMax: {
-    path: "limits.request_arguments",
-    variable: "REQUEST_ARGUMENTS",
-    unset: "1048576",
-    help: "arguments of one request",
-    ...whole(16, 1024 * 1024 * 1024),
-  },
-  replyBytesMax: {
-    path: "limits.reply_bytes",
-    variable: "REPLY_BYTES",
-    unset: "1048576",
-    help: "unsent bytes of replies at which a client is not read from until it has read them",
-    ...whole(1024, 1024 * 1024 * 1024),
-  },
-  logLevel: {
-    path: "log.level",
-    variable: "LOG_LEVEL",
-    unset: "info",
-    help: `least important events to log: ${logLevels.join(", ")}`,
-    ...oneOf(logLevels),
-  },
-  logFormat: {
-    path: "log.format",
-    variable: "LOG_FORMAT",
-    unset: "text",
-    help: `how to log: ${logFormats.join(", ")}`,
-    ...oneOf(logFormats),
-  },
-};
+/** The name every connection has until it logs in as somebody. */
+export const DEFAULT_USER = "default";
 
-export const keys = Object.keys(settings) as (keyof Config)[];
+const userFields = ["password", "rights", "names"] as const;
+const userPath = (field: (typeof userFields)[number]) => `access.users.*.${field}`;
 
 /** Puts the settings together. Throws UsageError or CannotStart. */
 export function loadConfig(
@@ -172,25 +36,71 @@ export function loadConfig(
 ): Config {
   const named = flags.get("config") ?? environment[`${VARIABLE_PREFIX}CONFIG`];
   const file = named ?? (existsSync(DEFAULT_FILE) ? DEFAULT_FILE : undefined);
-  const config: Partial<Record<keyof Config, unknown>> = {};
-  for (const key of keys) config[key] = settings[key].parse(settings[key].unset);
-  const paths = keys.map((key) => settings[key].path);
-  for (const { path, text, where } of file === undefined ? [] : readConfigFile(file, paths)) {
-    const key = keys.find((candidate) => settings[candidate].path === path)!;
-    config[key] = parse(key, text, `${where}: ${path}`);
+  const config: Partial<Record<Key, unknown>> = {};
+  for (const key of keys) config[key] = parseSetting(key, settings[key].unset, "default");
+  const paths = [...keys.map((key) => settings[key].path), ...userFields.map(userPath)];
+  const found = file === undefined ? [] : readConfigFile(file, paths);
+  for (const { path, text, where } of found) {
+    const key = keys.find((candidate) => settings[candidate].path === path);
+    if (key !== undefined) config[key] = parseSetting(key, text, `${where}: ${path}`);
   }
   for (const key of keys) {
     for (const name of variablesOf(key)) {
       const text = environment[name];
-      if (text !== undefined) config[key] = parse(key, text, name);
+      if (text !== undefined) config[key] = parseSetting(key, text, name);
     }
   }
   for (const key of keys) {
     const { flag } = settings[key];
     const text = flag === undefined ? undefined : flags.get(flag);
-    if (text !== undefined) config[key] = parse(key, text, `-${flag}`);
+    if (text !== undefined) config[key] = parseSetting(key, text, `-${flag}`);
   }
-  return Object.freeze(config as unknown as Config);
+  const whole = { ...(config as Omit<Config, "users">), users: usersIn(found) };
+  checkTogether(whole);
+  return Object.freeze(whole);
+}
+
+/** What no single setting can be blamed for. */
+function checkTogether({ addr, tlsAddr, tlsCert, tlsKey, tlsClientCa }: Config): void {
+  if (addr.length + tlsAddr.length === 0) {
+    throw new UsageError("server.addr and server.tls_addr: one of them needs an address");
+  }
+  if (tlsAddr.length > 0 && (tlsCert === "" || tlsKey === "")) {
+    throw new UsageError("server.tls_addr needs tls.cert and tls.key");
+  }
+  if (tlsAddr.length === 0 && (tlsCert !== "" || tlsKey !== "" || tlsClientCa !== "")) {
+    throw new UsageError("tls.cert, tls.key and tls.client_ca have no use without server.tls_addr");
+  }
+}
+
+function usersIn(found: ReturnType<typeof readConfigFile>): UserSettings[] {
+  const fields = new Map<string, Map<string, (typeof found)[number]>>();
+  for (const setting of found) {
+    if (setting.key === undefined) continue;
+    const user = fields.get(setting.key) ?? new Map();
+    user.set(setting.path.split(".").at(-1)!, setting);
+    fields.set(setting.key, user);
+  }
+  return [...fields].map(([name, user]) => {
+    const { where } = [...user.values()][0]!;
+    const refuse = (field: string, reason: string) =>
+      new UsageError(`${user.get(field)?.where ?? where}: access.users.${name}.${field} ${reason}`);
+    if (!/^[!-~]+$/.test(name) || name === DEFAULT_USER) {
+      const reason = "user names are printable ASCII without spaces, and not 'default'";
+      throw new UsageError(`${where}: access.users: '${name}': ${reason}`);
+    }
+    const text = user.get("password")?.text;
+    const passwordHash = text === undefined ? undefined : parsePassword(text);
+    if (passwordHash === undefined) throw refuse("password", `must be ${passwordForms}`);
+    const may = wordsOf(user.get("rights")?.text ?? "");
+    const granted = rights.filter((right) => may.includes(right));
+    if (may.length === 0 || may.some((word) => !granted.some((right) => right === word))) {
+      throw refuse("rights", `must be some of ${rights.join(", ")}`);
+    }
+    const names = wordsOf(user.get("names")?.text ?? "*");
+    if (names.length === 0) throw refuse("names", "must be patterns of names, as 'order:*'");
+    return { name, passwordHash, rights: granted, names };
+  });
 }
 
 /**
@@ -198,32 +108,21 @@ export function loadConfig(
  * others make such names too: Kubernetes does for a service called number-dispenser.
  */
 export function unknownVariables(names: readonly string[]): readonly string[] {
-  const known = new Set([`${VARIABLE_PREFIX}CONFIG`, ...keys.flatMap(variablesOf)]);
+  const others = OTHER_VARIABLES.map((name) => VARIABLE_PREFIX + name);
+  const known = new Set([...others, ...keys.flatMap(variablesOf)]);
   return names.filter((name) => name.startsWith(VARIABLE_PREFIX) && !known.has(name));
 }
 
 /** The variables of a setting; the last one that is set wins. */
-function variablesOf(key: keyof Config): string[] {
+function variablesOf(key: Key): string[] {
   const { variable, alias } = settings[key];
   return [alias, variable].flatMap((name) => (name === undefined ? [] : VARIABLE_PREFIX + name));
 }
 
-function parse(key: keyof Config, text: string, where: string): unknown {
-  const setting = settings[key];
-  const value = setting.parse(text);
-  if (value === undefined) throw new UsageError(`${where}: '${text}' must be ${setting.allowed}`);
-  return value;
-}
-
-/** An address as -addr takes it; `:port` for all interfaces. */
-export function addressText({ host = "", port }: Address): string {
-  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
-}
-
-function parseAddress(text: string): Address | undefined {
-  const match = /^(?:\[([0-9a-fA-F:.%]+)\]|([^\s:[\]]*)):([0-9]{1,5})$/.exec(text);
-  if (match === null) return undefined;
-  const port = Number(match[3]);
-  if (port > 65_535) return undefined;
-  return { host: (match[1] ?? match[2]) || undefined, port };
+function parseSetting(key: Key, text: string, where: string): unknown {
+  const setting: Setting<unknown> = settings[key];
+  const parsed = setting.parse(text);
+  if (parsed !== undefined) return parsed.value;
+  const shown = setting.isSecret ? "it" : `'${text}'`;
+  throw new UsageError(`${where}: ${shown} must be ${setting.allowed}`);
 }

@@ -27,7 +27,22 @@ export interface Skipped {
   readonly numbers: bigint;
 }
 
+/** What new dispensers have to keep to. */
+export interface EngineLimits {
+  /** Dispensers in all. */
+  readonly dispensersMax: number;
+  /** Bytes of a name, 1 to 255. */
+  readonly nameBytesMax: number;
+}
+
+const NO_LIMITS: EngineLimits = {
+  dispensersMax: Number.POSITIVE_INFINITY,
+  nameBytesMax: Number.POSITIVE_INFINITY,
+};
+
 export interface EngineOptions {
+  /** None by default. */
+  readonly limits?: EngineLimits;
   /** A clock that only goes forwards, in milliseconds. */
   readonly now: () => number;
   /** Whether stageCounts() is called now and then. */
@@ -39,6 +54,7 @@ export interface EngineOptions {
 export class Engine {
   /** The number of the commit that is being gathered. */
   gathering = 1;
+  limits: EngineLimits;
   private readonly store: Store;
   private readonly now: () => number;
   private readonly onStaged: () => void;
@@ -59,6 +75,7 @@ export class Engine {
 
   constructor(store: Store, options: EngineOptions) {
     this.store = store;
+    this.limits = options.limits ?? NO_LIMITS;
     this.now = options.now;
     this.onStaged = options.onStaged;
     this.savesCounts = options.savesCounts;
@@ -133,6 +150,17 @@ export class Engine {
     if (present !== undefined) return this.redefine(present, fields);
     const definition = define(fields);
     if (definition instanceof Refusal) return definition;
+    const { dispensersMax, nameBytesMax } = this.limits;
+    if (name.length > nameBytesMax) {
+      return new Refusal(
+        `ERR invalid dispenser name: it has ${name.length} bytes, limits.name_bytes is ${nameBytesMax}`,
+      );
+    }
+    if (this.size >= dispensersMax) {
+      return new Refusal(
+        `ERR max number of dispensers reached: limits.dispensers is ${dispensersMax}`,
+      );
+    }
     const id = ++this.lastId;
     this.rename(name, new Dispenser(id, name, definition));
     this.store.stage({ kind: "define", id, name, definition });

@@ -4,7 +4,7 @@ import { writeSync } from "node:fs";
 import { helpText, parseArguments } from "./arguments.ts";
 import { backUp } from "./cli/backup.ts";
 import { restore } from "./cli/restore.ts";
-import { addressText, type Config, loadConfig, unknownVariables } from "./config.ts";
+import { loadConfig, unknownVariables } from "./config.ts";
 import { UsageError } from "./config-file.ts";
 import { toText } from "./dispenser/name.ts";
 import { Engine } from "./engine.ts";
@@ -12,6 +12,8 @@ import { leave } from "./exit.ts";
 import { createLog, type Log } from "./log.ts";
 import { CannotStart } from "./refusal.ts";
 import { Listener } from "./server/listener.ts";
+import { clearUnixSockets } from "./server/sockets.ts";
+import type { Config } from "./settings.ts";
 import { openSqliteStore } from "./store/sqlite.ts";
 import { StorageBroken, StorageUnavailable } from "./store/store.ts";
 import { version } from "./version.ts";
@@ -30,16 +32,16 @@ async function run(): Promise<void> {
   if (command === "version") return say(`number-dispenser ${version}\n`);
   const config = loadConfig(flags, process.env);
   const [file] = operands;
-  if (command === "backup") say(`${await backUp(file!, config.addr)}\n`);
+  if (command === "backup") say(`${await backUp(file!, config, process.env)}\n`);
   else if (command === "restore") say(`${restore(file!, flags, config)}\n`);
-  else serve(config);
+  else await serve(config);
 }
 
 function say(text: string): void {
   process.stdout.write(text);
 }
 
-function serve(config: Config): void {
+async function serve(config: Config): Promise<void> {
   const startedAtMs = performance.now();
   const now = () => performance.now();
   const log = createLog(config.logLevel, config.logFormat, writeToStderr, () => new Date());
@@ -50,8 +52,10 @@ function serve(config: Config): void {
   process.on("uncaughtException", fatal);
   process.on("unhandledRejection", fatal);
 
+  await clearUnixSockets([...config.addr, ...config.tlsAddr]);
   const store = openSqliteStore(config.dataDir, config);
   const engine = new Engine(store, {
+    limits: config,
     now,
     savesCounts: config.autoSave,
     onStaged: () => listener.scheduleTurn(),
@@ -92,31 +96,25 @@ function serve(config: Config): void {
     // What the crash cost is told: it has to be on disk before the close makes it the past.
     engine.commit();
     engine.close();
-    throw new CannotStart(`cannot listen on ${addressText(config.addr)}: ${whyNot(error)}`);
+    throw error;
   }
   for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => stop(signal));
   // As in redis-server: the end of the terminal it was started from is not the server's.
-  process.on("SIGHUP", () => log.info("SIGHUP ignored"));
+  process.on("SIGHUP", () => {
+    if (config.tlsAddr.length > 0) listener.reloadTls();
+    else log.info("SIGHUP ignored");
+  });
   for (const variable of unknownVariables(Object.keys(process.env))) {
     log.warning("environment variable is no setting, and ignored", { variable });
   }
   if (store.isNew) log.info("new database: every line starts at its beginning");
   log.info("ready", {
     version,
-    address: addressText({ ...config.addr, port: listener.port }),
+    address: listener.addresses.join(","),
     data: config.dataDir,
     dispensers: engine.size,
     started_in_ms: Math.round(performance.now() - startedAtMs),
   });
-}
-
-function whyNot(error: unknown): string {
-  const { code, message } = error as NodeJS.ErrnoException;
-  if (code === "EADDRINUSE") return "the address is in use";
-  if (code === "EACCES") return "permission denied";
-  if (code === "EADDRNOTAVAIL") return "it is not an address of this machine";
-  if (code === undefined) return "unknown host";
-  return message;
 }
 
 function logCrash(log: Log, engine: Engine): void {

@@ -2,7 +2,8 @@ import { describe, expect, test } from "bun:test";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { helpText, parseArguments } from "../src/arguments.ts";
-import { loadConfig, settings, unknownVariables } from "../src/config.ts";
+import { loadConfig, unknownVariables } from "../src/config.ts";
+import { type Setting, settings } from "../src/settings.ts";
 import { temporaryFolder } from "./support/folder.ts";
 import { root } from "./support/server.ts";
 
@@ -28,8 +29,15 @@ const messageOf = (work: () => unknown) => {
 describe("defaults", () => {
   test("are those of the documentation", () => {
     expect(load("")).toEqual({
-      addr: { host: undefined, port: 6380 },
+      addr: [{ host: undefined, port: 6380 }],
+      tlsAddr: [],
+      unixSocketMode: 0o700,
       protectedMode: true,
+      tlsCert: "",
+      tlsKey: "",
+      tlsClientCa: "",
+      requirepass: undefined,
+      users: [],
       dataDir: resolve("data"),
       create: true,
       autoSave: true,
@@ -37,7 +45,14 @@ describe("defaults", () => {
       clientsMax: 10_000,
       requestBytesMax: 1_048_576,
       requestArgumentsMax: 1_048_576,
+      transactionBytesMax: 4_194_304,
       replyBytesMax: 1_048_576,
+      replyBytesHardMax: 67_108_864,
+      bufferBytesMax: 268_435_456,
+      idleSecondsMax: 0,
+      keepaliveSeconds: 300,
+      dispensersMax: 10_000_000,
+      nameBytesMax: 255,
       logLevel: "info",
       logFormat: "text",
     });
@@ -46,7 +61,7 @@ describe("defaults", () => {
   test("are what config/config.yaml says, setting by setting", () => {
     const text = readFileSync(join(root, "config/config.yaml"), "utf8");
     expect(load(text)).toEqual(load(""));
-    for (const { path, variable, alias, unset } of Object.values(settings)) {
+    for (const { path, variable, alias, unset } of Object.values<Setting<unknown>>(settings)) {
       const name = path.split(".")[1]!;
       const variables = alias === undefined ? variable : `${variable}, ${alias}`;
       expect(text).toMatch(new RegExp(`\\[${variables}\\]\n  ${name}: "?${unset}"?\n`));
@@ -55,7 +70,7 @@ describe("defaults", () => {
 
   test("are shown by -help, with every setting", () => {
     const help = helpText("1.2.3");
-    for (const { path, variable, unset } of Object.values(settings)) {
+    for (const { path, variable, unset } of Object.values<Setting<unknown>>(settings)) {
       expect(help).toContain(path);
       expect(help).toContain(variable);
       expect(help).toContain(`(${unset})`);
@@ -70,16 +85,16 @@ test("flags win over the environment, that over the file, that over defaults", (
     NUMBER_DISPENSER_DATA: "from_environment",
   };
   expect(load(file)).toMatchObject({
-    addr: { host: "file", port: 1 },
+    addr: [{ host: "file", port: 1 }],
     dataDir: resolve("from_file"),
     create: false,
   });
   expect(load(file, environment)).toMatchObject({
-    addr: { host: "environment" },
+    addr: [{ host: "environment", port: 2 }],
     dataDir: resolve("from_environment"),
   });
   expect(load(file, environment, "--addr=:3", "-data", "from_flag")).toMatchObject({
-    addr: { host: undefined, port: 3 },
+    addr: [{ host: undefined, port: 3 }],
     dataDir: resolve("from_flag"),
     create: false,
   });
@@ -124,14 +139,14 @@ describe("an address", () => {
     ["[::1]:6380", "::1", 6380],
   ];
   test.each(right)("%s", (text, host, port) => {
-    expect(load("", {}, "-addr", text).addr).toEqual({ host, port });
+    expect(load("", {}, "-addr", text).addr).toEqual([{ host, port }]);
   });
 
-  test.each(["6380", "localhost", "::1:6380", "[x]:1", ":65536", ":-1", ":", "a b:1", ""])(
+  test.each(["6380", "localhost", "::1:6380", "[x]:1", ":65536", ":-1", ":", "a b:1", "unix:x"])(
     "not %p",
     (text) => {
       expect(messageOf(() => load("", {}, `-addr=${text}`))).toBe(
-        `UsageError: -addr: '${text}' must be host:port, [ipv6]:port or :port, with a port from 0 to 65535`,
+        `UsageError: -addr: '${text}' must be one or several of host:port, [ipv6]:port, :port or unix:/path, with a port from 0 to 65535`,
       );
     },
   );
@@ -144,7 +159,7 @@ describe("errors name the place and what is allowed", () => {
       "\nserver:\n  protected_mode: maybe\n",
       "config.yaml:3: server.protected_mode: 'maybe' must be true or false",
     ],
-    ["server:\n  addr: [1, 2]\n", "config.yaml:2: server.addr needs one value"],
+    ["server:\n  addr: { a: 1 }\n", "config.yaml:2: server.addr needs one value"],
     ["server:\n  addr:\n", "config.yaml:2: server.addr needs one value"],
     ["server: 5\n", "config.yaml:1: server must hold settings"],
     ["- 1\n", "config.yaml:1: the file must hold settings"],

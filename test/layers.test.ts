@@ -14,15 +14,20 @@ const allowed: Record<string, string[]> = {
   log: [],
   exit: [],
   "config-file": ["refusal"],
-  config: ["config-file", "log"],
-  arguments: ["config", "config-file"],
+  address: [],
+  settings: ["address", "log"],
+  config: ["config-file", "settings"],
+  arguments: ["config", "config-file", "settings"],
   resp: ["assert"],
   dispenser: ["assert", "refusal"],
   store: ["dispenser", "refusal"],
   names: ["dispenser"],
   engine: ["assert", "refusal", "names", "dispenser", "store"],
-  cli: ["refusal", "config", "config-file", "dispenser", "engine", "store"],
-  server: ["assert", "refusal", "version", "log", "config", "resp", "dispenser", "engine", "store"],
+  cli: ["address", "refusal", "config", "config-file", "dispenser", "engine", "settings", "store"],
+  server: [
+    ...["address", "assert", "refusal", "version", "log", "config", "settings"],
+    ...["resp", "dispenser", "engine", "store"],
+  ],
 };
 
 const partOf = (path: string) => path.split("/")[0]!.replace(/\.ts$/, "");

@@ -15,10 +15,12 @@ import { splitLine } from "./inline.ts";
 export const NOTHING = 0;
 /** A GET of the name in `name`. */
 export const GET = 1;
-/** A request of the arguments in `args`, at least one. */
+/** A request of the arguments in `args`, at least one of them. */
 export const REQUEST = 2;
 /** Not a request: `error` says why, and nothing more can be read. */
 export const FAILED = 3;
+/** A request of nothing, which is answered by nothing. */
+export const EMPTY_REQUEST = 4;
 
 /** "*2\r\n$3\r\nGET\r\n$": how a GET begins. */
 const GET_HEAD = Buffer.from("*2\r\n$3\r\nget\r\n$");
@@ -52,9 +54,19 @@ export class Decoder {
     this.framer = new Framer(limits);
   }
 
-  /** Bytes held for requests not yet taken by next(). */
+  /** Bytes of requests not yet taken by next(). */
   get pending(): number {
     return this.end - this.start;
+  }
+
+  /** Bytes of memory held for them. */
+  get held(): number {
+    return this.bytes.length;
+  }
+
+  /** Whether the client has yet to log in, so that its requests must be small. */
+  set isStranger(isStranger: boolean) {
+    this.framer.isStranger = isStranger;
   }
 
   /** Adds what arrived. The decoder keeps the chunk: it must not change any more. */
@@ -67,36 +79,28 @@ export class Decoder {
       return;
     }
     if (!this.owned || this.end + chunk.length > this.bytes.length) {
-      const grown = Buffer.allocUnsafe(2 * (this.pending + chunk.length));
-      this.bytes.copy(grown, 0, this.start, this.end);
-      this.end -= this.start;
-      this.start = 0;
-      this.bytes = grown;
-      this.owned = true;
+      this.own(2 * (this.pending + chunk.length));
     }
     chunk.copy(this.bytes, this.end);
     this.end += chunk.length;
   }
 
-  /** The next request: NOTHING, GET, REQUEST or FAILED. */
+  /** The next request: NOTHING, GET, REQUEST, EMPTY_REQUEST or FAILED. */
   next(): number {
     if (this.error !== "") return FAILED;
-    for (;;) {
-      if (!this.framer.isUnderWay && this.matchGet()) return GET;
-      const found = this.framer.scan(this.bytes, this.start, this.end);
-      if (found === INCOMPLETE) return this.nothing();
-      if (found === BROKEN) return this.failed(this.framer.error);
-      const from = this.start;
-      this.start += this.framer.length;
-      const args =
-        found === INLINE
-          ? splitLine(this.bytes.toString("latin1", from, this.start - 1))
-          : takeApart(this.bytes.subarray(from, this.start));
-      if (args === undefined) return this.failed("Protocol error: unbalanced quotes in request");
-      if (args.length === 0) continue;
-      this.args = args;
-      return REQUEST;
-    }
+    if (!this.framer.isUnderWay && this.matchGet()) return GET;
+    const found = this.framer.scan(this.bytes, this.start, this.end);
+    if (found === INCOMPLETE) return this.nothing();
+    if (found === BROKEN) return this.failed(this.framer.error);
+    const from = this.start;
+    this.start += this.framer.length;
+    const args =
+      found === INLINE
+        ? splitLine(this.bytes.toString("latin1", from, this.start - 1))
+        : takeApart(this.bytes.subarray(from, this.start));
+    if (args === undefined) return this.failed("Protocol error: unbalanced quotes in request");
+    this.args = args;
+    return args.length === 0 ? EMPTY_REQUEST : REQUEST;
   }
 
   private nothing(): number {
@@ -105,8 +109,20 @@ export class Decoder {
       this.bytes = EMPTY;
       this.start = 0;
       this.end = 0;
+    } else if (!this.owned && this.pending < this.bytes.length / 2) {
+      this.own(this.pending);
     }
     return NOTHING;
+  }
+
+  /** Moves what is pending into memory of its own, of this size. */
+  private own(size: number): void {
+    const own = Buffer.allocUnsafeSlow(size);
+    this.bytes.copy(own, 0, this.start, this.end);
+    this.end -= this.start;
+    this.start = 0;
+    this.bytes = own;
+    this.owned = true;
   }
 
   private failed(error: string): number {

@@ -1,11 +1,15 @@
 /**
- * Where a request ends. Headers are read strictly and every size is checked before anything is
- * kept for it, so that what is handed on is one whole, flat, well-formed request. The rules and
- * the error texts are those of redis-server (networking.c, processMultibulkBuffer), except that a
- * missing CRLF is an error here: Redis skips two bytes there, whatever they are.
+ * Where a request ends. Every size is checked before anything is kept for it, so that what is
+ * handed on is one whole, flat, well-formed request. The rules and the error texts are those of
+ * redis-server (networking.c, processMultibulkBuffer), except that a bulk without its CRLF is an
+ * error here: Redis skips two bytes there, whatever they are.
  *
  * A request is a multibulk (*2 CRLF $3 CRLF GET CRLF ...) or a line (GET order_id CRLF).
  */
+
+/** What a request of somebody who has not logged in may hold, as in Redis. */
+const STRANGER_ARGUMENTS_MAX = 10;
+const STRANGER_BULK_BYTES_MAX = 16 * 1024;
 
 export interface RequestLimits {
   /** The most bytes of one request, headers included. */
@@ -22,8 +26,12 @@ export const BROKEN = 3;
 
 /** The longest header and the longest inline request, as in Redis (PROTO_INLINE_MAX_SIZE). */
 const LINE_BYTES_MAX = 64 * 1024;
-/** A length has at most so many characters, as no limit needs more. */
-const LENGTH_CHARACTERS_MAX = 19;
+/** A length has at most so many characters: a minus and 19 digits. */
+const LENGTH_CHARACTERS_MAX = 20;
+const INT64_MIN = -(2n ** 63n);
+const INT64_MAX = 2n ** 63n - 1n;
+/** Lengths of so many characters are exact as plain numbers. */
+const EXACT_CHARACTERS_MAX = 15;
 
 const CR = 13;
 const LF = 10;
@@ -40,6 +48,8 @@ export class Framer {
   length = 0;
   /** What is wrong, once scan() said BROKEN. */
   error = "";
+  /** Whether the client has yet to log in: its requests must be small. */
+  isStranger = false;
   private readonly limits: RequestLimits;
   /** How far the request has been read, counted from its start: scan() goes on here. */
   private read = 0;
@@ -75,13 +85,15 @@ export class Framer {
   }
 
   private inline(bytes: Uint8Array, start: number, end: number): number {
-    const lineEnd = bytes.subarray(0, end).indexOf(LF, start + this.read);
+    const lineEnd = findEnd(bytes, LF, start + this.read, end);
     const lineBytes = (lineEnd < 0 ? end : lineEnd) - start;
     if (lineBytes > Math.min(LINE_BYTES_MAX, this.limits.requestBytesMax)) {
       return this.broken("too big inline request");
     }
-    this.read = lineEnd < 0 ? end - start : lineEnd + 1 - start;
-    return lineEnd < 0 ? INCOMPLETE : INLINE;
+    // A line that is not whole is read from its start again, for the NUL that may be in it.
+    if (lineEnd < 0) return INCOMPLETE;
+    this.read = lineEnd + 1 - start;
+    return INLINE;
   }
 
   private multibulk(bytes: Uint8Array, start: number, end: number): number {
@@ -91,6 +103,9 @@ export class Framer {
       if (count === undefined) return this.error === "" ? INCOMPLETE : BROKEN;
       if (count === NOT_A_NUMBER || count > requestArgumentsMax) {
         return this.broken("invalid multibulk length");
+      }
+      if (this.isStranger && count > STRANGER_ARGUMENTS_MAX) {
+        return this.broken("unauthenticated multibulk length");
       }
       this.argumentsLeft = Math.max(0, count);
     }
@@ -105,14 +120,15 @@ export class Framer {
   /** Reads one argument; MULTIBULK once it is whole. */
   private bulk(bytes: Uint8Array, start: number, end: number): number {
     if (this.bulkBytes < 0) {
-      const at = start + this.read;
-      if (at < end && bytes[at] !== DOLLAR) {
-        return this.broken(`expected '$', got '${String.fromCharCode(bytes[at]!)}'`);
-      }
+      const first = bytes[start + this.read]!;
       const length = this.header(bytes, start, end, "bulk count");
       if (length === undefined) return this.error === "" ? INCOMPLETE : BROKEN;
+      if (first !== DOLLAR) return this.broken(`expected '$', got '${String.fromCharCode(first)}'`);
       if (length < 0 || this.read + length + 2 > this.limits.requestBytesMax) {
         return this.broken("invalid bulk length");
+      }
+      if (this.isStranger && length > STRANGER_BULK_BYTES_MAX) {
+        return this.broken("unauthenticated bulk length");
       }
       this.bulkBytes = length;
     }
@@ -128,21 +144,17 @@ export class Framer {
 
   /**
    * Reads a header line, its first character skipped, and goes behind it. Undefined while it is
-   * incomplete, or once it is too long, which sets the error.
+   * incomplete, or once it is too long, which sets the error. As in Redis a CR ends it, and the
+   * byte after that is skipped.
    */
   private header(bytes: Uint8Array, start: number, end: number, what: string): number | undefined {
     const at = start + this.read;
-    // A length that can be right ends within the first few characters.
-    const seen = Math.min(end, at + LENGTH_CHARACTERS_MAX + 4);
-    const lineEnd = bytes.subarray(0, seen).indexOf(CR, at);
-    if (lineEnd < 0 && seen < end) {
-      const line = bytes.subarray(0, end).indexOf(CR, seen);
-      if (line >= 0) return NOT_A_NUMBER;
+    const lineEnd = findEnd(bytes, CR, at, end);
+    if (lineEnd < 0) {
       if (end - at > LINE_BYTES_MAX) this.broken(`too big ${what} string`);
       return undefined;
     }
-    if (lineEnd < 0 || lineEnd + 1 === end) return undefined;
-    if (bytes[lineEnd + 1] !== LF) return NOT_A_NUMBER;
+    if (lineEnd + 1 === end) return undefined;
     this.read = lineEnd + 2 - start;
     return numberIn(bytes, at + 1, lineEnd);
   }
@@ -153,17 +165,41 @@ export class Framer {
   }
 }
 
-/** A length as Redis reads it (string2ll): no sign but a minus, no leading zero, nothing else. */
+/**
+ * Where the line at `from` ends; -1 where it does not. Redis looks for its end as in a string of C,
+ * so a NUL hides it.
+ */
+function findEnd(bytes: Uint8Array, mark: number, from: number, end: number): number {
+  const near = Math.min(end, from + LENGTH_CHARACTERS_MAX + 2);
+  for (let at = from; at < near; at++) {
+    if (bytes[at] === mark) return at;
+    if (bytes[at] === 0) return -1;
+  }
+  if (near === end) return -1;
+  const all = bytes.subarray(0, end);
+  const found = all.indexOf(mark, near);
+  const nul = found < 0 ? -1 : all.subarray(0, found).indexOf(0, near);
+  return nul < 0 ? found : -1;
+}
+
+/**
+ * A length as Redis reads it (util.c, string2ll): a 64-bit integer without a plus and without a
+ * leading zero, nothing else. NOT_A_NUMBER for others.
+ */
 function numberIn(bytes: Uint8Array, from: number, to: number): number {
   const negative = bytes[from] === MINUS;
   const first = negative ? from + 1 : from;
-  if (first === to || to - first > LENGTH_CHARACTERS_MAX) return NOT_A_NUMBER;
+  if (first === to || to - from > LENGTH_CHARACTERS_MAX) return NOT_A_NUMBER;
   if (bytes[first] === ZERO && (negative || to - first > 1)) return NOT_A_NUMBER;
   let value = 0;
   for (let at = first; at < to; at++) {
     const digit = bytes[at]!;
     if (digit < ZERO || digit > NINE) return NOT_A_NUMBER;
     value = value * 10 + (digit - ZERO);
+  }
+  if (to - from > EXACT_CHARACTERS_MAX) {
+    const exact = BigInt(Buffer.from(bytes.subarray(from, to)).toString("latin1"));
+    if (exact < INT64_MIN || exact > INT64_MAX) return NOT_A_NUMBER;
   }
   return negative ? -value : value;
 }

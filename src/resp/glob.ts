@@ -1,66 +1,112 @@
-/** Patterns of KEYS, SCAN and CONFIG GET as Redis matches them (util.c, stringmatchlen). */
+/** Patterns of KEYS, SCAN, CONFIG GET and users' names as Redis matches them (util.c, stringmatchlen). */
 
-/** Whether a text matches a pattern of * ? [abc] [a-z] [^a] and \x; in time |pattern| * |text|. */
-export function matches(pattern: string, text: string): boolean {
-  let at = 0;
-  let to = 0;
-  // Where to go on when what follows the last star does not fit: one character further.
-  let starAt = -1;
-  let starTo = 0;
-  while (to < text.length) {
-    if (pattern[at] === "*") {
-      starAt = at++;
-      starTo = to;
-      continue;
-    }
-    const next = at < pattern.length ? matchOne(pattern, at, text[to]!) : -1;
-    if (next >= 0) {
-      at = next;
-      to++;
-    } else if (starAt >= 0) {
-      at = starAt + 1;
-      to = ++starTo;
-    } else {
-      return false;
-    }
+/** What one character of a text has to be. */
+type Element =
+  /** Any run of characters, an empty one too. */
+  | { readonly kind: "star" }
+  | { readonly kind: "any" }
+  | { readonly kind: "one"; readonly character: string }
+  /** One of 256 bytes. */
+  | { readonly kind: "set"; readonly has: Uint8Array };
+
+/** The longest text there is to match: a dispenser's name. A pattern that asks for more fits none. */
+const TEXT_BYTES_MAX = 255;
+
+/**
+ * A pattern of * ? [abc] [a-z] [^a] and \x, taken apart once. Texts are byte strings. A match takes
+ * time as (elements of the pattern) * (length of the text) at worst, and runs of stars are one.
+ */
+export class Pattern {
+  private readonly elements: readonly Element[];
+  /** How many characters a text must have at least. */
+  private readonly lengthMin: number;
+
+  constructor(pattern: string) {
+    this.elements = elementsOf(pattern);
+    this.lengthMin = this.elements.filter(({ kind }) => kind !== "star").length;
   }
-  while (pattern[at] === "*") at++;
-  return at === pattern.length;
+
+  matches(text: string): boolean {
+    const { elements } = this;
+    if (text.length < this.lengthMin || text.length > TEXT_BYTES_MAX) return false;
+    let at = 0;
+    let to = 0;
+    // Where to go on when what follows the last star does not fit: one character further.
+    let starAt = -1;
+    let starTo = 0;
+    while (to < text.length) {
+      const element = elements[at];
+      if (element?.kind === "star") {
+        starAt = at++;
+        starTo = to;
+      } else if (element !== undefined && fits(element, text, to)) {
+        at++;
+        to++;
+      } else if (starAt >= 0) {
+        at = starAt + 1;
+        to = ++starTo;
+      } else {
+        return false;
+      }
+    }
+    return at === elements.length || (at === elements.length - 1 && elements[at]!.kind === "star");
+  }
 }
 
-/** Where the pattern goes on if what stands at `at` matches the character; -1 if not. */
-function matchOne(pattern: string, at: number, character: string): number {
-  switch (pattern[at]) {
-    case "?":
-      return at + 1;
-    case "[":
-      return matchSet(pattern, at + 1, character);
-    case "\\":
-      if (at + 1 < pattern.length) return pattern[at + 1] === character ? at + 2 : -1;
-      return character === "\\" ? at + 1 : -1;
+function fits(element: Element, text: string, at: number): boolean {
+  switch (element.kind) {
+    case "one":
+      return text[at] === element.character;
+    case "set":
+      return element.has[text.charCodeAt(at)] === 1;
     default:
-      return pattern[at] === character ? at + 1 : -1;
+      return true;
   }
 }
 
-function matchSet(pattern: string, from: number, character: string): number {
+function elementsOf(pattern: string): Element[] {
+  const elements: Element[] = [];
+  let at = 0;
+  // Between any two elements there is one star at most: past so many, no text is long enough.
+  while (at < pattern.length && elements.length <= 2 * TEXT_BYTES_MAX + 1) {
+    const character = pattern[at++]!;
+    if (character === "*") {
+      if (elements.at(-1)?.kind !== "star") elements.push({ kind: "star" });
+    } else if (character === "?") {
+      elements.push({ kind: "any" });
+    } else if (character === "[") {
+      const has = new Uint8Array(256);
+      at = readSet(pattern, at, has);
+      elements.push({ kind: "set", has });
+    } else if (character === "\\" && at < pattern.length) {
+      elements.push({ kind: "one", character: pattern[at++]! });
+    } else {
+      elements.push({ kind: "one", character });
+    }
+  }
+  return elements;
+}
+
+/** Reads a set from behind its bracket; answers where the pattern goes on. */
+function readSet(pattern: string, from: number, has: Uint8Array): number {
   const negated = pattern[from] === "^";
   let at = negated ? from + 1 : from;
-  let found = false;
   while (at < pattern.length && pattern[at] !== "]") {
     if (pattern[at] === "\\" && at + 1 < pattern.length) {
-      found ||= pattern[at + 1] === character;
+      has[pattern.charCodeAt(at + 1)] = 1;
       at += 2;
     } else if (pattern[at + 1] === "-" && at + 2 < pattern.length) {
-      const ends = [pattern[at]!, pattern[at + 2]!].sort();
-      found ||= character >= ends[0]! && character <= ends[1]!;
+      const [low, high] = [pattern.charCodeAt(at), pattern.charCodeAt(at + 2)].sort(
+        (a, b) => a - b,
+      );
+      has.fill(1, low!, high! + 1);
       at += 3;
     } else {
-      found ||= pattern[at] === character;
+      has[pattern.charCodeAt(at)] = 1;
       at++;
     }
   }
+  if (negated) for (let byte = 0; byte < has.length; byte++) has[byte] = 1 - has[byte]!;
   // A set that is not closed ends with the pattern.
-  const next = Math.min(at + 1, pattern.length);
-  return found !== negated ? next : -1;
+  return Math.min(at + 1, pattern.length);
 }

@@ -5,7 +5,9 @@
 
 const escapes: Record<string, string> = { n: "\n", r: "\r", t: "\t", b: "\b", a: "\x07" };
 
+/** What stands between words (C's isspace), and what ends a word that is not quoted. */
 const SPACES = " \t\n\v\f\r";
+const ENDS = " \t\n\r";
 const HEX = /^x[0-9a-fA-F]{2}$/;
 
 /** The words of a line; undefined where its quotes are unbalanced. */
@@ -16,7 +18,7 @@ export function splitLine(line: string): string[] | undefined {
     while (at < line.length && isSpace(line[at]!)) at++;
     if (at === line.length) return words;
     let word = "";
-    while (at < line.length && !isSpace(line[at]!)) {
+    while (at < line.length && !ENDS.includes(line[at]!)) {
       const quote = line[at]!;
       if (quote !== '"' && quote !== "'") {
         word += line[at++];

@@ -3,35 +3,66 @@
  * them is in commands.ts.
  */
 
-import type { Config } from "../config.ts";
 import type { Dispenser } from "../dispenser/dispenser.ts";
 import type { Engine } from "../engine.ts";
+import type { Log } from "../log.ts";
 import type { Replies } from "../resp/encode.ts";
+import type { Config, Right } from "../settings.ts";
+import type { Access, User } from "./access.ts";
+import type { Jobs } from "./jobs.ts";
+import type { Transaction } from "./transaction.ts";
+
+/** Which replies a client wants (CLIENT REPLY). */
+export type ReplyMode =
+  | "on"
+  | "off"
+  /** Not that of the command under way. */
+  | "skip"
+  /** Nor that of the one after it. */
+  | "skip next";
 
 /** The connection a command came on. */
 export interface Session {
   readonly id: number;
-  /** "host:port" of the client. */
+  /** "host:port" of the client; "unix:" and the socket's path. */
   readonly address: string;
+  /** The same of the server's end. */
+  readonly localAddress: string;
+  /** The client's host alone: many connections may share it. */
+  readonly host: string;
   readonly connectedAtMs: number;
-  /** Whether it may stop the server and back it up: it is on the loopback interface. */
-  readonly isAdministrator: boolean;
+  readonly lastActiveMs: number;
+  /** Whether the client is on this machine: on the loopback interface or a unix socket. */
+  readonly isLocal: boolean;
   readonly replies: Replies;
+  /** Who it is; undefined until it has logged in. */
+  user: User | undefined;
+  /** Requests gathered between MULTI and EXEC; undefined outside. */
+  transaction: Transaction | undefined;
+  replyMode: ReplyMode;
   /** What the client calls itself and its library; empty until it says so. */
   name: string;
   library: string;
   libraryVersion: string;
+  /** The full name of the last command. */
+  lastCommand: string;
   /** Whether the connection ends after this reply. */
   closes: boolean;
   /** The reply of the command under way waits for this commit; 0 for none. */
   dependsOn: number;
-  /** Whether it waits for work that takes longer than a turn. */
-  readonly isBlocked: boolean;
+  /** Bytes of requests that wait to be whole, or to be looked at. */
+  readonly requestBytes: number;
+  /** Bytes of replies that the client has not taken. */
+  readonly replyBytes: number;
   /**
    * The command under way answers when this work is done, which ends with the reply to append. Until
    * then no other request of this client is looked at.
    */
   block(work: Promise<() => void>): void;
+  /** Runs work whose reply is a part of the command's, and waits for a commit by itself. */
+  part(work: () => void): void;
+  /** Ends the connection at once. */
+  kill(): void;
 }
 
 /** What the server counts since it was started. */
@@ -41,21 +72,34 @@ export interface Counters {
   commands: number;
   commits: number;
   heldReplies: number;
+  bytesIn: number;
+  bytesOut: number;
+  /** Connections that wait for work that takes longer than a turn, now. */
+  blocked: number;
 }
 
 /** The server around the commands. */
 export interface Server {
   readonly config: Config;
+  readonly access: Access;
+  readonly jobs: Jobs;
+  readonly log: Log;
   readonly port: number;
   /** A clock that only goes forwards, in milliseconds. */
   readonly now: () => number;
   readonly startedAtMs: number;
   readonly sessions: ReadonlySet<Session>;
   readonly counters: Counters;
+  /** Clients at a time: the setting, or less where the process may not open as many files. */
+  readonly clientsMax: number;
   /** Whether it is being stopped: no request is answered any more. */
   readonly isStopping: boolean;
   /** Why the last commit failed; undefined while storage works. */
   readonly storageTrouble: string | undefined;
+  /** Changes settings that may be changed while it runs. Answers why it cannot be. */
+  configure(changes: Partial<Config>): string | undefined;
+  /** Sets what is counted since the start back to 0. */
+  resetCounters(): void;
   /** Begins the clean shutdown. */
   shutdown(reason: string): void;
 }
@@ -65,7 +109,7 @@ export interface Call {
   readonly server: Server;
   readonly session: Session;
   readonly replies: Replies;
-  /** The words behind the command's name, as byte strings. */
+  /** The words behind the command's name (and its subcommand's), as byte strings. */
   readonly args: readonly string[];
 }
 
@@ -77,18 +121,43 @@ export type CommandFlag =
   | "fast"
   | "loading"
   | "stale"
-  | "noscript";
+  | "noscript"
+  /** Needs no log-in. */
+  | "no_auth"
+  /** Not between MULTI and EXEC. */
+  | "no_multi";
 
 export interface Command {
+  /** Of a subcommand "client|id". */
   readonly name: string;
   /** Words with the name; negative: at least so many. */
   readonly arity: number;
   readonly flags: readonly CommandFlag[];
   /** First and last word that is a name of a dispenser (-1: to the end); 0 for none. */
   readonly keys: readonly [first: number, last: number];
-  readonly group: "dispenser" | "connection" | "server";
+  readonly group: "dispenser" | "connection" | "transactions" | "server";
+  /** What a user needs for it; undefined: to be logged in. */
+  readonly right?: Right;
   readonly summary: string;
+  /** By their own names; a command that has some is one of them where a second word follows. */
+  readonly subcommands?: ReadonlyMap<string, Command>;
   run(call: Call): void;
+}
+
+/** A text as Redis shows it in an error, where it is a string of C, which a NUL ends. */
+export function upToNul(text: string): string {
+  const nul = text.indexOf("\0");
+  return nul < 0 ? text : text.slice(0, nul);
+}
+
+const INT64_MIN = -(2n ** 63n);
+const INT64_MAX = 2n ** 63n - 1n;
+
+/** A 64-bit integer as Redis reads it (util.c, string2ll); undefined for anything else. */
+export function readInteger(text: string): bigint | undefined {
+  if (!/^(0|-?[1-9][0-9]{0,18})$/.test(text)) return undefined;
+  const value = BigInt(text);
+  return value < INT64_MIN || value > INT64_MAX ? undefined : value;
 }
 
 /** Lets the reply of the command under way wait for a commit; 0 for none. */
@@ -101,4 +170,41 @@ export function lookUp({ engine, session }: Call, name: string): Dispenser | und
   const dispenser = engine.find(name);
   waitFor(session, engine.dependsOnName(name));
   return dispenser;
+}
+
+/** A subcommand as the table of its command lists it. */
+type Subcommand = Pick<Command, "arity" | "summary" | "run"> &
+  Partial<Pick<Command, "flags" | "right">>;
+
+/** The subcommands of a command, with HELP, which lists them. */
+export function subcommandsOf(
+  parent: Pick<Command, "name" | "flags" | "group">,
+  listed: Readonly<Record<string, Subcommand>>,
+): ReadonlyMap<string, Command> {
+  const help: Subcommand = {
+    arity: 2,
+    summary: "Lists the subcommands",
+    run: ({ replies }) => {
+      const lines = Object.entries(all).flatMap(([name, { summary }]) => [
+        name.toUpperCase(),
+        `    ${summary}.`,
+      ]);
+      replies.array(lines.length + 1);
+      replies.simple(`${parent.name.toUpperCase()} <subcommand> [<arg> ...]. Subcommands are:`);
+      for (const line of lines) replies.simple(line);
+    },
+  };
+  const all: Record<string, Subcommand> = { ...listed, help };
+  return new Map(
+    Object.entries(all).map(([name, subcommand]) => [
+      name,
+      {
+        flags: parent.flags,
+        ...subcommand,
+        name: `${parent.name}|${name}`,
+        keys: [0, 0],
+        group: parent.group,
+      },
+    ]),
+  );
 }

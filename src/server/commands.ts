@@ -1,15 +1,25 @@
 /** The table of commands, and how a request becomes a call of one. */
 
 import type { Engine } from "../engine.ts";
-import type { Command, Server, Session } from "./command.ts";
+import { Refusal } from "../refusal.ts";
+import { type Command, type Server, type Session, upToNul } from "./command.ts";
+import { clientCommand } from "./commands/client.ts";
+import { configCommand } from "./commands/config.ts";
 import { connectionCommands } from "./commands/connection.ts";
 import { dispenserCommands } from "./commands/dispensers.ts";
 import { introspectionCommands } from "./commands/introspection.ts";
 import { nameCommands } from "./commands/names.ts";
 import { serverCommands } from "./commands/server.ts";
+import { transactionCommands } from "./commands/transactions.ts";
 
 /** An error quotes at most so many bytes of a command it does not know, as in Redis. */
 const UNKNOWN_QUOTED_BYTES_MAX = 128;
+
+const NO_AUTH = "NOAUTH Authentication required.";
+const NO_MULTI = "ERR Command not allowed inside a transaction";
+
+/** Commands that act at once between MULTI and EXEC. */
+const notQueued = ["exec", "discard", "multi", "quit", "reset"];
 
 /** All commands by their names in lower case. */
 export const commands: ReadonlyMap<string, Command> = buildTable();
@@ -20,50 +30,104 @@ function buildTable(): Map<string, Command> {
     dispenserCommands,
     nameCommands,
     connectionCommands,
+    [clientCommand],
+    transactionCommands,
     serverCommands,
+    [configCommand],
     introspectionCommands(table),
   ];
   for (const command of lists.flat()) table.set(command.name, command);
   return table;
 }
 
-/** Runs one request; its reply is appended to the session's. */
+/** Runs one request, or queues it in a transaction; its reply is appended to the session's. */
 export function execute(
   engine: Engine,
   server: Server,
   session: Session,
   request: readonly string[],
 ): void {
-  const { replies } = session;
-  const [name, ...args] = request as [string, ...string[]];
-  const command = commands.get(name) ?? commands.get(name.toLowerCase());
-  if (command === undefined && isHttp(name)) {
-    session.closes = true;
-    return;
+  const { replies, transaction } = session;
+  if (isHttp(request[0]!)) return session.kill();
+  const found = find(request);
+  const refusal = found instanceof Refusal ? found : refuse(session, found, request);
+  if (refusal !== undefined) {
+    return refuseWith(refusal.message, session, request[0]!);
   }
-  if (command === undefined) return replies.error(unknownCommand(name, args));
-  const isRightCount =
-    command.arity > 0 ? request.length === command.arity : request.length >= -command.arity;
-  if (!isRightCount) {
-    return replies.error(`ERR wrong number of arguments for '${command.name}' command`);
+  const command = found as Command;
+  session.lastCommand = command.name;
+  const args = request.slice(command.name.includes("|") ? 2 : 1);
+  if (transaction === undefined || notQueued.includes(command.name)) {
+    command.run({ engine, server, session, replies, args });
+  } else if (transaction.add({ command, args })) {
+    replies.simple("QUEUED");
+  } else {
+    const { transactionBytesMax } = server.config;
+    replies.error(
+      `ERR transaction too large: limits.transaction_bytes is ${transactionBytesMax}; EXEC will refuse it`,
+    );
   }
-  command.run({ engine, server, session, replies, args });
+}
+
+/** Answers a refusal, which spoils the transaction it comes in; an EXEC that is refused ends it. */
+function refuseWith(message: string, session: Session, name: string): void {
+  if (name.toLowerCase() === "exec") {
+    session.transaction = undefined;
+    const reason = message.replace(/^ERR /, "");
+    return session.replies.error(`EXECABORT Transaction discarded because of: ${reason}`);
+  }
+  if (session.transaction !== undefined) session.transaction.isBroken = true;
+  session.replies.error(message);
+}
+
+/** The command that a request names, its words counted. */
+function find(request: readonly string[]): Command | Refusal {
+  const [name, second] = request as [string, ...string[]];
+  let command = commands.get(name) ?? commands.get(name.toLowerCase());
+  if (command === undefined) return unknownCommand(name, request.slice(1));
+  if (command.subcommands !== undefined && second !== undefined) {
+    const subcommand = command.subcommands.get(second.toLowerCase());
+    if (subcommand === undefined) {
+      const quotedName = upToNul(second).slice(0, UNKNOWN_QUOTED_BYTES_MAX);
+      const help = `${command.name.toUpperCase()} HELP`;
+      return new Refusal(`ERR unknown subcommand '${quotedName}'. Try ${help}.`);
+    }
+    command = subcommand;
+  }
+  const { arity } = command;
+  const isRightCount = arity > 0 ? request.length === arity : request.length >= -arity;
+  if (isRightCount) return command;
+  return new Refusal(`ERR wrong number of arguments for '${command.name}' command`);
+}
+
+/** Why this client may not run a command here; in the order in which Redis asks. */
+function refuse(
+  { user, transaction }: Session,
+  command: Command,
+  request: readonly string[],
+): Refusal | undefined {
+  const { flags, name, right, keys } = command;
+  if (user === undefined && !flags.includes("no_auth")) return new Refusal(NO_AUTH);
+  if (transaction !== undefined && flags.includes("no_multi")) return new Refusal(NO_MULTI);
+  const [first, last] = keys;
+  const names = first === 0 ? [] : request.slice(first, last < 0 ? undefined : last + 1);
+  return user?.refuse(name, right, names);
 }
 
 /**
  * A browser that was talked into sending a request here, with commands in its body: as in Redis
- * the connection ends before they are read.
+ * the connection ends before they are read, and before replies under way are sent.
  */
 function isHttp(name: string): boolean {
-  return /^(post|host:)$/i.test(name);
+  return (name.length === 4 || name.length === 5) && /^(post|host:)$/i.test(name);
 }
 
-function unknownCommand(name: string, args: readonly string[]): string {
+function unknownCommand(name: string, args: readonly string[]): Refusal {
   let shown = "";
   for (const arg of args) {
     if (shown.length >= UNKNOWN_QUOTED_BYTES_MAX) break;
-    shown += `'${arg.slice(0, UNKNOWN_QUOTED_BYTES_MAX - shown.length)}' `;
+    shown += `'${upToNul(arg).slice(0, UNKNOWN_QUOTED_BYTES_MAX - shown.length)}' `;
   }
-  const quotedName = name.slice(0, UNKNOWN_QUOTED_BYTES_MAX);
-  return `ERR unknown command '${quotedName}', with args beginning with: ${shown}`;
+  const quotedName = upToNul(name).slice(0, UNKNOWN_QUOTED_BYTES_MAX);
+  return new Refusal(`ERR unknown command '${quotedName}', with args beginning with: ${shown}`);
 }

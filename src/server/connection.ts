@@ -1,28 +1,29 @@
 /**
- * One client: bytes in, replies out, in the order of the requests. A reply that depends on a
- * commit is held, and what comes after it on this connection waits behind it; when the commit
- * fails, the held replies become errors.
+ * One client: bytes in, replies out, in the order of the requests.
  *
- * Invariants: nothing at or behind the first held reply is sent. Replies past `replyBytesMax` stop
- * the reading of requests until all of them are sent, so a client that does not read costs at most
- * that, one more reply, and one chunk of requests.
+ * Invariants: replies past `replyBytesMax` stop the reading of requests until all of them are sent,
+ * so a client that does not read costs at most that, one more reply, and one chunk of requests. A
+ * client whose requests take long goes on in the next turn, so that others do not wait for it.
  */
 
 import type { Engine } from "../engine.ts";
-import { Decoder, FAILED, GET, NOTHING } from "../resp/decode.ts";
-import { Replies } from "../resp/encode.ts";
+import { Decoder, EMPTY_REQUEST, FAILED, GET, NOTHING } from "../resp/decode.ts";
+import type { Replies } from "../resp/encode.ts";
 import type { StorageUnavailable } from "../store/store.ts";
-import type { Server, Session } from "./command.ts";
+import type { User } from "./access.ts";
+import type { ReplyMode, Server, Session } from "./command.ts";
 import { takeOne } from "./commands/dispensers.ts";
 import { execute } from "./commands.ts";
+import { Outbox, type Sender } from "./outbox.ts";
+import type { Transaction } from "./transaction.ts";
 
 /** What a connection needs of its socket (Bun.Socket has it). */
-export interface Wire {
-  /** Sends; answers how many bytes were accepted, negative when the socket is closed. */
-  write(bytes: Uint8Array, from: number, count: number): number;
+export interface Wire extends Sender {
   end(): void;
   /** Ends the sending side alone. */
   shutdown(): void;
+  /** Closes at once, whatever is under way. */
+  terminate(): void;
   pause(): void;
   resume(): void;
 }
@@ -33,6 +34,10 @@ export interface Host {
   readonly server: Server;
   /** The connection holds replies: settle() it after the commit. */
   onHeld(connection: Connection): void;
+  /** The connection has more to do: goOn() in the next turn. */
+  onDeferred(connection: Connection): void;
+  /** The connection holds so many more bytes of memory, or fewer. */
+  onBuffered(bytes: number): void;
   /** Runs what may end in something that must stop the server at once. */
   guarded(work: () => void): void;
 }
@@ -40,66 +45,119 @@ export interface Host {
 export interface Peer {
   readonly id: number;
   readonly address: string;
-  readonly isAdministrator: boolean;
+  readonly localAddress: string;
+  readonly host: string;
+  readonly isLocal: boolean;
 }
 
-/** A held reply is three numbers: where it begins and ends, and the commit it waits for. */
-const HOLD_NUMBERS = 3;
+/** Requests other than GET get so much of a turn; those left go on in the next. */
+const SLICE_MS = 2;
+
+/** Why answer() stopped. */
+type Stop = "nothing left" | "replies full" | "slice over";
 
 export class Connection implements Session {
   readonly id: number;
   readonly address: string;
+  readonly localAddress: string;
+  readonly host: string;
   readonly connectedAtMs: number;
-  readonly isAdministrator: boolean;
-  readonly replies = new Replies();
+  readonly isLocal: boolean;
+  readonly replies: Replies;
+  lastActiveMs: number;
+  transaction: Transaction | undefined = undefined;
+  replyMode: ReplyMode = "on";
   name = "";
   library = "";
   libraryVersion = "";
+  lastCommand = "";
   closes = false;
   dependsOn = 0;
-  isBlocked = false;
-  private readonly host: Host;
+  private readonly home: Host;
   private readonly wire: Wire;
   private readonly decoder: Decoder;
-  /** How much of the replies is sent. */
-  private sent = 0;
-  private holds: number[] = [];
+  private readonly outbox = new Outbox();
+  private presentUser: User | undefined;
+  /** Where the reply of the command under way begins. */
+  private replyStart = 0;
+  /** Memory held for requests and replies under way, as onBuffered() was told. */
+  buffered = 0;
+  private isBlocked = false;
+  private isDeferred = false;
   private isPaused = false;
   private isGone = false;
   private inputEnded = false;
   private isFinishing = false;
 
-  constructor(host: Host, wire: Wire, peer: Peer) {
-    const { config, now } = host.server;
-    this.host = host;
+  constructor(home: Host, wire: Wire, peer: Peer) {
+    const { config, access, now } = home.server;
+    this.home = home;
     this.wire = wire;
     this.id = peer.id;
     this.address = peer.address;
-    this.isAdministrator = peer.isAdministrator;
+    this.localAddress = peer.localAddress;
+    this.host = peer.host;
+    this.isLocal = peer.isLocal;
     this.connectedAtMs = now();
+    this.lastActiveMs = this.connectedAtMs;
+    this.replies = this.outbox.replies;
     this.decoder = new Decoder(config);
+    this.user = access.newcomer;
+  }
+
+  get user(): User | undefined {
+    return this.presentUser;
+  }
+
+  set user(user: User | undefined) {
+    this.presentUser = user;
+    this.decoder.isStranger = user === undefined;
+  }
+
+  get requestBytes(): number {
+    return this.decoder.pending;
+  }
+
+  get replyBytes(): number {
+    return this.outbox.unsent;
+  }
+
+  /** Whether closing it for being silent would take something from its client. */
+  get isWaiting(): boolean {
+    return this.isBlocked || this.isDeferred || this.outbox.isHolding;
   }
 
   /** Bytes arrived. */
   receive(chunk: Buffer): void {
     if (this.isGone || this.closes) return;
+    const { now, counters } = this.home.server;
+    this.lastActiveMs = now();
+    counters.bytesIn += chunk.length;
     this.decoder.push(chunk);
-    if (!this.isBlocked) this.run();
+    if (!this.isBlocked && !this.isDeferred) this.run();
+    else this.account();
   }
 
   /** Sends what may be sent, when the socket takes bytes again or replies were released. */
   drain(): void {
     this.flush();
-    if (this.isBlocked) return;
+    if (this.isBlocked || this.isDeferred) return;
     if (this.isPaused && !this.isGone && this.replies.length === 0) this.run();
+  }
+
+  /** The next turn has come. */
+  goOn(): void {
+    this.isDeferred = false;
+    if (!this.isGone && !this.isFinishing) this.run();
   }
 
   block(work: Promise<() => void>): void {
     this.isBlocked = true;
+    this.home.server.counters.blocked++;
     void work.then(
-      (reply) => this.host.guarded(() => this.unblock(reply)),
+      (reply) => this.home.guarded(() => this.unblock(reply)),
       (error: unknown) =>
-        this.host.guarded(() => {
+        this.home.guarded(() => {
           throw error;
         }),
     );
@@ -107,9 +165,21 @@ export class Connection implements Session {
 
   private unblock(reply: () => void): void {
     this.isBlocked = false;
+    this.home.server.counters.blocked--;
     if (this.isGone || this.isFinishing) return;
+    this.dependsOn = 0;
+    this.replyStart = this.replies.length;
     reply();
+    this.conclude();
     this.run();
+  }
+
+  part(work: () => void): void {
+    const start = this.replies.length;
+    this.dependsOn = 0;
+    work();
+    if (this.dependsOn > 0) this.hold(start);
+    this.dependsOn = 0;
   }
 
   /** The client will send no more; it gets the replies under way. */
@@ -129,12 +199,18 @@ export class Connection implements Session {
     this.close();
   }
 
+  kill(): void {
+    this.gone();
+    this.wire.terminate();
+  }
+
   /** The socket is closed. */
   gone(): void {
     this.isGone = true;
-    this.holds = [];
-    this.sent = 0;
-    this.replies.clear();
+    this.outbox.clear();
+    this.transaction = undefined;
+    this.home.onBuffered(-this.buffered);
+    this.buffered = 0;
   }
 
   /**
@@ -142,12 +218,8 @@ export class Connection implements Session {
    * sends it.
    */
   settle(commit: number, failure: StorageUnavailable | undefined): void {
-    let settled = 0;
-    while (settled < this.holds.length && this.holds[settled + 2]! <= commit)
-      settled += HOLD_NUMBERS;
-    const released = this.holds.splice(0, settled);
-    if (failure !== undefined) this.rewrite(released, failure);
-    if (this.holds.length > 0) this.host.onHeld(this);
+    this.outbox.settle(commit, failure);
+    if (this.outbox.isHolding) this.home.onHeld(this);
   }
 
   /** Ends the connection once its replies are sent. */
@@ -158,92 +230,139 @@ export class Connection implements Session {
 
   private run(): void {
     for (;;) {
-      const isFull = this.answer();
+      const stop = this.answer();
       this.flush();
       if (this.isBlocked) return this.pause();
-      if (!isFull) break;
+      if (stop === "slice over") return this.defer();
+      if (stop === "nothing left") break;
       if (this.replies.length > 0) return this.pause();
     }
     this.resume();
     if (this.inputEnded) this.close();
   }
 
+  private defer(): void {
+    this.isDeferred = true;
+    this.pause();
+    this.home.onDeferred(this);
+  }
+
   private pause(): void {
     if (!this.isPaused) this.wire.pause();
     this.isPaused = true;
+    this.account();
   }
 
   private resume(): void {
     if (this.isPaused) this.wire.resume();
     this.isPaused = false;
+    this.account();
   }
 
-  /** Answers the requests that are there. Whether it stopped because the replies are too many. */
-  private answer(): boolean {
-    const { decoder, host, replies } = this;
-    const { engine, server } = host;
+  /** Answers the requests that are there. */
+  private answer(): Stop {
+    const { decoder, replies } = this;
+    const { server } = this.home;
     const { replyBytesMax } = server.config;
+    let sliceEndMs = 0;
     while (!this.closes && !this.isGone && !this.isBlocked && !server.isStopping) {
-      if (replies.length >= replyBytesMax) return true;
+      if (replies.length >= replyBytesMax) return this.full();
       const found = decoder.next();
-      if (found === NOTHING) return false;
-      const start = replies.length;
-      if (found === FAILED) {
-        replies.error(`ERR ${decoder.error}`);
-        this.closes = true;
-        return false;
+      if (found === NOTHING) break;
+      this.replyStart = replies.length;
+      if (found === GET && this.takesFreely) {
+        this.take();
+        continue;
       }
-      server.counters.commands++;
-      this.dependsOn = 0;
-      if (found === GET) takeOne(engine, this, decoder.name);
-      else execute(engine, server, this, decoder.args);
-      if (this.dependsOn > 0) this.hold(start);
+      this.handle(found);
+      const nowMs = server.now();
+      if (sliceEndMs === 0) sliceEndMs = nowMs + SLICE_MS;
+      else if (nowMs > sliceEndMs) return "slice over";
     }
-    return false;
+    return "nothing left";
+  }
+
+  /** The fast way of a GET. */
+  private take(): void {
+    const { engine, server } = this.home;
+    server.counters.commands++;
+    this.dependsOn = 0;
+    takeOne(engine, this, this.decoder.name);
+    if (this.dependsOn > 0) this.hold(this.replyStart);
+  }
+
+  /** Any request, or what is none. */
+  private handle(found: number): void {
+    const { decoder, home } = this;
+    if (found === FAILED) {
+      this.replies.error(`ERR ${decoder.error}`);
+      this.closes = true;
+      if (this.replyMode !== "on") this.outbox.discard(this.replyStart);
+    } else if (found === EMPTY_REQUEST) {
+      // As in Redis it uses up CLIENT REPLY SKIP.
+      if (this.replyMode === "skip next") this.replyMode = "on";
+    } else {
+      home.server.counters.commands++;
+      this.dependsOn = 0;
+      if (this.replyMode === "skip next") this.replyMode = "skip";
+      const request = found === GET ? ["get", decoder.name] : decoder.args;
+      execute(home.engine, home.server, this, request);
+      if (!this.isBlocked) this.conclude();
+    }
+  }
+
+  /** Whether a GET may take the fast way: nothing but the name decides on its reply. */
+  private get takesFreely(): boolean {
+    const { transaction, replyMode, presentUser } = this;
+    return transaction === undefined && replyMode === "on" && presentUser?.takesAll === true;
+  }
+
+  /** The command under way has its reply: holds it, or takes it back where none is wanted. */
+  private conclude(): void {
+    if (this.replyMode !== "on") {
+      this.outbox.discard(this.replyStart);
+      if (this.replyMode === "skip") this.replyMode = "on";
+    } else if (this.dependsOn > 0) {
+      this.hold(this.replyStart);
+    }
   }
 
   private hold(start: number): void {
-    if (this.holds.length === 0) this.host.onHeld(this);
-    this.holds.push(start, this.replies.length, this.dependsOn);
-    this.host.server.counters.heldReplies++;
+    if (!this.outbox.isHolding) this.home.onHeld(this);
+    this.outbox.hold(start, this.dependsOn);
+    this.home.server.counters.heldReplies++;
   }
 
-  /** Puts an error in the place of each of these held replies. */
-  private rewrite(released: readonly number[], failure: StorageUnavailable): void {
-    if (released.length === 0) return;
-    const { replies } = this;
-    const before = replies.length;
-    const bytes = Buffer.from(replies.bytes.subarray(0, before));
-    let from = released[0]!;
-    const releasedEnd = released.at(-2)!;
-    replies.length = from;
-    for (let at = 0; at < released.length; at += HOLD_NUMBERS) {
-      const start = released[at]!;
-      replies.raw(bytes.toString("latin1", from, start));
-      replies.error(`ERR storage unavailable: ${failure.message}`);
-      from = released[at + 1]!;
+  /**
+   * So many replies are there that the client has to read first. One who does not, or who asked for
+   * more than one reply may have, is closed.
+   */
+  private full(): Stop {
+    const { log, config } = this.home.server;
+    const limit = config.replyBytesHardMax;
+    if (this.outbox.unsent > limit) {
+      const bytes = this.outbox.unsent;
+      log.warning("client closed: unread replies", { client: this.address, bytes, limit });
+      this.kill();
     }
-    const shift = replies.length - releasedEnd;
-    replies.raw(bytes.toString("latin1", releasedEnd, before));
-    for (let at = 0; at < this.holds.length; at += HOLD_NUMBERS) {
-      this.holds[at]! += shift;
-      this.holds[at + 1]! += shift;
-    }
+    return "replies full";
+  }
+
+  /** Tells how much memory is held. */
+  private account(): void {
+    const gathered = this.transaction === undefined ? 0 : this.transaction.bytes;
+    const held = this.isGone ? 0 : this.decoder.held + this.replies.bytes.length + gathered;
+    if (held === this.buffered) return;
+    const more = held - this.buffered;
+    this.buffered = held;
+    this.home.onBuffered(more);
   }
 
   /** Sends what may be sent. */
   private flush(): void {
     if (this.isGone) return;
-    const { replies } = this;
-    const ready = this.holds.length > 0 ? this.holds[0]! : replies.length;
-    if (ready > this.sent) {
-      const accepted = this.wire.write(replies.bytes, this.sent, ready - this.sent);
-      if (accepted > 0) this.sent += accepted;
-    }
-    if (this.sent < replies.length) return;
-    this.sent = 0;
-    replies.clear();
-    if (!this.closes) return;
+    this.home.server.counters.bytesOut += this.outbox.send(this.wire);
+    if (this.replies.length > 0 || !this.closes) return;
     if (this.isFinishing && !this.inputEnded) this.wire.shutdown();
     else this.wire.end();
   }

@@ -12,7 +12,7 @@ import { ReplyError, TestClient } from "../support/resp.ts";
 import { ServerProcess, startLocal } from "../support/server.ts";
 
 const create = { create: true, allowNetworkFileSystem: false };
-const at = (port: number) => ({ host: "127.0.0.1", port });
+const at = (port: number) => ({ addr: [{ host: "127.0.0.1", port }], tlsAddr: [] });
 const into = (dataDir: string) => ({ ...create, dataDir });
 const margin = (numbers: number) =>
   new Map([
@@ -132,7 +132,7 @@ describe("BACKUP", () => {
     const client = await TestClient.connect(port);
     const file = join(temporaryFolder(), "backup.db");
     let isDone = false;
-    const backup = backUp(file, at(port)).then((line) => {
+    const backup = backUp(file, at(port), {}).then((line) => {
       isDone = true;
       return line;
     });
@@ -231,7 +231,7 @@ describe("a backup", () => {
 test("number-dispenser backup without a server says where it looked", async () => {
   const { port, listener } = startOnDisk();
   await listener.stop();
-  expect(await messageOf(() => backUp("x.db", at(port)))).toStartWith(
+  expect(await messageOf(() => backUp("x.db", at(port), {}))).toStartWith(
     `CannotStart: no server on 127.0.0.1:${port} takes a connection from this machine: `,
   );
 });

@@ -11,6 +11,7 @@ class FakeWire {
   isPaused = false;
   isEnded = false;
   isShut = false;
+  isTerminated = false;
 
   write(bytes: Uint8Array, from: number, count: number): number {
     const accepted = Math.min(count, this.room);
@@ -25,6 +26,10 @@ class FakeWire {
 
   shutdown(): void {
     this.isShut = true;
+  }
+
+  terminate(): void {
+    this.isTerminated = true;
   }
 
   pause(): void {
@@ -48,13 +53,22 @@ function setUp(overrides: Parameters<typeof startInMemory>[0] = {}) {
   const wire = new FakeWire();
   const { engine, listener } = server;
   const turn = new Turn({ engine, log: silent, counters: listener.counters });
+  const deferred: Connection[] = [];
   const host = {
     engine: server.engine,
     server: server.listener,
     onHeld: (connection: Connection) => turn.hold(connection),
+    onDeferred: (connection: Connection) => void deferred.push(connection),
+    onBuffered: () => {},
     guarded: (work: () => void) => work(),
   };
-  const peer = { id: 1, address: "test", isAdministrator: true };
+  const peer = {
+    id: 1,
+    address: "test",
+    localAddress: "server",
+    host: "client",
+    isLocal: true,
+  };
   const connection = new Connection(host, wire, peer);
   const send = (...requests: string[][]) =>
     connection.receive(
@@ -70,7 +84,7 @@ function setUp(overrides: Parameters<typeof startInMemory>[0] = {}) {
     turn.end();
     replies();
   };
-  return { ...server, wire, connection, send, turn: () => turn.end(), replies, define };
+  return { ...server, wire, connection, send, turn: () => turn.end(), replies, define, deferred };
 }
 
 const full = new ReplyError("ERR storage unavailable: the disk is full");

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { refusalFor } from "../../src/server/listener.ts";
+import { isLoopback } from "../../src/server/sockets.ts";
 import { StorageBroken } from "../../src/store/store.ts";
 import { MemoryStore } from "../support/memory-store.ts";
 import { encodeRequest, ReplyError, TestClient } from "../support/resp.ts";
@@ -100,7 +101,7 @@ describe("a clean stop", () => {
 
 describe("listening", () => {
   test("on all interfaces takes clients of IPv4", async () => {
-    const { port, listener } = startInMemory({ addr: { host: undefined, port: 0 } });
+    const { port, listener } = startInMemory({ addr: [{ host: undefined, port: 0 }] });
     const client = await TestClient.connect(port);
     expect(await client.command("PING")).toBe("PONG");
     client.close();
@@ -109,26 +110,30 @@ describe("listening", () => {
 
   test("on a port in use fails, and says so", () => {
     const { port, listener } = startInMemory();
-    const again = () => startInMemory({ addr: { host: "127.0.0.1", port } });
-    expect(again).toThrow(expect.objectContaining({ code: "EADDRINUSE" }));
+    const again = () => startInMemory({ addr: [{ host: "127.0.0.1", port }] });
+    expect(again).toThrow(`cannot listen on 127.0.0.1:${port}: the address is in use`);
     return listener.stop();
   });
 });
 
 describe("who is let in", () => {
-  const config = { protectedMode: true, clientsMax: 2 };
+  const rule = { isProtected: true, clientsMax: 2 };
   test.each(["127.0.0.1", "127.8.9.1", "::1", "::ffff:127.0.0.1"])(
     "%s is this machine",
     (address) => {
-      expect(refusalFor(address, 0, config)).toBeUndefined();
+      expect(isLoopback(address)).toBe(true);
+      expect(refusalFor(true, 0, rule)).toBeUndefined();
     },
   );
 
   test.each(["192.0.2.1", "::ffff:192.0.2.1", "2001:db8::1", "1.127.0.0"])(
     "%s is not, and is told why in protected mode",
     (address) => {
-      expect(refusalFor(address, 0, config)).toMatch(/^-DENIED .*protected_mode: false.*\r\n$/);
-      expect(refusalFor(address, 0, { ...config, protectedMode: false })).toBeUndefined();
+      expect(isLoopback(address)).toBe(false);
+      expect(refusalFor(false, 0, rule)?.message).toMatch(
+        /^-DENIED .*protected_mode: false.*\r\n$/,
+      );
+      expect(refusalFor(false, 0, { ...rule, isProtected: false })).toBeUndefined();
     },
   );
 });

@@ -28,7 +28,7 @@ export const breakages: readonly Breakage[] = [
   },
   {
     title: "held numbers are released though their commit failed",
-    file: "src/server/connection.ts",
+    file: "src/server/outbox.ts",
     find: "if (failure !== undefined) this.rewrite(released, failure);",
     replace: "",
   },

@@ -42,10 +42,17 @@ export class SimulatedClient {
       write: (bytes: Uint8Array, from: number, count: number) => this.accept(bytes, from, count),
       end: () => {},
       shutdown: () => {},
+      terminate: () => {},
       pause: () => {},
       resume: () => {},
     };
-    const peer = { id, address: `client:${id}`, isAdministrator: true };
+    const peer = {
+      id: id,
+      address: `client:${id}`,
+      localAddress: "server",
+      host: "client",
+      isLocal: true,
+    };
     this.connection = new Connection(host, wire, peer);
     this.observer = observer;
   }

@@ -8,8 +8,10 @@
 import { loadConfig } from "../../src/config.ts";
 import { Engine } from "../../src/engine.ts";
 import { CannotStart } from "../../src/refusal.ts";
+import { Access } from "../../src/server/access.ts";
 import type { Server, Session } from "../../src/server/command.ts";
 import type { Host } from "../../src/server/connection.ts";
+import { Jobs } from "../../src/server/jobs.ts";
 import { Turn } from "../../src/server/turn.ts";
 import { SqliteStore } from "../../src/store/sqlite.ts";
 import type { StorageUnavailable } from "../../src/store/store.ts";
@@ -27,6 +29,7 @@ const STEPS = 300;
 const WAL_WRITES_MAX = 60;
 
 const config = loadConfig(new Map([["config", "/dev/null"]]), {});
+const access = new Access(config);
 
 /** Replies leave when a commit is over: the model has to know before what became of it. */
 class WatchedEngine extends Engine {
@@ -232,11 +235,20 @@ class Simulation {
       commands: 0,
       commits: 0,
       heldReplies: 0,
+      bytesIn: 0,
+      bytesOut: 0,
+      blocked: 0,
     };
     this.turn = new Turn({ engine, log: silent, counters });
     const { turn } = this;
     const server: Server = {
       config,
+      access,
+      jobs: new Jobs(now),
+      log: silent,
+      clientsMax: config.clientsMax,
+      configure: () => undefined,
+      resetCounters: () => {},
       port: 0,
       now,
       startedAtMs: 0,
@@ -250,6 +262,11 @@ class Simulation {
       engine,
       server,
       onHeld: (connection) => turn.hold(connection),
+      // The simulated clock stands still during a turn, so no slice of it is ever over.
+      onDeferred: () => {
+        throw new Broken("put off");
+      },
+      onBuffered: () => {},
       guarded: (work) => work(),
     };
     this.clients = Array.from({ length: CLIENTS }, () => this.newClient());

@@ -45,6 +45,7 @@ export function readReply(bytes: string, from = 0): { reply: Reply; end: number 
     }
     case "*":
     case "~":
+      if (line === "-1") return { reply: null, end: after };
       return readMany(bytes, after, Number(line), (replies) => replies);
     case "%":
       return readMany(bytes, after, 2 * Number(line), (replies) => {

@@ -1,10 +1,11 @@
 /** Servers for the tests: in this process, and as real processes that can be killed. */
 
 import { join, resolve } from "node:path";
-import { type Config, loadConfig } from "../../src/config.ts";
+import { loadConfig } from "../../src/config.ts";
 import { Engine } from "../../src/engine.ts";
 import { createLog } from "../../src/log.ts";
 import { Listener } from "../../src/server/listener.ts";
+import type { Config } from "../../src/settings.ts";
 import type { Store } from "../../src/store/store.ts";
 import { temporaryFolder } from "./folder.ts";
 import { MemoryStore } from "./memory-store.ts";
@@ -47,6 +48,7 @@ export function startLocal<S extends Store>(
   const logged: string[] = [];
   const write = (line: string) => void logged.push(line.slice(line.indexOf(" ") + 1));
   const engine = new Engine(store, {
+    limits: config,
     now,
     savesCounts: config.autoSave,
     onStaged: () => listener.scheduleTurn(),

@@ -121,6 +121,7 @@ export const dispenserCommands: readonly Command[] = [
     flags: ["write"],
     keys: [1, 1],
     group: "dispenser",
+    right: "define",
     summary: "Defines a dispenser, or changes the strategy of one",
     run: (call) => answerDefine(call, "hset", (set) => call.replies.integer(set)),
   },
@@ -130,6 +131,7 @@ export const dispenserCommands: readonly Command[] = [
     flags: ["write"],
     keys: [1, 1],
     group: "dispenser",
+    right: "define",
     summary: "As HSET, but answers OK",
     run: (call) => answerDefine(call, "hmset", () => call.replies.simple("OK")),
   },
@@ -139,6 +141,7 @@ export const dispenserCommands: readonly Command[] = [
     flags: ["write", "fast"],
     keys: [1, 1],
     group: "dispenser",
+    right: "take",
     summary: "Takes the next number of a dispenser",
     run: ({ engine, session, args }) => takeOne(engine, session, args[0]!),
   },
@@ -148,6 +151,7 @@ export const dispenserCommands: readonly Command[] = [
     flags: ["write", "fast"],
     keys: [1, -1],
     group: "dispenser",
+    right: "take",
     summary: "Takes one number of each dispenser, of all or of none",
     run: takeEach,
   },
@@ -157,6 +161,7 @@ export const dispenserCommands: readonly Command[] = [
     flags: ["write"],
     keys: [1, -1],
     group: "dispenser",
+    right: "define",
     summary: "Deletes dispensers",
     run: remove,
   },
@@ -166,6 +171,7 @@ export const dispenserCommands: readonly Command[] = [
     flags: ["write"],
     keys: [1, 1],
     group: "dispenser",
+    right: "define",
     summary: "Lets a line go on at its first number that is not below the given one",
     run: advance,
   },
@@ -175,6 +181,7 @@ export const dispenserCommands: readonly Command[] = [
     flags: ["readonly"],
     keys: [1, 1],
     group: "dispenser",
+    right: "inspect",
     summary: "Shows the definition of a dispenser",
     run: (call) => {
       const dispenser = lookUp(call, call.args[0]!);
@@ -189,6 +196,7 @@ export const dispenserCommands: readonly Command[] = [
     flags: ["readonly", "fast"],
     keys: [1, 1],
     group: "dispenser",
+    right: "inspect",
     summary: "Shows one field of a definition",
     run: (call) => {
       const dispenser = lookUp(call, call.args[0]!);

@@ -1,18 +1,18 @@
-/** The commands by which clients and tools look at the server: COMMAND and CONFIG. */
+/** COMMAND: the table of commands as clients and tools ask for it. */
 
-import type { Config } from "../../config.ts";
-import { toBytes } from "../../dispenser/name.ts";
-import { quoted } from "../../refusal.ts";
 import type { Replies } from "../../resp/encode.ts";
-import { matches } from "../../resp/glob.ts";
-import type { Call, Command } from "../command.ts";
-import { writeHelp } from "./help.ts";
+import { Pattern } from "../../resp/glob.ts";
+import { type Call, type Command, subcommandsOf } from "../command.ts";
 
 export type CommandTable = ReadonlyMap<string, Command>;
+
+/** The first version, for all that was there from the start. */
+const SINCE = "0.1.0";
 
 /** One entry of COMMAND INFO: the ten elements of Redis 7. */
 function writeInfo(replies: Replies, command: Command): void {
   const [first, last] = command.keys;
+  const subcommands = [...(command.subcommands?.values() ?? [])];
   replies.array(10);
   replies.bulk(command.name);
   replies.integer(command.arity);
@@ -21,123 +21,96 @@ function writeInfo(replies: Replies, command: Command): void {
   replies.integer(first);
   replies.integer(last);
   replies.integer(first === 0 ? 0 : 1);
-  for (const nothing of ["categories", "tips", "key specifications", "subcommands"]) {
-    if (nothing === "categories") replies.set(0);
-    else replies.array(0);
-  }
+  // What a user needs for it, in the place of Redis's categories.
+  replies.set(command.right === undefined ? 0 : 1);
+  if (command.right !== undefined) replies.simple(`@${command.right}`);
+  // No tips, and no key specifications beyond first, last and step.
+  replies.array(0);
+  replies.array(0);
+  replies.array(subcommands.length);
+  for (const subcommand of subcommands) writeInfo(replies, subcommand);
 }
 
 function writeDocs(replies: Replies, command: Command): void {
+  const subcommands = [...(command.subcommands?.values() ?? [])];
   replies.bulk(command.name);
-  replies.map(2);
+  replies.map(subcommands.length > 0 ? 4 : 3);
   replies.bulk("summary");
   replies.bulk(command.summary);
+  replies.bulk("since");
+  replies.bulk(SINCE);
   replies.bulk("group");
   replies.bulk(command.group);
+  if (subcommands.length === 0) return;
+  replies.bulk("subcommands");
+  replies.map(subcommands.length);
+  for (const subcommand of subcommands) writeDocs(replies, subcommand);
 }
 
-function describeCommands(table: CommandTable, { replies, args }: Call): void {
-  const [subcommand, ...names] = args;
-  const all = [...table.values()];
-  switch (subcommand?.toLowerCase()) {
-    case undefined:
-      replies.array(all.length);
-      for (const command of all) writeInfo(replies, command);
-      break;
-    case "help":
-      writeHelp(replies, "command", ["count", "docs", "help", "info", "list"]);
-      break;
-    case "count":
-      if (names.length > 0) return replies.error(wrongCount("command|count"));
-      replies.integer(all.length);
-      break;
-    case "list":
-      if (names.length > 0) {
-        return replies.error("ERR syntax error: COMMAND LIST has no filters here");
-      }
-      replies.array(all.length);
-      for (const { name } of all) replies.bulk(name);
-      break;
-    case "info": {
-      const wanted = names.length === 0 ? all.map(({ name }) => name) : names;
-      replies.array(wanted.length);
-      for (const name of wanted) {
-        const command = table.get(name.toLowerCase());
-        if (command === undefined) replies.null();
-        else writeInfo(replies, command);
-      }
-      break;
-    }
-    case "docs": {
-      const wanted = new Set(names.map((name) => name.toLowerCase()));
-      const found = names.length === 0 ? all : all.filter(({ name }) => wanted.has(name));
-      replies.map(found.length);
-      for (const command of found) writeDocs(replies, command);
-      break;
-    }
-    default:
-      replies.error(`ERR unknown subcommand ${quoted(subcommand!)}. Try COMMAND HELP.`);
-  }
-}
-
-function wrongCount(command: string): string {
-  return `ERR wrong number of arguments for '${command}' command`;
-}
-
-/** What CONFIG GET shows: the settings in effect, under the names Redis has for them. */
-function settingsOf(config: Config, port: number): Record<string, string> {
-  return {
-    save: "",
-    appendonly: "no",
-    databases: "1",
-    bind: config.addr.host ?? "*",
-    port: String(port),
-    dir: toBytes(config.dataDir),
-    "protected-mode": config.protectedMode ? "yes" : "no",
-    "proto-max-bulk-len": String(config.requestBytesMax),
-    maxclients: String(config.clientsMax),
-  };
-}
-
-function configure({ server, replies, args }: Call): void {
-  const [subcommand, ...patterns] = args as [string, ...string[]];
-  const name = subcommand.toLowerCase();
-  if (name === "set") {
-    return replies.error("ERR CONFIG SET is not available: settings are read once, at the start");
-  }
-  if (name === "help") return writeHelp(replies, "config", ["get", "help"]);
-  if (name !== "get") {
-    return replies.error(`ERR unknown subcommand ${quoted(subcommand)}. Try CONFIG HELP.`);
-  }
-  if (patterns.length === 0) {
-    return replies.error(wrongCount("config|get"));
-  }
-  const found = Object.entries(settingsOf(server.config, server.port)).filter(([setting]) =>
-    patterns.some((pattern) => matches(pattern.toLowerCase(), setting)),
-  );
-  replies.map(found.length);
-  for (const text of found.flat()) replies.bulk(text);
+/** The command or subcommand ("client|id") of a name. */
+function byName(table: CommandTable, name: string): Command | undefined {
+  const [parent, subcommand] = name.toLowerCase().split("|");
+  const command = table.get(parent!);
+  return subcommand === undefined ? command : command?.subcommands?.get(subcommand);
 }
 
 export function introspectionCommands(table: CommandTable): readonly Command[] {
+  const all = () => [...table.values()];
+
+  const info = ({ replies, args }: Call) => {
+    const found = args.length === 0 ? all() : args.map((name) => byName(table, name));
+    replies.array(found.length);
+    for (const command of found) {
+      if (command === undefined) replies.nullArray();
+      else writeInfo(replies, command);
+    }
+  };
+
+  const docs = ({ replies, args }: Call) => {
+    const found = args.length === 0 ? all() : args.flatMap((name) => byName(table, name) ?? []);
+    replies.map(found.length);
+    for (const command of found) writeDocs(replies, command);
+  };
+
+  /** COMMAND LIST [FILTERBY MODULE name | ACLCAT right | PATTERN pattern]. */
+  const list = ({ replies, args }: Call) => {
+    const [by, kind, value] = args.map((arg) => arg.toLowerCase());
+    const pattern = new Pattern(kind === "pattern" && value !== undefined ? value : "*");
+    const filters: Record<string, (command: Command) => boolean> = {
+      module: () => false,
+      aclcat: ({ right }) => right === value,
+      pattern: ({ name }) => pattern.matches(name),
+    };
+    const isFiltered = args.length === 3 && by === "filterby" && Object.hasOwn(filters, kind!);
+    if (args.length > 0 && !isFiltered) return replies.error("ERR syntax error");
+    const names = all().filter(isFiltered ? filters[kind!]! : () => true);
+    replies.array(names.length);
+    for (const { name } of names) replies.bulk(name);
+  };
+
+  const flags = ["loading", "stale", "no_multi"] as const;
   return [
     {
       name: "command",
       arity: -1,
-      flags: ["loading", "stale"],
+      flags,
       keys: [0, 0],
       group: "server",
-      summary: "Describes the commands: COUNT, DOCS, INFO, LIST",
-      run: (call) => describeCommands(table, call),
-    },
-    {
-      name: "config",
-      arity: -2,
-      flags: ["admin", "loading", "stale", "noscript"],
-      keys: [0, 0],
-      group: "server",
-      summary: "Shows settings: CONFIG GET pattern",
-      run: configure,
+      summary: "Describes the commands",
+      run: info,
+      subcommands: subcommandsOf(
+        { name: "command", flags, group: "server" },
+        {
+          count: {
+            arity: 2,
+            summary: "How many commands there are",
+            run: ({ replies }) => replies.integer(table.size),
+          },
+          docs: { arity: -2, summary: "What commands are for: docs [name ...]", run: docs },
+          info: { arity: -2, summary: "What commands are: info [name ...]", run: info },
+          list: { arity: -2, summary: "The names of commands: list [FILTERBY ...]", run: list },
+        },
+      ),
     },
   ];
 }

@@ -2,28 +2,67 @@
 
 import type { Dispenser } from "../../dispenser/dispenser.ts";
 import { Refusal } from "../../refusal.ts";
-import { matches } from "../../resp/glob.ts";
-import { type Call, type Command, lookUp, waitFor } from "../command.ts";
+import { Pattern } from "../../resp/glob.ts";
+import { type Call, type Command, lookUp, readInteger, upToNul, waitFor } from "../command.ts";
 
 const SCAN_COUNT_DEFAULT = 10;
+/** A SCAN ends early after so long, whatever COUNT asks for, as its callers have to expect. */
+const SCAN_MS_MAX = 1;
+/** After so many names it is looked whether the time is up: a bad pattern takes 0.1 ms for each. */
+const NAMES_PER_LOOK = 8;
 const CURSOR_MAX = 2n ** 64n - 1n;
 
-function scan({ engine, session, replies, args }: Call): void {
+/** A cursor as Redis reads it, by C's strtoul; undefined where that would not take all of it. */
+function readCursor(text: string): bigint | undefined {
+  const [, sign, digits] = /^([+-]?)([0-9]+)$/.exec(upToNul(text)) ?? [];
+  if (digits === undefined) return upToNul(text) === "" ? 0n : undefined;
+  const value = BigInt(digits);
+  if (value > CURSOR_MAX) return undefined;
+  return sign === "-" ? BigInt.asUintN(64, -value) : value;
+}
+
+function scan({ engine, server, session, replies, args }: Call): void {
   const [cursorText, ...options] = args as [string, ...string[]];
-  const cursor = /^[0-9]{1,20}$/.test(cursorText) ? BigInt(cursorText) : CURSOR_MAX + 1n;
-  if (cursor > CURSOR_MAX) return replies.error("ERR invalid cursor");
+  const cursor = readCursor(cursorText);
+  if (cursor === undefined) return replies.error("ERR invalid cursor");
   const wanted = scanOptions(options);
   if (wanted instanceof Refusal) return replies.error(wanted.message);
   waitFor(session, engine.dependsOnNames());
 
   const all = engine.all();
-  const from = firstAfter(all, cursor);
-  const page = all.slice(from, from + wanted.count);
-  const names = page.map(({ name }) => name).filter((name) => matches(wanted.pattern, name));
-  const isLast = from + page.length === all.length;
+  const endMs = server.now() + SCAN_MS_MAX;
+  const names: string[] = [];
+  let at = firstAfter(all, cursor);
+  let end = Math.min(all.length, at + wanted.count);
+  for (; at < end; at++) {
+    if (at % NAMES_PER_LOOK === 0 && server.now() > endMs) end = at;
+    const { name } = all[at]!;
+    if (session.user!.mayUse(name) && wanted.pattern.matches(name)) names.push(name);
+  }
   replies.array(2);
-  replies.bulk(isLast ? "0" : String(page.at(-1)!.id));
+  replies.bulk(at === all.length ? "0" : String(all[at - 1]!.id));
   listNames(replies, wanted.type === "dispenser" ? names : []);
+}
+
+/** KEYS: a copy of the names as they are now is gone through bit by bit. */
+function keys({ engine, server, session, replies, args }: Call): void {
+  const pattern = new Pattern(args[0]!);
+  const { user } = session;
+  const all = engine.all();
+  const found: Dispenser[] = [];
+  const job = function* () {
+    for (let at = 0; at < all.length; at++) {
+      const { name } = all[at]!;
+      if (user!.mayUse(name) && pattern.matches(name)) found.push(all[at]!);
+      if (at % NAMES_PER_LOOK === 0) yield undefined;
+    }
+  };
+  const answer = () => {
+    waitFor(session, engine.dependsOnNames());
+    const names = found.filter(({ removed }) => !removed).map(({ name }) => name);
+    listNames(replies, names);
+  };
+  session.block(server.jobs.run(job()).then(() => answer));
 }
 
 function listNames(replies: Call["replies"], names: readonly string[]): void {
@@ -32,19 +71,19 @@ function listNames(replies: Call["replies"], names: readonly string[]): void {
 }
 
 function scanOptions(options: readonly string[]) {
-  const wanted = { pattern: "*", count: SCAN_COUNT_DEFAULT, type: "dispenser" };
+  const wanted = { pattern: new Pattern("*"), count: SCAN_COUNT_DEFAULT, type: "dispenser" };
   for (let at = 0; at < options.length; at += 2) {
     const value = options[at + 1];
     if (value === undefined) return new Refusal("ERR syntax error");
     switch (options[at]!.toLowerCase()) {
       case "match":
-        wanted.pattern = value;
+        wanted.pattern = new Pattern(value);
         break;
       case "type":
         wanted.type = value.toLowerCase();
         break;
       case "count":
-        if (!/^-?[0-9]{1,15}$/.test(value)) {
+        if (readInteger(value) === undefined) {
           return new Refusal("ERR value is not an integer or out of range");
         }
         wanted.count = Number(value);
@@ -76,6 +115,7 @@ export const nameCommands: readonly Command[] = [
     flags: ["readonly", "fast"],
     keys: [1, -1],
     group: "dispenser",
+    right: "inspect",
     summary: "Counts which of the names are dispensers",
     run: (call) => {
       const found = call.args.filter((name) => lookUp(call, name) !== undefined);
@@ -88,6 +128,7 @@ export const nameCommands: readonly Command[] = [
     flags: ["readonly", "fast"],
     keys: [1, 1],
     group: "dispenser",
+    right: "inspect",
     summary: "Says whether a name is a dispenser",
     run: (call) => call.replies.simple(lookUp(call, call.args[0]!) ? "dispenser" : "none"),
   },
@@ -97,6 +138,7 @@ export const nameCommands: readonly Command[] = [
     flags: ["readonly", "fast"],
     keys: [0, 0],
     group: "dispenser",
+    right: "inspect",
     summary: "Counts the dispensers",
     run: ({ engine, session, replies }) => {
       waitFor(session, engine.dependsOnNames());
@@ -106,25 +148,20 @@ export const nameCommands: readonly Command[] = [
   {
     name: "keys",
     arity: 2,
-    flags: ["readonly"],
+    flags: ["readonly", "no_multi"],
     keys: [0, 0],
     group: "dispenser",
+    right: "inspect",
     summary: "Lists the names that match a pattern",
-    run: ({ engine, session, replies, args }) => {
-      waitFor(session, engine.dependsOnNames());
-      const names = engine.all().map(({ name }) => name);
-      listNames(
-        replies,
-        names.filter((name) => matches(args[0]!, name)),
-      );
-    },
+    run: keys,
   },
   {
     name: "scan",
     arity: -2,
-    flags: ["readonly"],
+    flags: ["readonly", "no_multi"],
     keys: [0, 0],
     group: "dispenser",
+    right: "inspect",
     summary: "Lists the names page by page",
     run: scan,
   },

@@ -27,11 +27,11 @@ const sections: Record<string, (call: Call) => Record<string, string | number>> 
   }),
   Clients: ({ server }) => ({
     connected_clients: server.sessions.size,
-    maxclients: server.config.clientsMax,
-    blocked_clients: [...server.sessions].filter(({ isBlocked }) => isBlocked).length,
+    maxclients: server.clientsMax,
+    blocked_clients: server.counters.blocked,
   }),
   Memory: () => {
-    const { rss } = process.memoryUsage();
+    const rss = process.memoryUsage.rss();
     return {
       used_memory: rss,
       used_memory_human: `${(rss / 2 ** 20).toFixed(2)}M`,
@@ -48,7 +48,14 @@ const sections: Record<string, (call: Call) => Record<string, string | number>> 
     total_connections_received: server.counters.connections,
     total_commands_processed: server.counters.commands,
     rejected_connections: server.counters.refusedConnections,
+    total_net_input_bytes: server.counters.bytesIn,
+    total_net_output_bytes: server.counters.bytesOut,
   }),
+  CPU: () => {
+    const { user, system } = process.cpuUsage();
+    const seconds = (microseconds: number) => (microseconds / 1e6).toFixed(6);
+    return { used_cpu_sys: seconds(system), used_cpu_user: seconds(user) };
+  },
   Replication: () => ({ role: "master", connected_slaves: 0 }),
   Dispensers: ({ engine }) => ({ dispensers: engine.size }),
   Keyspace: ({ engine }) => ({ db0: `keys=${engine.size},expires=0,avg_ttl=0` }),
@@ -65,6 +72,8 @@ function info(call: Call): void {
   if (args.length === 1) {
     const dispenser = engine.find(args[0]!);
     const dependsOn = engine.dependsOn(args[0]!, dispenser);
+    const refusal = session.user!.refuse("info", "inspect", args);
+    if (dispenser !== undefined && refusal !== undefined) return replies.error(refusal.message);
     if (dispenser !== undefined) {
       waitFor(session, dependsOn);
       return replies.verbatim(describe(dispenser));
@@ -92,10 +101,17 @@ function isSection(name: string): boolean {
   return allSections.includes(lower) || titles.includes(lower);
 }
 
-function backUp({ engine, session, replies, args }: Call): void {
-  if (!session.isAdministrator) {
-    return replies.error("NOPERM BACKUP is only for clients on the loopback interface");
-  }
+/** Why a client may not do what only who owns the server may. */
+function notTheOwner({ server, session }: Call, command: string): string | undefined {
+  // Whoever logged in has shown a password; the right was asked for already.
+  if (session.isLocal || server.access.newcomer === undefined) return undefined;
+  return `NOPERM ${command} is only for clients on the server's machine while no password is set`;
+}
+
+function backUp(call: Call): void {
+  const { engine, session, replies, args } = call;
+  const refusal = notTheOwner(call, "BACKUP");
+  if (refusal !== undefined) return replies.error(refusal);
   const path = toText(args[0]!);
   if (!isAbsolute(path) || path.includes("\0") || toBytes(path) !== args[0]) {
     return replies.error(`ERR BACKUP needs an absolute path in UTF-8, not ${quoted(args[0]!)}`);
@@ -120,10 +136,10 @@ function isOfTheSystem(error: unknown): boolean {
   return /^E[A-Z0-9]+$/.test((error as NodeJS.ErrnoException).code ?? "");
 }
 
-function shutDown({ server, session, replies, args }: Call): void {
-  if (!session.isAdministrator) {
-    return replies.error("NOPERM SHUTDOWN is only for clients on the loopback interface");
-  }
+function shutDown(call: Call): void {
+  const { server, session, replies, args } = call;
+  const refusal = notTheOwner(call, "SHUTDOWN");
+  if (refusal !== undefined) return replies.error(refusal);
   if (args.length > 1 || (args.length === 1 && args[0]!.toLowerCase() !== "save")) {
     return replies.error("ERR syntax error: SHUTDOWN takes only SAVE; positions are always saved");
   }
@@ -158,18 +174,20 @@ export const serverCommands: readonly Command[] = [
   {
     name: "backup",
     arity: 2,
-    flags: ["admin", "noscript"],
+    flags: ["admin", "noscript", "no_multi"],
     keys: [0, 0],
     group: "server",
+    right: "admin",
     summary: "Copies the database to a new file, which restore takes",
     run: backUp,
   },
   {
     name: "shutdown",
     arity: -1,
-    flags: ["admin", "noscript", "loading", "stale"],
+    flags: ["admin", "noscript", "loading", "stale", "no_multi"],
     keys: [0, 0],
     group: "server",
+    right: "admin",
     summary: "Saves positions and stops the server",
     run: shutDown,
   },

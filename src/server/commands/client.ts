@@ -1,0 +1,279 @@
+/** CLIENT: what is known of connections, and what they may be told. */
+
+import { quoted, Refusal } from "../../refusal.ts";
+import {
+  type Call,
+  type Command,
+  type ReplyMode,
+  type Server,
+  type Session,
+  subcommandsOf,
+} from "../command.ts";
+
+const TRACKING_REFUSED =
+  "ERR client-side caching is not available: a client that caches a GET would repeat its number";
+const SYNTAX_ERROR = "ERR syntax error";
+
+/** Without spaces and control characters, as a line of CLIENT LIST needs it. */
+function isPrintable(text: string): boolean {
+  return /^[!-~]*$/.test(text);
+}
+
+function unprintable(what: string): Refusal {
+  return new Refusal(`ERR ${what} cannot contain spaces, newlines or special characters.`);
+}
+
+/** Gives the client a name, or says why not. */
+export function rename(session: Session, name: string): Refusal | undefined {
+  if (!isPrintable(name)) return unprintable("Client names");
+  session.name = name;
+  return undefined;
+}
+
+/** A line of CLIENT LIST: the fields of Redis 7, those that do not apply as 0. */
+function describeSession({ server }: Call, session: Session): string {
+  const seconds = (sinceMs: number) => Math.floor((server.now() - sinceMs) / 1000);
+  const { requestBytes, replyBytes, transaction } = session;
+  const fields = {
+    id: session.id,
+    addr: session.address,
+    laddr: session.localAddress,
+    fd: -1,
+    name: session.name,
+    age: seconds(session.connectedAtMs),
+    idle: seconds(session.lastActiveMs),
+    flags: transaction === undefined ? "N" : "x",
+    db: 0,
+    sub: 0,
+    psub: 0,
+    ssub: 0,
+    multi: transaction === undefined ? -1 : transaction.queue.length,
+    qbuf: requestBytes,
+    "qbuf-free": 0,
+    "argv-mem": 0,
+    "multi-mem": transaction?.bytes ?? 0,
+    obl: replyBytes,
+    oll: 0,
+    omem: 0,
+    "tot-mem": requestBytes + replyBytes + (transaction?.bytes ?? 0),
+    events: "r",
+    cmd: session.lastCommand === "" ? "NULL" : session.lastCommand,
+    user: session.user?.name ?? "(none)",
+    redir: -1,
+    resp: session.replies.version,
+    "lib-name": session.library,
+    "lib-ver": session.libraryVersion,
+  };
+  return Object.entries(fields)
+    .map(([field, value]) => `${field}=${value}`)
+    .join(" ");
+}
+
+function list(call: Call): void {
+  const { server, replies, args } = call;
+  const [filter, ...values] = args;
+  let wanted = [...server.sessions];
+  if (filter?.toLowerCase() === "type" && values.length === 1) {
+    const type = values[0]!.toLowerCase();
+    if (!isClientType(type)) return replies.error(`ERR Unknown client type '${values[0]}'`);
+    if (type !== "normal") wanted = [];
+  } else if (filter?.toLowerCase() === "id" && values.length > 0) {
+    if (!values.every(isId)) return replies.error("ERR Invalid client ID");
+    const ids = new Set(values.map(Number));
+    wanted = wanted.filter(({ id }) => ids.has(id));
+  } else if (filter !== undefined) {
+    return replies.error(SYNTAX_ERROR);
+  }
+  replies.verbatim(wanted.map((session) => `${describeSession(call, session)}\n`).join(""));
+}
+
+function isId(text: string): boolean {
+  return /^[1-9][0-9]{0,14}$/.test(text);
+}
+
+/** There are only clients of the type normal here. */
+function isClientType(text: string): boolean {
+  return ["normal", "master", "slave", "replica", "pubsub"].includes(text);
+}
+
+/** Ends one client: its connection is closed, replies under way are lost. */
+function end(call: Call, session: Session): void {
+  if (session === call.session) session.closes = true;
+  else session.kill();
+}
+
+/** CLIENT KILL addr, or with filters: KILL ID n, ADDR a, LADDR a, USER u, TYPE t, SKIPME y. */
+function kill(call: Call): void {
+  const { server, session, replies, args } = call;
+  if (args.length === 1) {
+    const found = [...server.sessions].find(({ address }) => address === args[0]);
+    if (found === undefined) return replies.error("ERR No such client");
+    end(call, found);
+    return replies.simple("OK");
+  }
+  const wanted = killFilters(server, args);
+  if (wanted instanceof Refusal) return replies.error(wanted.message);
+  const found = [...server.sessions].filter(
+    (each) => (!wanted.skipsMe || each !== session) && wanted.filters.every((fits) => fits(each)),
+  );
+  for (const each of found) end(call, each);
+  replies.integer(found.length);
+}
+
+type Filter = (session: Session) => boolean;
+
+/** The filters of CLIENT KILL by their options: each makes one of its value, or refuses that. */
+const filterMakers: Record<string, (value: string, server: Server) => Filter | Refusal> = {
+  id: (value) =>
+    isId(value)
+      ? ({ id }) => id === Number(value)
+      : new Refusal("ERR client-id should be greater than 0"),
+  addr:
+    (value) =>
+    ({ address }) =>
+      address === value,
+  laddr:
+    (value) =>
+    ({ localAddress }) =>
+      localAddress === value,
+  user: (value, { access }) =>
+    access.knows(value)
+      ? ({ user }) => user?.name === value
+      : new Refusal(`ERR No such user '${value}'`),
+  type: (value) =>
+    isClientType(value.toLowerCase())
+      ? () => value.toLowerCase() === "normal"
+      : new Refusal(`ERR Unknown client type '${value}'`),
+};
+
+function killFilters(server: Server, args: readonly string[]) {
+  const filters: Filter[] = [];
+  let skipsMe = true;
+  for (let at = 0; at < args.length; at += 2) {
+    const option = args[at]!.toLowerCase();
+    const value = args[at + 1];
+    const isSwitch = option === "skipme" && /^(yes|no)$/i.test(value ?? "");
+    const maker = Object.hasOwn(filterMakers, option) ? filterMakers[option] : undefined;
+    if (value === undefined || (maker === undefined && !isSwitch)) return new Refusal(SYNTAX_ERROR);
+    if (isSwitch) skipsMe = value.toLowerCase() === "yes";
+    const filter = maker?.(value, server);
+    if (filter instanceof Refusal) return filter;
+    if (filter !== undefined) filters.push(filter);
+  }
+  return { filters, skipsMe };
+}
+
+function setInfo({ session, replies, args }: Call): void {
+  const [option, value] = args as [string, string];
+  const field = option.toLowerCase();
+  if (field !== "lib-name" && field !== "lib-ver") {
+    return replies.error(`ERR Unrecognized option ${quoted(option)}`);
+  }
+  if (!isPrintable(value)) return replies.error(unprintable(field).message);
+  session[field === "lib-name" ? "library" : "libraryVersion"] = value;
+  replies.simple("OK");
+}
+
+function setReplyMode({ session, replies, args }: Call): void {
+  const modes: Record<string, ReplyMode> = { on: "on", off: "off", skip: "skip next" };
+  const lower = args[0]!.toLowerCase();
+  if (!Object.hasOwn(modes, lower)) return replies.error(SYNTAX_ERROR);
+  // As in Redis: without replies at all there is none to skip.
+  if (lower !== "skip" || session.replyMode !== "off") session.replyMode = modes[lower]!;
+  replies.simple("OK");
+}
+
+/** CLIENT TRACKING: its options are read as Redis reads them, and ON is refused all the same. */
+function track({ replies, args }: Call): void {
+  const [state, ...options] = args.map((arg) => arg.toLowerCase()) as [string, ...string[]];
+  for (let at = 0; at < options.length; at++) {
+    const takesValue = ["redirect", "prefix"].includes(options[at]!);
+    const isOption = takesValue || ["bcast", "optin", "optout", "noloop"].includes(options[at]!);
+    if (!isOption || (takesValue && ++at === options.length)) return replies.error(SYNTAX_ERROR);
+  }
+  if (state === "off") replies.simple("OK");
+  else replies.error(state === "on" ? TRACKING_REFUSED : SYNTAX_ERROR);
+}
+
+/** Nothing is ever evicted or touched: both are true however they are set. */
+function answerSwitch({ replies, args }: Call): void {
+  if (/^(on|off)$/i.test(args[0]!)) replies.simple("OK");
+  else replies.error(SYNTAX_ERROR);
+}
+
+const flags = ["noscript", "loading", "stale"] as const;
+
+export const clientCommand: Command = {
+  name: "client",
+  arity: -2,
+  flags,
+  keys: [0, 0],
+  group: "connection",
+  summary: "Names this client, lists and ends clients",
+  run: ({ replies }) => replies.error(SYNTAX_ERROR),
+  subcommands: subcommandsOf(
+    { name: "client", flags, group: "connection" },
+    {
+      id: {
+        arity: 2,
+        summary: "The number of this connection",
+        run: ({ session, replies }) => replies.integer(session.id),
+      },
+      info: {
+        arity: 2,
+        summary: "Describes this connection",
+        run: (call) => call.replies.verbatim(`${describeSession(call, call.session)}\n`),
+      },
+      list: {
+        arity: -2,
+        right: "admin",
+        summary: "Describes connections: all, or TYPE type, or ID id ...",
+        run: list,
+      },
+      kill: {
+        arity: -3,
+        right: "admin",
+        summary: "Ends connections: addr, or ID, ADDR, LADDR, USER, TYPE, SKIPME with values",
+        run: kill,
+      },
+      getname: {
+        arity: 2,
+        summary: "The name of this connection",
+        run: ({ session, replies }) =>
+          session.name === "" ? replies.null() : replies.bulk(session.name),
+      },
+      setname: {
+        arity: 3,
+        summary: "Names this connection",
+        run: ({ session, replies, args }) => {
+          const refusal = rename(session, args[0]!);
+          if (refusal === undefined) replies.simple("OK");
+          else replies.error(refusal.message);
+        },
+      },
+      setinfo: {
+        arity: 4,
+        summary: "Names the client's library: LIB-NAME or LIB-VER",
+        run: setInfo,
+      },
+      reply: {
+        arity: 3,
+        flags: [...flags, "no_multi"],
+        summary: "Which replies are wanted: ON, OFF, or SKIP the next",
+        run: setReplyMode,
+      },
+      "no-evict": { arity: 3, summary: "Accepted: nothing is evicted", run: answerSwitch },
+      "no-touch": { arity: 3, summary: "Accepted: nothing is touched", run: answerSwitch },
+      tracking: {
+        arity: -3,
+        summary: "Only OFF: a cached GET would repeat its number",
+        run: track,
+      },
+      caching: {
+        arity: 3,
+        summary: "Refused: a cached GET would repeat its number",
+        run: ({ replies }) => replies.error(TRACKING_REFUSED),
+      },
+    },
+  ),
+};

@@ -1,0 +1,127 @@
+/** CONFIG: settings under the names Redis has for them, others under their place in the file. */
+
+import { addressText } from "../../address.ts";
+import { toBytes } from "../../dispenser/name.ts";
+import { Pattern } from "../../resp/glob.ts";
+import { type Config, type Setting, settings } from "../../settings.ts";
+import { type Call, type Command, type Server, subcommandsOf } from "../command.ts";
+
+type Key = keyof typeof settings;
+
+/** What a setting is called here. */
+const nameOf = ({ redisName, path }: Setting<unknown>) => redisName ?? path;
+
+const byName = new Map<string, readonly [Key, Setting<unknown>]>(
+  (Object.keys(settings) as Key[]).flatMap((key) => {
+    const setting: Setting<unknown> = settings[key];
+    const entry = [key, setting] as const;
+    return [
+      [nameOf(setting), entry],
+      [setting.path, entry],
+    ];
+  }),
+);
+
+/** Settings of Redis that clients and tools ask for, and what they are here, always. */
+const fixed = { save: "", appendonly: "no", databases: "1" };
+
+/** The settings in effect, but for secrets. */
+function shownSettings(server: Server): Map<string, string> {
+  const shown = new Map(Object.entries(fixed));
+  shown.set("port", String(server.port));
+  for (const [key, setting] of byName.values()) {
+    if (setting.isSecret) continue;
+    const value = key === "clientsMax" ? server.clientsMax : server.config[key];
+    shown.set(nameOf(setting), toBytes(textOf(key, value)));
+  }
+  return shown;
+}
+
+function textOf(key: Key, value: Config[Key]): string {
+  if (key === "unixSocketMode") return `0${Number(value).toString(8)}`;
+  if (typeof value === "boolean") return value ? "yes" : "no";
+  return Array.isArray(value) ? value.map(addressText).join(" ") : String(value);
+}
+
+/** A name that is no pattern is answered as it was asked for. */
+function get({ server, replies, args }: Call): void {
+  const shown = shownSettings(server);
+  const found = new Map<string, string>();
+  for (const arg of args) {
+    const lower = arg.toLowerCase();
+    const pattern = new Pattern(lower);
+    const isPattern = /[*?[]/.test(arg);
+    for (const [name, text] of isPattern ? shown : []) {
+      if (pattern.matches(name)) found.set(name, text);
+    }
+    const text = isPattern ? undefined : shown.get(lower);
+    if (text !== undefined) found.set(arg, text);
+  }
+  replies.map(found.size);
+  for (const text of [...found].flat()) replies.bulk(text);
+}
+
+/** Sets all of them, or none. */
+function set({ server, replies, args }: Call): void {
+  if (args.length % 2 !== 0) return replies.error("ERR syntax error");
+  const changes: Record<string, unknown> = {};
+  for (let at = 0; at < args.length; at += 2) {
+    const [given, text] = [args[at]!, args[at + 1]!];
+    const lower = given.toLowerCase();
+    const found = byName.get(lower);
+    if (found === undefined && !Object.hasOwn(fixed, lower) && lower !== "port") {
+      return replies.error(
+        `ERR Unknown option or number of arguments for CONFIG SET - '${given.slice(0, 128)}'`,
+      );
+    }
+    const refuse = (reason: string) =>
+      replies.error(`ERR CONFIG SET failed (possibly related to argument '${given}') - ${reason}`);
+    const [key, setting] = found ?? [];
+    if (!setting?.isLive || key === undefined) return refuse("can't set immutable config");
+    if (Object.hasOwn(changes, key)) return refuse("duplicate parameter");
+    const parsed = setting.parse(text);
+    if (parsed === undefined) return refuse(`it must be ${setting.allowed}`);
+    changes[key] = parsed.value;
+  }
+  const refusal = server.configure(changes as Partial<Config>);
+  if (refusal === undefined) replies.simple("OK");
+  else replies.error(`ERR CONFIG SET failed - ${refusal}`);
+}
+
+const flags = ["admin", "loading", "stale", "noscript"] as const;
+
+export const configCommand: Command = {
+  name: "config",
+  arity: -2,
+  flags,
+  keys: [0, 0],
+  group: "server",
+  summary: "Shows settings, and changes those that may be while the server runs",
+  run: ({ replies }) => replies.error("ERR syntax error"),
+  subcommands: subcommandsOf(
+    { name: "config", flags, group: "server" },
+    {
+      get: {
+        arity: -3,
+        right: "inspect",
+        summary: "Shows the settings whose names match a pattern",
+        run: get,
+      },
+      set: {
+        arity: -4,
+        right: "admin",
+        summary: "Changes settings until the server stops",
+        run: set,
+      },
+      resetstat: {
+        arity: 2,
+        right: "admin",
+        summary: "Sets what INFO stats counts back to 0",
+        run: ({ server, replies }) => {
+          server.resetCounters();
+          replies.simple("OK");
+        },
+      },
+    },
+  ),
+};

@@ -1,0 +1,58 @@
+/** MULTI, EXEC, DISCARD. */
+
+import type { Call, Command } from "../command.ts";
+import { Transaction } from "../transaction.ts";
+
+function multi({ server, session, replies }: Call): void {
+  if (session.transaction !== undefined) {
+    return replies.error("ERR MULTI calls can not be nested");
+  }
+  session.transaction = new Transaction(server.config.transactionBytesMax);
+  replies.simple("OK");
+}
+
+function exec(call: Call): void {
+  const { session, replies } = call;
+  const { transaction } = session;
+  if (transaction === undefined) return replies.error("ERR EXEC without MULTI");
+  session.transaction = undefined;
+  if (transaction.isBroken) {
+    return replies.error("EXECABORT Transaction discarded because of previous errors.");
+  }
+  replies.array(transaction.queue.length);
+  for (const { command, args } of transaction.queue) {
+    session.part(() => command.run({ ...call, args }));
+  }
+}
+
+function discard({ session, replies }: Call): void {
+  if (session.transaction === undefined) return replies.error("ERR DISCARD without MULTI");
+  session.transaction = undefined;
+  replies.simple("OK");
+}
+
+const common = { arity: 1, keys: [0, 0], group: "transactions" } as const;
+
+export const transactionCommands: readonly Command[] = [
+  {
+    ...common,
+    name: "multi",
+    flags: ["noscript", "loading", "stale", "fast"],
+    summary: "Begins a transaction: the requests until EXEC are queued",
+    run: multi,
+  },
+  {
+    ...common,
+    name: "exec",
+    flags: ["noscript", "loading", "stale"],
+    summary: "Runs the queued requests, with nothing between them, and commits them as one",
+    run: exec,
+  },
+  {
+    ...common,
+    name: "discard",
+    flags: ["noscript", "loading", "stale", "fast"],
+    summary: "Forgets the queued requests",
+    run: discard,
+  },
+];

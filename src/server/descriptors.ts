@@ -1,0 +1,18 @@
+/** How many clients the limit on open files leaves room for. */
+
+import { readFileSync } from "node:fs";
+
+/** For the database, the log, listening sockets, and clients that are being refused. */
+const RESERVED = 64;
+
+/** As many as the process may open files, less those it needs itself; Infinity where unknown. */
+export function clientsByDescriptors(): number {
+  try {
+    const limits = readFileSync("/proc/self/limits", "utf8");
+    const soft = /^Max open files +(\d+)/m.exec(limits)?.[1];
+    return soft === undefined ? Number.POSITIVE_INFINITY : Math.max(1, Number(soft) - RESERVED);
+  } catch {
+    // Not Linux: the setting alone decides.
+    return Number.POSITIVE_INFINITY;
+  }
+}

@@ -1,0 +1,340 @@
+/**
+ * The table of settings: each with its place in the file, its variable, its flag, its rule, its
+ * default and its meaning. config.ts puts the values together.
+ */
+
+import { resolve } from "node:path";
+import { type Address, addressForms, parseAddress } from "./address.ts";
+import { type LogFormat, type LogLevel, logFormats, logLevels } from "./log.ts";
+
+/** What a user may do. */
+export const rights = ["define", "take", "inspect", "admin"] as const;
+export type Right = (typeof rights)[number];
+
+/** A user as the settings have it. */
+export interface UserSettings {
+  readonly name: string;
+  /** SHA-256 of the password. */
+  readonly passwordHash: Buffer;
+  readonly rights: readonly Right[];
+  /** Patterns of the names the user may use. */
+  readonly names: readonly string[];
+}
+
+export interface Config {
+  readonly addr: readonly Address[];
+  readonly tlsAddr: readonly Address[];
+  readonly unixSocketMode: number;
+  readonly protectedMode: boolean;
+  readonly tlsCert: string;
+  readonly tlsKey: string;
+  readonly tlsClientCa: string;
+  /** SHA-256 of the default user's password; undefined for none. */
+  readonly requirepass: Buffer | undefined;
+  readonly dataDir: string;
+  readonly create: boolean;
+  readonly autoSave: boolean;
+  readonly allowNetworkFileSystem: boolean;
+  readonly clientsMax: number;
+  readonly requestBytesMax: number;
+  readonly requestArgumentsMax: number;
+  readonly transactionBytesMax: number;
+  readonly replyBytesMax: number;
+  readonly replyBytesHardMax: number;
+  readonly bufferBytesMax: number;
+  readonly idleSecondsMax: number;
+  readonly keepaliveSeconds: number;
+  readonly dispensersMax: number;
+  readonly nameBytesMax: number;
+  readonly logLevel: LogLevel;
+  readonly logFormat: LogFormat;
+  /** Those under access.users of the file, which is the one place for them. */
+  readonly users: readonly UserSettings[];
+}
+
+export interface Setting<T> {
+  /** Where it stands in the file. */
+  readonly path: string;
+  /** NUMBER_DISPENSER_ and this is its environment variable. */
+  readonly variable: string;
+  /** Another name of the variable, that of its place in the file. */
+  readonly alias?: string;
+  readonly flag?: string;
+  /** The default, written as a user would. */
+  readonly unset: string;
+  readonly help: string;
+  /** The value of a text, or undefined; `allowed` then completes "must be ...". */
+  readonly parse: (text: string) => { readonly value: T } | undefined;
+  readonly allowed: string;
+  /** What Redis calls it, in CONFIG GET and SET. */
+  readonly redisName?: string;
+  /** Whether CONFIG SET may change it. */
+  readonly isLive?: boolean;
+  /** Whether nobody may be shown it. */
+  readonly isSecret?: boolean;
+}
+
+const some = <T>(value: T | undefined) => (value === undefined ? undefined : { value });
+
+const truth = {
+  parse: (text: string) => some(text === "true" ? true : text === "false" ? false : undefined),
+  allowed: "true or false",
+};
+
+function whole(smallest: number, largest: number) {
+  return {
+    parse: (text: string) => {
+      const value = /^[0-9]{1,15}$/.test(text) ? Number(text) : Number.NaN;
+      return some(value >= smallest && value <= largest ? value : undefined);
+    },
+    allowed: `a whole number from ${smallest} to ${largest}`,
+  };
+}
+
+function oneOf<T extends string>(values: readonly T[]) {
+  return {
+    parse: (text: string) => some(values.find((value) => value === text)),
+    allowed: `one of ${values.join(", ")}`,
+  };
+}
+
+/** The words of a list: separated by spaces or commas, as in the file's lists, too. */
+export function wordsOf(text: string): string[] {
+  return text.split(/[\s,]+/).filter((word) => word !== "");
+}
+
+function addresses(countMin: number) {
+  return {
+    parse: (text: string) => {
+      const found = wordsOf(text).map(parseAddress);
+      const isRight = found.length >= countMin && !found.includes(undefined);
+      return some(isRight ? (found as Address[]) : undefined);
+    },
+    allowed: `one or several of ${addressForms}, with a port from 0 to 65535`,
+  };
+}
+
+const optionalFile = {
+  parse: (text: string) => some(text.includes("\0") ? undefined : text && resolve(text)),
+  allowed: "the path of a file in PEM",
+};
+
+/** SHA-256 of a password that is given as it is, or as sha256: and the hash in hex. */
+export function parsePassword(text: string): Buffer | undefined {
+  const hash = /^sha256:([0-9a-fA-F]{64})$/.exec(text)?.[1];
+  if (hash !== undefined) return Buffer.from(hash, "hex");
+  if (text === "" || text.startsWith("sha256:")) return undefined;
+  return new Bun.CryptoHasher("sha256").update(text).digest();
+}
+
+export const passwordForms = "a password, or sha256: and 64 hexadecimal digits";
+
+const MEBIBYTE = 1024 * 1024;
+const GIBIBYTE = 1024 * MEBIBYTE;
+
+/** A setting that CONFIG SET may change is marked with a star in config.yaml. */
+export const settings: { readonly [Key in Exclude<keyof Config, "users">]: Setting<Config[Key]> } =
+  {
+    addr: {
+      path: "server.addr",
+      variable: "ADDR",
+      flag: "addr",
+      unset: ":6380",
+      help: `addresses to listen on: ${addressForms}; :port is all interfaces`,
+      redisName: "bind",
+      ...addresses(0),
+    },
+    tlsAddr: {
+      path: "server.tls_addr",
+      variable: "TLS_ADDR",
+      unset: "",
+      help: "addresses to listen on with TLS",
+      ...addresses(0),
+    },
+    unixSocketMode: {
+      path: "server.unix_socket_mode",
+      variable: "UNIX_SOCKET_MODE",
+      unset: "0700",
+      help: "permissions of unix sockets, in octal",
+      parse: (text) => some(/^0?[0-7]{3}$/.test(text) ? Number.parseInt(text, 8) : undefined),
+      allowed: "three octal digits, as 0770",
+    },
+    protectedMode: {
+      path: "server.protected_mode",
+      variable: "PROTECTED_MODE",
+      unset: "true",
+      help: "while no password is set, refuse clients that are not on this machine",
+      redisName: "protected-mode",
+      ...truth,
+    },
+    tlsCert: {
+      path: "tls.cert",
+      variable: "TLS_CERT",
+      unset: "",
+      help: "certificate (chain) of the server, PEM; read again on SIGHUP",
+      redisName: "tls-cert-file",
+      ...optionalFile,
+    },
+    tlsKey: {
+      path: "tls.key",
+      variable: "TLS_KEY",
+      unset: "",
+      help: "its private key, PEM; read again on SIGHUP",
+      redisName: "tls-key-file",
+      ...optionalFile,
+    },
+    tlsClientCa: {
+      path: "tls.client_ca",
+      variable: "TLS_CLIENT_CA",
+      unset: "",
+      help: "clients over TLS must show a certificate signed by one of these, PEM",
+      redisName: "tls-ca-cert-file",
+      ...optionalFile,
+    },
+    requirepass: {
+      path: "access.requirepass",
+      variable: "REQUIREPASS",
+      unset: "",
+      help: "password of the default user, who may do everything; none: no password",
+      isSecret: true,
+      parse: (text) => (text === "" ? { value: undefined } : some(parsePassword(text))),
+      allowed: passwordForms,
+    },
+    dataDir: {
+      path: "storage.data_dir",
+      variable: "DATA",
+      alias: "DATA_DIR",
+      flag: "data",
+      unset: "./data",
+      help: "folder of the database",
+      redisName: "dir",
+      parse: (text) => some(text === "" || text.includes("\0") ? undefined : resolve(text)),
+      allowed: "the path of a folder",
+    },
+    create: {
+      path: "storage.create",
+      variable: "CREATE",
+      unset: "true",
+      help: "start afresh in a folder without a database; false refuses it",
+      ...truth,
+    },
+    autoSave: {
+      path: "storage.auto_save",
+      variable: "AUTO_SAVE",
+      unset: "true",
+      help: "save the counts that INFO shows in the background",
+      ...truth,
+    },
+    allowNetworkFileSystem: {
+      path: "storage.allow_network_fs",
+      variable: "ALLOW_NETWORK_FS",
+      unset: "false",
+      help: "allow a data folder on NFS, SMB and the like, where numbers may repeat",
+      ...truth,
+    },
+    clientsMax: {
+      path: "limits.clients",
+      variable: "CLIENTS",
+      unset: "10000",
+      help: "connections at a time; fewer where the process may not open as many files",
+      redisName: "maxclients",
+      isLive: true,
+      ...whole(1, 1_000_000),
+    },
+    requestBytesMax: {
+      path: "limits.request_bytes",
+      variable: "REQUEST_BYTES",
+      unset: "1048576",
+      help: "bytes of one request",
+      redisName: "proto-max-bulk-len",
+      ...whole(1024, 512 * MEBIBYTE),
+    },
+    requestArgumentsMax: {
+      path: "limits.request_arguments",
+      variable: "REQUEST_ARGUMENTS",
+      unset: "1048576",
+      help: "arguments of one request",
+      ...whole(16, GIBIBYTE),
+    },
+    transactionBytesMax: {
+      path: "limits.transaction_bytes",
+      variable: "TRANSACTION_BYTES",
+      unset: "4194304",
+      help: "bytes of the requests between MULTI and EXEC, where each word counts 64 more",
+      isLive: true,
+      ...whole(1024, 512 * MEBIBYTE),
+    },
+    replyBytesMax: {
+      path: "limits.reply_bytes",
+      variable: "REPLY_BYTES",
+      unset: "1048576",
+      help: "unread bytes of replies at which a client is not read from until it has read them",
+      isLive: true,
+      ...whole(1024, GIBIBYTE),
+    },
+    replyBytesHardMax: {
+      path: "limits.reply_bytes_hard",
+      variable: "REPLY_BYTES_HARD",
+      unset: "67108864",
+      help: "unread bytes of replies, as one large reply may have, at which a client is closed",
+      isLive: true,
+      ...whole(1024, GIBIBYTE),
+    },
+    bufferBytesMax: {
+      path: "limits.buffer_bytes",
+      variable: "BUFFER_BYTES",
+      unset: "268435456",
+      help: "bytes buffered for all clients together, past which the one with the most is closed",
+      redisName: "maxmemory-clients",
+      isLive: true,
+      ...whole(MEBIBYTE, 1024 * GIBIBYTE),
+    },
+    idleSecondsMax: {
+      path: "limits.idle_seconds",
+      variable: "IDLE_SECONDS",
+      unset: "0",
+      help: "seconds after which a silent client is closed; 0: never",
+      redisName: "timeout",
+      isLive: true,
+      ...whole(0, 31_536_000),
+    },
+    keepaliveSeconds: {
+      path: "limits.keepalive_seconds",
+      variable: "KEEPALIVE_SECONDS",
+      unset: "300",
+      help: "seconds of silence after which TCP asks whether a client is there; 0: never",
+      redisName: "tcp-keepalive",
+      isLive: true,
+      ...whole(0, 86_400),
+    },
+    dispensersMax: {
+      path: "limits.dispensers",
+      variable: "DISPENSERS",
+      unset: "10000000",
+      help: "dispensers in all",
+      isLive: true,
+      ...whole(1, 1_000_000_000),
+    },
+    nameBytesMax: {
+      path: "limits.name_bytes",
+      variable: "NAME_BYTES",
+      unset: "255",
+      help: "bytes of the name of a new dispenser",
+      isLive: true,
+      ...whole(1, 255),
+    },
+    logLevel: {
+      path: "log.level",
+      variable: "LOG_LEVEL",
+      unset: "info",
+      help: `least important events to log: ${logLevels.join(", ")}`,
+      ...oneOf(logLevels),
+    },
+    logFormat: {
+      path: "log.format",
+      variable: "LOG_FORMAT",
+      unset: "text",
+      help: `how to log: ${logFormats.join(", ")}`,
+      ...oneOf(logFormats),
+    },
+  };
