@@ -37,6 +37,12 @@ export const FENCE = encodeRequest("ECHO", "all that came before is answered");
 /** A server that neither answers nor closes for so long is stuck; no reply waits for this. */
 const STUCK_MS = 20_000;
 
+/**
+ * Behind what it answers a server closes one turn of its event loop later, and here the end is
+ * read a turn after the bytes: each answer of the probe is a turn of both.
+ */
+const CLOSING_TURNS = 3;
+
 /** A connection that keeps all bytes it receives. */
 class Wire {
   received = "";
@@ -137,11 +143,11 @@ async function run(
   await ask(probe);
   for (const chunk of chunks) {
     if (wire.isClosed) break;
+    if (typeof chunk !== "string") await wire.until(() => wire.received !== "" || wire.isClosed);
     await wire.send(typeof chunk === "string" ? chunk : chunk(wire.received));
     await ask(probe);
   }
-  // A server may close a turn after it answered.
-  await ask(probe);
+  for (let turn = 0; turn < CLOSING_TURNS; turn++) await ask(probe);
   const isClosedByServer = wire.isClosed;
   if (!isClosedByServer) {
     if (isFenced) await wire.send(FENCE);
