@@ -2,10 +2,10 @@
  * Streams from a seed: requests of the commands both servers have, right and slightly wrong, bytes
  * of them changed, the whole cut into pieces. A seed gives the same stream again.
  *
- * What is left out: commands with replies of their own kind (GET of a name, INFO, HSET), numbers
- * of connections and clocks, and CLIENT KILL of anybody, as others are under way. For that reason
- * bytes are changed into marks and digits, never into letters, and no G, H or M is taken away: a
- * HGET must not become a GET.
+ * What is left out, even as a word: a stream out of step makes words into requests. Commands with
+ * replies of their own kind (GET of a name, HSET, INFO, COMMAND), clocks, numbers of connections,
+ * and CLIENT KILL of anybody, as others are under way. For the same reason bytes are changed into
+ * marks and digits, never into letters, and no G, H or M is taken away: HGET must not become GET.
  */
 
 import { randomFrom } from "../support/random.ts";
@@ -83,9 +83,6 @@ const patterns: readonly Pattern[] = [
   [["CONFIG"], ["GET"], ["nosuch", "nosuch*", ""], ["nosuch"]],
   [["CONFIG"], ["SET"], ["nosuch", "", "x y"], ANY],
   [["CONFIG"], ["NOSUCH", ""], ANY],
-  [["COMMAND"], ["INFO", "DOCS"], ["nosuch", ""]],
-  [["COMMAND"], ["NOSUCH", "", "x\x00y"]],
-  [["TIME"], ANY],
   [["NOSUCH", "", "x\r\ny", "x\x00y"], ANY, ANY, ANY],
   [["GET"], ["a"], ["b"]],
   [["GET", "MGET", "DEL", "HGET", "ECHO", "SELECT", "KEYS", "TYPE", "SCAN", "CLIENT", "CONFIG"]],

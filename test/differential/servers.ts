@@ -54,6 +54,8 @@ async function startRedis(password?: string) {
     ...(password === undefined ? {} : { requirepass: password }),
   };
   const args = Object.entries(settings).flatMap(([name, value]) => [`--${name}`, value]);
+  // A stream out of step makes the second word of CONFIG SET a command, which is none here.
+  args.push("--rename-command", "SET", "");
   const child = Bun.spawn(["redis-server", ...args], { stdin: "ignore", stdout: "pipe" });
   let log = "";
   const decoder = new TextDecoder();
