@@ -66,9 +66,7 @@ export function isSame({ redis, ours }: Compared): boolean {
   const left = redis.replies.join("");
   const right = ours.replies.join("");
   const missing = escaped(MISSING_CRLF);
-  if (ours.isClosedByServer && right.endsWith(missing)) {
-    return left.startsWith(right.slice(0, -missing.length));
-  }
+  if (right.endsWith(missing)) return left.startsWith(right.slice(0, -missing.length));
   return left === right && redis.isClosedByServer === ours.isClosedByServer;
 }
 

@@ -17,32 +17,33 @@ if (whyNot !== undefined) console.warn(whyNot);
 const seed = Number(process.env.DIFFERENTIAL_SEED ?? anySeed());
 const runs = Number(process.env.DIFFERENTIAL_RUNS ?? 300);
 
-/** Sends all streams at once, before the first test, and answers where their results will be. */
+/** Started before the first test, and ended after the last. */
+const started = new Map<string | undefined, Promise<Servers>>();
+
+/** Sends all streams before the first test, and answers where their results will be. */
 function compared(streams: readonly Stream[], password?: string): Promise<Compared>[] {
   const results: Promise<Compared>[] = [];
-  let servers: Promise<Servers>;
   beforeAll(() => {
-    servers = startServers(password);
+    const servers = started.get(password) ?? startServers(password);
+    started.set(password, servers);
     results.push(...compareAll(servers, streams));
   });
-  afterAll(async () => (await servers).stop());
   return results;
 }
+
+afterAll(async () => {
+  for (const servers of started.values()) await (await servers).stop();
+});
 
 const numbered = (streams: readonly Stream[]) =>
   streams.map(({ name }, index) => [name, index] as const);
 
-describe.skipIf(whyNot !== undefined)("as Redis", () => {
-  const results = compared(openStreams);
-  test.each(numbered(openStreams))("%s", async (_, index) => {
-    const { redis, ours } = await results[index]!;
-    expect(ours).toEqual(redis);
-  });
-});
-
-describe.skipIf(whyNot !== undefined)("as Redis with a password", () => {
-  const results = compared(passwordStreams, PASSWORD);
-  test.each(numbered(passwordStreams))("%s", async (_, index) => {
+describe.skipIf(whyNot !== undefined).each([
+  ["as Redis", openStreams, undefined],
+  ["as Redis with a password", passwordStreams, PASSWORD],
+])("%s", (_, streams, password) => {
+  const results = compared(streams, password);
+  test.each(numbered(streams))("%s", async (_, index) => {
     const { redis, ours } = await results[index]!;
     expect(ours).toEqual(redis);
   });
