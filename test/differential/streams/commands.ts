@@ -35,7 +35,10 @@ const unknown = streamsOf("an unknown command", {
     "NOSUCH",
     ..."abcd".split("").map((x) => x.repeat(60)),
   ),
-  "with 100 arguments": encodeRequest("NOSUCH", ...Array.from({ length: 100 }, String)),
+  "with 100 arguments": encodeRequest(
+    "NOSUCH",
+    ...Array.from({ length: 100 }, (_, index) => String(index)),
+  ),
   "with 100 empty arguments": encodeRequest("NOSUCH", ...Array.from({ length: 100 }, () => "")),
   "that is a property of all objects": lines("constructor", "__proto__", "toString a"),
   "with a bar": line("config|get a"),

@@ -33,7 +33,10 @@ const sound = streamsOf("requests", {
     `${"a".repeat(20_000)}\r\n$40000\r\n${"b".repeat(39_999)}`,
     "b\r\n",
   ],
-  "1,000 arguments": encodeRequest("EXISTS", ...Array.from({ length: 1000 }, String)),
+  "1,000 arguments": encodeRequest(
+    "EXISTS",
+    ...Array.from({ length: 1000 }, (_, index) => String(index)),
+  ),
   "1,000 PINGs": PING.repeat(1000),
   "inline and multibulk mixed": `PING\r\n${ECHO}ECHO a\r\n${PING}`,
 });

@@ -56,7 +56,7 @@ const limits = streamsOf("limits before AUTH", {
   "a bulk of 2^40 bytes": ended("*2\r\n$1099511627776\r\n"),
   "a line of 60,000 bytes": line(`ECHO ${"a".repeat(60_000)}`),
   "a line of twenty words": line(`NOSUCH${" a".repeat(20)}`),
-  "gone after AUTH": `${LOGIN}${encodeRequest("EXISTS", ...Array.from({ length: 20 }, String))}`,
+  "gone after AUTH": `${LOGIN}${encodeRequest("EXISTS", ...Array.from({ length: 20 }, (_, index) => String(index)))}`,
   "gone after AUTH, for bulks": `${LOGIN}${encodeRequest("ECHO", "a".repeat(20_000))}`,
   "back after RESET": [LOGIN, line("RESET"), manyWords(11)],
   "good commands in front": `${lines("PING", "AUTH")}*11\r\n`,
