@@ -1,9 +1,20 @@
 /** The example programs do what they show, run after run. */
 
-import { describe, expect, test } from "bun:test";
+import { afterAll, afterEach, describe, expect, test } from "bun:test";
 import { join } from "node:path";
+import { RedisClient } from "bun";
 import { root, ServerProcess } from "../support/server.ts";
 import { python, unavailable } from "./python.ts";
+
+const server = await ServerProcess.start();
+const client = new RedisClient(`redis://127.0.0.1:${server.port}`);
+
+afterEach(() => client.del("order_id"));
+
+afterAll(async () => {
+  client.close();
+  await server.end("SIGTERM");
+});
 
 /** What an example prints whose first number is this one. */
 function outputFrom(first: number, refusal: string): string {
@@ -18,9 +29,9 @@ function outputFrom(first: number, refusal: string): string {
   ].join("\n");
 }
 
-async function run(program: string, file: string, port: number) {
+async function run(program: string, file: string) {
   const child = Bun.spawn([program, join(root, "examples", file)], {
-    env: { ...process.env, PORT: String(port) },
+    env: { ...process.env, PORT: String(server.port) },
     stdout: "pipe",
     stderr: "pipe",
   });
@@ -30,12 +41,10 @@ async function run(program: string, file: string, port: number) {
 
 /** Runs it twice: the second run goes on where the first ended. */
 async function check(program: string, file: string, refusal: string): Promise<void> {
-  const server = await ServerProcess.start();
   for (const first of [1000, 1005]) {
     const output = outputFrom(first, refusal);
-    expect(await run(program, file, server.port)).toEqual({ output, errors: "", status: 0 });
+    expect(await run(program, file)).toEqual({ output, errors: "", status: 0 });
   }
-  await server.end("SIGTERM");
 }
 
 describe("the example of", () => {

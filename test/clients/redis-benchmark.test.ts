@@ -8,7 +8,7 @@ import { fieldsOf } from "./adapter.ts";
 
 const server = await ServerProcess.start();
 const client = new RedisClient(`redis://127.0.0.1:${server.port}`);
-const REQUESTS = 3200;
+const REQUESTS = 1600;
 
 beforeAll(() => client.connect());
 
