@@ -100,8 +100,9 @@ describe("redis-cli watches", () => {
   test("names, clients and requests with --stat, as they are", async () => {
     const terminal = new Terminal([...words, "--stat", "-i", "0.05"]);
     await terminal.shows(/^keys +mem +clients +blocked +requests +connections/m);
-    const first = await terminal.until((screen) => rowsOf(screen)[0]);
-    expect(first).toMatchObject({ clients: 1, blocked: 0 });
+    const first = await terminal.until((screen) =>
+      rowsOf(screen).find(({ clients }) => clients === 1),
+    );
 
     const clients = [0, 1].map(() => new RedisClient(`redis://127.0.0.1:${server.port}`));
     for (const client of clients) await client.connect();
