@@ -104,11 +104,13 @@ export class ServerProcess {
   /** What it wrote to stderr so far. */
   log = "";
   port = 0;
+  private readonly options: ProcessOptions;
   private readonly child: Bun.Subprocess<"ignore", "pipe", "pipe">;
   private readonly logRead: Promise<void>;
   private onLog: () => void = () => {};
 
   private constructor(options: ProcessOptions) {
+    this.options = options;
     this.dataDir = options.dataDir ?? join(temporaryFolder(), "data");
     const program = options.program ?? fromSource;
     const args = ["-addr", "127.0.0.1:0", "-data", this.dataDir, ...(options.args ?? [])];
@@ -130,6 +132,13 @@ export class ServerProcess {
     await server.logged(/ready .*address=127\.0\.0\.1:(\d+)/);
     server.port = Number(/ready .*address=127\.0\.0\.1:(\d+)/.exec(server.log)![1]);
     return server;
+  }
+
+  /** Once this one has ended: starts the next on its port and data folder. */
+  startAgain(): Promise<ServerProcess> {
+    const address = ["-addr", `127.0.0.1:${this.port}`];
+    const args = [...(this.options.args ?? []), ...address];
+    return ServerProcess.start({ ...this.options, dataDir: this.dataDir, args });
   }
 
   /** Starts one, and waits for nothing. */
