@@ -97,11 +97,6 @@ export class Replies {
     this.raw(this.version === 2 ? "$-1\r\n" : "_\r\n");
   }
 
-  /** No array, where one was asked for. */
-  nullArray(): void {
-    this.raw(this.version === 2 ? "*-1\r\n" : "_\r\n");
-  }
-
   /** Begins an array; so many replies must follow. */
   array(count: number): void {
     this.raw(`*${count}\r\n`);

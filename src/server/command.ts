@@ -59,8 +59,10 @@ export interface Session {
    * then no other request of this client is looked at.
    */
   block(work: Promise<() => void>): void;
-  /** Runs work whose reply is a part of the command's, and waits for a commit by itself. */
+  /** Runs a command of a transaction: its reply is a part of EXEC's, and waits by itself. */
   part(work: () => void): void;
+  /** Whether the command under way runs in EXEC, where it must not block(). */
+  readonly isInTransaction: boolean;
   /** Ends the connection at once. */
   kill(): void;
 }

@@ -73,6 +73,7 @@ export class Connection implements Session {
   lastCommand = "";
   closes = false;
   dependsOn = 0;
+  isInTransaction = false;
   private readonly home: Host;
   private readonly wire: Wire;
   private readonly decoder: Decoder;
@@ -177,7 +178,9 @@ export class Connection implements Session {
   part(work: () => void): void {
     const start = this.replies.length;
     this.dependsOn = 0;
+    this.isInTransaction = true;
     work();
+    this.isInTransaction = false;
     if (this.dependsOn > 0) this.hold(start);
     this.dependsOn = 0;
   }

@@ -7,6 +7,8 @@ import type { Command } from "./command.ts";
 
 /** Beside its bytes each word counts so many more, which is about what keeping it costs. */
 const BYTES_PER_WORD = 64;
+/** What asks for the server counts as much as it answers: EXEC runs all of it without a pause. */
+const BYTES_PER_SERVER_COMMAND = 4096;
 
 export interface Queued {
   readonly command: Command;
@@ -29,6 +31,7 @@ export class Transaction {
   add(queued: Queued): boolean {
     for (const word of queued.args) this.bytes += word.length;
     this.bytes += BYTES_PER_WORD * (1 + queued.args.length);
+    if (queued.command.group === "server") this.bytes += BYTES_PER_SERVER_COMMAND;
     if (this.bytes > this.bytesMax) {
       this.isBroken = true;
       this.queue.length = 0;

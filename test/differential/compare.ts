@@ -1,6 +1,6 @@
 /** Sends streams to both servers, some at a time, and shows what they answer. */
 
-import { MISSING_CRLF } from "./differences.ts";
+import { MISSING_CRLF, NOT_IN_A_TRANSACTION } from "./differences.ts";
 import type { Outcome } from "./peer.ts";
 import type { Servers } from "./servers.ts";
 import { normalise, type Stream } from "./stream.ts";
@@ -61,13 +61,30 @@ export const escaped = (bytes: string) =>
     return known ?? `\\x${byte.charCodeAt(0).toString(16).padStart(2, "0")}`;
   });
 
-/** Whether both answered the same, but for a CRLF behind a bulk, without which ours goes no further. */
-export function isSame({ redis, ours }: Compared): boolean {
-  const left = redis.replies.join("");
-  const right = ours.replies.join("");
-  const missing = escaped(MISSING_CRLF);
-  if (right.endsWith(missing)) return left.startsWith(right.slice(0, -missing.length));
-  return left === right && redis.isClosedByServer === ours.isClosedByServer;
+/** How ours answers where it goes another way from there on (differences.ts). */
+const PARTINGS = [
+  MISSING_CRLF,
+  NOT_IN_A_TRANSACTION,
+  "-ERR dispenser not found",
+  "-ERR unknown command",
+].map(escaped);
+
+/**
+ * Whether both answered the same, up to where they are meant to differ: at one of the partings, and
+ * for a client that wants no replies, which ours closes as any other. A wrong password is answered
+ * late by ours, so that what it closes after it is not seen.
+ */
+export function isSame({ redis, ours }: Compared, stream: Stream): boolean {
+  const isMuted = /reply/i.test(stream.chunks.join(""));
+  const at = ours.replies.findIndex((reply, index) => reply !== redis.replies[index]);
+  if (at >= 0) {
+    const answer = ours.replies[at]!;
+    const isMutedEnd = isMuted && answer === "" && ours.isClosedByServer;
+    return isMutedEnd || PARTINGS.some((parting) => answer.startsWith(parting));
+  }
+  if (ours.replies.length !== redis.replies.length) return isMuted && ours.isClosedByServer;
+  const closesAlike = redis.isClosedByServer === ours.isClosedByServer;
+  return closesAlike || isMuted || redis.replies.join("").includes("WRONGPASS");
 }
 
 /** A stream on which they differ, and what each answered. */

@@ -32,6 +32,7 @@ const differ = (
 ): Difference => ({ stream: streamsOf("differs", { [name]: notation })[0]!, reason, redis, ours });
 
 export const MISSING_CRLF = "-ERR Protocol error: expected CRLF after the bulk string\r\n";
+export const NOT_IN_A_TRANSACTION = "-ERR Command not allowed inside a transaction\r\n";
 const SKIPPED =
   "Redis skips two bytes behind a bulk, whatever they are; a client that counted wrongly would " +
   "then have others of its bytes taken for a request, perhaps for a GET";
@@ -127,3 +128,40 @@ export const differences: readonly Difference[] = [
     stays("-ERR unknown command 'WATCH', with args beginning with: 'a' \r\n"),
   ),
 ];
+
+const NEVER_CLOSES =
+  "Redis closes a client once the last reply is written, and one that wants no replies never; " +
+  "here it is closed as it asked";
+const NO_PAUSE =
+  "EXEC runs without a pause: what takes long with many dispensers or clients would hold up others";
+const NO_SILENCE = "in the middle of EXEC's array a missing reply would put the rest out of step";
+
+/** Streams (streams.ts) on which this server is meant to differ: why, and what its answer contains. */
+export const meantToDiffer: Readonly<Record<string, { reason: string; contains: string }>> = {
+  "the end of a header: CR alone, of the bulk": { reason: SKIPPED, contains: MISSING_CRLF },
+  "the end of a header: CR CR LF, of the bulk": { reason: SKIPPED, contains: MISSING_CRLF },
+  "CLIENT REPLY: OFF, then QUIT": { reason: NEVER_CLOSES, contains: "" },
+  "CLIENT REPLY: OFF, then a protocol error": { reason: NEVER_CLOSES, contains: "" },
+  "CLIENT REPLY: OFF, then unbalanced quotes": { reason: NEVER_CLOSES, contains: "" },
+  "CLIENT REPLY: SKIP, then QUIT": { reason: NEVER_CLOSES, contains: "" },
+  "CLIENT REPLY: SKIP, then a protocol error": { reason: NEVER_CLOSES, contains: "" },
+  ...Object.fromEntries(
+    [
+      "a transaction: of commands on names",
+      "a transaction: of commands that answer errors",
+      "a transaction refused: a wrong count of a subcommand that takes any",
+      "within a transaction: CLIENT KILL of nobody is queued",
+      "within a transaction: the client kills itself",
+    ].map((name) => [name, { reason: NO_PAUSE, contains: NOT_IN_A_TRANSACTION }]),
+  ),
+  ...Object.fromEntries(
+    ["OFF is queued", "ON is queued", "SKIP is queued"].map((name) => [
+      `within a transaction: CLIENT REPLY ${name}`,
+      { reason: NO_SILENCE, contains: NOT_IN_A_TRANSACTION },
+    ]),
+  ),
+  "within a transaction: CLIENT REPLY OFF before MULTI": {
+    reason: NO_SILENCE,
+    contains: "",
+  },
+};

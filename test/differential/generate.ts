@@ -53,10 +53,10 @@ const patterns: readonly Pattern[] = [
   [["HELLO"]],
   [["HELLO"], ["2", "3", "3", "4", "x", "03", ""]],
   [["HELLO"], ["2", "3"], ["SETNAME", "setname", "SETNAM"], ANY],
-  [["HELLO"], ["2", "3"], ["AUTH"], ["default", "nosuch", ""], ANY],
-  [["HELLO"], ["3"], ["AUTH", "SETNAME"], ["default", "me"], ANY, ["SETNAME", "x"], ANY],
+  [["HELLO"], ["2", "3"], ["AUTH"], ["default"], ANY],
+  [["HELLO"], ["3"], ["AUTH"], ["default"], ANY, ["SETNAME", "x"], ANY],
   [["AUTH"], ANY],
-  [["AUTH"], ["default", "nosuch"], ANY],
+  [["AUTH"], ["default"], ANY],
   [["MULTI"]],
   [["MULTI"]],
   [["EXEC"]],
@@ -109,7 +109,8 @@ export function generate(seed: number): Stream {
   const words = () => {
     const request = pick(patterns).map((choices) => pick(choices));
     if (chance(30)) request[0] = request[0]!.toLowerCase();
-    if (chance(5)) request.push(pick(WORDS));
+    // CONFIG GET * would show what each has.
+    if (chance(5)) request.push(pick(WORDS.filter((word) => word !== "*")));
     if (chance(5) && request.length > 1 && !/^h?get$/i.test(request[0]!)) request.pop();
     return request;
   };

@@ -335,14 +335,18 @@ describe("the server", () => {
     const docs = (await run("COMMAND DOCS GET")) as Reply[];
     expect(docs).toEqual([
       "get",
-      ["summary", "Takes the next number of a dispenser", "group", "dispenser"],
+      [
+        ...["summary", "Takes the next number of a dispenser"],
+        ...["since", "0.1.0", "group", "dispenser"],
+      ],
     ]);
     expect(((await run("COMMAND DOCS")) as Reply[]).length).toBe(2 * count);
     expect((await run("COMMAND HELP")) as Reply[]).toContain("DOCS");
     expect(await run("COMMAND COUNT x")).toEqual(
       error("ERR wrong number of arguments for 'command|count' command"),
     );
-    expect(((await run("COMMAND LIST FILTERBY PATTERN x")) as ReplyError).message).toStartWith(
+    expect(await run("COMMAND LIST FILTERBY PATTERN mg*")).toEqual(["mget"]);
+    expect(((await run("COMMAND LIST FILTERBY PATTERN")) as ReplyError).message).toStartWith(
       "ERR syntax error",
     );
     expect(await run("COMMAND NONSENSE")).toEqual(

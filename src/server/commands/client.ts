@@ -226,12 +226,14 @@ export const clientCommand: Command = {
       },
       list: {
         arity: -2,
+        flags: ["admin", ...flags, "no_multi"],
         right: "admin",
         summary: "Describes connections: all, or TYPE type, or ID id ...",
         run: list,
       },
       kill: {
         arity: -3,
+        flags: ["admin", ...flags, "no_multi"],
         right: "admin",
         summary: "Ends connections: addr, or ID, ADDR, LADDR, USER, TYPE, SKIPME with values",
         run: kill,

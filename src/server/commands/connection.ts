@@ -76,11 +76,14 @@ function logIn({ server, session, replies }: Call, user: string, password: strin
     return false;
   }
   server.log.warning("wrong password", { client: session.address, user });
+  const answer = () => replies.error(WRONG_PASSWORD);
   const wait = Bun.sleep(result.answerAfterMs).then(() => {
     result.answered();
-    return () => replies.error(WRONG_PASSWORD);
+    return answer;
   });
-  session.block(wait);
+  // EXEC cannot wait; the address has so many wrong passwords a second all the same.
+  if (session.isInTransaction) answer();
+  else session.block(wait);
   return false;
 }
 
@@ -108,7 +111,8 @@ function selectDatabase({ replies, args }: Call): void {
 function reset({ server, session, replies }: Call): void {
   session.user = server.access.newcomer;
   session.transaction = undefined;
-  session.replyMode = "on";
+  // As in Redis: CLIENT REPLY SKIP hides this reply, too.
+  if (session.replyMode !== "skip") session.replyMode = "on";
   session.name = "";
   replies.version = 2;
   replies.simple("RESET");
@@ -121,7 +125,7 @@ export const connectionCommands: readonly Command[] = [
     ...common,
     name: "hello",
     arity: -1,
-    flags: ["fast", "loading", "stale", "noscript", "no_auth", "no_multi"],
+    flags: ["fast", "loading", "stale", "noscript", "no_auth"],
     summary: "Chooses the protocol, RESP2 or RESP3, logs in and names the client",
     run: hello,
   },
@@ -129,7 +133,7 @@ export const connectionCommands: readonly Command[] = [
     ...common,
     name: "auth",
     arity: -2,
-    flags: ["fast", "loading", "stale", "noscript", "no_auth", "no_multi"],
+    flags: ["fast", "loading", "stale", "noscript", "no_auth"],
     summary: "Logs in, as the default user or as the one named",
     run: authenticate,
   },

@@ -61,7 +61,7 @@ export function introspectionCommands(table: CommandTable): readonly Command[] {
     const found = args.length === 0 ? all() : args.map((name) => byName(table, name));
     replies.array(found.length);
     for (const command of found) {
-      if (command === undefined) replies.nullArray();
+      if (command === undefined) replies.null();
       else writeInfo(replies, command);
     }
   };
@@ -88,7 +88,7 @@ export function introspectionCommands(table: CommandTable): readonly Command[] {
     for (const { name } of names) replies.bulk(name);
   };
 
-  const flags = ["loading", "stale", "no_multi"] as const;
+  const flags = ["loading", "stale"] as const;
   return [
     {
       name: "command",
