@@ -62,3 +62,6 @@ Bun.listen<Unread>({
     },
   },
 });
+
+/** A module, so that its names are its own. */
+export {};

@@ -1,0 +1,131 @@
+/**
+ * A server with very many dispensers: its start, its memory, GET spread over all of them beside GET
+ * of one hot name, its clean stop, and the start after SIGKILL.
+ */
+
+import { rmSync } from "node:fs";
+import { join } from "node:path";
+import type { StrategyName } from "../../src/dispenser/strategy.ts";
+import { nameOf } from "../compare/works.ts";
+import { median, ratios } from "../support/figures.ts";
+import { type Load, type Measured, measureLoad } from "../support/load.ts";
+import { residentBytes } from "../support/process.ts";
+import type { RunningServer } from "../support/servers.ts";
+import { endTimed, PREFIX, type Program, startTimed } from "./start.ts";
+
+const CLIENTS = 50;
+const DEPTH = 16;
+/** Garbage of the start is given back within this time, or not at all. */
+const SETTLE_MS = 2000;
+
+export interface Sizes {
+  readonly dispensers: number;
+  readonly rounds: number;
+  /** CPU time of the server that a run of GETs is to take, and the seconds it may take at most. */
+  readonly cpuSeconds: number;
+  readonly secondsMax: number;
+}
+
+export interface Lives {
+  readonly startMs: number;
+  readonly stopMs: number;
+  readonly recoveryMs: number;
+  /** Resident bytes for each dispenser, over an empty server: started, and after many GETs. */
+  readonly bytesAtStart: number;
+  readonly bytesInUse: number;
+  readonly hot: Measured;
+  readonly spread: Measured;
+  /** GET spread over all as a ratio to GET of one name, medians of the rounds. */
+  readonly ratioPerSecond: number;
+  readonly ratioPerCpuSecond: number;
+}
+
+/** Fills a folder with dispensers. */
+export function fill(dataDir: string, dispensers: number, strategy: StrategyName): void {
+  const script = join(import.meta.dir, "fill.ts");
+  const filled = Bun.spawnSync([process.execPath, script, dataDir, `${dispensers}`, strategy]);
+  if (!filled.success) throw new Error(`the folder was not filled: ${filled.stderr}`);
+}
+
+/** What an empty server of this program holds. */
+export async function emptyBytes(program: Program, dataDir: string): Promise<number> {
+  const { server } = await startTimed(program, dataDir);
+  await Bun.sleep(SETTLE_MS);
+  const bytes = residentBytes(server.pid);
+  await server.end();
+  rmSync(dataDir, { recursive: true });
+  return bytes;
+}
+
+/** The lives of a server on a filled folder, which is used up by them. */
+export async function measureLives(
+  program: Program,
+  dataDir: string,
+  empty: number,
+  sizes: Sizes,
+): Promise<Lives> {
+  const first = await startTimed(program, dataDir);
+  const bytesEach = () => (residentBytes(first.server.pid) - empty) / sizes.dispensers;
+  await Bun.sleep(SETTLE_MS);
+  const bytesAtStart = bytesEach();
+  const gets = await measureGets(first.server, sizes);
+  const bytesInUse = bytesEach();
+  const stopMs = await endTimed(first.server);
+
+  const second = await startTimed(program, dataDir);
+  await measureLoad(second.server, spreadLoad(sizes, sizes.dispensers));
+  await second.server.end("SIGKILL");
+  const third = await startTimed(program, dataDir);
+  await third.server.end();
+  const lives = { startMs: first.tookMs, stopMs, recoveryMs: third.tookMs };
+  return { ...lives, bytesAtStart, bytesInUse, ...gets };
+}
+
+const hotLoad = (requests: number): Load => {
+  return { ...common, requests, names: 1, words: ["get", nameOf(PREFIX, 0)] };
+};
+
+const spreadLoad = ({ dispensers }: Sizes, requests: number): Load => {
+  return { ...common, requests, names: dispensers, words: ["get", `${PREFIX}:__rand_int__`] };
+};
+
+const common = { clients: CLIENTS, depth: DEPTH };
+
+/** Both in turn, after a run of each that opens most of the lines. */
+async function measureGets(server: RunningServer, sizes: Sizes) {
+  const enough = ({ perCpuSecond, perSecond }: Measured) => {
+    const count = Math.min(perCpuSecond * sizes.cpuSeconds, perSecond * sizes.secondsMax);
+    return Math.max(CLIENTS * DEPTH, Math.ceil(count));
+  };
+  const opened = await measureLoad(server, spreadLoad(sizes, sizes.dispensers));
+  const warm = await measureLoad(server, hotLoad(enough(opened)));
+  const [hot, spread]: [Measured[], Measured[]] = [[], []];
+  for (let round = 0; round < sizes.rounds; round++) {
+    hot.push(await measureLoad(server, hotLoad(enough(warm))));
+    spread.push(await measureLoad(server, spreadLoad(sizes, enough(opened))));
+  }
+  const ratio = (figure: "perSecond" | "perCpuSecond") =>
+    median(
+      ratios(
+        spread.map((each) => each[figure]),
+        hot.map((each) => each[figure]),
+      ),
+    );
+  return {
+    hot: medians(hot),
+    spread: medians(spread),
+    ratioPerSecond: ratio("perSecond"),
+    ratioPerCpuSecond: ratio("perCpuSecond"),
+  };
+}
+
+function medians(rounds: readonly Measured[]): Measured {
+  const middle = (figure: keyof Measured) => median(rounds.map((each) => each[figure]));
+  return {
+    perSecond: middle("perSecond"),
+    perCpuSecond: middle("perCpuSecond"),
+    cpuSeconds: middle("cpuSeconds"),
+    p50: middle("p50"),
+    p99: middle("p99"),
+  };
+}
