@@ -49,6 +49,7 @@ const CROWD_REQUESTS = isSmall ? 500 : 100_000;
 const sizes = {
   dispensers,
   rounds,
+  settleMs: SETTLE_MS!,
   cpuSeconds: isSmall ? 0 : 0.6,
   secondsMax: 4,
 };
@@ -91,7 +92,7 @@ async function reportIdle(): Promise<void> {
 async function reportDispensers(): Promise<void> {
   const all: tables.NamedLives[] = [];
   for (const program of programs) {
-    const empty = await emptyBytes(program, join(folder, "empty"));
+    const empty = await emptyBytes(program, join(folder, "empty"), SETTLE_MS!);
     for (const strategy of strategies) {
       const dataDir = join(folder, "filled");
       fill(dataDir, dispensers, strategy);

@@ -15,12 +15,12 @@ import { endTimed, PREFIX, type Program, startTimed } from "./start.ts";
 
 const CLIENTS = 50;
 const DEPTH = 16;
-/** Garbage of the start is given back within this time, or not at all. */
-const SETTLE_MS = 2000;
 
 export interface Sizes {
   readonly dispensers: number;
   readonly rounds: number;
+  /** The garbage of a start is given back within this time, or not at all. */
+  readonly settleMs: number;
   /** CPU time of the server that a run of GETs is to take, and the seconds it may take at most. */
   readonly cpuSeconds: number;
   readonly secondsMax: number;
@@ -48,9 +48,13 @@ export function fill(dataDir: string, dispensers: number, strategy: StrategyName
 }
 
 /** What an empty server of this program holds. */
-export async function emptyBytes(program: Program, dataDir: string): Promise<number> {
+export async function emptyBytes(
+  program: Program,
+  dataDir: string,
+  settleMs: number,
+): Promise<number> {
   const { server } = await startTimed(program, dataDir);
-  await Bun.sleep(SETTLE_MS);
+  await Bun.sleep(settleMs);
   const bytes = residentBytes(server.pid);
   await server.end();
   rmSync(dataDir, { recursive: true });
@@ -66,7 +70,7 @@ export async function measureLives(
 ): Promise<Lives> {
   const first = await startTimed(program, dataDir);
   const bytesEach = () => (residentBytes(first.server.pid) - empty) / sizes.dispensers;
-  await Bun.sleep(SETTLE_MS);
+  await Bun.sleep(sizes.settleMs);
   const bytesAtStart = bytesEach();
   const gets = await measureGets(first.server, sizes);
   const bytesInUse = bytesEach();
