@@ -5,7 +5,7 @@ import { cpuTicks, residentBytes } from "../support/process.ts";
 import { type Program, startTimed } from "./start.ts";
 
 export interface Idle {
-  /** Ticks of 10 ms. */
+  /** CPU time in clock ticks. */
   readonly ticks: number;
   readonly bytes: number;
 }

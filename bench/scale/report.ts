@@ -2,7 +2,7 @@
 
 import { type Spread, short, spreadText } from "../support/figures.ts";
 import { markdownTable, whole } from "../support/page.ts";
-import { TICKS_PER_SECOND } from "../support/process.ts";
+import { TICK_MS } from "../support/process.ts";
 import type { Crowded } from "./connections.ts";
 import type { Lives } from "./dispensers.ts";
 import type { Idle } from "./idle.ts";
@@ -49,7 +49,7 @@ export function idleTable(idle: ReadonlyMap<string, Idle>, watchMs: number): str
   return markdownTable(
     ["program", `CPU time in ${watchMs / 1000} s`, "resident"],
     [...idle].map(([title, { ticks, bytes }]) => {
-      return [title, `${(ticks * 1000) / TICKS_PER_SECOND} ms`, mebibytes(bytes)];
+      return [title, `${ticks * TICK_MS} ms`, mebibytes(bytes)];
     }),
   );
 }

@@ -2,8 +2,8 @@
 
 import { readFileSync } from "node:fs";
 
-/** Of the times in /proc/PID/stat: sysconf(_SC_CLK_TCK), which is 100 on every Linux there is. */
-export const TICKS_PER_SECOND = 100;
+/** Of the times in /proc/PID/stat: sysconf(_SC_CLK_TCK) is 100 on every Linux there is. */
+export const TICK_MS = 10;
 
 /** Ticks of CPU time in user and system mode. */
 export function cpuTicks(pid: number): number {
@@ -11,7 +11,7 @@ export function cpuTicks(pid: number): number {
   return Number(fields[11]) + Number(fields[12]);
 }
 
-export const cpuSeconds = (pid: number) => cpuTicks(pid) / TICKS_PER_SECOND;
+export const cpuSeconds = (pid: number) => (cpuTicks(pid) * TICK_MS) / 1000;
 
 /** Bytes of memory that are resident. */
 export function residentBytes(pid: number): number {
