@@ -10,11 +10,16 @@ import { nameOf } from "../compare/works.ts";
 import { median, ratios } from "../support/figures.ts";
 import { type Load, type Measured, measureLoad } from "../support/load.ts";
 import { residentBytes } from "../support/process.ts";
-import type { RunningServer } from "../support/servers.ts";
+import { answering, type RunningServer } from "../support/servers.ts";
 import { endTimed, PREFIX, type Program, startTimed } from "./start.ts";
 
+/** So many lines are asked at once for a number each, before anything is measured. */
+const OPENED_AT_ONCE = 1000;
 const CLIENTS = 50;
 const DEPTH = 16;
+const WARM_UP_REQUESTS_MAX = 100_000;
+/** Requests before the SIGKILL: what they wrote is in the log that recovery reads. */
+const KILLED_AFTER_REQUESTS = 100_000;
 
 export interface Sizes {
   readonly dispensers: number;
@@ -77,7 +82,8 @@ export async function measureLives(
   const stopMs = await endTimed(first.server);
 
   const second = await startTimed(program, dataDir);
-  await measureLoad(second.server, spreadLoad(sizes, sizes.dispensers));
+  const killedAfter = Math.min(sizes.dispensers, KILLED_AFTER_REQUESTS);
+  await measureLoad(second.server, spreadLoad(sizes, killedAfter));
   await second.server.end("SIGKILL");
   const third = await startTimed(program, dataDir);
   await third.server.end();
@@ -95,14 +101,28 @@ const spreadLoad = ({ dispensers }: Sizes, requests: number): Load => {
 
 const common = { clients: CLIENTS, depth: DEPTH };
 
-/** Both in turn, after a run of each that opens most of the lines. */
+/** A number of each: a line costs more at its first GET in a life, and more memory from then on. */
+async function openAll({ port }: RunningServer, dispensers: number): Promise<void> {
+  const client = await answering(port);
+  for (let from = 0; from < dispensers; from += OPENED_AT_ONCE) {
+    const count = Math.min(OPENED_AT_ONCE, dispensers - from);
+    const names = Array.from({ length: count }, (_, index) => nameOf(PREFIX, from + index));
+    const reply = await client.command("MGET", ...names);
+    if (!Array.isArray(reply)) throw new Error(String(reply));
+  }
+  client.close();
+}
+
+/** Both in turn, after a short run of each. */
 async function measureGets(server: RunningServer, sizes: Sizes) {
   const enough = ({ perCpuSecond, perSecond }: Measured) => {
     const count = Math.min(perCpuSecond * sizes.cpuSeconds, perSecond * sizes.secondsMax);
     return Math.max(CLIENTS * DEPTH, Math.ceil(count));
   };
-  const opened = await measureLoad(server, spreadLoad(sizes, sizes.dispensers));
-  const warm = await measureLoad(server, hotLoad(enough(opened)));
+  await openAll(server, sizes.dispensers);
+  const warmUp = Math.min(sizes.dispensers, WARM_UP_REQUESTS_MAX);
+  const opened = await measureLoad(server, spreadLoad(sizes, warmUp));
+  const warm = await measureLoad(server, hotLoad(warmUp));
   const [hot, spread]: [Measured[], Measured[]] = [[], []];
   for (let round = 0; round < sizes.rounds; round++) {
     hot.push(await measureLoad(server, hotLoad(enough(warm))));
