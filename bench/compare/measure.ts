@@ -22,13 +22,13 @@ export interface Amount {
   readonly cpuSeconds: number;
   /** Unless they take longer than this: a server that waits for the disk uses little CPU time. */
   readonly secondsMax: number;
-  /** Requests of the round that warms up, 1 deep. */
+  /** Requests of the first run, which warms up, 1 deep. */
   readonly warmUp: number;
 }
 
 const WARM_UP_DEPTH_MAX = 16;
 
-/** Measures all works in so many rounds, after one that does not count. */
+/** Measures all works in so many rounds, after two runs of each that do not count. */
 export async function measureRounds(
   works: readonly Work[],
   setting: Setting,
@@ -39,7 +39,9 @@ export async function measureRounds(
   const requests = new Map<string, number>();
   for (const work of works) {
     const count = amount.warmUp * Math.min(setting.depth, WARM_UP_DEPTH_MAX);
-    const warm = await measureLoad(work.server, loadOf(work, setting, count));
+    // What runs for the first time is slower than it will be, and would ask for too few.
+    await measureLoad(work.server, loadOf(work, setting, count));
+    const warm = await measureLoad(work.server, loadOf(work, setting, 2 * count));
     const enough = Math.min(
       warm.perCpuSecond * amount.cpuSeconds,
       warm.perSecond * amount.secondsMax,

@@ -3,7 +3,7 @@
 import { median, ratios, type Spread, short, spreadOf, spreadText } from "../support/figures.ts";
 import { markdownTable } from "../support/page.ts";
 import { figuresOf, inMemory, type Result } from "./targets.ts";
-import { ALWAYS, CEILING, IN_MEMORY, IN_MEMORY_AGAIN } from "./works.ts";
+import { ALWAYS, CEILING, IN_MEMORY, IN_MEMORY_AGAIN, overNames } from "./works.ts";
 
 const heads = [
   ...["work", "requests/s", "p50, ms", "p99, ms"],
@@ -12,7 +12,7 @@ const heads = [
 ];
 
 export function settingTable({ works, rounds }: Result): string {
-  const rows = works.map(({ title }) => {
+  const rows = works.map(({ title, names }) => {
     const of = (figure: Parameters<typeof figuresOf>[2]) => figuresOf(rounds, title, figure);
     const [rate, perCpu] = [of("perSecond"), of("perCpuSecond")];
     const ratio = (these: readonly number[], those: readonly number[]) =>
@@ -22,10 +22,10 @@ export function settingTable({ works, rounds }: Result): string {
       short(median(rate)),
       median(of("p50")).toFixed(2),
       median(of("p99")).toFixed(2),
-      ratio(rate, inMemory(rounds, "perSecond")),
-      ratio(rate, figuresOf(rounds, ALWAYS, "perSecond")),
+      ratio(rate, inMemory(rounds, "perSecond", names)),
+      ratio(rate, figuresOf(rounds, overNames(ALWAYS, names), "perSecond")),
       short(median(perCpu)),
-      ratio(perCpu, inMemory(rounds, "perCpuSecond")),
+      ratio(perCpu, inMemory(rounds, "perCpuSecond", names)),
       ratio(perCpu, figuresOf(rounds, CEILING, "perCpuSecond")),
     ];
   });
@@ -59,5 +59,5 @@ export function drawnSpread(result: Result, title: string, isDurable: boolean): 
     return spreadOf(ratios(rate, figuresOf(rounds, ALWAYS, "perSecond")));
   }
   const perCpu = figuresOf(rounds, title, "perCpuSecond");
-  return spreadOf(ratios(perCpu, inMemory(rounds, "perCpuSecond")));
+  return spreadOf(ratios(perCpu, inMemory(rounds, "perCpuSecond", 1)));
 }

@@ -4,7 +4,7 @@ import { median, ratios } from "../support/figures.ts";
 import type { Measured } from "../support/load.ts";
 import { markdownTable } from "../support/page.ts";
 import type { Rounds, Setting } from "./measure.ts";
-import { ALWAYS, IN_MEMORY, IN_MEMORY_AGAIN, type Work } from "./works.ts";
+import { ALWAYS, IN_MEMORY, IN_MEMORY_AGAIN, overNames, type Work } from "./works.ts";
 
 export interface Result {
   readonly setting: Setting;
@@ -21,10 +21,15 @@ const random: Record<number, number> = { 1: 0.95, 16: 1.1, 64: 1.5 };
 const durable: Record<number, number> = { 1: 1, 16: 1.3, 64: 1.5 };
 const durableAlone: Record<number, number> = { 1: 1 };
 
-/** Of each round, the mean of what redis-server in memory did in its two runs. */
-export function inMemory(rounds: Rounds, figure: Figure): number[] {
-  const again = rounds.get(IN_MEMORY_AGAIN)!;
-  return rounds.get(IN_MEMORY)!.map((first, round) => (first[figure] + again[round]![figure]) / 2);
+/**
+ * Of each round, the mean of what redis-server in memory did in its two runs; over many names it has
+ * only one.
+ */
+export function inMemory(rounds: Rounds, figure: Figure, names: number): number[] {
+  const first = figuresOf(rounds, overNames(IN_MEMORY, names), figure);
+  if (names > 1) return first;
+  const again = figuresOf(rounds, IN_MEMORY_AGAIN, figure);
+  return first.map((value, round) => (value + again[round]!) / 2);
 }
 
 export const figuresOf = (rounds: Rounds, title: string, figure: keyof Measured): number[] =>
@@ -50,7 +55,7 @@ function wanted({ ours, title }: Work, { setting, rounds }: Result): Wanted | un
   const least = clients === CLIENTS ? (ours.type === "1" ? random : lines)[depth] : undefined;
   if (least === undefined) return undefined;
   const perCpu = figuresOf(rounds, title, "perCpuSecond");
-  const ratio = median(ratios(perCpu, inMemory(rounds, "perCpuSecond")));
+  const ratio = median(ratios(perCpu, inMemory(rounds, "perCpuSecond", 1)));
   return { least, ratio, against: "per CPU-second, redis in memory" };
 }
 

@@ -26,6 +26,8 @@ export interface Work {
   readonly ours: { readonly strategy: StrategyName; readonly type: TypeCode } | undefined;
   /** Whether it is measured with few and with many clients, too. */
   readonly isCore: boolean;
+  /** Whether others are shown as ratios to it. */
+  readonly isBaseline: boolean;
 }
 
 /** Everything is a ratio to these two; redis-server in memory runs twice in each round. */
@@ -34,6 +36,10 @@ export const IN_MEMORY_AGAIN = "redis INCR, in memory, again";
 export const ALWAYS = "redis INCR, appendfsync always";
 export const CEILING = "Bun.listen, a constant";
 export const NAMES = 10_000;
+
+/** The title of the same over many names. */
+export const overNames = (title: string, names: number) =>
+  names === 1 ? title : `${title}, ${names} names`;
 
 const DIGITS = 12;
 /** Lines of many names have handed out so many before: a younger one reserves little ahead. */
@@ -69,11 +75,11 @@ export class Works {
       other(IN_MEMORY, redis, "incr", "x"),
       other(IN_MEMORY_AGAIN, redis, "incr", "x"),
       other(ALWAYS, always, "incr", "x"),
-      { ...other(CEILING, ceiling, "get", "x"), isCore: true },
+      other(CEILING, ceiling, "get", "x"),
       ...(await ours("", source, ["1", "2", "3"], strategyNames)),
       ...(await overMany(source, names)),
-      many(`redis INCR, in memory, ${names} names`, redis, "incr", names),
-      many(`redis INCR, appendfsync always, ${names} names`, always, "incr", names),
+      many(IN_MEMORY, redis, names),
+      many(ALWAYS, always, names),
     ];
     const servers = [redis, always, ceiling, source];
     if (withBinary) {
@@ -90,12 +96,14 @@ export class Works {
 }
 
 function other(title: string, server: RunningServer, ...words: string[]): Work {
-  return { title, server, words, names: 1, ours: undefined, isCore: true };
+  const ours = undefined;
+  return { title, server, words, names: 1, ours, isCore: true, isBaseline: true };
 }
 
-function many(title: string, server: RunningServer, command: string, names: number): Work {
-  const words = [command, "line:__rand_int__"];
-  return { title, server, words, names, ours: undefined, isCore: false };
+/** redis-server over many names. */
+function many(title: string, server: RunningServer, names: number): Work {
+  const hot = other(overNames(title, names), server, "incr", "line:__rand_int__");
+  return { ...hot, names, isCore: false };
 }
 
 function startCeiling(): Promise<RunningServer> {
@@ -126,6 +134,7 @@ async function ours(
         names: 1,
         ours: { strategy, type },
         isCore: prefix === "" && type === "3" && coreStrategies.includes(strategy),
+        isBaseline: false,
       });
     }
   }
@@ -152,12 +161,13 @@ async function overMany(server: RunningServer, names: number): Promise<Work[]> {
       for (let taken = 0; taken < NUMBERS_BEFORE; taken++) await client.command("MGET", ...some);
     }
     works.push({
-      title: `GET, type 3, \`${strategy}\`, ${names} names`,
+      title: overNames(`GET, type 3, \`${strategy}\``, names),
       server,
       words: ["get", `${strategy}:__rand_int__`],
       names,
       ours: undefined,
       isCore: false,
+      isBaseline: false,
     });
   }
   client.close();
