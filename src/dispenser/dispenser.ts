@@ -104,9 +104,10 @@ export class Dispenser {
 
   /** Hands out the next number: its `digits` ASCII digits go to `into[at]` and on. */
   take(into: Uint8Array, at: number): void {
-    assert(this.digits > 0, "take() on an exhausted line");
+    const { numbers } = this;
+    assert(numbers !== undefined && this.taken < this.capacity, "take() on an exhausted line");
     this.taken++;
-    this.numbers!.next(into, at);
+    numbers.next(into, at);
   }
 
   /** The number last taken is part of a reply that waits for the next commit. */

@@ -181,7 +181,7 @@ export class Connection implements Session {
     this.isInTransaction = true;
     work();
     this.isInTransaction = false;
-    if (this.dependsOn > 0) this.hold(start);
+    if (this.dependsOn > 0) this.hold(start, this.dependsOn);
     this.dependsOn = 0;
   }
 
@@ -289,9 +289,8 @@ export class Connection implements Session {
   private take(): void {
     const { engine, server } = this.home;
     server.counters.commands++;
-    this.dependsOn = 0;
-    takeOne(engine, this, this.decoder.name);
-    if (this.dependsOn > 0) this.hold(this.replyStart);
+    const commit = takeOne(engine, this.replies, this.decoder.name);
+    if (commit > 0) this.hold(this.replyStart, commit);
   }
 
   /** Any request, or what is none. */
@@ -326,13 +325,13 @@ export class Connection implements Session {
       this.outbox.discard(this.replyStart);
       if (this.replyMode === "skip") this.replyMode = "on";
     } else if (this.dependsOn > 0) {
-      this.hold(this.replyStart);
+      this.hold(this.replyStart, this.dependsOn);
     }
   }
 
-  private hold(start: number): void {
+  private hold(start: number, commit: number): void {
     if (!this.outbox.isHolding) this.home.onHeld(this);
-    this.outbox.hold(start, this.dependsOn);
+    this.outbox.hold(start, commit);
     this.home.server.counters.heldReplies++;
   }
 

@@ -13,6 +13,7 @@ import { Access } from "./access.ts";
 import type { Counters, Server } from "./command.ts";
 import { Connection, type Host } from "./connection.ts";
 import { clientsByDescriptors } from "./descriptors.ts";
+import { wireOf } from "./direct-wire.ts";
 import { Jobs } from "./jobs.ts";
 import { endsOf, type ListeningSocket, listen, readTls } from "./sockets.ts";
 import { Turn } from "./turn.ts";
@@ -174,7 +175,8 @@ export class Listener implements Server {
   }
 
   private handlers(address: Address, isTls: boolean): SocketHandler<Data> {
-    const opened = (socket: ClientSocket) => this.guarded(() => this.opened(socket, address));
+    const opened = (socket: ClientSocket) =>
+      this.guarded(() => this.opened(socket, address, isTls));
     return {
       open: isTls ? (socket) => this.guarded(() => this.greet(socket)) : opened,
       ...(isTls && {
@@ -182,7 +184,7 @@ export class Listener implements Server {
           this.guarded(() => {
             this.handshaking.delete(socket);
             const isRight = this.config.tlsClientCa === "" || socket.authorized;
-            if (isRight) this.opened(socket, address);
+            if (isRight) this.opened(socket, address, isTls);
             else socket.terminate();
           }),
       }),
@@ -287,7 +289,7 @@ export class Listener implements Server {
     this.handshaking.set(socket, this.now());
   }
 
-  private opened(socket: ClientSocket, listening: Address): void {
+  private opened(socket: ClientSocket, listening: Address, isTls: boolean): void {
     const ends = endsOf(socket, listening);
     if (this.isStopping) return this.refuse(socket, ends.address, "stopping", "");
     const refusal = refusalFor(ends.isLocal, this.sessions.size + this.handshaking.size, {
@@ -298,7 +300,8 @@ export class Listener implements Server {
       return this.refuse(socket, ends.address, refusal.why, refusal.message);
     this.counters.connections++;
     const id = ++this.lastSessionId;
-    socket.data = new Connection(this.host, socket, { id, ...ends });
+    const wire = isTls ? socket : wireOf(socket);
+    socket.data = new Connection(this.host, wire, { id, ...ends });
     const { keepaliveSeconds } = this.config;
     if (keepaliveSeconds > 0 && !("unix" in listening)) {
       socket.setKeepAlive(true, keepaliveSeconds * 1000);
