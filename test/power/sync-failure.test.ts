@@ -58,6 +58,7 @@ async function failSync(ordinal: number): Promise<Aftermath> {
         log = server.log;
       },
       signal: "none",
+      savesCounts: false,
     },
   ]);
   expect(log).toContain("stopped: no number leaves any more; the next start recovers");
@@ -128,7 +129,7 @@ describe.skipIf(tracingMissing !== undefined)("a sync that fails", () => {
   beforeAll(async () => {
     const dataDir = join(temporaryFolder(), "data");
     const run = ({ port }: { port: number }) => runInOrder(port);
-    reference = await record(dataDir, [{ run, signal: "SIGKILL" }]);
+    reference = await record(dataDir, [{ run, signal: "SIGKILL", savesCounts: false }]);
   });
 
   /** The first syncs of this file, which are of definitions and so of many pages, and others. */
@@ -142,9 +143,16 @@ describe.skipIf(tracingMissing !== undefined)("a sync that fails", () => {
 
   const startsFromBoth = async (name: string, count: number) => {
     for (const ordinal of chosen(name, count)) {
-      const aftermath = await failSync(ordinal);
-      expect([aftermath.failedName, aftermath.sentAfter]).toEqual([name, ""]);
-      await checkNextStart(aftermath, ordinal);
+      // Requests sent together may take a turn more, so a life may sync once more or less often.
+      let failedName: string | undefined;
+      for (const off of [0, -1, 1, -2, 2, -3, 3]) {
+        if (failedName === name) break;
+        const aftermath = await failSync(ordinal + off);
+        expect(aftermath.sentAfter).toBe("");
+        await checkNextStart(aftermath, ordinal + off);
+        failedName = aftermath.failedName;
+      }
+      expect(failedName).toBe(name);
     }
   };
 
