@@ -1,9 +1,12 @@
 import { afterAll, describe, expect, test } from "bun:test";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { Glob } from "bun";
+import { loadConfig } from "../src/config.ts";
+import { Access } from "../src/server/access.ts";
 import { commands } from "../src/server/commands.ts";
 import { breakages } from "./simulation/breakages.ts";
+import { temporaryFolder } from "./support/folder.ts";
 import { root, ServerProcess } from "./support/server.ts";
 
 const documents = ["README.md", ...new Glob("docs/*.md").scanSync(root)];
@@ -48,6 +51,50 @@ describe("the session of the README, typed into redis-cli", () => {
 
 test("the README names every command", () => {
   for (const name of commands.keys()) expect(readme).toContain(`\`${name.toUpperCase()}`);
+});
+
+test("the YAML examples of the README are settings", () => {
+  for (const [, example] of readme.matchAll(/```yaml\n([\s\S]*?)```/g)) {
+    const file = join(temporaryFolder(), "config.yaml");
+    writeFileSync(file, example!);
+    const { users } = loadConfig(new Map([["config", file]]), {});
+    expect(
+      new Access({ requirepass: undefined, users }).logIn("shop", "secret", ""),
+    ).toHaveProperty("user");
+  }
+});
+
+describe("COMPATIBILITY.md", () => {
+  const page = readFileSync(join(root, "docs/COMPATIBILITY.md"), "utf8");
+  const section = (title: string) => page.split(`## ${title}\n`)[1]!.split("\n## ")[0]!;
+  const listed = (text: string) =>
+    new Set([...text.matchAll(/`([A-Z_-]+)`/g)].map(([, name]) => name!));
+  const redis = readFileSync(join(root, "test/differential/redis-commands.txt"), "utf8")
+    .trim()
+    .split("\n")
+    .map((name) => name.toUpperCase());
+
+  test("says of each command of Redis what becomes of it, as the table has it", () => {
+    const answered = listed(section("As Redis") + section("Differently"));
+    const refused = listed(section("Refused"));
+    for (const name of redis.filter((each) => !each.includes("|"))) {
+      const isHere = commands.has(name.toLowerCase());
+      expect([name, answered.has(name)]).toEqual([name, isHere]);
+      if (!isHere) expect([name, refused.has(name)]).toEqual([name, true]);
+    }
+  });
+
+  test("says of each subcommand what becomes of it", () => {
+    for (const full of redis.filter((each) => /^(CLIENT|COMMAND|CONFIG)\|/.test(each))) {
+      const [name, subcommand] = full.toLowerCase().split("|") as [string, string];
+      const isHere = commands.get(name)!.subcommands!.has(subcommand);
+      const where = isHere ? section("As Redis") + section("Differently") : section("Refused");
+      expect([full, new RegExp(`[\`, ]${subcommand.toUpperCase()}\``).test(where)]).toEqual([
+        full,
+        true,
+      ]);
+    }
+  });
 });
 
 test("links between documents and files lead somewhere", () => {
