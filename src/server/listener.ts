@@ -283,7 +283,7 @@ export class Listener implements Server {
   /** A client over TLS, before its handshake: it counts as a client. */
   private greet(socket: ClientSocket): void {
     if (this.isStopping || this.sessions.size + this.handshaking.size >= this.clientsMax) {
-      this.refuse(socket, socket.remoteAddress, "too many clients", "");
+      this.refuse(socket, "over TLS", "too many clients", "");
       return;
     }
     this.handshaking.set(socket, this.now());
@@ -291,6 +291,7 @@ export class Listener implements Server {
 
   private opened(socket: ClientSocket, listening: Address, isTls: boolean): void {
     const ends = endsOf(socket, listening);
+    if (ends === undefined) return socket.terminate();
     if (this.isStopping) return this.refuse(socket, ends.address, "stopping", "");
     const refusal = refusalFor(ends.isLocal, this.sessions.size + this.handshaking.size, {
       isProtected: this.config.protectedMode && this.access.newcomer !== undefined,

@@ -4,7 +4,13 @@
  */
 
 import type { Database, SQLQueryBindings, Statement } from "bun:sqlite";
-import { type Definition, isPossible, positionsOf, share, typeOf } from "../dispenser/definition.ts";
+import {
+  type Definition,
+  isPossible,
+  positionsOf,
+  share,
+  typeOf,
+} from "../dispenser/definition.ts";
 import { NUMBER_MAX } from "../dispenser/line.ts";
 import { toBytes, toText } from "../dispenser/name.ts";
 import type { Reservation } from "../dispenser/reservation.ts";
