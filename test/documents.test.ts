@@ -64,40 +64,6 @@ test("the YAML examples of the README are settings", () => {
   }
 });
 
-describe("COMPATIBILITY.md", () => {
-  const page = readFileSync(join(root, "docs/COMPATIBILITY.md"), "utf8");
-  const section = (title: string) => page.split(`## ${title}\n`)[1]!.split("\n## ")[0]!;
-  const listed = (text: string) =>
-    new Set([...text.matchAll(/`([A-Z_-]+)`/g)].map(([, name]) => name!));
-  const redis = readFileSync(join(root, "test/differential/redis-commands.txt"), "utf8")
-    .trim()
-    .split("\n")
-    .map((name) => name.toUpperCase());
-
-  test("says of each command of Redis what becomes of it, as the table has it", () => {
-    const rows = (section("As Redis") + section("Differently")).split("\n");
-    const answered = listed(rows.map((row) => row.split("|")[1] ?? "").join());
-    const refused = listed(section("Refused"));
-    for (const name of redis.filter((each) => !each.includes("|"))) {
-      const isHere = commands.has(name.toLowerCase());
-      expect([name, answered.has(name)]).toEqual([name, isHere]);
-      if (!isHere) expect([name, refused.has(name)]).toEqual([name, true]);
-    }
-  });
-
-  test("says of each subcommand what becomes of it", () => {
-    for (const full of redis.filter((each) => /^(CLIENT|COMMAND|CONFIG)\|/.test(each))) {
-      const [name, subcommand] = full.toLowerCase().split("|") as [string, string];
-      const isHere = commands.get(name)!.subcommands!.has(subcommand);
-      const where = isHere ? section("As Redis") + section("Differently") : section("Refused");
-      expect([full, new RegExp(`[\`, ]${subcommand.toUpperCase()}\``).test(where)]).toEqual([
-        full,
-        true,
-      ]);
-    }
-  });
-});
-
 test("links between documents and files lead somewhere", () => {
   for (const document of documents) {
     const text = readFileSync(join(root, document), "utf8");
