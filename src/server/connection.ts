@@ -242,6 +242,7 @@ export class Connection implements Session {
       if (this.isBlocked) return this.pause();
       if (stop === "slice over") return this.defer();
       if (stop === "nothing left") break;
+      this.limitUnread();
       if (this.replies.length > 0) return this.pause();
     }
     this.resume();
@@ -273,7 +274,7 @@ export class Connection implements Session {
     const { replyBytesMax } = server.config;
     let sliceEndMs = 0;
     while (!this.closes && !this.isGone && !this.isBlocked && !server.isStopping) {
-      if (replies.length >= replyBytesMax) return this.full();
+      if (replies.length >= replyBytesMax) return "replies full";
       const found = decoder.next();
       if (found === NOTHING) break;
       this.replyStart = replies.length;
@@ -339,19 +340,14 @@ export class Connection implements Session {
     this.home.server.counters.heldReplies++;
   }
 
-  /**
-   * So many replies are there that the client has to read first. One who does not, or who asked for
-   * more than one reply may have, is closed.
-   */
-  private full(): Stop {
+  /** Closes a client that does not read, or that asked for more than one reply may have. */
+  private limitUnread(): void {
     const { log, config } = this.home.server;
+    const bytes = this.outbox.unsent;
     const limit = config.replyBytesHardMax;
-    if (this.outbox.unsent > limit) {
-      const bytes = this.outbox.unsent;
-      log.warning("client closed: unread replies", { client: this.address, bytes, limit });
-      this.kill();
-    }
-    return "replies full";
+    if (bytes <= limit) return;
+    log.warning("client closed: unread replies", { client: this.address, bytes, limit });
+    this.kill();
   }
 
   /** Tells how much memory is held. */
