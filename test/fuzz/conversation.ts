@@ -191,6 +191,9 @@ export class Conversation {
         if (this.mode !== "skip") this.mode = "on";
         this.version = 2;
         break;
+      case "ping":
+        if (args.length > 1) return expectError;
+        break;
       case "quit":
         this.isOver = true;
         break;

@@ -117,9 +117,9 @@ function readInline(bytes: string, from: number, { requestBytesMax }: ReaderLimi
 const SPACE = /[ \t\n\v\f\r]*/y;
 const PLAIN = /[^ \t\n\r"']*/y;
 /** A quoted part ends its word, and a space or the line's end must come behind it. */
-const DOUBLE = /"((?:\\[^]|[^"\\])*)"(?![^ \t\n\v\f\r])/y;
+const DOUBLE = /"((?:\\[\s\S]|[^"\\])*)"(?![^ \t\n\v\f\r])/y;
 const SINGLE = /'((?:\\'|\\(?!')|[^'\\])*)'(?![^ \t\n\v\f\r])/y;
-const ESCAPE = /\\(?:x([0-9a-fA-F]{2})|([^]))/g;
+const ESCAPE = /\\(?:x([0-9a-fA-F]{2})|([\s\S]))/g;
 const ESCAPED: Readonly<Record<string, string>> = {
   n: "\n",
   r: "\r",

@@ -87,7 +87,8 @@ export const shapes: Readonly<Record<string, Shape>> = {
   hello: { words: [1, ANY], fits: map },
   auth: { words: [2, ANY], fits: ok },
   ping: {
-    words: [1, 2],
+    // Too many words are queued in a transaction, as in Redis, and refused when it runs.
+    words: [1, ANY],
     fits: (reply, args) =>
       args.length === 0
         ? reply.type === "simple" && reply.text === "PONG"
