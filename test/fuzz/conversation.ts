@@ -7,7 +7,7 @@
 import type { Law } from "./law.ts";
 import { type ReaderLimits, readRequest } from "./reference.ts";
 import { Broken, type Reply, ReplyReader } from "./replies.ts";
-import { commandOf, isNumber, shapes, type Version } from "./shapes.ts";
+import { commandOf, isNumber, shapeOf, type Version } from "./shapes.ts";
 
 export interface Rules {
   readonly limits: ReaderLimits;
@@ -108,6 +108,8 @@ export class Conversation {
     if (words.length === 0) return;
     if (/^(post|host:)$/i.test(words[0]!)) {
       // A browser: the connection ends at once, and replies not yet sent are lost.
+      this.isOver = this.mayEnd && this.exchange.isEnded;
+      if (this.isOver) return;
       if (!this.exchange.isKilled) throw new Broken("a request of HTTP did not end the connection");
       this.isCut = true;
       return;
@@ -139,7 +141,7 @@ export class Conversation {
 
   private expect(words: readonly string[]): Expectation {
     const command = commandOf(words);
-    const shape = command === undefined ? undefined : shapes[command]!;
+    const shape = command === undefined ? undefined : shapeOf.get(command)!;
     if (command === "del") for (const name of words.slice(1)) this.law.disturbed(name);
     const isRefused =
       command === undefined ||
@@ -207,7 +209,7 @@ export class Conversation {
       case "hello":
         return this.greet(args);
     }
-    return (reply) => this.fit(command, args, reply, shapes[command]!.succeeds === true);
+    return (reply) => this.fit(command, args, reply, shapeOf.get(command)!.succeeds === true);
   }
 
   private execute(): Expectation {
@@ -283,7 +285,7 @@ export class Conversation {
       if (mustSucceed || !CODES.test(reply.text)) throw wrong(reply, "no such error");
       return;
     }
-    const isRight = shapes[command]!.fits(reply, args, this.version ?? versionOf(reply));
+    const isRight = shapeOf.get(command)!.fits(reply, args, this.version ?? versionOf(reply));
     if (!isRight) throw wrong(reply, `what ${command} answers`);
     const { client } = this.exchange;
     if (command === "get") this.law.took(args[0]!, client, reply.text);

@@ -9,8 +9,8 @@ import type { Input } from "./client.ts";
 import { mutate } from "./mutate.ts";
 import { makeWords } from "./words.ts";
 
-const REQUESTS_MAX = 9;
-const BURST_MAX = 40;
+const REQUESTS_MAX = 6;
+const BURST_MAX = 30;
 /** How many inputs later ones may take bytes of. */
 const REMEMBERED = 32;
 
@@ -78,8 +78,9 @@ export class Generator {
     for (let left = 1 + dice.below(REQUESTS_MAX); left > 0; left--) bytes += this.piece();
     if (dice.once(4)) bytes = mutate(dice, bytes, this.before);
     this.remember(bytes);
-    // A fence: answered where the client is still there and in step.
-    if (!dice.once(3)) {
+    // A fence: answered where the client is still there and in step, here or in a transaction.
+    if (!dice.once(4)) bytes += encodeRequest("ECHO", `fence-${dice.below(2 ** 31)}`);
+    else if (!dice.once(3)) {
       const fence = ["DISCARD", "CLIENT REPLY ON", `ECHO fence-${dice.below(2 ** 31)}`];
       bytes += fence.map((line) => encodeRequest(...line.split(" "))).join("");
     }
@@ -98,7 +99,7 @@ export class Generator {
   private piece(): string {
     const { dice } = this;
     if (dice.once(ENDLESS_ONCE_IN)) return dice.pick(endless);
-    switch (dice.below(40)) {
+    switch (dice.below(64)) {
       case 0:
         return encode(dice).repeat(1 + dice.below(BURST_MAX));
       case 1:

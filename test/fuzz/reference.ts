@@ -100,6 +100,7 @@ function readLine(bytes: string, from: number, mark: string): string | undefined
 function readNumber(text: string): number | undefined {
   if (text === "0") return 0;
   if (!/^-?[1-9][0-9]{0,18}$/.test(text)) return undefined;
+  if (text.length < 16) return Number(text);
   const number = BigInt(text);
   return number === BigInt.asIntN(64, number) ? Number(number) : undefined;
 }

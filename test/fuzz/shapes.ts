@@ -58,7 +58,7 @@ const figures: Fits = (reply, args, version) => {
   return args.length !== 1 || text.startsWith(SECTIONS.test(args[0]!) ? "" : `name:${args[0]}\r\n`);
 };
 
-export const shapes: Readonly<Record<string, Shape>> = {
+const shapes: Readonly<Record<string, Shape>> = {
   hset: { words: [4, ANY], fits: integer },
   hmset: { words: [4, ANY], fits: ok },
   get: { words: [2, 2], fits: isNumber },
@@ -155,10 +155,18 @@ export const shapes: Readonly<Record<string, Shape>> = {
   "client|help": { words: [2, 2], fits: lines, succeeds: true },
 };
 
+export const shapeOf: ReadonlyMap<string, Shape> = new Map(Object.entries(shapes));
+
+/** The commands with subcommands. */
+const parents = new Set(["client", "command", "config"]);
+
 /** What a request names in `shapes`; undefined where there is no such command. */
 export function commandOf(words: readonly string[]): string | undefined {
-  const name = words[0]!.toLowerCase();
-  const hasOthers = name === "command" || name === "config" || name === "client";
-  const full = hasOthers && words.length > 1 ? `${name}|${words[1]!.toLowerCase()}` : name;
-  return Object.hasOwn(shapes, full) ? full : undefined;
+  let name = words[0]!;
+  if (name.includes("|")) return undefined;
+  // Names in capitals and others are the same; those in small letters are found as they are.
+  if (shapeOf.has(name) && !parents.has(name)) return name;
+  name = name.toLowerCase();
+  if (parents.has(name) && words.length > 1) name += `|${words[1]!.toLowerCase()}`;
+  return shapeOf.has(name) ? name : undefined;
 }
