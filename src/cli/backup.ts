@@ -21,19 +21,26 @@ export async function backUp(
   environment: Readonly<Record<string, string | undefined>>,
 ): Promise<string> {
   const path = resolve(file);
-  const address = addr[0] ?? tlsAddr[0]!;
+  const hasPassword = environment[`${VARIABLE_PREFIX}PASSWORD`] !== undefined;
+  // Bun's client cannot log in over a unix socket.
+  const address = [...addr, ...tlsAddr].find((each) => !(hasPassword && "unix" in each));
+  if (address === undefined) {
+    throw new CannotStart("backup cannot log in over a unix socket: use redis-cli -s … BACKUP");
+  }
+  const isTls = !addr.includes(address);
   const shown = addressText(reachable(address));
-  const client = new RedisClient(urlOf(address, addr.length === 0, environment), {
+  const client = new RedisClient(urlOf(address, isTls, environment), {
     autoReconnect: false,
     connectionTimeout: CONNECT_MS_MAX,
     // It is this machine's own server, whoever signed its certificate.
-    ...(addr.length === 0 && { tls: { rejectUnauthorized: false } }),
+    ...(isTls && { tls: { rejectUnauthorized: false } }),
   });
   try {
     await client.connect();
   } catch (error) {
     throw new CannotStart(
-      `no server on ${shown} takes a connection from this machine: ${reasonOf(error)}`,
+      `no server on ${shown} takes a connection from this machine: ${reasonOf(error)}` +
+        ` (where a password is set, it has to stand in ${VARIABLE_PREFIX}PASSWORD)`,
     );
   }
   try {

@@ -83,6 +83,8 @@ export class Listener implements Server {
   private readonly options: ListenerOptions;
   private readonly descriptors = clientsByDescriptors();
   private listening: Listening[] = [];
+  /** What TLS is served with. */
+  private tls: TLSOptions | undefined;
   private timers: Timer[] = [];
   private readonly host: Host;
   private readonly turn: Turn;
@@ -150,6 +152,7 @@ export class Listener implements Server {
       for (const address of config.addr) this.listenOn(address, undefined);
       if (config.tlsAddr.length > 0) {
         const tls = readTls(config);
+        this.tls = tls;
         for (const address of config.tlsAddr) this.listenOn(address, tls);
       }
     } catch (error) {
@@ -216,9 +219,16 @@ export class Listener implements Server {
         const { address, socket } = each;
         const port = "port" in socket ? { port: socket.port } : {};
         socket.stop();
-        const same = { ...address, ...port };
-        each.socket = listen(same, this.config, tls, this.handlers(address, true));
+        const open = (options: TLSOptions) =>
+          listen({ ...address, ...port }, this.config, options, this.handlers(address, true));
+        try {
+          each.socket = open(tls);
+        } catch (error) {
+          each.socket = open(this.tls!);
+          throw error;
+        }
       }
+      this.tls = tls;
       this.log.info("certificates read again");
     } catch (error) {
       if (!(error instanceof CannotStart)) throw error;

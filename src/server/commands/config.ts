@@ -54,7 +54,8 @@ function get({ server, replies, args }: Call): void {
     for (const [name, text] of isPattern ? shown : []) {
       if (pattern.matches(name)) found.set(name, text);
     }
-    const text = isPattern ? undefined : shown.get(lower);
+    const [, setting] = byName.get(lower) ?? [];
+    const text = isPattern ? undefined : shown.get(setting === undefined ? lower : nameOf(setting));
     if (text !== undefined) found.set(arg, text);
   }
   replies.map(found.size);
