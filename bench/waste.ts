@@ -9,7 +9,8 @@
  */
 
 import { writeFileSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
+import { docs, markdownTable, Report, whole, writeBetweenMarkers } from "./support/page.ts";
 import { patterns, rates } from "./waste/arrivals.ts";
 import { type ByRate, curvesOf, worstOf } from "./waste/curves.ts";
 import {
@@ -24,7 +25,7 @@ import {
   STEADY_FROM_MS,
 } from "./waste/measure.ts";
 import { measureFullSpeed, measurePaced, type PacedFigures, setRealTime } from "./waste/paced.ts";
-import { markdownTable, pacedTable, percent, whole, writeBetweenMarkers } from "./waste/page.ts";
+import { pacedTable, percent } from "./waste/page.ts";
 import { wastedByOneSegment, wastedByTwoSegments } from "./waste/peers.ts";
 import { drawPicture } from "./waste/picture.ts";
 
@@ -47,15 +48,9 @@ const FULL_SPEED_DEPTHS = [1, 16];
 const PACED_MS = 20_000;
 const FULL_SPEED_MS = 5000;
 const SMALL_MS = 300;
-const docs = resolve(import.meta.dir, "../docs");
 
 const broken: string[] = [];
-const sections: string[] = [];
-
-function report(title: string, text: string): void {
-  console.log(`\n${title}\n\n${text}`);
-  sections.push(`### ${title}\n\n${text}`);
-}
+const report = new Report();
 
 /** Of each strategy and length of life: the waste at each rate, worst over the patterns. */
 function measureLives(): Map<Measured, ByRate[]> {
@@ -88,7 +83,7 @@ function measureLives(): Map<Measured, ByRate[]> {
 function reportLives(measured: ReadonlyMap<Measured, readonly ByRate[]>): void {
   const figures = (strategy: Measured, life: number) =>
     worstOf([...measured.get(strategy)![life]!.values()]);
-  report(
+  report.add(
     "By length of life: crash at worst (median) / clean close",
     markdownTable(
       ["numbers handed out", ...measuredStrategies.map((strategy) => `\`${strategy}\``)],
@@ -110,7 +105,7 @@ function reportLives(measured: ReadonlyMap<Measured, readonly ByRate[]>): void {
     ),
   );
   for (const strategy of ["pre_close", "pre-base"] as const) {
-    report(
+    report.add(
       `By rate: \`${strategy}\`, crash at worst`,
       markdownTable(
         ["rate", ...LIVES.map((numbers) => whole(numbers))],
@@ -121,7 +116,7 @@ function reportLives(measured: ReadonlyMap<Measured, readonly ByRate[]>): void {
       ),
     );
   }
-  report(
+  report.add(
     "Generators of whole segments, step 1000: computed, not measured",
     markdownTable(
       ["numbers handed out", ...LIVES.map((numbers) => whole(numbers))],
@@ -148,7 +143,7 @@ function reportMixed(): void {
     );
     return [whole(numbers), percent(Math.max(...shares)), percent(MIXED_SHARE_MAX)];
   });
-  report(
+  report.add(
     `\`pre_close\`, ${CLEAN_STOPS} clean stops and 1 crash: wasted of all numbers, worst of all rates`,
     markdownTable(["numbers in each life", "wasted", "must be below"], rows),
   );
@@ -172,7 +167,7 @@ function reportSteady(): void {
     }
     return [`\`${strategy}\``, whole(commits), percent(held)];
   });
-  report(
+  report.add(
     `Steady traffic at ${steps + 1} rates from 1 a minute to ${whole(fastest)} a second, simulated`,
     markdownTable(["strategy", "commits in the busiest second", "GETs held, at worst"], rows),
   );
@@ -204,7 +199,7 @@ async function reportPaced(): Promise<void> {
     }
     all.push(...figures);
   }
-  report("Steady traffic, the real server over sockets", pacedTable(all));
+  report.add("Steady traffic, the real server over sockets", pacedTable(all));
 }
 
 /** Too short to judge anything by: that it runs is what the tests want to know. */
@@ -222,7 +217,7 @@ if (isSmall) await runPacedBriefly();
 else {
   await reportPaced();
   writeFileSync(join(docs, "waste.svg"), drawPicture(LIVES, curvesOf(LIVES, measured)));
-  writeBetweenMarkers(join(docs, "WASTE.md"), sections.join("\n\n"));
+  writeBetweenMarkers(join(docs, "WASTE.md"), "measured", report.text);
 }
 for (const promise of broken) console.error(`broken: ${promise}`);
 console.log(broken.length === 0 ? "\nEvery bound holds." : "\nA bound is broken.");

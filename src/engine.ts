@@ -79,8 +79,9 @@ export class Engine {
     this.now = options.now;
     this.onStaged = options.onStaged;
     this.savesCounts = options.savesCounts;
-    for (const { id, name, definition, ...recovered } of store.load()) {
-      this.names.put(name, new Dispenser(id, name, definition, recovered));
+    for (const stored of store.load()) {
+      const { id, name, definition } = stored;
+      this.names.put(name, new Dispenser(id, name, definition, stored));
       this.lastId = Math.max(this.lastId, id);
     }
   }

@@ -7,23 +7,12 @@
  * close looks lost to the next start. So the process is ended by _exit(2), which runs nothing.
  */
 
-import { dlopen } from "bun:ffi";
-
-const C_LIBRARIES =
-  process.platform === "darwin"
-    ? ["libSystem.B.dylib"]
-    : ["libc.so.6", "libc.musl-x86_64.so.1", "libc.musl-aarch64.so.1"];
+import { openLibc } from "./libc.ts";
 
 /** Ends the process at once, with this status; open databases stay as a crash would leave them. */
 export function leave(status: number): never {
-  for (const library of C_LIBRARIES) {
-    try {
-      dlopen(library, { _exit: { args: ["int"], returns: "void" } }).symbols._exit(status);
-    } catch {
-      // Another C library, then.
-    }
-  }
-  // None of them: a signal ends it as surely, though with a status of its own.
+  openLibc({ _exit: { args: ["int"], returns: "void" } })?._exit(status);
+  // Another C library: a signal ends it as surely, though with a status of its own.
   process.kill(process.pid, "SIGKILL");
   throw new Error("the process outlived SIGKILL");
 }

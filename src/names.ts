@@ -6,20 +6,27 @@ export class Names {
   private readonly byName = new Map<string, Dispenser>();
   /** In the order of ids; undefined when names changed since it was made. */
   private sorted: readonly Dispenser[] | undefined;
+  /** The name last found, as mostly the next one is the same: and the same string, even. */
+  private lastName = "";
+  private lastFound: Dispenser | undefined;
 
   get size(): number {
     return this.byName.size;
   }
 
   find(name: string): Dispenser | undefined {
-    return this.byName.get(name);
+    if (name === this.lastName) return this.lastFound;
+    const found = this.byName.get(name);
+    this.lastName = name;
+    this.lastFound = found;
+    return found;
   }
 
   /** Gives a name a dispenser, or takes its dispenser away. */
   put(name: string, dispenser: Dispenser | undefined): void {
     if (dispenser === undefined) this.byName.delete(name);
     else this.byName.set(name, dispenser);
-    this.sorted = undefined;
+    this.forget();
   }
 
   /** In any order, without the cost of sorting. */
@@ -35,6 +42,13 @@ export class Names {
 
   clear(): void {
     this.byName.clear();
+    this.forget();
+  }
+
+  /** What was worked out from the names holds no more. */
+  private forget(): void {
     this.sorted = undefined;
+    this.lastName = "";
+    this.lastFound = undefined;
   }
 }

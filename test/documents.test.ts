@@ -1,9 +1,12 @@
 import { afterAll, describe, expect, test } from "bun:test";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { Glob } from "bun";
+import { loadConfig } from "../src/config.ts";
+import { Access } from "../src/server/access.ts";
 import { commands } from "../src/server/commands.ts";
 import { breakages } from "./simulation/breakages.ts";
+import { temporaryFolder } from "./support/folder.ts";
 import { root, ServerProcess } from "./support/server.ts";
 
 const documents = ["README.md", ...new Glob("docs/*.md").scanSync(root)];
@@ -48,6 +51,17 @@ describe("the session of the README, typed into redis-cli", () => {
 
 test("the README names every command", () => {
   for (const name of commands.keys()) expect(readme).toContain(`\`${name.toUpperCase()}`);
+});
+
+test("the YAML examples of the README are settings", () => {
+  for (const [, example] of readme.matchAll(/```yaml\n([\s\S]*?)```/g)) {
+    const file = join(temporaryFolder(), "config.yaml");
+    writeFileSync(file, example!);
+    const { users } = loadConfig(new Map([["config", file]]), {});
+    expect(
+      new Access({ requirepass: undefined, users }).logIn("shop", "secret", ""),
+    ).toHaveProperty("user");
+  }
 });
 
 test("links between documents and files lead somewhere", () => {

@@ -12,7 +12,8 @@ const allowed: Record<string, string[]> = {
   refusal: [],
   version: [],
   log: [],
-  exit: [],
+  libc: [],
+  exit: ["libc"],
   "config-file": ["refusal"],
   address: [],
   settings: ["address", "log"],
@@ -25,7 +26,7 @@ const allowed: Record<string, string[]> = {
   engine: ["assert", "refusal", "names", "dispenser", "store"],
   cli: ["address", "refusal", "config", "config-file", "dispenser", "engine", "settings", "store"],
   server: [
-    ...["address", "assert", "refusal", "version", "log", "config", "settings"],
+    ...["address", "assert", "refusal", "version", "libc", "log", "config", "settings"],
     ...["resp", "dispenser", "engine", "store"],
   ],
 };

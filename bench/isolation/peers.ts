@@ -1,13 +1,12 @@
 /** The servers that are measured, each ready to be hammered. */
 
-import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { encodeRequest, TestClient } from "../../test/support/resp.ts";
 import { fromSource, ServerProcess } from "../../test/support/server.ts";
+import { alwaysSyncing, answering, freePort, redisCommand } from "../support/servers.ts";
 
 /** A pre mode that has handed out this many may reserve as much ahead as it likes. */
 const NUMBERS_BEFORE = 10_000;
-const ANSWER_ATTEMPTS_MAX = 200;
 
 export interface Peer {
   readonly title: string;
@@ -52,13 +51,8 @@ export async function startOurs(prefix: readonly string[], dir: string): Promise
 /** redis-server, which syncs every write. */
 export async function startRedis(prefix: readonly string[], dir: string): Promise<Peer> {
   const port = freePort();
-  const data = join(dir, "redis");
-  mkdirSync(data);
-  const flags = ["--save", "", "--appendonly", "yes", "--appendfsync", "always", "--dir", data];
-  const child = Bun.spawn([...prefix, "redis-server", "--port", `${port}`, ...flags], {
-    stdout: "ignore",
-    stderr: "ignore",
-  });
+  const command = redisCommand(port, join(dir, "redis"), alwaysSyncing);
+  const child = Bun.spawn([...prefix, ...command], { stdout: "ignore", stderr: "ignore" });
   const client = await answering(port);
   return {
     title: "redis-server, appendfsync always",
@@ -71,23 +65,4 @@ export async function startRedis(prefix: readonly string[], dir: string): Promis
       return child.exited;
     },
   };
-}
-
-/** A port that was free a moment ago. */
-function freePort(): number {
-  const listener = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
-  const { port } = listener;
-  listener.stop(true);
-  return port;
-}
-
-async function answering(port: number): Promise<TestClient> {
-  for (let attempt = 0; attempt < ANSWER_ATTEMPTS_MAX; attempt++) {
-    try {
-      return await TestClient.connect(port);
-    } catch {
-      await Bun.sleep(20);
-    }
-  }
-  throw new Error(`nothing answers on port ${port}`);
 }

@@ -5,6 +5,7 @@
 
 import { strict as assert } from "node:assert";
 import type { StrategyName } from "../../src/dispenser/strategy.ts";
+import { median } from "../support/figures.ts";
 import type { Arrivals } from "./arrivals.ts";
 import { Life } from "./life.ts";
 
@@ -39,9 +40,6 @@ export interface Waste {
   readonly crashMedian: number;
   readonly close: number;
 }
-
-export const median = (values: readonly number[]): number =>
-  [...values].sort((a, b) => a - b)[values.length >> 1]!;
 
 const share = (wasted: number, handedOut: number) =>
   wasted === 0 ? 0 : wasted / (handedOut + wasted);

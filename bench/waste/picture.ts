@@ -3,6 +3,8 @@
  * its own for a share of 0. All colours are readable on white and on black.
  */
 
+import { line, picture, text } from "../support/svg.ts";
+
 export interface Curve {
   readonly title: string;
   readonly colour: string;
@@ -19,8 +21,6 @@ const ZERO_Y = 400;
 const SHARE_MOST = 1;
 const SHARE_LEAST = 1e-5;
 const LABEL_GAP = 17;
-const GREY = "#808080";
-const FONT = 'font-family="system-ui, sans-serif" font-size="13"';
 
 const percents = [1, 0.1, 0.01, 0.001, 0.0001, 0.00001];
 
@@ -33,13 +33,8 @@ export function drawPicture(lives: readonly number[], curves: readonly Curve[]):
     ...curves.map((curve) => drawCurve(curve, lives, x)),
     ...drawLabels(curves),
   ];
-  return [
-    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img" ${FONT}>`,
-    "<title>Share of numbers wasted by a crash, by the length of the server's life</title>",
-    ...elements,
-    "</svg>",
-    "",
-  ].join("\n");
+  const title = "Share of numbers wasted by a crash, by the length of the server's life";
+  return picture(WIDTH, HEIGHT, title, elements);
 }
 
 function heightOf(share: number): number {
@@ -89,14 +84,4 @@ function drawLabels(curves: readonly Curve[]): string[] {
     free = at + LABEL_GAP;
     return text(PLOT.right + 10, at + 4, title, "start", colour);
   });
-}
-
-function line(x1: number, y1: number, x2: number, y2: number): string {
-  const ends = `x1="${x1.toFixed(1)}" y1="${y1.toFixed(1)}" x2="${x2.toFixed(1)}" y2="${y2.toFixed(1)}"`;
-  return `<line ${ends} stroke="${GREY}" stroke-opacity="0.35"/>`;
-}
-
-function text(x: number, y: number, words: string, anchor: string, colour = GREY): string {
-  const at = `x="${x.toFixed(1)}" y="${y.toFixed(1)}" text-anchor="${anchor}"`;
-  return `<text ${at} fill="${colour}">${words}</text>`;
 }

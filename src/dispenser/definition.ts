@@ -26,18 +26,57 @@ const LENGTH_MAX = 18n;
 const STEP_DEFAULT = 1n;
 
 /** The type with this code, if there is one. */
-export function typeOf(code: string): NumberType | undefined {
-  return types.find((type) => String(type.code) === code);
+export function typeOf(code: number | string): NumberType | undefined {
+  return types.find((type) => type.code === code || String(type.code) === code);
+}
+
+let lastCounted: Definition | undefined;
+let lastCount = 0n;
+
+/** How many numbers a definition's line has; worked out once for one definition after the other. */
+export function positionsOf(definition: Definition): bigint {
+  if (definition !== lastCounted) {
+    lastCounted = definition;
+    lastCount = definition.type.positions(definition);
+  }
+  return lastCount;
 }
 
 /**
  * How many numbers a line still has at a position, Infinity for a type without a line. Exact up to
  * 2^53 - 1, which more than that is taken for: no life of a server hands out so many.
  */
-export function numbersLeft({ type, ...shape }: Definition, position: bigint): number {
-  if (!type.isLine) return Number.POSITIVE_INFINITY;
-  const left = type.positions(shape) - position;
+export function numbersLeft(definition: Definition, position: bigint): number {
+  if (!definition.type.isLine) return Number.POSITIVE_INFINITY;
+  const left = positionsOf(definition) - position;
   return left < Number.MAX_SAFE_INTEGER ? Math.max(0, Number(left)) : Number.MAX_SAFE_INTEGER;
+}
+
+/** So many different definitions are kept to be shared. */
+const SHARED_MAX = 1024;
+const shared = new Map<string, Definition>();
+let lastShared: Definition | undefined;
+
+/** One object for definitions that say the same, as those of a million dispensers mostly do. */
+export function share(definition: Definition): Definition {
+  if (lastShared !== undefined && isSame(lastShared, definition)) return lastShared;
+  const { type, length, starting, step, strategy } = definition;
+  const key = [type.code, length, starting, step, strategy].join();
+  const known = shared.get(key) ?? definition;
+  if (shared.size >= SHARED_MAX) shared.clear();
+  shared.set(key, known);
+  lastShared = known;
+  return known;
+}
+
+function isSame(left: Definition, right: Definition): boolean {
+  return (
+    left.type === right.type &&
+    left.length === right.length &&
+    left.starting === right.starting &&
+    left.step === right.step &&
+    left.strategy === right.strategy
+  );
 }
 
 /** Whether HSET could have made this definition. */
@@ -73,7 +112,7 @@ export function define(fields: Fields): Definition | Refusal {
   if (!isStrategyName(strategy)) {
     return invalid("auto_disk", strategy, `must be one of ${strategyNames.join(", ")}`);
   }
-  return { type, ...shape, strategy };
+  return share({ type, ...shape, strategy });
 }
 
 /**

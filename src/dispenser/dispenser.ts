@@ -16,6 +16,8 @@ import { reserveAhead, type Strategy, segmentBeyond, strategies } from "./strate
 
 const NEW: Account = { reserved: 0n, generated: 0n, wasted: 0n };
 
+const NOTHING: Counts = { generated: 0n, wasted: 0n };
+
 export class Dispenser {
   readonly id: number;
   /** The name as a byte string (name.ts). */
@@ -67,9 +69,9 @@ export class Dispenser {
   private plannedAtMs: number | undefined;
   private takenAtPlan = 0;
   /** Where a line in memory starts over: as it stood when it became so, or after ADVANCE. */
-  private startsOver: Account;
+  private startsOver: Account | undefined;
   /** What the counts of a line that starts over in memory do not show: all before this life. */
-  private hidden: Counts = { generated: 0n, wasted: 0n };
+  private hidden: Counts = NOTHING;
 
   constructor(id: number, name: string, definition: Definition, recovered?: Recovered) {
     const account = recovered?.account ?? NEW;
@@ -84,9 +86,13 @@ export class Dispenser {
     this.generatedSaved = this.generatedAtOrigin;
     this.segmentEnd = recovered?.segmentEnd ?? account.reserved;
     this.plannedSegmentEnd = this.segmentEnd;
-    this.skipped = this.isLine ? account.reserved - account.generated - account.wasted : 0n;
-    this.startsOver = account;
-    if (this.keepsNothing) this.hidden = this.counts;
+    const skipped = account.reserved - account.generated - account.wasted;
+    // The same zero for all of them: each result of a sum takes memory of its own.
+    this.skipped = this.isLine && skipped > 0n ? skipped : 0n;
+    if (this.keepsNothing) {
+      this.startsOver = account;
+      this.hidden = this.counts;
+    }
     this.settle();
   }
 
@@ -188,7 +194,7 @@ export class Dispenser {
   redefine(definition: Definition): void {
     this.definition = definition;
     this.strategy = strategies[definition.strategy];
-    this.hidden = { generated: 0n, wasted: 0n };
+    this.hidden = NOTHING;
     this.replaces = true;
     this.isChanged = true;
     this.reserved = this.taken;
@@ -296,7 +302,7 @@ export class Dispenser {
     return {
       id: this.id,
       keeps,
-      account: this.keepsNothing ? this.startsOver : this.account(reserved),
+      account: this.keepsNothing ? this.startsOver! : this.account(reserved),
       segment,
       replaces: this.replaces,
     };

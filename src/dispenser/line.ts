@@ -53,6 +53,18 @@ function countUpTo(shape: Shape, largest: bigint): bigint {
   return shape.starting > largest ? 0n : (largest - shape.starting) / shape.step + 1n;
 }
 
+let lastStep = -1n;
+let lastStepDigits = new Uint8Array(0);
+
+/** The digits of a step as values 0 to 9; one array for the same step again, as most are 1. */
+function digitsOf(step: bigint): Uint8Array {
+  if (step !== lastStep) {
+    lastStep = step;
+    lastStepDigits = Uint8Array.from(step.toString(), Number);
+  }
+  return lastStepDigits;
+}
+
 class Line implements Numbers {
   /** The next number, one ASCII digit a wheel, the units last. */
   private readonly wheels = new Uint8Array(WHEELS);
@@ -62,7 +74,7 @@ class Line implements Numbers {
   private first: number;
 
   constructor(shape: Shape, position: bigint) {
-    this.stepDigits = Uint8Array.from(shape.step.toString(), Number);
+    this.stepDigits = digitsOf(shape.step);
     const text = numberAt(shape, position).toString();
     this.first = WHEELS - Math.max(text.length, shape.length);
     this.wheels.fill(ZERO).set(Buffer.from(text), WHEELS - text.length);

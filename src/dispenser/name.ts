@@ -18,12 +18,17 @@ export function isName(bytes: string): boolean {
   }
 }
 
+/** ASCII is the same either way, and most names are that. */
+const beyondAscii = /\P{ASCII}/u;
+
 /** A byte string as text, for people and for SQL. */
 export function toText(bytes: string): string {
+  if (!beyondAscii.test(bytes)) return bytes;
   return Buffer.from(bytes, "latin1").toString("utf8");
 }
 
 /** A text as the byte string of its UTF-8. */
 export function toBytes(text: string): string {
+  if (!beyondAscii.test(text)) return text;
   return Buffer.from(text, "utf8").toString("latin1");
 }

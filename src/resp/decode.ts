@@ -31,6 +31,8 @@ const LETTERS_TO = 11;
 const LOWER_CASE = 32;
 /** A name of up to two digits of length takes the fast lane. */
 const FAST_NAME_BYTES_MAX = 99;
+/** The longest GET of the fast lane: its head, two digits, CRLF, the name, CRLF. */
+const FAST_GET_BYTES_MAX = GET_HEAD_BYTES + 2 + 2 + FAST_NAME_BYTES_MAX + 2;
 
 const CR = 13;
 const LF = 10;
@@ -49,6 +51,10 @@ export class Decoder {
   private end = 0;
   /** Whether `bytes` is this decoder's own and has room to append, or a chunk as it came. */
   private owned = false;
+  /** The last GET of the fast lane as it came, whose name is `lastName`. */
+  private readonly lastGet = new Uint8Array(FAST_GET_BYTES_MAX);
+  private lastGetBytes = 0;
+  private lastName = "";
 
   constructor(limits: RequestLimits) {
     this.framer = new Framer(limits);
@@ -88,7 +94,7 @@ export class Decoder {
   /** The next request: NOTHING, GET, REQUEST, EMPTY_REQUEST or FAILED. */
   next(): number {
     if (this.error !== "") return FAILED;
-    if (!this.framer.isUnderWay && this.matchGet()) return GET;
+    if (!this.framer.isUnderWay && (this.repeatsGet() || this.matchGet())) return GET;
     const found = this.framer.scan(this.bytes, this.start, this.end);
     if (found === INCOMPLETE) return this.nothing();
     if (found === BROKEN) return this.failed(this.framer.error);
@@ -133,6 +139,21 @@ export class Decoder {
     return FAILED;
   }
 
+  /**
+   * The fast lane's own: the same bytes as the last GET ask for the same name, which need not be
+   * read again. Names mostly differ at their end, so that is looked at first.
+   */
+  private repeatsGet(): boolean {
+    const { bytes, start, lastGet, lastGetBytes } = this;
+    if (lastGetBytes === 0 || start + lastGetBytes > this.end) return false;
+    for (let at = lastGetBytes - 1; at >= 0; at--) {
+      if (bytes[start + at] !== lastGet[at]) return false;
+    }
+    this.start = start + lastGetBytes;
+    this.name = this.lastName;
+    return true;
+  }
+
   /** The fast lane: a whole GET of one name at the start of what is there. */
   private matchGet(): boolean {
     const { bytes, start, end } = this;
@@ -154,6 +175,9 @@ export class Decoder {
     if (bytes[nameEnd] !== CR || bytes[nameEnd + 1] !== LF) return false;
     this.name = bytes.toString("latin1", nameAt, nameEnd);
     this.start = nameEnd + 2;
+    this.lastName = this.name;
+    this.lastGetBytes = this.start - start;
+    for (let byte = 0; byte < this.lastGetBytes; byte++) this.lastGet[byte] = bytes[start + byte]!;
     return true;
   }
 }

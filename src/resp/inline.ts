@@ -30,6 +30,8 @@ export function splitLine(line: string): string[] | undefined {
       const inside = line.slice(at + 1, end);
       word += quote === '"' ? unescapeDouble(inside) : inside.replaceAll("\\'", "'");
       at = end + 1;
+      // A closing quote ends the word, even before a space that would not end it by itself.
+      break;
     }
     words.push(word);
   }

@@ -42,7 +42,7 @@ export class User {
         `NOPERM User '${this.name}' may not run '${command}': that needs the right '${right}'`,
       );
     }
-    if (names.every((name) => this.mayUse(name))) return undefined;
+    if (this.names === undefined || names.every((name) => this.mayUse(name))) return undefined;
     return new Refusal(`NOPERM User '${this.name}' may not use one of these names`);
   }
 

@@ -3,7 +3,7 @@
  *
  * Invariants: replies past `replyBytesMax` stop the reading of requests until all of them are sent,
  * so a client that does not read costs at most that, one more reply, and one chunk of requests. A
- * client whose requests take long goes on in the next turn, so that others do not wait for it.
+ * client whose requests take long queues up for another turn, so that others do not wait for it.
  */
 
 import type { Engine } from "../engine.ts";
@@ -34,7 +34,7 @@ export interface Host {
   readonly server: Server;
   /** The connection holds replies: settle() it after the commit. */
   onHeld(connection: Connection): void;
-  /** The connection has more to do: goOn() in the next turn. */
+  /** The connection has more to do: goOn() in a later turn. */
   onDeferred(connection: Connection): void;
   /** The connection holds so many more bytes of memory, or fewer. */
   onBuffered(bytes: number): void;
@@ -52,6 +52,9 @@ export interface Peer {
 
 /** Requests other than GET get so much of a turn; those left go on in the next. */
 const SLICE_MS = 2;
+
+/** A client with more waiting than this queues up for its turn: one request of it may take long. */
+const AT_ONCE_BYTES_MAX = 64 * 1024;
 
 /** Why answer() stopped. */
 type Stop = "nothing left" | "replies full" | "slice over";
@@ -135,8 +138,9 @@ export class Connection implements Session {
     this.lastActiveMs = now();
     counters.bytesIn += chunk.length;
     this.decoder.push(chunk);
-    if (!this.isBlocked && !this.isDeferred) this.run();
-    else this.account();
+    if (this.isBlocked || this.isDeferred) this.account();
+    else if (this.decoder.pending > AT_ONCE_BYTES_MAX) this.defer();
+    else this.run();
   }
 
   /** Sends what may be sent, when the socket takes bytes again or replies were released. */
@@ -146,7 +150,7 @@ export class Connection implements Session {
     if (this.isPaused && !this.isGone && this.replies.length === 0) this.run();
   }
 
-  /** The next turn has come. */
+  /** Its turn has come. */
   goOn(): void {
     this.isDeferred = false;
     if (!this.isGone && !this.isFinishing) this.run();
@@ -181,7 +185,7 @@ export class Connection implements Session {
     this.isInTransaction = true;
     work();
     this.isInTransaction = false;
-    if (this.dependsOn > 0) this.hold(start);
+    if (this.dependsOn > 0) this.hold(start, this.dependsOn);
     this.dependsOn = 0;
   }
 
@@ -238,6 +242,7 @@ export class Connection implements Session {
       if (this.isBlocked) return this.pause();
       if (stop === "slice over") return this.defer();
       if (stop === "nothing left") break;
+      this.limitUnread();
       if (this.replies.length > 0) return this.pause();
     }
     this.resume();
@@ -269,7 +274,7 @@ export class Connection implements Session {
     const { replyBytesMax } = server.config;
     let sliceEndMs = 0;
     while (!this.closes && !this.isGone && !this.isBlocked && !server.isStopping) {
-      if (replies.length >= replyBytesMax) return this.full();
+      if (replies.length >= replyBytesMax) return "replies full";
       const found = decoder.next();
       if (found === NOTHING) break;
       this.replyStart = replies.length;
@@ -289,9 +294,8 @@ export class Connection implements Session {
   private take(): void {
     const { engine, server } = this.home;
     server.counters.commands++;
-    this.dependsOn = 0;
-    takeOne(engine, this, this.decoder.name);
-    if (this.dependsOn > 0) this.hold(this.replyStart);
+    const commit = takeOne(engine, this.replies, this.decoder.name);
+    if (commit > 0) this.hold(this.replyStart, commit);
   }
 
   /** Any request, or what is none. */
@@ -326,29 +330,24 @@ export class Connection implements Session {
       this.outbox.discard(this.replyStart);
       if (this.replyMode === "skip") this.replyMode = "on";
     } else if (this.dependsOn > 0) {
-      this.hold(this.replyStart);
+      this.hold(this.replyStart, this.dependsOn);
     }
   }
 
-  private hold(start: number): void {
+  private hold(start: number, commit: number): void {
     if (!this.outbox.isHolding) this.home.onHeld(this);
-    this.outbox.hold(start, this.dependsOn);
+    this.outbox.hold(start, commit);
     this.home.server.counters.heldReplies++;
   }
 
-  /**
-   * So many replies are there that the client has to read first. One who does not, or who asked for
-   * more than one reply may have, is closed.
-   */
-  private full(): Stop {
+  /** Closes a client that does not read, or that asked for more than one reply may have. */
+  private limitUnread(): void {
     const { log, config } = this.home.server;
+    const bytes = this.outbox.unsent;
     const limit = config.replyBytesHardMax;
-    if (this.outbox.unsent > limit) {
-      const bytes = this.outbox.unsent;
-      log.warning("client closed: unread replies", { client: this.address, bytes, limit });
-      this.kill();
-    }
-    return "replies full";
+    if (bytes <= limit) return;
+    log.warning("client closed: unread replies", { client: this.address, bytes, limit });
+    this.kill();
   }
 
   /** Tells how much memory is held. */

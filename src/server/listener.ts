@@ -13,6 +13,7 @@ import { Access } from "./access.ts";
 import type { Counters, Server } from "./command.ts";
 import { Connection, type Host } from "./connection.ts";
 import { clientsByDescriptors } from "./descriptors.ts";
+import { wireOf } from "./direct-wire.ts";
 import { Jobs } from "./jobs.ts";
 import { endsOf, type ListeningSocket, listen, readTls } from "./sockets.ts";
 import { Turn } from "./turn.ts";
@@ -21,6 +22,8 @@ import { Turn } from "./turn.ts";
 const FINISH_MS_MAX = 500;
 /** A client over TLS has so long to introduce itself. */
 const HANDSHAKE_MS_MAX = 10_000;
+/** Clients whose requests take long get so much of a turn together. */
+const DEFERRED_MS = 2;
 /** So often it is looked for clients that were silent too long. */
 const SWEEP_EVERY_MS = 1000;
 
@@ -86,6 +89,8 @@ export class Listener implements Server {
   private lastSessionId = 0;
   /** Sockets that are not through with TLS, and since when. */
   private readonly handshaking = new Map<ClientSocket, number>();
+  /** Connections whose requests take long, in the order in which they go on. */
+  private readonly deferred: Connection[] = [];
   /** Memory that all connections hold for requests and replies under way. */
   private buffered = 0;
   /** Resolves when the server is being stopped and the last client has left. */
@@ -107,7 +112,7 @@ export class Listener implements Server {
       server: this,
       onHeld: (connection) => this.turn.hold(connection),
       onDeferred: (connection) => {
-        setImmediate(() => this.guarded(() => connection.goOn()));
+        if (this.deferred.push(connection) === 1) this.scheduleDeferred();
       },
       onBuffered: (bytes) => this.onBuffered(bytes),
       guarded: (work) => this.guarded(work),
@@ -174,7 +179,8 @@ export class Listener implements Server {
   }
 
   private handlers(address: Address, isTls: boolean): SocketHandler<Data> {
-    const opened = (socket: ClientSocket) => this.guarded(() => this.opened(socket, address));
+    const opened = (socket: ClientSocket) =>
+      this.guarded(() => this.opened(socket, address, isTls));
     return {
       open: isTls ? (socket) => this.guarded(() => this.greet(socket)) : opened,
       ...(isTls && {
@@ -182,7 +188,7 @@ export class Listener implements Server {
           this.guarded(() => {
             this.handshaking.delete(socket);
             const isRight = this.config.tlsClientCa === "" || socket.authorized;
-            if (isRight) this.opened(socket, address);
+            if (isRight) this.opened(socket, address, isTls);
             else socket.terminate();
           }),
       }),
@@ -223,6 +229,22 @@ export class Listener implements Server {
   /** The engine staged something: commit at the end of this turn. */
   scheduleTurn(): void {
     setImmediate(() => this.guarded(() => this.turn.end()));
+  }
+
+  /** Those that queue up for their turn get a slice of each, one after the other. */
+  private scheduleDeferred(): void {
+    setImmediate(() =>
+      this.guarded(() => {
+        const endMs = this.now() + DEFERRED_MS;
+        do {
+          // It may queue up again behind the others.
+          const connection = this.deferred[0]!;
+          connection.goOn();
+          this.deferred.shift();
+        } while (this.deferred.length > 0 && this.now() < endMs);
+        if (this.deferred.length > 0) this.scheduleDeferred();
+      }),
+    );
   }
 
   configure(changes: Partial<Config>): string | undefined {
@@ -281,14 +303,15 @@ export class Listener implements Server {
   /** A client over TLS, before its handshake: it counts as a client. */
   private greet(socket: ClientSocket): void {
     if (this.isStopping || this.sessions.size + this.handshaking.size >= this.clientsMax) {
-      this.refuse(socket, socket.remoteAddress, "too many clients", "");
+      this.refuse(socket, "over TLS", "too many clients", "");
       return;
     }
     this.handshaking.set(socket, this.now());
   }
 
-  private opened(socket: ClientSocket, listening: Address): void {
+  private opened(socket: ClientSocket, listening: Address, isTls: boolean): void {
     const ends = endsOf(socket, listening);
+    if (ends === undefined) return socket.terminate();
     if (this.isStopping) return this.refuse(socket, ends.address, "stopping", "");
     const refusal = refusalFor(ends.isLocal, this.sessions.size + this.handshaking.size, {
       isProtected: this.config.protectedMode && this.access.newcomer !== undefined,
@@ -298,7 +321,8 @@ export class Listener implements Server {
       return this.refuse(socket, ends.address, refusal.why, refusal.message);
     this.counters.connections++;
     const id = ++this.lastSessionId;
-    socket.data = new Connection(this.host, socket, { id, ...ends });
+    const wire = isTls ? socket : wireOf(socket);
+    socket.data = new Connection(this.host, wire, { id, ...ends });
     const { keepaliveSeconds } = this.config;
     if (keepaliveSeconds > 0 && !("unix" in listening)) {
       socket.setKeepAlive(true, keepaliveSeconds * 1000);

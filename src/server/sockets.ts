@@ -98,13 +98,16 @@ export function isLoopback(address: string): boolean {
   return address === "::1" || /^(::ffff:)?127\./.test(address);
 }
 
-/** The two ends of a client's connection, as texts. */
+/** The two ends of a client's connection, as texts; undefined where it is over already. */
 export function endsOf(socket: Socket<unknown>, address: Address) {
   if ("unix" in address) {
     const text = addressText(address);
     return { address: text, localAddress: text, host: text, isLocal: true };
   }
-  const host = socket.remoteAddress.replace(/^::ffff:/, "");
+  // A client that left before it was let in has no address any more (the types do not say so).
+  const remote = socket.remoteAddress as string | undefined;
+  if (remote === undefined) return undefined;
+  const host = remote.replace(/^::ffff:/, "");
   const local = socket.localAddress.replace(/^::ffff:/, "");
   return {
     address: addressText({ host, port: socket.remotePort }),

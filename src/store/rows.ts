@@ -4,7 +4,13 @@
  */
 
 import type { Database, SQLQueryBindings, Statement } from "bun:sqlite";
-import { type Definition, isPossible, typeOf } from "../dispenser/definition.ts";
+import {
+  type Definition,
+  isPossible,
+  positionsOf,
+  share,
+  typeOf,
+} from "../dispenser/definition.ts";
 import { NUMBER_MAX } from "../dispenser/line.ts";
 import { toBytes, toText } from "../dispenser/name.ts";
 import type { Reservation } from "../dispenser/reservation.ts";
@@ -12,22 +18,24 @@ import { type StrategyName, strategies } from "../dispenser/strategy.ts";
 import { CannotStart } from "../refusal.ts";
 import type { Change, StoredDispenser } from "./store.ts";
 
-/** A definition with what is kept of it; null where there is no such row. */
-interface LoadedRow {
-  readonly id: bigint;
-  readonly name: string;
-  readonly type: bigint;
-  readonly length: bigint;
-  readonly starting: bigint;
-  readonly step: bigint;
-  readonly auto_disk: string;
-  readonly last: bigint | null;
-  readonly generated: bigint | null;
-  readonly wasted: bigint | null;
-  readonly position_last: bigint | null;
-  readonly checkpoint_last: bigint | null;
-  readonly segment_last: bigint | null;
-}
+/** So many rows are read at a time. */
+const PAGE_ROWS = 4096;
+
+/** A definition with what is kept of it; null where there is no such row. In the order of SELECT. */
+type LoadedRow = readonly [
+  id: bigint,
+  name: string,
+  type: bigint,
+  length: bigint,
+  starting: bigint,
+  step: bigint,
+  autoDisk: string,
+  position: bigint | null,
+  checkpoint: bigint | null,
+  segment: bigint | null,
+  generated: bigint | null,
+  wasted: bigint | null,
+];
 
 export class Rows {
   private readonly path: string;
@@ -57,14 +65,19 @@ export class Rows {
    */
   *load(isExact: boolean): Iterable<StoredDispenser> {
     let kept = 0;
-    for (const each of this.statements.load.iterate()) {
-      const row = each as LoadedRow;
-      for (const last of [row.position_last, row.checkpoint_last, row.segment_last])
-        if (last !== null) kept++;
-      const stored = this.stored(row);
-      if (!isSound(row, stored, isExact)) throw this.damaged(`rows of '${row.name}'`);
-      yield stored;
-    }
+    let page: LoadedRow[];
+    let last = -1n;
+    do {
+      page = this.statements.load.values(last, PAGE_ROWS) as unknown as LoadedRow[];
+      for (const row of page) {
+        const [id, name, , , , , , position, checkpoint, segment] = row;
+        kept += Number(position !== null) + Number(checkpoint !== null) + Number(segment !== null);
+        const stored = this.stored(row);
+        if (!isSound(row, stored, isExact)) throw this.damaged(`rows of '${name}'`);
+        last = id;
+        yield stored;
+      }
+    } while (page.length === PAGE_ROWS);
     const { count } = this.statements.countKept.get() as { count: bigint };
     if (count !== BigInt(kept)) throw this.damaged("rows of no dispenser and those of some");
   }
@@ -76,30 +89,27 @@ export class Rows {
   }
 
   private stored(row: LoadedRow): StoredDispenser {
-    const { name, last, segment_last: segmentLast } = row;
-    const type = typeOf(String(row.type));
-    if (type === undefined || !Object.hasOwn(strategies, row.auto_disk)) {
+    const [id, name, code, length, starting, step, autoDisk, position, checkpoint, segment] = row;
+    const [generated, wasted] = [row[10], row[11]];
+    const type = typeOf(Number(code));
+    if (type === undefined || !Object.hasOwn(strategies, autoDisk)) {
       throw this.damaged(`the definition of '${name}' and what there is`);
     }
+    const strategy = autoDisk as StrategyName;
+    const last = checkpoint ?? position ?? segment;
     return {
-      id: Number(row.id),
+      id: Number(id),
       name: toBytes(name),
-      definition: {
-        type,
-        length: Number(row.length),
-        starting: row.starting,
-        step: row.step,
-        strategy: row.auto_disk as StrategyName,
-      },
+      definition: share({ type, length: Number(length), starting, step, strategy }),
       account:
         last === null
           ? undefined
           : {
               reserved: last + 1n,
-              generated: row.generated!,
-              wasted: wastedOf(last, row.generated!, row.wasted!),
+              generated: generated!,
+              wasted: wastedOf(last, generated!, wasted!),
             },
-      segmentEnd: segmentLast === null ? undefined : segmentLast + 1n,
+      segmentEnd: segment === null ? undefined : segment + 1n,
     };
   }
 
@@ -172,13 +182,13 @@ function isSound(row: LoadedRow, stored: StoredDispenser, isExact: boolean): boo
   if (generated < 0n || wasted < 0n) return false;
   if (!type.isLine) return true;
   const known = generated + wasted;
-  if (reserved > type.positions(definition)) return false;
+  if (reserved > positionsOf(definition)) return false;
   return isExact ? reserved === known : reserved >= known;
 }
 
 /** Whether what is kept of a dispenser is in the tables of its strategy, and only there. */
 function isInItsTables(row: LoadedRow, { type, strategy }: Definition): boolean {
-  const { position_last: position, checkpoint_last: checkpoint, segment_last: segment } = row;
+  const [, , , , , , , position, checkpoint, segment] = row;
   switch (type.isLine ? strategies[strategy].keeps : "position") {
     case "definition":
     case "position":
@@ -204,16 +214,16 @@ function prepare(database: Database) {
     begin: statement("BEGIN IMMEDIATE"),
     commit: statement("COMMIT"),
     load: statement(
-      `SELECT d.*, p.last AS position_last, c.last AS checkpoint_last, s.last AS segment_last,
-         coalesce(c.last, p.last, s.last) AS last,
-         coalesce(c.generated, p.generated, s.generated) AS generated,
-         coalesce(c.wasted, p.wasted, s.wasted) AS wasted
+      `SELECT d.id, d.name, d.type, d.length, d.starting, d.step, d.auto_disk,
+         p.last, c.last, s.last,
+         coalesce(c.generated, p.generated, s.generated),
+         coalesce(c.wasted, p.wasted, s.wasted)
        FROM definitions d
        LEFT JOIN positions p ON p.dispenser = d.id
        LEFT JOIN checkpoints c ON c.dispenser = d.id
-       LEFT JOIN (SELECT dispenser, max(last) AS last, generated, wasted
-                  FROM segments GROUP BY dispenser) s ON s.dispenser = d.id
-       ORDER BY d.id`,
+       LEFT JOIN segments s ON s.dispenser = d.id
+         AND s.last = (SELECT max(last) FROM segments WHERE dispenser = d.id)
+       WHERE d.id > ? ORDER BY d.id LIMIT ?`,
     ),
     countKept: statement(
       `SELECT (SELECT count(*) FROM positions) + (SELECT count(*) FROM checkpoints)

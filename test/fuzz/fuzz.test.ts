@@ -1,23 +1,22 @@
-import { expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
+import { anySeed } from "../support/campaign.ts";
 import { fuzz } from "./history.ts";
 import { readRequest } from "./reference.ts";
 import { ReplyReader } from "./replies.ts";
 
 /** FUZZ_SEED=n FUZZ_RUNS=m replays a failure here; so does `bun run fuzz`. */
-const RUNS = Number(process.env.FUZZ_RUNS ?? 20_000);
-const FIRST = Number(process.env.FUZZ_SEED ?? Date.now() % 1_000_000_000);
-const TIMEOUT_MS = 30_000 + RUNS;
+const seed = Number(process.env.FUZZ_SEED ?? anySeed());
+const runs = Number(process.env.FUZZ_RUNS ?? 20_000);
+const TIMEOUT_MS = 60_000 + runs;
 
 test(
-  `every reply is in step for ${RUNS} inputs from seed ${FIRST} on`,
-  () => fuzz(FIRST, RUNS),
+  `every reply is in step for ${runs} inputs, FUZZ_SEED=${seed}`,
+  () => fuzz(seed, runs),
   TIMEOUT_MS,
 );
 
-describeReader();
-
-/** The second reader is the judge, so a few of its rules are shown by themselves. */
-function describeReader(): void {
+// They are the judges, so a few of their rules are shown by themselves.
+describe("the reader of requests beside the server's, and that of replies", () => {
   const limits = { requestBytesMax: 100, requestArgumentsMax: 3 };
   const read = (bytes: string, isStranger = false) => readRequest(bytes, 0, limits, isStranger);
   const request = (...words: string[]) => expect.objectContaining({ kind: "request", words });
@@ -37,7 +36,7 @@ function describeReader(): void {
     ["a\vb 'c\\'d'\v\"\\x41\\n\"\r\n", request("a\vb", "c'd", "A\n")],
     ["'a'b\n", broken("unbalanced quotes in request")],
     ["'a\\' \n", broken("unbalanced quotes in request")],
-  ])("the reader beside the server's reads %j", (bytes, found) => {
+  ])("%j is read as Redis reads it", (bytes, found) => {
     expect(read(bytes)).toEqual(found as never);
   });
 
@@ -52,4 +51,4 @@ function describeReader(): void {
   ])("a reply of %j is malformed", (bytes) => {
     expect(() => new ReplyReader(bytes).read()).toThrow("malformed");
   });
-}
+});

@@ -65,15 +65,18 @@ export interface Life {
   readonly signal: "SIGTERM" | "SIGKILL" | "none";
   /** By default the recorder of strace.ts, which writes to this prefix. */
   readonly program?: (prefix: string) => readonly string[];
+  /** Whether counts are saved in the background, which no two lives do at the same instants. */
+  readonly savesCounts?: boolean;
 }
 
 /** Runs lives on one folder, the machine staying on, and answers all they did. */
 export async function record(dataDir: string, lives: readonly Life[]): Promise<Event[]> {
   const events: Event[] = [];
-  for (const { run, signal, program = recorded } of lives) {
+  for (const { run, signal, program = recorded, savesCounts = true } of lives) {
     if (events.length > 0) events.push({ kind: "restart" });
     const prefix = join(temporaryFolder(), "trace");
-    const server = await ServerProcess.start({ dataDir, program: program(prefix) });
+    const env = { NUMBER_DISPENSER_AUTO_SAVE: String(savesCounts) };
+    const server = await ServerProcess.start({ dataDir, program: program(prefix), env });
     await run(server);
     const status = signal === "none" ? await server.exited() : await server.end(signal);
     const expected = { SIGTERM: 0, SIGKILL: 128, none: 1 }[signal];

@@ -373,7 +373,7 @@ export function describeProgram(title: string, program: () => readonly string[])
       writeFileSync(file, "server:\n  port: 1\n");
       const cases: [string[], string][] = [
         [["-nonsense"], "unknown flag -nonsense; see -help"],
-        [["-addr", "6380"], "-addr: '6380' must be host:port"],
+        [["-addr", "6380"], "-addr: '6380' must be one or several of host:port"],
         [["-config", file], `${file}:2: unknown setting 'server.port'`],
       ];
       for (const [args, message] of cases) {

@@ -11,6 +11,8 @@ const cases: [string, string[] | undefined][] = [
   ['"\\x41\\x0g\\n\\t\\\\\\""', ['Ax0g\n\t\\"']],
   ["'it\\'s \\n'", ["it's \\n"]],
   ['a"b c"', ["ab c"]],
+  ['"a"\vb', ["a", "b"]],
+  ["a\vb", ["a\vb"]],
   ['"a"b', undefined],
   ['"a', undefined],
   ["'a", undefined],

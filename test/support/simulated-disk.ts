@@ -78,7 +78,7 @@ export class SimulatedDisk {
       return {
         run: (...values: SQLQueryBindings[]) => around(sql, () => prepared.run(...values)),
         get: () => around(sql, () => prepared.get()),
-        iterate: () => prepared.iterate(),
+        values: (...values: SQLQueryBindings[]) => prepared.values(...values),
         finalize: () => {},
       };
     };

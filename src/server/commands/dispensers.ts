@@ -5,19 +5,23 @@ import type { Dispenser } from "../../dispenser/dispenser.ts";
 import { NUMBER_MAX } from "../../dispenser/line.ts";
 import { type Engine, exhausted, notFound } from "../../engine.ts";
 import { quoted, Refusal } from "../../refusal.ts";
-import { type Call, type Command, lookUp, type Session, waitFor } from "../command.ts";
+import type { Replies } from "../../resp/encode.ts";
+import { type Call, type Command, lookUp, waitFor } from "../command.ts";
 
-/** GET: takes the next number. Also what the decoder's fast lane leads to. */
-export function takeOne(engine: Engine, session: Session, name: string): void {
+/**
+ * GET: takes the next number. Also what the decoder's fast lane leads to. Answers the commit that
+ * the reply waits for; 0 for none.
+ */
+export function takeOne(engine: Engine, replies: Replies, name: string): number {
   const dispenser = engine.find(name);
   const digits = dispenser === undefined ? 0 : dispenser.digits;
   if (dispenser !== undefined && digits > 0) {
-    const at = session.replies.bulkRoom(digits);
-    engine.take(dispenser, session.replies.bytes, at);
+    const at = replies.bulkRoom(digits);
+    engine.take(dispenser, replies.bytes, at);
   } else {
-    session.replies.error((dispenser === undefined ? notFound : exhausted).message);
+    replies.error((dispenser === undefined ? notFound : exhausted).message);
   }
-  waitFor(session, engine.dependsOn(name, dispenser));
+  return engine.dependsOn(name, dispenser);
 }
 
 /** MGET: one number of each, all or none. */
@@ -36,8 +40,9 @@ function takeEach({ engine, session, replies, args }: Call): void {
   const covered: Dispenser[] = [];
   replies.array(taken.length);
   for (const dispenser of taken) {
-    takeOne(engine, session, dispenser.name);
-    if (engine.dependsOn(dispenser.name, dispenser) === 0) covered.push(dispenser);
+    const commit = takeOne(engine, replies, dispenser.name);
+    waitFor(session, commit);
+    if (commit === 0) covered.push(dispenser);
   }
   if (session.dependsOn > 0) for (const dispenser of covered) engine.stakeOnCommit(dispenser);
 }
@@ -143,7 +148,8 @@ export const dispenserCommands: readonly Command[] = [
     group: "dispenser",
     right: "take",
     summary: "Takes the next number of a dispenser",
-    run: ({ engine, session, args }) => takeOne(engine, session, args[0]!),
+    run: ({ engine, session, replies, args }) =>
+      waitFor(session, takeOne(engine, replies, args[0]!)),
   },
   {
     name: "mget",

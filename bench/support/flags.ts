@@ -1,0 +1,68 @@
+/** Flags of the benches: one dash or two, a default for each, and one line of usage. */
+
+import { parseArgs } from "node:util";
+
+/** Whether the tests run the bench: sizes that only show that it runs, and no page is written. */
+export const isSmall = process.env.BENCH_SMALL !== undefined;
+
+const COUNT = /^[1-9][0-9]{0,9}$/;
+
+export class Flags<Name extends string> {
+  private readonly values: Record<Name, string>;
+  private readonly usage: string;
+  /** Whether every flag has its default: only then is a page written. */
+  readonly areDefaults: boolean;
+
+  /** Ends the process where the command line has other flags than these. */
+  constructor(script: string, defaults: Readonly<Record<Name, string>>) {
+    const names = Object.keys(defaults) as Name[];
+    const flags = names.map((name) => `[-${name} ${defaults[name] || "…"}]`).join(" ");
+    this.usage = `usage: bun run ${script} ${flags}`;
+    this.values = { ...defaults };
+    const options = Object.fromEntries(names.map((name) => [name, { type: "string" as const }]));
+    try {
+      const args = process.argv.slice(2).map((word) => word.replace(/^-(?=[a-z])/, "--"));
+      Object.assign(this.values, parseArgs({ args, options }).values);
+    } catch (error) {
+      this.refuse((error as Error).message);
+    }
+    this.areDefaults = names.every((name) => this.values[name] === defaults[name]);
+  }
+
+  text(name: Name): string {
+    return this.values[name];
+  }
+
+  /** A whole number from 1 on. */
+  count(name: Name): number {
+    return this.counts(name)[0]!;
+  }
+
+  /** Whole numbers from 1 on, with commas between them. */
+  counts(name: Name): number[] {
+    const words = this.values[name].split(",");
+    if (words.every((word) => COUNT.test(word))) return words.map(Number);
+    this.refuse(`-${name} must be whole numbers from 1 on, not '${this.values[name]}'`);
+  }
+
+  /** Words with commas between them, each one of those that are allowed. */
+  words<Word extends string>(name: Name, allowed: readonly Word[]): Word[] {
+    const words = this.values[name].split(",") as Word[];
+    if (words.every((word) => allowed.includes(word))) return words;
+    this.refuse(`-${name} must be of ${allowed.join(", ")}, not '${this.values[name]}'`);
+  }
+
+  private refuse(reason: string): never {
+    console.error(reason);
+    console.error(this.usage);
+    process.exit(2);
+  }
+}
+
+/** Ends the process where the machine lacks one of these programs. */
+export function requireTools(...tools: string[]): void {
+  const missing = tools.filter((tool) => Bun.which(tool) === null);
+  if (missing.length === 0) return;
+  console.error(`The bench needs ${missing.join(", ")} (Debian: redis-server, redis-tools).`);
+  process.exit(1);
+}
