@@ -3,12 +3,10 @@
  * simulation has to catch every one: that is what its silence on the sound program is worth.
  */
 
-export interface Breakage {
+import type { Change } from "../support/broken-program.ts";
+
+export interface Breakage extends Change {
   readonly title: string;
-  readonly file: string;
-  /** Stands in the file exactly once. */
-  readonly find: string;
-  readonly replace: string;
   /** What stops it before the law itself does: SQLite, arithmetic, or the checks of a start. */
   readonly caughtBy?: "SQLite" | "arithmetic" | "start";
 }
