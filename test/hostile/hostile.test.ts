@@ -4,6 +4,7 @@ import { fromSource, ServerProcess } from "../support/server.ts";
 import { Attacker, attacks } from "./attacks.ts";
 import { besiege } from "./siege.ts";
 
+/** 99 of 100 GETs must be answered within this; `bun run hostile` looks at the longest wait, too. */
 const GET_MS_MAX = 100;
 /** Other programs on the machine make a client wait, too: the best of so many counts. */
 const TRIES = 3;
@@ -13,13 +14,13 @@ describe.skipIf(process.platform !== "linux")("another client hardly notices", (
   test.each([...attacks])(
     "$name",
     async (attack) => {
-      let max = Number.POSITIVE_INFINITY;
-      for (let attempt = 0; attempt < TRIES && max >= GET_MS_MAX; attempt++) {
+      let p99 = Number.POSITIVE_INFINITY;
+      for (let attempt = 0; attempt < TRIES && p99 >= GET_MS_MAX; attempt++) {
         const borne = await besiege(attack, 1);
         expect(borne.grewBy).toBeLessThan(attack.bytesMax);
-        max = Math.min(max, borne.max);
+        p99 = Math.min(p99, borne.p99);
       }
-      expect(max).toBeLessThan(GET_MS_MAX);
+      expect(p99).toBeLessThan(GET_MS_MAX);
     },
     TIMEOUT_MS,
   );
