@@ -174,6 +174,11 @@ export function lookUp({ engine, session }: Call, name: string): Dispenser | und
   return dispenser;
 }
 
+/** What a command does that is nothing without a subcommand: its arity asks for one. */
+export function needsSubcommand({ replies }: Call): void {
+  replies.error("ERR syntax error");
+}
+
 /** A subcommand as the table of its command lists it. */
 type Subcommand = Pick<Command, "arity" | "summary" | "run"> &
   Partial<Pick<Command, "flags" | "right">>;

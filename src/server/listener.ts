@@ -123,8 +123,8 @@ export class Listener implements Server {
 
   /** The port it listens on; 0 where it listens on unix sockets alone. */
   get port(): number {
-    const first = this.listening.find(({ socket }) => "port" in socket);
-    return first !== undefined && "port" in first.socket ? first.socket.port : 0;
+    const first = this.listening.find(({ address }) => !("unix" in address))?.socket;
+    return first !== undefined && "port" in first ? first.port : 0;
   }
 
   /** Where it listens, with the ports it got. */
@@ -139,6 +139,11 @@ export class Listener implements Server {
 
   get clientsMax(): number {
     return Math.min(this.config.clientsMax, this.descriptors);
+  }
+
+  /** Whether there are as many clients as there may be, those not through with TLS among them. */
+  get isFull(): boolean {
+    return this.sessions.size + this.handshaking.size >= this.clientsMax;
   }
 
   get storageTrouble(): string | undefined {
@@ -312,7 +317,7 @@ export class Listener implements Server {
 
   /** A client over TLS, before its handshake: it counts as a client. */
   private greet(socket: ClientSocket): void {
-    if (this.isStopping || this.sessions.size + this.handshaking.size >= this.clientsMax) {
+    if (this.isStopping || this.isFull) {
       this.refuse(socket, "over TLS", "too many clients", "");
       return;
     }

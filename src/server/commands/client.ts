@@ -4,6 +4,7 @@ import { quoted, Refusal } from "../../refusal.ts";
 import {
   type Call,
   type Command,
+  needsSubcommand,
   type ReplyMode,
   type Server,
   type Session,
@@ -210,7 +211,7 @@ export const clientCommand: Command = {
   keys: [0, 0],
   group: "connection",
   summary: "Names this client, lists and ends clients",
-  run: ({ replies }) => replies.error(SYNTAX_ERROR),
+  run: needsSubcommand,
   subcommands: subcommandsOf(
     { name: "client", flags, group: "connection" },
     {

@@ -4,7 +4,13 @@ import { addressText } from "../../address.ts";
 import { toBytes } from "../../dispenser/name.ts";
 import { Pattern } from "../../resp/glob.ts";
 import { type Config, type Setting, settings } from "../../settings.ts";
-import { type Call, type Command, type Server, subcommandsOf } from "../command.ts";
+import {
+  type Call,
+  type Command,
+  needsSubcommand,
+  type Server,
+  subcommandsOf,
+} from "../command.ts";
 
 type Key = keyof typeof settings;
 
@@ -98,7 +104,7 @@ export const configCommand: Command = {
   keys: [0, 0],
   group: "server",
   summary: "Shows settings, and changes those that may be while the server runs",
-  run: ({ replies }) => replies.error("ERR syntax error"),
+  run: needsSubcommand,
   subcommands: subcommandsOf(
     { name: "config", flags, group: "server" },
     {
