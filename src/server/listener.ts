@@ -192,10 +192,11 @@ export class Listener implements Server {
     return {
       open: isTls ? (socket) => this.guarded(() => this.greet(socket)) : opened,
       ...(isTls && {
-        handshake: (socket: ClientSocket) =>
+        // Called for one that failed, too.
+        handshake: (socket: ClientSocket, isWhole: boolean) =>
           this.guarded(() => {
             this.handshaking.delete(socket);
-            const isRight = this.config.tlsClientCa === "" || socket.authorized;
+            const isRight = isWhole && (this.config.tlsClientCa === "" || socket.authorized);
             if (isRight) this.opened(socket, address, isTls);
             else socket.terminate();
           }),

@@ -106,9 +106,10 @@ export function endsOf(socket: Socket<unknown>, address: Address) {
   }
   // A client that left before it was let in has no address any more (the types do not say so).
   const remote = socket.remoteAddress as string | undefined;
-  if (remote === undefined) return undefined;
+  const own = socket.localAddress as string | undefined;
+  if (remote === undefined || own === undefined) return undefined;
   const host = remote.replace(/^::ffff:/, "");
-  const local = socket.localAddress.replace(/^::ffff:/, "");
+  const local = own.replace(/^::ffff:/, "");
   return {
     address: addressText({ host, port: socket.remotePort }),
     localAddress: addressText({ host: local, port: socket.localPort }),
