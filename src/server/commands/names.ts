@@ -54,7 +54,10 @@ function keys({ engine, server, session, replies, args }: Call): void {
     for (let at = 0; at < all.length; at++) {
       const { name } = all[at]!;
       if (user!.mayUse(name) && pattern.matches(name)) found.push(all[at]!);
-      if (at % NAMES_PER_LOOK === 0) yield undefined;
+      if (at % NAMES_PER_LOOK > 0) continue;
+      // Nobody waits for it any more.
+      if (!server.sessions.has(session)) return;
+      yield undefined;
     }
   };
   const answer = () => {
