@@ -1,21 +1,12 @@
 /**
- * What a client has to receive for the bytes it sent: replies in step. Each request is known from
- * reference.ts, and the replies are read one by one beside them. The state of the connection that
- * decides on replies (CLIENT REPLY, MULTI, HELLO, AUTH) is followed here by rules of its own.
+ * Whether a client received what it has to for the bytes it sent: replies in step. Each request is
+ * known from reference.ts, and the replies are read one by one beside them.
  */
 
+import { Expected, type Rules, wrong } from "./expected.ts";
 import type { Law } from "./law.ts";
-import { type ReaderLimits, readRequest } from "./reference.ts";
+import { readRequest } from "./reference.ts";
 import { Broken, type Reply, ReplyReader } from "./replies.ts";
-import { commandOf, isNumber, shapeOf, type Version } from "./shapes.ts";
-
-export interface Rules {
-  readonly limits: ReaderLimits;
-  /** Those who may log in, and how. */
-  readonly passwords: ReadonlyMap<string, string>;
-  /** Whether everybody is logged in from the start. */
-  readonly isOpen: boolean;
-}
 
 /** What a client sent and received, and how it ended. */
 export interface Exchange {
@@ -32,33 +23,12 @@ export interface Exchange {
   readonly mayBeKilled: boolean;
 }
 
-/** Given the reply, or undefined where none was wanted. */
-type Expectation = (reply: Reply | undefined) => void;
-
-interface Transaction {
-  readonly queue: (readonly string[])[];
-  isBroken: boolean;
-}
-
-const NO_LOG_IN = new Set(["hello", "auth", "reset", "quit"]);
-const NOT_QUEUED = new Set(["exec", "discard", "multi", "quit", "reset"]);
-const CODES = /^(ERR|NOPERM|NOAUTH|NOPROTO|WRONGPASS|EXECABORT) /;
-const RESP2_TYPES = new Set(["simple", "error", "integer", "bulk", "null bulk", "array"]);
-
 export class Conversation {
   private readonly rules: Rules;
   private readonly exchange: Exchange;
   private readonly law: Law;
   private readonly reader: ReplyReader;
-  private isLoggedIn: boolean;
-  /** Undefined where a transaction without replies may have changed it. */
-  private version: Version | undefined = 2;
-  private mode: "on" | "off" | "skip" | "skip next" = "on";
-  private transaction: Transaction | undefined;
-  /** Whether the server has to end the connection here. */
-  private isOver = false;
-  /** Whether it may, as the client asked for connections to be killed. */
-  private mayEnd = false;
+  private readonly expected: Expected;
   /** Whether it was killed, so that replies are missing. */
   private isCut = false;
 
@@ -67,14 +37,14 @@ export class Conversation {
     this.exchange = exchange;
     this.law = law;
     this.reader = new ReplyReader(exchange.received);
-    this.isLoggedIn = rules.isOpen;
+    this.expected = new Expected(rules, law, exchange.client);
   }
 
   /** Throws Broken where the server did anything but what it has to. */
   check(): void {
     const { sent, isKilled, mayBeKilled, hasEndedInput, isEnded } = this.exchange;
-    for (let at = 0; !this.isOver && !this.isCut; ) {
-      const found = readRequest(sent, at, this.rules.limits, !this.isLoggedIn);
+    for (let at = 0; !this.expected.isOver && !this.isCut; ) {
+      const found = readRequest(sent, at, this.rules.limits, !this.expected.isLoggedIn);
       if (found.kind === "incomplete") break;
       if (found.kind === "error") {
         this.expectProtocolError(found.text);
@@ -89,34 +59,34 @@ export class Conversation {
     }
     if (!this.reader.isAtEnd) throw new Broken(`a reply to nothing: ${this.reader.rest}`);
     if (isKilled && !mayBeKilled) throw new Broken("the connection was killed");
-    const mustEnd = this.isOver || hasEndedInput;
-    if (!isKilled && isEnded !== mustEnd && !this.mayEnd) {
+    const mustEnd = this.expected.isOver || hasEndedInput;
+    if (!isKilled && isEnded !== mustEnd && !this.expected.mayEnd) {
       throw new Broken(mustEnd ? "the connection was not ended" : "the connection was ended");
     }
   }
 
   private expectProtocolError(text: string): void {
-    this.isOver = true;
-    if (this.mode !== "on") return;
+    this.expected.isOver = true;
+    if (this.expected.mode !== "on") return;
     const reply = this.next("what is no request");
     const isRight = reply?.type === "error" && reply.text.startsWith(`ERR Protocol error: ${text}`);
     if (reply !== undefined && !isRight) throw wrong(reply, `Protocol error: ${text}`);
   }
 
   private read(words: readonly string[]): void {
-    if (this.mode === "skip next") this.mode = words.length === 0 ? "on" : "skip";
+    if (this.expected.mode === "skip next") this.expected.mode = words.length === 0 ? "on" : "skip";
     if (words.length === 0) return;
     if (/^(post|host:)$/i.test(words[0]!)) {
       // A browser: the connection ends at once, and replies not yet sent are lost.
-      this.isOver = this.mayEnd && this.exchange.isEnded;
-      if (this.isOver) return;
+      this.expected.isOver = this.expected.mayEnd && this.exchange.isEnded;
+      if (this.expected.isOver) return;
       if (!this.exchange.isKilled) throw new Broken("a request of HTTP did not end the connection");
       this.isCut = true;
       return;
     }
-    const expectation = this.expect(words);
-    const isVisible = this.mode === "on";
-    if (this.mode === "skip") this.mode = "on";
+    const expectation = this.expected.expect(words);
+    const isVisible = this.expected.mode === "on";
+    if (this.expected.mode === "skip") this.expected.mode = "on";
     const reply = isVisible ? this.next(words.join(" ")) : undefined;
     if (isVisible && reply === undefined) return;
     try {
@@ -134,187 +104,8 @@ export class Conversation {
     if (reply !== undefined) return reply;
     const { isKilled, isEnded, mayBeKilled, sent } = this.exchange;
     this.isCut = isKilled && (mayBeKilled || /post|host:/i.test(sent));
-    this.isOver ||= this.mayEnd && isEnded;
-    if (this.isCut || (this.mayEnd && isEnded)) return undefined;
+    this.expected.isOver ||= this.expected.mayEnd && isEnded;
+    if (this.isCut || (this.expected.mayEnd && isEnded)) return undefined;
     throw new Broken(`no whole reply to ${JSON.stringify(asked.slice(0, 200))}`);
   }
-
-  private expect(words: readonly string[]): Expectation {
-    const command = commandOf(words);
-    const shape = command === undefined ? undefined : shapeOf.get(command)!;
-    if (command === "del") for (const name of words.slice(1)) this.law.disturbed(name);
-    const isRefused =
-      command === undefined ||
-      words.length < shape!.words[0] ||
-      words.length > shape!.words[1] ||
-      (!this.isLoggedIn && !NO_LOG_IN.has(command)) ||
-      (this.transaction !== undefined && shape!.isAlone === true);
-    if (isRefused) return this.refuse(words[0]!.toLowerCase());
-    if (this.transaction === undefined || NOT_QUEUED.has(command)) {
-      return this.perform(command, words.slice(command.includes("|") ? 2 : 1));
-    }
-    return this.enqueue(this.transaction, words);
-  }
-
-  private refuse(name: string): Expectation {
-    if (name === "exec") this.transaction = undefined;
-    else if (this.transaction !== undefined) this.transaction.isBroken = true;
-    return expectError;
-  }
-
-  private enqueue(transaction: Transaction, words: readonly string[]): Expectation {
-    return (reply) => {
-      if (reply?.type === "error" && /^NOPERM |^ERR transaction too large/.test(reply.text)) {
-        transaction.isBroken = true;
-        return;
-      }
-      transaction.queue.push(words);
-      if (reply !== undefined && reply.text !== "QUEUED") throw wrong(reply, "QUEUED");
-    };
-  }
-
-  /** What the command does to the state of the connection, and the reply it has to have. */
-  private perform(command: string, args: readonly string[]): Expectation {
-    switch (command) {
-      case "exec":
-        return this.execute();
-      case "multi":
-        if (this.transaction !== undefined) return expectError;
-        this.transaction = { queue: [], isBroken: false };
-        return (reply) => this.fit(command, args, reply, true);
-      case "discard": {
-        const isRight = this.transaction !== undefined;
-        this.transaction = undefined;
-        return isRight ? (reply) => this.fit(command, args, reply, true) : expectError;
-      }
-      case "reset":
-        this.transaction = undefined;
-        this.isLoggedIn = this.rules.isOpen;
-        if (this.mode !== "skip") this.mode = "on";
-        this.version = 2;
-        break;
-      case "ping":
-        if (args.length > 1) return expectError;
-        break;
-      case "quit":
-        this.isOver = true;
-        break;
-      case "client|kill":
-        this.mayEnd = true;
-        break;
-      case "client|reply":
-        return this.setMode(args[0]!.toLowerCase());
-      case "auth":
-        return this.authenticate(args);
-      case "hello":
-        return this.greet(args);
-    }
-    return (reply) => this.fit(command, args, reply, shapeOf.get(command)!.succeeds === true);
-  }
-
-  private execute(): Expectation {
-    const { transaction } = this;
-    this.transaction = undefined;
-    if (transaction === undefined || transaction.isBroken) return expectError;
-    return (reply) => {
-      const { queue } = transaction;
-      if (reply === undefined) {
-        if (queue.some((words) => /^hello$/i.test(words[0]!))) this.version = undefined;
-        return;
-      }
-      if (reply.type !== "array" || reply.items.length !== queue.length) {
-        throw wrong(reply, `${queue.length} replies`);
-      }
-      for (const [index, words] of queue.entries()) {
-        const command = commandOf(words)!;
-        this.perform(command, words.slice(command.includes("|") ? 2 : 1))(reply.items[index]);
-      }
-    };
-  }
-
-  private setMode(wanted: string): Expectation {
-    const isSkip = wanted === "skip";
-    if (wanted !== "on" && wanted !== "off" && !isSkip) return expectError;
-    if (!isSkip) this.mode = wanted;
-    else if (this.mode !== "off") this.mode = "skip next";
-    return (reply) => this.fit("client|reply", [], reply, true);
-  }
-
-  private logIn(user: string, password: string): boolean {
-    const isRight =
-      (user === "default" && this.rules.isOpen) || this.rules.passwords.get(user) === password;
-    this.isLoggedIn ||= isRight;
-    return isRight;
-  }
-
-  private authenticate(args: readonly string[]): Expectation {
-    const [first, second] = args as [string, string | undefined];
-    const hasNone = second === undefined && !this.rules.passwords.has("default");
-    if (args.length > 2 || hasNone) return expectError;
-    const isRight = second === undefined ? this.logIn("default", first) : this.logIn(first, second);
-    return isRight ? (reply) => this.fit("auth", args, reply, true) : expectError;
-  }
-
-  private greet([protocol, ...options]: readonly string[]): Expectation {
-    if (protocol !== undefined && protocol !== "2" && protocol !== "3") return expectError;
-    for (let at = 0; at < options.length; ) {
-      const left = options.length - at;
-      const option = options[at]!.toLowerCase();
-      if (option === "auth" && left > 2) {
-        if (!this.logIn(options[at + 1]!, options[at + 2]!)) return expectError;
-        at += 3;
-      } else if (option === "setname" && left > 1) {
-        if (/[^!-~]/.test(options[at + 1]!)) return expectError;
-        at += 2;
-      } else return expectError;
-    }
-    if (!this.isLoggedIn) return expectError;
-    if (protocol !== undefined) this.version = protocol === "2" ? 2 : 3;
-    return (reply) => this.fit("hello", options, reply, true);
-  }
-
-  private fit(
-    command: string,
-    args: readonly string[],
-    reply: Reply | undefined,
-    mustSucceed: boolean,
-  ): void {
-    if (reply === undefined) return;
-    this.checkTypes(reply);
-    if (reply.type === "error") {
-      if (mustSucceed || !CODES.test(reply.text)) throw wrong(reply, "no such error");
-      return;
-    }
-    const isRight = shapeOf.get(command)!.fits(reply, args, this.version ?? versionOf(reply));
-    if (!isRight) throw wrong(reply, `what ${command} answers`);
-    const { client } = this.exchange;
-    if (command === "get") this.law.took(args[0]!, client, reply.text);
-    if (command !== "mget") return;
-    for (const [index, item] of reply.items.entries()) {
-      if (isNumber(item)) this.law.took(args[index]!, client, item.text);
-    }
-  }
-
-  /** Types of the other protocol must not be among them. */
-  private checkTypes({ type, items }: Reply): void {
-    const isForeign = this.version === 2 ? !RESP2_TYPES.has(type) : type === "null bulk";
-    if (isForeign && this.version !== undefined) {
-      throw new Broken(`a ${type} in RESP${this.version}`);
-    }
-    for (const item of items) this.checkTypes(item);
-  }
-}
-
-const expectError: Expectation = (reply) => {
-  if (reply === undefined) return;
-  if (reply.type !== "error" || !CODES.test(reply.text)) throw wrong(reply, "an error");
-};
-
-/** The protocol that a reply is of, where it shows. */
-function versionOf(reply: Reply): Version {
-  return RESP2_TYPES.has(reply.type) ? 2 : 3;
-}
-
-function wrong(reply: Reply, expected: string): Broken {
-  return new Broken(`${JSON.stringify(reply).slice(0, 300)}, not ${expected}`);
 }

@@ -15,7 +15,7 @@ import { Turn } from "../../src/server/turn.ts";
 import { type Config, parsePassword } from "../../src/settings.ts";
 import { StorageUnavailable } from "../../src/store/store.ts";
 import { MemoryStore } from "../support/memory-store.ts";
-import type { Rules } from "./conversation.ts";
+import type { Rules } from "./expected.ts";
 import { Broken } from "./replies.ts";
 
 const defaults = loadConfig(new Map([["config", "/dev/null"]]), {});

@@ -159,6 +159,19 @@ function kill(dice: Dice): string[] {
   return ["CLIENT", "KILL", ...filter, ...(dice.once(3) ? ["SKIPME", "no"] : [])];
 }
 
+/** Lists of clients and of commands, and CLIENT TRACKING, whose options are as many. */
+function listing(dice: Dice): string[] {
+  return dice.pick([
+    ["CLIENT", "LIST", "TYPE", dice.pick(["normal", "replica", word(dice)])],
+    ["CLIENT", "LIST", "ID", ...many(dice, number, 3)],
+    ["CLIENT", "SETINFO", dice.pick(["LIB-NAME", "lib-ver", "x"]), word(dice)],
+    ["CLIENT", "TRACKING", dice.pick(["ON", "OFF"]), "REDIRECT", number(dice), "BCAST"],
+    ["COMMAND", "LIST", "FILTERBY", "PATTERN", pattern(dice)],
+    ["COMMAND", "LIST", "FILTERBY", dice.pick(["ACLCAT", "MODULE", "x"]), "take"],
+    ["COMMAND", dice.pick(["INFO", "DOCS"]), "get", "client|list", word(dice)],
+  ]);
+}
+
 /** How often each is made, against the others. */
 const makers: readonly (readonly [weight: number, maker: Maker])[] = [
   [30, (dice) => ["GET", name(dice)]],
@@ -193,6 +206,7 @@ const makers: readonly (readonly [weight: number, maker: Maker])[] = [
   [1, kill],
   [2, (dice) => ["CLIENT", dice.pick(["ID", "INFO", "GETNAME", "LIST", "NO-EVICT"])]],
   [1, (dice) => ["CLIENT", "SETNAME", word(dice)]],
+  [1, listing],
   [1, (dice) => ["CONFIG", "GET", dice.pick([...configNames, "limits.*", "*s*"])]],
   [1, (dice) => ["CONFIG", "SET", dice.pick(configNames), dice.pick(["1024", number(dice)])]],
   [12, anything],
