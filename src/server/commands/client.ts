@@ -9,6 +9,7 @@ import {
   type Server,
   type Session,
   subcommandsOf,
+  upToNul,
 } from "../command.ts";
 
 const TRACKING_REFUSED =
@@ -76,7 +77,7 @@ function list(call: Call): void {
   let wanted = [...server.sessions];
   if (filter?.toLowerCase() === "type" && values.length === 1) {
     const type = values[0]!.toLowerCase();
-    if (!isClientType(type)) return replies.error(`ERR Unknown client type '${values[0]}'`);
+    if (!isClientType(type)) return replies.error(`ERR Unknown client type '${upToNul(values[0]!)}'`);
     if (type !== "normal") wanted = [];
   } else if (filter?.toLowerCase() === "id" && values.length > 0) {
     if (!values.every(isId)) return replies.error("ERR Invalid client ID");
@@ -140,11 +141,11 @@ const filterMakers: Record<string, (value: string, server: Server) => Filter | R
   user: (value, { access }) =>
     access.knows(value)
       ? ({ user }) => user?.name === value
-      : new Refusal(`ERR No such user '${value}'`),
+      : new Refusal(`ERR No such user '${upToNul(value)}'`),
   type: (value) =>
     isClientType(value.toLowerCase())
       ? () => value.toLowerCase() === "normal"
-      : new Refusal(`ERR Unknown client type '${value}'`),
+      : new Refusal(`ERR Unknown client type '${upToNul(value)}'`),
 };
 
 function killFilters(server: Server, args: readonly string[]) {

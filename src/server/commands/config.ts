@@ -10,6 +10,7 @@ import {
   needsSubcommand,
   type Server,
   subcommandsOf,
+  upToNul,
 } from "../command.ts";
 
 type Key = keyof typeof settings;
@@ -78,7 +79,7 @@ function set({ server, replies, args }: Call): void {
     const found = byName.get(lower);
     if (found === undefined && !Object.hasOwn(fixed, lower) && lower !== "port") {
       return replies.error(
-        `ERR Unknown option or number of arguments for CONFIG SET - '${given.slice(0, 128)}'`,
+        `ERR Unknown option or number of arguments for CONFIG SET - '${upToNul(given)}'`,
       );
     }
     const refuse = (reason: string) =>
