@@ -39,9 +39,10 @@ const STUCK_MS = 20_000;
 
 /**
  * Behind what it answers a server closes one turn of its event loop later, and here the end is
- * read a turn after the bytes: each answer of the probe is a turn of both.
+ * read a turn after the bytes: each answer of the probe is a turn of both. Ours lets a client that
+ * sends much at once queue up for a turn or two besides.
  */
-const CLOSING_TURNS = 3;
+const CLOSING_TURNS = 8;
 
 /** A connection that keeps all bytes it receives. */
 class Wire {
