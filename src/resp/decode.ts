@@ -6,6 +6,7 @@
  * Texts are byte strings: one character for each byte.
  */
 
+import { isAscii } from "node:buffer";
 import RedisParser from "redis-parser";
 import { assert } from "../assert.ts";
 import { BROKEN, Framer, INCOMPLETE, INLINE, type RequestLimits } from "./frame.ts";
@@ -183,21 +184,30 @@ export class Decoder {
 }
 
 let taken: unknown;
-const parser = new RedisParser({
-  returnBuffers: true,
-  returnReply: (reply) => {
-    taken = reply;
-  },
-  returnError: (error) => {
-    throw error;
-  },
-});
+
+function createParser(returnBuffers: boolean): RedisParser {
+  return new RedisParser({
+    returnBuffers,
+    returnReply: (reply) => {
+      taken = reply;
+    },
+    returnError: (error) => {
+      throw error;
+    },
+  });
+}
+
+/** Gives the arguments as bytes. */
+const parser = createParser(true);
+/** Gives them as texts of UTF-8, which for ASCII are byte strings, too, and cost half as much. */
+const asciiParser = createParser(false);
 
 /** The arguments of one whole multibulk request. */
 function takeApart(request: Buffer): string[] {
   taken = undefined;
-  parser.execute(request);
+  const isText = isAscii(request);
+  (isText ? asciiParser : parser).execute(request);
   // An array of less than one argument parses to null or to nothing: it asks for nothing.
   if (!Array.isArray(taken)) return [];
-  return taken.map((argument: Buffer) => argument.toString("latin1"));
+  return isText ? taken : taken.map((argument: Buffer) => argument.toString("latin1"));
 }
