@@ -80,6 +80,18 @@ export interface Counters {
   blocked: number;
 }
 
+/** What a server has counted that was just started. */
+export const noCounts = (): Counters => ({
+  connections: 0,
+  refusedConnections: 0,
+  commands: 0,
+  commits: 0,
+  heldReplies: 0,
+  bytesIn: 0,
+  bytesOut: 0,
+  blocked: 0,
+});
+
 /** The server around the commands. */
 export interface Server {
   readonly config: Config;

@@ -1,5 +1,5 @@
 /**
- * One client: bytes in, replies out, in the order of the requests.
+ * One client's connection: how its bytes come and go. What they say is its session's matter.
  *
  * Invariants: replies past `replyBytesMax` stop the reading of requests until all of them are sent,
  * so a client that does not read costs at most that, one more reply, and one chunk of requests. A
@@ -7,15 +7,10 @@
  */
 
 import type { Engine } from "../engine.ts";
-import { Decoder, EMPTY_REQUEST, FAILED, GET, NOTHING } from "../resp/decode.ts";
-import type { Replies } from "../resp/encode.ts";
 import type { StorageUnavailable } from "../store/store.ts";
-import type { User } from "./access.ts";
-import type { ReplyMode, Server, Session } from "./command.ts";
-import { takeOne } from "./commands/dispensers.ts";
-import { execute } from "./commands.ts";
-import { Outbox, type Sender } from "./outbox.ts";
-import type { Transaction } from "./transaction.ts";
+import { ClientSession, type Line, type Peer } from "./client-session.ts";
+import type { Server } from "./command.ts";
+import type { Sender } from "./outbox.ts";
 
 /** What a connection needs of its socket (Bun.Socket has it). */
 export interface Wire extends Sender {
@@ -42,151 +37,77 @@ export interface Host {
   guarded(work: () => void): void;
 }
 
-export interface Peer {
-  readonly id: number;
-  readonly address: string;
-  readonly localAddress: string;
-  readonly host: string;
-  readonly isLocal: boolean;
-}
-
-/** Requests other than GET get so much of a turn; those left go on in the next. */
-const SLICE_MS = 2;
-
 /** A client with more waiting than this queues up for its turn: one request of it may take long. */
 const AT_ONCE_BYTES_MAX = 64 * 1024;
 
-/** Why answer() stopped. */
-type Stop = "nothing left" | "replies full" | "slice over";
-
-export class Connection implements Session {
-  readonly id: number;
-  readonly address: string;
-  readonly localAddress: string;
-  readonly host: string;
-  readonly connectedAtMs: number;
-  readonly isLocal: boolean;
-  readonly replies: Replies;
-  lastActiveMs: number;
-  transaction: Transaction | undefined = undefined;
-  replyMode: ReplyMode = "on";
-  name = "";
-  library = "";
-  libraryVersion = "";
-  lastCommand = "";
-  closes = false;
-  dependsOn = 0;
-  isInTransaction = false;
-  private readonly home: Host;
-  private readonly wire: Wire;
-  private readonly decoder: Decoder;
-  private readonly outbox = new Outbox();
-  private presentUser: User | undefined;
-  /** Where the reply of the command under way begins. */
-  private replyStart = 0;
+export class Connection implements Line {
+  readonly session: ClientSession;
   /** Memory held for requests and replies under way, as onBuffered() was told. */
   buffered = 0;
-  private isBlocked = false;
+  private readonly host: Host;
+  private readonly wire: Wire;
   private isDeferred = false;
   private isPaused = false;
-  private isGone = false;
   private inputEnded = false;
   private isFinishing = false;
 
-  constructor(home: Host, wire: Wire, peer: Peer) {
-    const { config, access, now } = home.server;
-    this.home = home;
+  constructor(host: Host, wire: Wire, peer: Peer) {
+    this.host = host;
     this.wire = wire;
-    this.id = peer.id;
-    this.address = peer.address;
-    this.localAddress = peer.localAddress;
-    this.host = peer.host;
-    this.isLocal = peer.isLocal;
-    this.connectedAtMs = now();
-    this.lastActiveMs = this.connectedAtMs;
-    this.replies = this.outbox.replies;
-    this.decoder = new Decoder(config);
-    this.user = access.newcomer;
-  }
-
-  get user(): User | undefined {
-    return this.presentUser;
-  }
-
-  set user(user: User | undefined) {
-    this.presentUser = user;
-    this.decoder.isStranger = user === undefined;
-  }
-
-  get requestBytes(): number {
-    return this.decoder.pending;
-  }
-
-  get replyBytes(): number {
-    return this.outbox.unsent;
+    this.session = new ClientSession(host.engine, host.server, this, peer);
   }
 
   /** Whether closing it for being silent would take something from its client. */
   get isWaiting(): boolean {
-    return this.isBlocked || this.isDeferred || this.outbox.isHolding;
+    return this.session.isBlocked || this.isDeferred || this.session.outbox.isHolding;
   }
 
   /** Bytes arrived. */
   receive(chunk: Buffer): void {
-    if (this.isGone || this.closes) return;
-    const { now, counters } = this.home.server;
-    this.lastActiveMs = now();
+    const { session } = this;
+    if (session.isOver || session.closes) return;
+    const { now, counters } = this.host.server;
+    session.lastActiveMs = now();
     counters.bytesIn += chunk.length;
-    this.decoder.push(chunk);
-    if (this.isBlocked || this.isDeferred) this.account();
-    else if (this.decoder.pending > AT_ONCE_BYTES_MAX) this.defer();
+    session.decoder.push(chunk);
+    if (session.isBlocked || this.isDeferred) this.account();
+    else if (session.decoder.pending > AT_ONCE_BYTES_MAX) this.defer();
     else this.run();
   }
 
   /** Sends what may be sent, when the socket takes bytes again or replies were released. */
   drain(): void {
+    const { session } = this;
     this.flush();
-    if (this.isBlocked || this.isDeferred) return;
-    if (this.isPaused && !this.isGone && this.replies.length === 0) this.run();
+    if (session.isBlocked || this.isDeferred) return;
+    if (this.isPaused && !session.isOver && session.replies.length === 0) this.run();
   }
 
   /** Its turn has come. */
   goOn(): void {
     this.isDeferred = false;
-    if (!this.isGone && !this.isFinishing) this.run();
+    if (!this.session.isOver && !this.isFinishing) this.run();
   }
 
-  block(work: Promise<() => void>): void {
-    this.isBlocked = true;
-    this.home.server.counters.blocked++;
+  onHeld(): void {
+    this.host.onHeld(this);
+  }
+
+  onBlocked(work: Promise<() => void>): void {
+    const { guarded } = this.host;
     void work.then(
-      (reply) => this.home.guarded(() => this.unblock(reply)),
+      (reply) => guarded(() => this.unblock(reply)),
       (error: unknown) =>
-        this.home.guarded(() => {
+        guarded(() => {
           throw error;
         }),
     );
   }
 
   private unblock(reply: () => void): void {
-    this.isBlocked = false;
-    this.home.server.counters.blocked--;
-    if (this.isGone || this.isFinishing) return;
-    this.dependsOn = 0;
-    this.replyStart = this.replies.length;
-    reply();
-    this.conclude();
-    this.run();
-  }
-
-  part(work: () => void): void {
-    const start = this.replies.length;
-    this.dependsOn = 0;
-    this.isInTransaction = true;
-    work();
-    this.isInTransaction = false;
-    if (this.dependsOn > 0) this.hold(start, this.dependsOn);
-    this.dependsOn = 0;
+    const isAwaited = !this.session.isOver && !this.isFinishing;
+    this.session.unblock(isAwaited ? reply : undefined);
+    if (isAwaited) this.run();
   }
 
   /** The client will send no more; it gets the replies under way. */
@@ -206,18 +127,17 @@ export class Connection implements Session {
     this.close();
   }
 
-  kill(): void {
+  onKilled(): void {
     this.gone();
     this.wire.terminate();
   }
 
   /** The socket is closed. */
   gone(): void {
-    this.isGone = true;
-    this.outbox.clear();
-    this.transaction = undefined;
-    this.home.onBuffered(-this.buffered);
-    this.buffered = 0;
+    this.session.isOver = true;
+    this.session.outbox.clear();
+    this.session.transaction = undefined;
+    this.account();
   }
 
   /**
@@ -225,25 +145,27 @@ export class Connection implements Session {
    * sends it.
    */
   settle(commit: number, failure: StorageUnavailable | undefined): void {
-    this.outbox.settle(commit, failure);
-    if (this.outbox.isHolding) this.home.onHeld(this);
+    const { outbox } = this.session;
+    outbox.settle(commit, failure);
+    if (outbox.isHolding) this.host.onHeld(this);
   }
 
   /** Ends the connection once its replies are sent. */
   private close(): void {
-    this.closes = true;
+    this.session.closes = true;
     this.flush();
   }
 
   private run(): void {
+    const { session } = this;
     for (;;) {
-      const stop = this.answer();
+      const stop = session.answer();
       this.flush();
-      if (this.isBlocked) return this.pause();
+      if (session.isBlocked) return this.pause();
       if (stop === "slice over") return this.defer();
       if (stop === "nothing left") break;
       this.limitUnread();
-      if (this.replies.length > 0) return this.pause();
+      if (session.replies.length > 0) return this.pause();
     }
     this.resume();
     if (this.inputEnded) this.close();
@@ -252,7 +174,7 @@ export class Connection implements Session {
   private defer(): void {
     this.isDeferred = true;
     this.pause();
-    this.home.onDeferred(this);
+    this.host.onDeferred(this);
   }
 
   private pause(): void {
@@ -267,105 +189,32 @@ export class Connection implements Session {
     this.account();
   }
 
-  /** Answers the requests that are there. */
-  private answer(): Stop {
-    const { decoder, replies } = this;
-    const { server } = this.home;
-    const { replyBytesMax } = server.config;
-    let sliceEndMs = 0;
-    while (!this.closes && !this.isGone && !this.isBlocked && !server.isStopping) {
-      if (replies.length >= replyBytesMax) return "replies full";
-      const found = decoder.next();
-      if (found === NOTHING) break;
-      this.replyStart = replies.length;
-      if (found === GET && this.takesFreely) {
-        this.take();
-        continue;
-      }
-      this.handle(found);
-      const nowMs = server.now();
-      if (sliceEndMs === 0) sliceEndMs = nowMs + SLICE_MS;
-      else if (nowMs > sliceEndMs) return "slice over";
-    }
-    return "nothing left";
-  }
-
-  /** The fast way of a GET. */
-  private take(): void {
-    const { engine, server } = this.home;
-    server.counters.commands++;
-    const commit = takeOne(engine, this.replies, this.decoder.name);
-    if (commit > 0) this.hold(this.replyStart, commit);
-  }
-
-  /** Any request, or what is none. */
-  private handle(found: number): void {
-    const { decoder, home } = this;
-    if (found === FAILED) {
-      this.replies.error(`ERR ${decoder.error}`);
-      this.closes = true;
-      if (this.replyMode !== "on") this.outbox.discard(this.replyStart);
-    } else if (found === EMPTY_REQUEST) {
-      // As in Redis it uses up CLIENT REPLY SKIP.
-      if (this.replyMode === "skip next") this.replyMode = "on";
-    } else {
-      home.server.counters.commands++;
-      this.dependsOn = 0;
-      if (this.replyMode === "skip next") this.replyMode = "skip";
-      const request = found === GET ? ["get", decoder.name] : decoder.args;
-      execute(home.engine, home.server, this, request);
-      if (!this.isBlocked) this.conclude();
-    }
-  }
-
-  /** Whether a GET may take the fast way: nothing but the name decides on its reply. */
-  private get takesFreely(): boolean {
-    const { transaction, replyMode, presentUser } = this;
-    return transaction === undefined && replyMode === "on" && presentUser?.takesAll === true;
-  }
-
-  /** The command under way has its reply: holds it, or takes it back where none is wanted. */
-  private conclude(): void {
-    if (this.replyMode !== "on") {
-      this.outbox.discard(this.replyStart);
-      if (this.replyMode === "skip") this.replyMode = "on";
-    } else if (this.dependsOn > 0) {
-      this.hold(this.replyStart, this.dependsOn);
-    }
-  }
-
-  private hold(start: number, commit: number): void {
-    if (!this.outbox.isHolding) this.home.onHeld(this);
-    this.outbox.hold(start, commit);
-    this.home.server.counters.heldReplies++;
-  }
-
   /** Closes a client that does not read, or that asked for more than one reply may have. */
   private limitUnread(): void {
-    const { log, config } = this.home.server;
-    const bytes = this.outbox.unsent;
+    const { log, config } = this.host.server;
+    const { address: client, replyBytes: bytes } = this.session;
     const limit = config.replyBytesHardMax;
     if (bytes <= limit) return;
-    log.warning("client closed: unread replies", { client: this.address, bytes, limit });
-    this.kill();
+    log.warning("client closed: unread replies", { client, bytes, limit });
+    this.onKilled();
   }
 
   /** Tells how much memory is held. */
   private account(): void {
-    const gathered = this.transaction === undefined ? 0 : this.transaction.bytes;
-    const held = this.isGone ? 0 : this.decoder.held + this.replies.bytes.length + gathered;
-    if (held === this.buffered) return;
+    const held = this.session.isOver ? 0 : this.session.heldBytes;
     const more = held - this.buffered;
+    if (more === 0) return;
     this.buffered = held;
-    this.home.onBuffered(more);
+    this.host.onBuffered(more);
   }
 
   /** Sends what may be sent. */
   private flush(): void {
-    if (this.isGone) return;
-    this.home.server.counters.bytesOut += this.outbox.send(this.wire);
-    if (this.replies.length > 0 || !this.closes) return;
-    if (this.isFinishing && !this.inputEnded) this.wire.shutdown();
-    else this.wire.end();
+    const { session, wire } = this;
+    if (session.isOver) return;
+    this.host.server.counters.bytesOut += session.outbox.send(wire);
+    if (session.replies.length > 0 || !session.closes) return;
+    if (this.isFinishing && !this.inputEnded) wire.shutdown();
+    else wire.end();
   }
 }

@@ -1,6 +1,7 @@
 /**
- * Work that may take longer than a turn should, done bit by bit: all jobs together get a few
- * milliseconds a turn, one after the other, so that what others wait for does not wait for them.
+ * Work that may take longer than a turn should, done step by step: all jobs of a queue together get
+ * a few milliseconds of each turn, so that nobody else waits longer for them. The first job is
+ * brought to its end before the next begins, so only one of them holds memory for its result.
  */
 
 /** Jobs get so much of a turn. */
@@ -8,31 +9,41 @@ const SLICE_MS = 2;
 
 export class Jobs {
   private readonly now: () => number;
-  private readonly queue: { step: Iterator<undefined>; done: () => void }[] = [];
+  private readonly guarded: (work: () => void) => void;
+  private readonly queue: (() => boolean)[] = [];
 
-  constructor(now: () => number) {
+  /** `guarded` runs what may end in something that must stop the server at once. */
+  constructor(now: () => number, guarded: (work: () => void) => void) {
     this.now = now;
+    this.guarded = guarded;
+  }
+
+  /** Adds a step, which is called until it answers that the job is done. */
+  add(step: () => boolean): void {
+    if (this.queue.push(step) === 1) this.schedule();
   }
 
   /** Runs a job to its end; each `yield` of it should come after well less than a millisecond. */
   run(job: Iterator<undefined>): Promise<void> {
     return new Promise((done) => {
-      this.queue.push({ step: job, done });
-      if (this.queue.length === 1) this.schedule();
+      this.add(() => {
+        if (job.next().done !== true) return false;
+        done();
+        return true;
+      });
     });
   }
 
   private schedule(): void {
-    setImmediate(() => this.slice());
+    setImmediate(() => this.guarded(() => this.slice()));
   }
 
   private slice(): void {
     const endMs = this.now() + SLICE_MS;
-    const job = this.queue.shift()!;
-    let isDone = false;
-    while (!isDone && this.now() < endMs) isDone = job.step.next().done === true;
-    if (isDone) job.done();
-    else this.queue.push(job);
+    do {
+      // The first one leaves only now: a step may add another.
+      if (this.queue[0]!()) this.queue.shift();
+    } while (this.queue.length > 0 && this.now() < endMs);
     if (this.queue.length > 0) this.schedule();
   }
 }

@@ -3,38 +3,30 @@
  * that were ready staged is committed once, in setImmediate (turn.ts).
  */
 
-import type { Socket, SocketHandler, TLSOptions } from "bun";
-import { type Address, addressText } from "../address.ts";
+import type { Socket, SocketHandler } from "bun";
+import type { Address } from "../address.ts";
 import type { Engine } from "../engine.ts";
 import type { Log } from "../log.ts";
 import { CannotStart } from "../refusal.ts";
 import type { Config } from "../settings.ts";
 import { Access } from "./access.ts";
-import type { Counters, Server } from "./command.ts";
+import { refusalFor } from "./admission.ts";
+import { Buffers } from "./buffers.ts";
+import type { ClientSession } from "./client-session.ts";
+import { noCounts, type Server } from "./command.ts";
 import { Connection, type Host } from "./connection.ts";
 import { clientsByDescriptors } from "./descriptors.ts";
 import { wireOf } from "./direct-wire.ts";
 import { Jobs } from "./jobs.ts";
-import { endsOf, type ListeningSocket, listen, readTls } from "./sockets.ts";
+import { endsOf, ListeningSockets } from "./sockets.ts";
 import { Turn } from "./turn.ts";
 
 /** A clean shutdown waits so long, at most, for clients to take replies under way. */
 const FINISH_MS_MAX = 500;
 /** A client over TLS has so long to introduce itself. */
 const HANDSHAKE_MS_MAX = 10_000;
-/** Clients whose requests take long get so much of a turn together. */
-const DEFERRED_MS = 2;
 /** So often it is looked for clients that were silent too long. */
 const SWEEP_EVERY_MS = 1000;
-
-const DENIED =
-  "-DENIED Number Dispenser is in protected mode, as no password is set: it accepts connections only over " +
-  "the loopback interface of its machine (127.0.0.1, ::1) and over unix sockets. To accept others, set " +
-  "access.requirepass or users, or set protected_mode: false in the server section of its " +
-  "configuration file, or NUMBER_DISPENSER_PROTECTED_MODE=false, and restart it; without a password everyone " +
-  "who can reach the port may then take and delete dispensers. To stay protected, let it listen on " +
-  "127.0.0.1 alone.\r\n";
-const TOO_MANY_CLIENTS = "-ERR max number of clients reached\r\n";
 
 export interface ListenerOptions {
   readonly config: Config;
@@ -52,23 +44,6 @@ export interface ListenerOptions {
 type Data = Connection | undefined;
 type ClientSocket = Socket<Data>;
 
-interface Listening {
-  readonly address: Address;
-  readonly isTls: boolean;
-  socket: ListeningSocket<Data>;
-}
-
-const noCounts = (): Counters => ({
-  connections: 0,
-  refusedConnections: 0,
-  commands: 0,
-  commits: 0,
-  heldReplies: 0,
-  bytesIn: 0,
-  bytesOut: 0,
-  blocked: 0,
-});
-
 export class Listener implements Server {
   config: Config;
   readonly access: Access;
@@ -78,13 +53,13 @@ export class Listener implements Server {
   readonly startedAtMs: number;
   readonly now: () => number;
   readonly counters = noCounts();
-  readonly sessions = new Set<Connection>();
+  readonly sessions = new Set<ClientSession>();
   isStopping = false;
+  /** The connections of the sessions. */
+  private readonly connections = new Set<Connection>();
   private readonly options: ListenerOptions;
   private readonly descriptors = clientsByDescriptors();
-  private listening: Listening[] = [];
-  /** What TLS is served with. */
-  private tls: TLSOptions | undefined;
+  private readonly sockets: ListeningSockets<Data>;
   private timers: Timer[] = [];
   private readonly host: Host;
   private readonly turn: Turn;
@@ -92,9 +67,8 @@ export class Listener implements Server {
   /** Sockets that are not through with TLS, and since when. */
   private readonly handshaking = new Map<ClientSocket, number>();
   /** Connections whose requests take long, in the order in which they go on. */
-  private readonly deferred: Connection[] = [];
-  /** Memory that all connections hold for requests and replies under way. */
-  private buffered = 0;
+  private readonly deferred: Jobs;
+  private readonly buffers: Buffers;
   /** Resolves when the server is being stopped and the last client has left. */
   private readonly allGone = Promise.withResolvers<void>();
 
@@ -106,35 +80,37 @@ export class Listener implements Server {
     this.now = options.now;
     this.startedAtMs = options.now();
     this.access = new Access(options.config);
-    this.jobs = new Jobs(options.now);
+    const guarded = (work: () => void) => this.guarded(work);
+    this.jobs = new Jobs(options.now, guarded);
+    this.deferred = new Jobs(options.now, guarded);
+    this.buffers = new Buffers(this.connections, options.log, () => this.config.bufferBytesMax);
+    this.sockets = new ListeningSockets(options.config, (address, isTls) =>
+      this.handlers(address, isTls),
+    );
     const { engine, log } = options;
     this.turn = new Turn({ engine, log, counters: this.counters });
     this.host = {
       engine,
       server: this,
       onHeld: (connection) => this.turn.hold(connection),
-      onDeferred: (connection) => {
-        if (this.deferred.push(connection) === 1) this.scheduleDeferred();
-      },
-      onBuffered: (bytes) => this.onBuffered(bytes),
-      guarded: (work) => this.guarded(work),
+      onDeferred: (connection) =>
+        this.deferred.add(() => {
+          connection.goOn();
+          return true;
+        }),
+      onBuffered: (bytes) => this.buffers.add(bytes),
+      guarded,
     };
   }
 
   /** The port it listens on; 0 where it listens on unix sockets alone. */
   get port(): number {
-    const first = this.listening.find(({ address }) => !("unix" in address))?.socket;
-    return first !== undefined && "port" in first ? first.port : 0;
+    return this.sockets.port;
   }
 
   /** Where it listens, with the ports it got. */
   get addresses(): readonly string[] {
-    return this.listening.map(({ address, socket, isTls }) => {
-      const text = addressText(
-        "port" in socket && !("unix" in address) ? { ...address, port: socket.port } : address,
-      );
-      return isTls ? `tls:${text}` : text;
-    });
+    return this.sockets.addresses;
   }
 
   get clientsMax(): number {
@@ -153,17 +129,7 @@ export class Listener implements Server {
   /** Begins to accept clients. Throws CannotStart, and listens nowhere then. */
   start(): void {
     const { config } = this;
-    try {
-      for (const address of config.addr) this.listenOn(address, undefined);
-      if (config.tlsAddr.length > 0) {
-        const tls = readTls(config);
-        this.tls = tls;
-        for (const address of config.tlsAddr) this.listenOn(address, tls);
-      }
-    } catch (error) {
-      for (const { socket } of this.listening) socket.stop();
-      throw error;
-    }
+    this.sockets.open();
     if (this.clientsMax < config.clientsMax) {
       this.log.warning("fewer clients than limits.clients: the process may open too few files", {
         clients: this.clientsMax,
@@ -178,12 +144,6 @@ export class Listener implements Server {
 
   private every(ms: number, work: () => void): void {
     this.timers.push(setInterval(() => this.guarded(work), ms));
-  }
-
-  private listenOn(address: Address, tls: TLSOptions | undefined): void {
-    const isTls = tls !== undefined;
-    const socket = listen(address, this.config, tls, this.handlers(address, isTls));
-    this.listening.push({ address, isTls, socket });
   }
 
   private handlers(address: Address, isTls: boolean): SocketHandler<Data> {
@@ -208,7 +168,7 @@ export class Listener implements Server {
       close: (socket) => this.guarded(() => this.closed(socket)),
       error: (socket, error) => {
         this.log.debug("client error", {
-          client: socket.data?.address ?? "?",
+          client: socket.data?.session.address ?? "?",
           error: error.message,
         });
       },
@@ -218,23 +178,7 @@ export class Listener implements Server {
   /** Reads the certificates again; new connections get them. Keeps the old ones where it cannot. */
   reloadTls(): void {
     try {
-      const tls = readTls(this.config);
-      // Tried on a socket of its own first: what is of no use must not end the one that serves.
-      listen({ host: "127.0.0.1", port: 0 }, this.config, tls, { data() {} }).stop();
-      for (const each of this.listening.filter(({ isTls }) => isTls)) {
-        const { address, socket } = each;
-        const port = "port" in socket ? { port: socket.port } : {};
-        socket.stop();
-        const open = (options: TLSOptions) =>
-          listen({ ...address, ...port }, this.config, options, this.handlers(address, true));
-        try {
-          each.socket = open(tls);
-        } catch (error) {
-          each.socket = open(this.tls!);
-          throw error;
-        }
-      }
-      this.tls = tls;
+      this.sockets.reloadTls();
       this.log.info("certificates read again");
     } catch (error) {
       if (!(error instanceof CannotStart)) throw error;
@@ -245,22 +189,6 @@ export class Listener implements Server {
   /** The engine staged something: commit at the end of this turn. */
   scheduleTurn(): void {
     setImmediate(() => this.guarded(() => this.turn.end()));
-  }
-
-  /** Those that queue up for their turn get a slice of each, one after the other. */
-  private scheduleDeferred(): void {
-    setImmediate(() =>
-      this.guarded(() => {
-        const endMs = this.now() + DEFERRED_MS;
-        do {
-          // It may queue up again behind the others.
-          const connection = this.deferred[0]!;
-          connection.goOn();
-          this.deferred.shift();
-        } while (this.deferred.length > 0 && this.now() < endMs);
-        if (this.deferred.length > 0) this.scheduleDeferred();
-      }),
-    );
   }
 
   configure(changes: Partial<Config>): string | undefined {
@@ -289,15 +217,15 @@ export class Listener implements Server {
   async stop(): Promise<bigint> {
     this.isStopping = true;
     for (const timer of this.timers) clearInterval(timer);
-    for (const { socket } of this.listening) socket.stop();
+    this.sockets.stop();
     // SHUTDOWN asks for this in the middle of its own request: let that end first.
     await new Promise<void>((resolve) => void setImmediate(resolve));
     this.turn.end();
     const skipped = this.engine.close();
-    for (const session of [...this.sessions]) session.finish();
+    for (const connection of [...this.connections]) connection.finish();
     const timeUp = Bun.sleep(FINISH_MS_MAX);
     if (this.sessions.size > 0) await Promise.race([this.allGone.promise, timeUp]);
-    for (const { socket } of this.listening) socket.stop(true);
+    this.sockets.stop(true);
     return skipped;
   }
 
@@ -343,7 +271,8 @@ export class Listener implements Server {
     if (keepaliveSeconds > 0 && !("unix" in listening)) {
       socket.setKeepAlive(true, keepaliveSeconds * 1000);
     }
-    this.sessions.add(socket.data);
+    this.connections.add(socket.data);
+    this.sessions.add(socket.data.session);
     this.log.debug("client connected", { client: ends.address, id });
   }
 
@@ -351,28 +280,14 @@ export class Listener implements Server {
     this.handshaking.delete(socket);
     const connection = socket.data;
     if (connection === undefined) return;
-    this.sessions.delete(connection);
+    this.connections.delete(connection);
+    this.sessions.delete(connection.session);
     connection.gone();
     if (this.isStopping && this.sessions.size === 0) this.allGone.resolve();
-    this.log.debug("client left", { client: connection.address, id: connection.id });
-  }
-
-  /** All buffers together have a limit: past it, the client that holds the most is closed. */
-  private onBuffered(bytes: number): void {
-    this.buffered += bytes;
-    while (bytes > 0 && this.buffered > this.config.bufferBytesMax) {
-      let largest: Connection | undefined;
-      for (const each of this.sessions) {
-        if (each.buffered > (largest?.buffered ?? 0)) largest = each;
-      }
-      if (largest === undefined) return;
-      this.log.warning("client closed: buffers of all clients are full", {
-        client: largest.address,
-        bytes: largest.buffered,
-        limit: this.config.bufferBytesMax,
-      });
-      largest.kill();
-    }
+    this.log.debug("client left", {
+      client: connection.session.address,
+      id: connection.session.id,
+    });
   }
 
   /** Closes clients that were silent for too long. */
@@ -383,20 +298,9 @@ export class Listener implements Server {
     }
     const { idleSecondsMax } = this.config;
     if (idleSecondsMax === 0) return;
-    for (const session of this.sessions) {
-      const silentMs = nowMs - session.lastActiveMs;
-      if (silentMs > idleSecondsMax * 1000 && !session.isWaiting) session.kill();
+    for (const connection of this.connections) {
+      const silentMs = nowMs - connection.session.lastActiveMs;
+      if (silentMs > idleSecondsMax * 1000 && !connection.isWaiting) connection.onKilled();
     }
   }
-}
-
-/** Why a new client is not let in, and what it is answered; undefined for one that is. */
-export function refusalFor(
-  isLocal: boolean,
-  clients: number,
-  rule: { readonly isProtected: boolean; readonly clientsMax: number },
-): { readonly why: string; readonly message: string } | undefined {
-  if (rule.isProtected && !isLocal) return { why: "protected mode", message: DENIED };
-  if (clients < rule.clientsMax) return undefined;
-  return { why: "too many clients", message: TOO_MANY_CLIENTS };
 }

@@ -6,7 +6,7 @@ import { type Address, addressText } from "../address.ts";
 import { CannotStart, reasonOf } from "../refusal.ts";
 import type { Config } from "../settings.ts";
 
-export type ListeningSocket<Data> = TCPSocketListener<Data> | UnixSocketListener<Data>;
+type ListeningSocket<Data> = TCPSocketListener<Data> | UnixSocketListener<Data>;
 
 /** Removes what a killed server left at the path of a unix socket. Throws CannotStart. */
 export async function clearUnixSockets(addresses: readonly Address[]): Promise<void> {
@@ -31,8 +31,92 @@ async function answers(unix: string): Promise<boolean> {
   }
 }
 
+interface Listening<Data> {
+  readonly address: Address;
+  readonly isTls: boolean;
+  socket: ListeningSocket<Data>;
+}
+
+/** All that one server listens on. */
+export class ListeningSockets<Data> {
+  private readonly config: Config;
+  private readonly handlers: (address: Address, isTls: boolean) => SocketHandler<Data>;
+  private readonly listening: Listening<Data>[] = [];
+  /** What TLS is served with. */
+  private tls: TLSOptions | undefined;
+
+  /** `handlers` makes what serves the clients of an address. */
+  constructor(config: Config, handlers: (address: Address, isTls: boolean) => SocketHandler<Data>) {
+    this.config = config;
+    this.handlers = handlers;
+  }
+
+  /** The port of the first that has one; 0 for none. */
+  get port(): number {
+    const first = this.listening.find(({ address }) => !("unix" in address))?.socket;
+    return first !== undefined && "port" in first ? first.port : 0;
+  }
+
+  /** The addresses as texts, with the ports they got. */
+  get addresses(): readonly string[] {
+    return this.listening.map(({ address, socket, isTls }) => {
+      const text = addressText(withPort(address, socket));
+      return isTls ? `tls:${text}` : text;
+    });
+  }
+
+  /** Opens all of them; throws CannotStart, and then none is open. */
+  open(): void {
+    const { config } = this;
+    try {
+      for (const address of config.addr) this.add(address, undefined);
+      if (config.tlsAddr.length === 0) return;
+      this.tls = readTls(config);
+      for (const address of config.tlsAddr) this.add(address, this.tls);
+    } catch (error) {
+      this.stop();
+      throw error;
+    }
+  }
+
+  private add(address: Address, tls: TLSOptions | undefined): void {
+    const isTls = tls !== undefined;
+    const socket = listen(address, this.config, tls, this.handlers(address, isTls));
+    this.listening.push({ address, isTls, socket });
+  }
+
+  /** Reads the certificates again. Throws CannotStart, and then the old ones are served. */
+  reloadTls(): void {
+    const tls = readTls(this.config);
+    // Tried on a socket of its own first: what is of no use must not end the one that serves.
+    listen({ host: "127.0.0.1", port: 0 }, this.config, tls, { data() {} }).stop();
+    for (const each of this.listening.filter(({ isTls }) => isTls)) {
+      const address = withPort(each.address, each.socket);
+      const handlers = this.handlers(each.address, true);
+      each.socket.stop();
+      try {
+        each.socket = listen(address, this.config, tls, handlers);
+      } catch (error) {
+        each.socket = listen(address, this.config, this.tls, handlers);
+        throw error;
+      }
+    }
+    this.tls = tls;
+  }
+
+  /** Lets nobody in any more; `all`: ends connections, too. */
+  stop(all = false): void {
+    for (const { socket } of this.listening) socket.stop(all);
+  }
+}
+
+/** An address with the port that was found for it. */
+function withPort(address: Address, socket: ListeningSocket<unknown>): Address {
+  return "port" in socket && !("unix" in address) ? { ...address, port: socket.port } : address;
+}
+
 /** Reads what TLS needs. Throws CannotStart where a file cannot be read. */
-export function readTls({ tlsCert, tlsKey, tlsClientCa }: Config): TLSOptions {
+function readTls({ tlsCert, tlsKey, tlsClientCa }: Config): TLSOptions {
   const read = (path: string, setting: string) => {
     try {
       return readFileSync(path, "utf8");
@@ -47,7 +131,7 @@ export function readTls({ tlsCert, tlsKey, tlsClientCa }: Config): TLSOptions {
 }
 
 /** Opens one; throws CannotStart. */
-export function listen<Data>(
+function listen<Data>(
   address: Address,
   config: Config,
   tls: TLSOptions | undefined,

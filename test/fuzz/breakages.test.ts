@@ -22,7 +22,7 @@ const breakages: readonly (Change & { readonly title: string; readonly caught: R
   },
   {
     title: "a reply that is not wanted is sent behind a held one",
-    file: "src/server/connection.ts",
+    file: "src/server/client-session.ts",
     find: "this.outbox.discard(this.replyStart);\n      if (this.replyMode",
     replace:
       "if (!this.outbox.isHolding) this.outbox.discard(this.replyStart);\n      if (this.replyMode",
@@ -45,7 +45,7 @@ const breakages: readonly (Change & { readonly title: string; readonly caught: R
   {
     title: "a connection that ends forgets to say that it holds no more",
     file: "src/server/connection.ts",
-    find: "    this.home.onBuffered(-this.buffered);\n",
+    find: "    this.session.transaction = undefined;\n    this.account();\n",
     replace: "",
     caught: /bytes are held for nobody/,
   },

@@ -50,7 +50,7 @@ export class Client {
       isLocal: input.isLocal,
     };
     this.connection = new Connection(server, this, peer);
-    server.sessions.add(this.connection);
+    server.sessions.add(this.connection.session);
   }
 
   get isGone(): boolean {
@@ -89,7 +89,7 @@ export class Client {
 
   /** The round is over. Answers what was said. */
   leave(): Exchange {
-    const isWaiting = this.connection.isWaiting || this.connection.replyBytes > 0;
+    const isWaiting = this.connection.isWaiting || this.connection.session.replyBytes > 0;
     if (!this.isGone && isWaiting) throw new Broken("replies are left, and nothing happens");
     if (this.isSending) throw new Broken("the server never reads the rest");
     this.forget();
@@ -137,6 +137,6 @@ export class Client {
 
   /** As the listener does when a socket is closed. */
   private forget(): void {
-    if (this.server.sessions.delete(this.connection)) this.connection.gone();
+    if (this.server.sessions.delete(this.connection.session)) this.connection.gone();
   }
 }

@@ -8,7 +8,8 @@ import { loadConfig } from "../../src/config.ts";
 import { Engine } from "../../src/engine.ts";
 import type { LogFields } from "../../src/log.ts";
 import { Access, type LogIn } from "../../src/server/access.ts";
-import type { Counters, Server } from "../../src/server/command.ts";
+import type { ClientSession } from "../../src/server/client-session.ts";
+import { noCounts, type Server } from "../../src/server/command.ts";
 import type { Connection, Host } from "../../src/server/connection.ts";
 import { Jobs } from "../../src/server/jobs.ts";
 import { Turn } from "../../src/server/turn.ts";
@@ -67,17 +68,6 @@ class QuietEngine extends Engine {
   }
 }
 
-const noCounts = (): Counters => ({
-  connections: 0,
-  refusedConnections: 0,
-  commands: 0,
-  commits: 0,
-  heldReplies: 0,
-  bytesIn: 0,
-  bytesOut: 0,
-  blocked: 0,
-});
-
 export class FuzzedServer implements Server, Host {
   readonly rules: Rules;
   readonly server = this;
@@ -87,7 +77,7 @@ export class FuzzedServer implements Server, Host {
   readonly startedAtMs = 0;
   readonly clientsMax = 100;
   readonly isStopping = false;
-  readonly sessions = new Set<Connection>();
+  readonly sessions = new Set<ClientSession>();
   readonly counters = noCounts();
   readonly log = {
     debug: () => {},
@@ -117,7 +107,7 @@ export class FuzzedServer implements Server, Host {
     this.configured = Object.freeze({ ...defaults, ...settings[kind % settings.length] });
     this.config = this.configured;
     this.access = new QuickAccess(this.config);
-    this.jobs = new Jobs(this.now);
+    this.jobs = new Jobs(this.now, (work) => work());
     const isOpen = this.access.newcomer !== undefined;
     const names = isOpen ? [] : ["default", "part"];
     this.rules = {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { refusalFor } from "../../src/server/listener.ts";
+import { refusalFor } from "../../src/server/admission.ts";
 import { isLoopback } from "../../src/server/sockets.ts";
 import { StorageBroken } from "../../src/store/store.ts";
 import { MemoryStore } from "../support/memory-store.ts";

@@ -9,7 +9,7 @@ import { loadConfig } from "../../src/config.ts";
 import { Engine } from "../../src/engine.ts";
 import { CannotStart } from "../../src/refusal.ts";
 import { Access } from "../../src/server/access.ts";
-import type { Server, Session } from "../../src/server/command.ts";
+import { noCounts, type Server, type Session } from "../../src/server/command.ts";
 import type { Host } from "../../src/server/connection.ts";
 import { Jobs } from "../../src/server/jobs.ts";
 import { Turn } from "../../src/server/turn.ts";
@@ -229,22 +229,13 @@ class Simulation {
       this.model.rolledBack();
     };
     this.engine = engine;
-    const counters = {
-      connections: 0,
-      refusedConnections: 0,
-      commands: 0,
-      commits: 0,
-      heldReplies: 0,
-      bytesIn: 0,
-      bytesOut: 0,
-      blocked: 0,
-    };
+    const counters = noCounts();
     this.turn = new Turn({ engine, log: silent, counters });
     const { turn } = this;
     const server: Server = {
       config,
       access,
-      jobs: new Jobs(now),
+      jobs: new Jobs(now, (work) => work()),
       log: silent,
       clientsMax: config.clientsMax,
       configure: () => undefined,

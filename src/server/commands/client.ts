@@ -77,7 +77,8 @@ function list(call: Call): void {
   let wanted = [...server.sessions];
   if (filter?.toLowerCase() === "type" && values.length === 1) {
     const type = values[0]!.toLowerCase();
-    if (!isClientType(type)) return replies.error(`ERR Unknown client type '${upToNul(values[0]!)}'`);
+    if (!isClientType(type))
+      return replies.error(`ERR Unknown client type '${upToNul(values[0]!)}'`);
     if (type !== "normal") wanted = [];
   } else if (filter?.toLowerCase() === "id" && values.length > 0) {
     if (!values.every(isId)) return replies.error("ERR Invalid client ID");

@@ -44,13 +44,13 @@ function scan({ engine, server, session, replies, args }: Call): void {
   listNames(replies, wanted.type === "dispenser" ? names : []);
 }
 
-/** KEYS: a copy of the names as they are now is gone through bit by bit. */
+/** KEYS: the names, as they are when its turn has come, are gone through bit by bit. */
 function keys({ engine, server, session, replies, args }: Call): void {
   const pattern = new Pattern(args[0]!);
   const { user } = session;
-  const all = engine.all();
   const found: Dispenser[] = [];
   const job = function* () {
+    const all = engine.all();
     for (let at = 0; at < all.length; at++) {
       const { name } = all[at]!;
       if (user!.mayUse(name) && pattern.matches(name)) found.push(all[at]!);
