@@ -2,16 +2,8 @@
 
 import { existsSync } from "node:fs";
 import { readConfigFile, UsageError } from "./config-file.ts";
-import {
-  type Config,
-  parsePassword,
-  passwordForms,
-  rights,
-  type Setting,
-  settings,
-  type UserSettings,
-  wordsOf,
-} from "./settings.ts";
+import { parsePassword, passwordForms, wordsOf } from "./setting-kinds.ts";
+import { type Config, rights, type Setting, settings, type UserSettings } from "./settings.ts";
 
 export const VARIABLE_PREFIX = "NUMBER_DISPENSER_";
 export const DEFAULT_FILE = "config/config.yaml";

@@ -12,9 +12,10 @@ import { define, type Fields, redefine } from "./dispenser/definition.ts";
 import { Dispenser } from "./dispenser/dispenser.ts";
 import { positionOf } from "./dispenser/line.ts";
 import { isName } from "./dispenser/name.ts";
+import { Gathering, unavailability } from "./gathering.ts";
 import { Names } from "./names.ts";
 import { quoted, Refusal } from "./refusal.ts";
-import { StorageUnavailable, type Store } from "./store/store.ts";
+import type { StorageUnavailable, Store } from "./store/store.ts";
 
 /** The background saves at most so many counts in one commit. */
 const COUNTS_PER_COMMIT_MAX = 1000;
@@ -52,23 +53,12 @@ export interface EngineOptions {
 }
 
 export class Engine {
-  /** The number of the commit that is being gathered. */
-  gathering = 1;
   limits: EngineLimits;
   private readonly store: Store;
   private readonly now: () => number;
-  private readonly onStaged: () => void;
+  private readonly pending: Gathering;
   private readonly names = new Names();
   private lastId = 0;
-  /** Dispensers to plan for the commit being gathered. */
-  private staged: Dispenser[] = [];
-  /** Names whose definition, existence or position the commit being gathered changes. */
-  private readonly changed = new Set<string>();
-  /** How to take back, last first, what `changed` names. */
-  private undo: (() => void)[] = [];
-  /** Numbers whose reply is lost if the commit fails, though their reservation stands. */
-  private atStake: Dispenser[] = [];
-  private hasStaged = false;
   /** Dispensers that may have counts the disk does not know. */
   private readonly active = new Set<Dispenser>();
   private readonly savesCounts: boolean;
@@ -77,13 +67,18 @@ export class Engine {
     this.store = store;
     this.limits = options.limits ?? NO_LIMITS;
     this.now = options.now;
-    this.onStaged = options.onStaged;
+    this.pending = new Gathering(store, options.onStaged);
     this.savesCounts = options.savesCounts;
     for (const stored of store.load()) {
       const { id, name, definition } = stored;
       this.names.put(name, new Dispenser(id, name, definition, stored));
       this.lastId = Math.max(this.lastId, id);
     }
+  }
+
+  /** The number of the commit that is being gathered. */
+  get gathering(): number {
+    return this.pending.number;
   }
 
   get size(): number {
@@ -96,7 +91,7 @@ export class Engine {
    */
   skippedByCrash(): readonly Skipped[] {
     const losers = [...this.names.values()].filter(({ skipped }) => skipped > 0n);
-    for (const dispenser of losers) this.stage(dispenser);
+    for (const dispenser of losers) this.pending.stage(dispenser);
     return losers.map(({ name, skipped }) => ({ name, numbers: skipped }));
   }
 
@@ -117,18 +112,18 @@ export class Engine {
 
   /** The commit that an answer about this name and its definition has to wait for; 0 for none. */
   dependsOnName(name: string): number {
-    return this.changed.size > 0 && this.changed.has(name) ? this.gathering : 0;
+    return this.pending.changes(name) ? this.gathering : 0;
   }
 
   /** The commit that an answer about all names has to wait for; 0 for none. */
   dependsOnNames(): number {
-    return this.changed.size > 0 ? this.gathering : 0;
+    return this.pending.changesNames ? this.gathering : 0;
   }
 
   /** Hands out the next number of a line that has one (digits > 0), into `into[at]` and on. */
   take(dispenser: Dispenser, into: Uint8Array, at: number): void {
     dispenser.take(into, at);
-    if (dispenser.taken >= dispenser.refillAt && !dispenser.staged) this.stage(dispenser);
+    if (dispenser.taken >= dispenser.refillAt && !dispenser.staged) this.pending.stage(dispenser);
     if (!dispenser.active && this.savesCounts) {
       dispenser.active = true;
       this.active.add(dispenser);
@@ -140,8 +135,7 @@ export class Engine {
    * the number goes to nobody and counts as wasted.
    */
   stakeOnCommit(dispenser: Dispenser): void {
-    dispenser.stake();
-    this.atStake.push(dispenser);
+    this.pending.stake(dispenser);
   }
 
   /** HSET: defines a dispenser or redefines one. Answers how many fields were set first. */
@@ -173,10 +167,10 @@ export class Engine {
     const definition = redefine(name, dispenser.definition, fields);
     if (definition instanceof Refusal) return definition;
     if (definition.strategy !== dispenser.definition.strategy) {
-      this.change(name, dispenser.remember());
+      this.pending.change(name, dispenser.remember());
       dispenser.redefine(definition);
       this.store.stage({ kind: "define", id, name, definition });
-      this.stage(dispenser);
+      this.pending.stage(dispenser);
     }
     return 0;
   }
@@ -220,39 +214,20 @@ export class Engine {
   }
 
   private advanceTo(dispenser: Dispenser, position: bigint): void {
-    this.change(dispenser.name, dispenser.remember());
+    this.pending.change(dispenser.name, dispenser.remember());
     dispenser.advance(position);
-    this.stage(dispenser);
+    this.pending.stage(dispenser);
   }
 
   /** Gives a name another dispenser, or none. */
   private rename(name: string, dispenser: Dispenser | undefined): void {
     const before = this.names.find(name);
     this.names.put(name, dispenser);
-    this.change(name, () => {
+    this.pending.change(name, () => {
       this.names.put(name, before);
       if (before !== undefined) before.removed = false;
       if (dispenser !== undefined) dispenser.removed = true;
     });
-  }
-
-  private change(name: string, undo: () => void): void {
-    this.changed.add(name);
-    this.undo.push(undo);
-    this.announce();
-  }
-
-  private stage(dispenser: Dispenser): void {
-    if (dispenser.staged) return;
-    dispenser.staged = true;
-    this.staged.push(dispenser);
-    this.announce();
-  }
-
-  private announce(): void {
-    if (this.hasStaged) return;
-    this.hasStaged = true;
-    this.onStaged();
   }
 
   /**
@@ -261,49 +236,12 @@ export class Engine {
    * Throws StorageBroken, after which nothing may be answered.
    */
   commit(): StorageUnavailable | undefined {
-    if (!this.hasStaged) return undefined;
-    const nowMs = this.now();
-    const planned = this.staged.filter((dispenser) => !dispenser.removed);
-    for (const dispenser of planned) {
-      this.store.stage({ kind: "reserve", reservation: dispenser.plan(nowMs) });
-    }
-    const failure = this.attempt(() => this.store.commit());
-    if (failure === undefined) {
-      for (const dispenser of planned) dispenser.confirm();
-    } else {
-      for (const undo of this.undo.reverse()) undo();
-      for (const dispenser of this.staged) dispenser.abandon();
-    }
-    for (const dispenser of this.atStake) dispenser.settleStakes(failure !== undefined);
-    for (const dispenser of this.staged) {
-      dispenser.staged = false;
-      assert(
-        dispenser.removed || dispenser.taken <= dispenser.reserved,
-        "taken past the reservation",
-      );
-    }
-    this.staged = [];
-    this.undo = [];
-    this.atStake = [];
-    this.changed.clear();
-    this.hasStaged = false;
-    this.gathering++;
-    return failure;
+    return this.pending.commit(this.now());
   }
 
   /** Housekeeping of the store. Answers why it could not be done now. */
   maintain(): StorageUnavailable | undefined {
-    return this.attempt(() => this.store.maintain());
-  }
-
-  private attempt(work: () => void): StorageUnavailable | undefined {
-    try {
-      work();
-      return undefined;
-    } catch (error) {
-      if (!(error instanceof StorageUnavailable)) throw error;
-      return error;
-    }
+    return unavailability(() => this.store.maintain());
   }
 
   /** Copies what is committed to a new file; throws what Store.backUp() throws. */
@@ -316,7 +254,7 @@ export class Engine {
     for (const dispenser of this.active.values().take(COUNTS_PER_COMMIT_MAX)) {
       dispenser.active = false;
       this.active.delete(dispenser);
-      if (dispenser.hasUnsavedCounts && !dispenser.removed) this.stage(dispenser);
+      if (dispenser.hasUnsavedCounts && !dispenser.removed) this.pending.stage(dispenser);
     }
   }
 
@@ -325,7 +263,7 @@ export class Engine {
    * Throws what Store.close() throws.
    */
   close(): bigint {
-    assert(!this.hasStaged, "close() with a commit under way");
+    assert(this.pending.isEmpty, "close() with a commit under way");
     let skipped = 0n;
     for (const dispenser of this.names.values()) {
       if (!dispenser.needsClose) continue;

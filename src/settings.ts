@@ -4,8 +4,18 @@
  */
 
 import { resolve } from "node:path";
-import { type Address, addressForms, parseAddress } from "./address.ts";
+import { type Address, addressForms } from "./address.ts";
 import { type LogFormat, type LogLevel, logFormats, logLevels } from "./log.ts";
+import {
+  addresses,
+  oneOf,
+  optionalFile,
+  parsePassword,
+  passwordForms,
+  some,
+  truth,
+  whole,
+} from "./setting-kinds.ts";
 
 /** What a user may do. */
 export const rights = ["define", "take", "inspect", "admin"] as const;
@@ -74,61 +84,6 @@ export interface Setting<T> {
   readonly isSecret?: boolean;
 }
 
-const some = <T>(value: T | undefined) => (value === undefined ? undefined : { value });
-
-const truth = {
-  parse: (text: string) => some(text === "true" ? true : text === "false" ? false : undefined),
-  allowed: "true or false",
-};
-
-function whole(smallest: number, largest: number) {
-  return {
-    parse: (text: string) => {
-      const value = /^[0-9]{1,15}$/.test(text) ? Number(text) : Number.NaN;
-      return some(value >= smallest && value <= largest ? value : undefined);
-    },
-    allowed: `a whole number from ${smallest} to ${largest}`,
-  };
-}
-
-function oneOf<T extends string>(values: readonly T[]) {
-  return {
-    parse: (text: string) => some(values.find((value) => value === text)),
-    allowed: `one of ${values.join(", ")}`,
-  };
-}
-
-/** The words of a list: separated by spaces or commas, as in the file's lists, too. */
-export function wordsOf(text: string): string[] {
-  return text.split(/[\s,]+/).filter((word) => word !== "");
-}
-
-function addresses(countMin: number) {
-  return {
-    parse: (text: string) => {
-      const found = wordsOf(text).map(parseAddress);
-      const isRight = found.length >= countMin && !found.includes(undefined);
-      return some(isRight ? (found as Address[]) : undefined);
-    },
-    allowed: `one or several of ${addressForms}, with a port from 0 to 65535`,
-  };
-}
-
-const optionalFile = {
-  parse: (text: string) => some(text.includes("\0") ? undefined : text && resolve(text)),
-  allowed: "the path of a file in PEM",
-};
-
-/** SHA-256 of a password that is given as it is, or as sha256: and the hash in hex. */
-export function parsePassword(text: string): Buffer | undefined {
-  const hash = /^sha256:([0-9a-fA-F]{64})$/.exec(text)?.[1];
-  if (hash !== undefined) return Buffer.from(hash, "hex");
-  if (text === "" || text.startsWith("sha256:")) return undefined;
-  return new Bun.CryptoHasher("sha256").update(text).digest();
-}
-
-export const passwordForms = "a password, or sha256: and 64 hexadecimal digits";
-
 const MEBIBYTE = 1024 * 1024;
 const GIBIBYTE = 1024 * MEBIBYTE;
 
@@ -142,14 +97,14 @@ export const settings: { readonly [Key in Exclude<keyof Config, "users">]: Setti
       unset: ":6380",
       help: `addresses to listen on: ${addressForms}; :port is all interfaces`,
       redisName: "bind",
-      ...addresses(0),
+      ...addresses,
     },
     tlsAddr: {
       path: "server.tls_addr",
       variable: "TLS_ADDR",
       unset: "",
       help: "addresses to listen on with TLS",
-      ...addresses(0),
+      ...addresses,
     },
     unixSocketMode: {
       path: "server.unix_socket_mode",

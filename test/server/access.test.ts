@@ -3,7 +3,8 @@
 import { afterAll, describe, expect, test } from "bun:test";
 import type { Command } from "../../src/server/command.ts";
 import { commands } from "../../src/server/commands.ts";
-import { type Config, parsePassword, type Right, rights } from "../../src/settings.ts";
+import { parsePassword } from "../../src/setting-kinds.ts";
+import { type Config, type Right, rights } from "../../src/settings.ts";
 import { type Reply, ReplyError, TestClient } from "../support/resp.ts";
 import { type LocalServer, startInMemory } from "../support/server.ts";
 

@@ -32,7 +32,7 @@ export const breakages: readonly Breakage[] = [
   },
   {
     title: "memory follows a commit that failed",
-    file: "src/engine.ts",
+    file: "src/gathering.ts",
     find: "if (failure === undefined) {\n      for (const dispenser of planned)",
     replace: "if (true) {\n      for (const dispenser of planned)",
   },
@@ -45,13 +45,13 @@ export const breakages: readonly Breakage[] = [
   },
   {
     title: "a failed HSET, DEL or ADVANCE is not taken back",
-    file: "src/engine.ts",
+    file: "src/gathering.ts",
     find: "for (const undo of this.undo.reverse()) undo();",
     replace: "",
   },
   {
     title: "replies about a changed name do not wait for the change",
-    file: "src/engine.ts",
+    file: "src/gathering.ts",
     find: "    this.changed.add(name);\n",
     replace: "",
   },
