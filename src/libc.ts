@@ -2,14 +2,19 @@
 
 import { dlopen, type FFIFunction } from "bun:ffi";
 
-const FILES =
-  process.platform === "darwin"
+/** Where it is, on the systems known. */
+export function libcFiles(platform: string): readonly string[] {
+  return platform === "darwin"
     ? ["libSystem.B.dylib"]
     : ["libc.so.6", "libc.musl-x86_64.so.1", "libc.musl-aarch64.so.1"];
+}
 
-/** Opens it with these functions; undefined where it is none of those known. */
-export function openLibc<Functions extends Record<string, FFIFunction>>(functions: Functions) {
-  for (const file of FILES) {
+/** Opens the first of these files that is there, with these functions; undefined for none. */
+export function openLibc<Functions extends Record<string, FFIFunction>>(
+  functions: Functions,
+  files = libcFiles(process.platform),
+) {
+  for (const file of files) {
     try {
       return dlopen(file, functions).symbols;
     } catch {

@@ -21,13 +21,8 @@ export async function backUp(
   environment: Readonly<Record<string, string | undefined>>,
 ): Promise<string> {
   const path = resolve(file);
-  const hasPassword = environment[`${VARIABLE_PREFIX}PASSWORD`] !== undefined;
-  // Bun's client cannot log in over a unix socket.
-  const address = [...addr, ...tlsAddr].find((each) => !(hasPassword && "unix" in each));
-  if (address === undefined) {
-    throw new CannotStart("backup cannot log in over a unix socket: use redis-cli -s … BACKUP");
-  }
-  const isTls = !addr.includes(address);
+  const address = addr[0] ?? tlsAddr[0]!;
+  const isTls = addr.length === 0;
   const shown = addressText(reachable(address));
   const client = new RedisClient(urlOf(address, isTls, environment), {
     autoReconnect: false,
@@ -69,7 +64,9 @@ function urlOf(
   const credentials =
     password === undefined ? "" : `${encodeURIComponent(user)}:${encodeURIComponent(password)}@`;
   if ("unix" in address) {
-    return `${isTls ? "redis+tls+unix" : "redis+unix"}://${credentials}${address.unix}`;
+    // Behind credentials Bun's client wants a host, though it is not looked at.
+    const host = credentials === "" ? "" : `${credentials}localhost`;
+    return `${isTls ? "redis+tls+unix" : "redis+unix"}://${host}${address.unix}`;
   }
   return `${isTls ? "rediss" : "redis"}://${credentials}${addressText(reachable(address))}`;
 }

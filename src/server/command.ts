@@ -186,11 +186,6 @@ export function lookUp({ engine, session }: Call, name: string): Dispenser | und
   return dispenser;
 }
 
-/** What a command does that is nothing without a subcommand: its arity asks for one. */
-export function needsSubcommand({ replies }: Call): void {
-  replies.error("ERR syntax error");
-}
-
 /** A subcommand as the table of its command lists it. */
 type Subcommand = Pick<Command, "arity" | "summary" | "run"> &
   Partial<Pick<Command, "flags" | "right">>;
@@ -226,4 +221,15 @@ export function subcommandsOf(
       },
     ]),
   );
+}
+
+/** A command that is nothing without a subcommand. */
+export function container(
+  parent: Pick<Command, "name" | "flags" | "group" | "summary">,
+  listed: Readonly<Record<string, Subcommand>>,
+): Command {
+  const subcommands = subcommandsOf(parent, listed);
+  // Its arity asks for a second word, which is always that of a subcommand.
+  const { run } = subcommands.get("help")!;
+  return { ...parent, arity: -2, keys: [0, 0], subcommands, run };
 }

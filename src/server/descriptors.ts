@@ -6,13 +6,13 @@ import { readFileSync } from "node:fs";
 const RESERVED = 64;
 
 /** As many as the process may open files, less those it needs itself; Infinity where unknown. */
-export function clientsByDescriptors(): number {
+export function clientsByDescriptors(limits = "/proc/self/limits"): number {
+  let text = "";
   try {
-    const limits = readFileSync("/proc/self/limits", "utf8");
-    const soft = /^Max open files +(\d+)/m.exec(limits)?.[1];
-    return soft === undefined ? Number.POSITIVE_INFINITY : Math.max(1, Number(soft) - RESERVED);
+    text = readFileSync(limits, "utf8");
   } catch {
     // Not Linux: the setting alone decides.
-    return Number.POSITIVE_INFINITY;
   }
+  const soft = /^Max open files +(\d+)/m.exec(text)?.[1];
+  return soft === undefined ? Number.POSITIVE_INFINITY : Math.max(1, Number(soft) - RESERVED);
 }

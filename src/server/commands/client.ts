@@ -3,12 +3,10 @@
 import { quoted, Refusal } from "../../refusal.ts";
 import {
   type Call,
-  type Command,
-  needsSubcommand,
+  container,
   type ReplyMode,
   type Server,
   type Session,
-  subcommandsOf,
   upToNul,
 } from "../command.ts";
 
@@ -206,79 +204,75 @@ function answerSwitch({ replies, args }: Call): void {
 
 const flags = ["noscript", "loading", "stale"] as const;
 
-export const clientCommand: Command = {
-  name: "client",
-  arity: -2,
-  flags,
-  keys: [0, 0],
-  group: "connection",
-  summary: "Names this client, lists and ends clients",
-  run: needsSubcommand,
-  subcommands: subcommandsOf(
-    { name: "client", flags, group: "connection" },
-    {
-      id: {
-        arity: 2,
-        summary: "The number of this connection",
-        run: ({ session, replies }) => replies.integer(session.id),
-      },
-      info: {
-        arity: 2,
-        summary: "Describes this connection",
-        run: (call) => call.replies.verbatim(`${describeSession(call, call.session)}\n`),
-      },
-      list: {
-        arity: -2,
-        flags: ["admin", ...flags, "no_multi"],
-        right: "admin",
-        summary: "Describes connections: all, or TYPE type, or ID id ...",
-        run: list,
-      },
-      kill: {
-        arity: -3,
-        flags: ["admin", ...flags, "no_multi"],
-        right: "admin",
-        summary: "Ends connections: addr, or ID, ADDR, LADDR, USER, TYPE, SKIPME with values",
-        run: kill,
-      },
-      getname: {
-        arity: 2,
-        summary: "The name of this connection",
-        run: ({ session, replies }) =>
-          session.name === "" ? replies.null() : replies.bulk(session.name),
-      },
-      setname: {
-        arity: 3,
-        summary: "Names this connection",
-        run: ({ session, replies, args }) => {
-          const refusal = rename(session, args[0]!);
-          if (refusal === undefined) replies.simple("OK");
-          else replies.error(refusal.message);
-        },
-      },
-      setinfo: {
-        arity: 4,
-        summary: "Names the client's library: LIB-NAME or LIB-VER",
-        run: setInfo,
-      },
-      reply: {
-        arity: 3,
-        flags: [...flags, "no_multi"],
-        summary: "Which replies are wanted: ON, OFF, or SKIP the next",
-        run: setReplyMode,
-      },
-      "no-evict": { arity: 3, summary: "Accepted: nothing is evicted", run: answerSwitch },
-      "no-touch": { arity: 3, summary: "Accepted: nothing is touched", run: answerSwitch },
-      tracking: {
-        arity: -3,
-        summary: "Only OFF: a cached GET would repeat its number",
-        run: track,
-      },
-      caching: {
-        arity: 3,
-        summary: "Refused: a cached GET would repeat its number",
-        run: ({ replies }) => replies.error(TRACKING_REFUSED),
+export const clientCommand = container(
+  {
+    name: "client",
+    flags,
+    group: "connection",
+    summary: "Names this client, lists and ends clients",
+  },
+  {
+    id: {
+      arity: 2,
+      summary: "The number of this connection",
+      run: ({ session, replies }) => replies.integer(session.id),
+    },
+    info: {
+      arity: 2,
+      summary: "Describes this connection",
+      run: (call) => call.replies.verbatim(`${describeSession(call, call.session)}\n`),
+    },
+    list: {
+      arity: -2,
+      flags: ["admin", ...flags, "no_multi"],
+      right: "admin",
+      summary: "Describes connections: all, or TYPE type, or ID id ...",
+      run: list,
+    },
+    kill: {
+      arity: -3,
+      flags: ["admin", ...flags, "no_multi"],
+      right: "admin",
+      summary: "Ends connections: addr, or ID, ADDR, LADDR, USER, TYPE, SKIPME with values",
+      run: kill,
+    },
+    getname: {
+      arity: 2,
+      summary: "The name of this connection",
+      run: ({ session, replies }) =>
+        session.name === "" ? replies.null() : replies.bulk(session.name),
+    },
+    setname: {
+      arity: 3,
+      summary: "Names this connection",
+      run: ({ session, replies, args }) => {
+        const refusal = rename(session, args[0]!);
+        if (refusal === undefined) replies.simple("OK");
+        else replies.error(refusal.message);
       },
     },
-  ),
-};
+    setinfo: {
+      arity: 4,
+      summary: "Names the client's library: LIB-NAME or LIB-VER",
+      run: setInfo,
+    },
+    reply: {
+      arity: 3,
+      flags: [...flags, "no_multi"],
+      summary: "Which replies are wanted: ON, OFF, or SKIP the next",
+      run: setReplyMode,
+    },
+    "no-evict": { arity: 3, summary: "Accepted: nothing is evicted", run: answerSwitch },
+    "no-touch": { arity: 3, summary: "Accepted: nothing is touched", run: answerSwitch },
+    tracking: {
+      arity: -3,
+      summary: "Only OFF: a cached GET would repeat its number",
+      run: track,
+    },
+    caching: {
+      arity: 3,
+      summary: "Refused: a cached GET would repeat its number",
+      run: ({ replies }) => replies.error(TRACKING_REFUSED),
+    },
+  },
+);

@@ -4,14 +4,7 @@ import { addressText } from "../../address.ts";
 import { toBytes } from "../../dispenser/name.ts";
 import { Pattern } from "../../resp/glob.ts";
 import { type Config, type Setting, settings } from "../../settings.ts";
-import {
-  type Call,
-  type Command,
-  needsSubcommand,
-  type Server,
-  subcommandsOf,
-  upToNul,
-} from "../command.ts";
+import { type Call, container, type Server, upToNul } from "../command.ts";
 
 type Key = keyof typeof settings;
 
@@ -98,38 +91,34 @@ function set({ server, replies, args }: Call): void {
 
 const flags = ["admin", "loading", "stale", "noscript"] as const;
 
-export const configCommand: Command = {
-  name: "config",
-  arity: -2,
-  flags,
-  keys: [0, 0],
-  group: "server",
-  summary: "Shows settings, and changes those that may be while the server runs",
-  run: needsSubcommand,
-  subcommands: subcommandsOf(
-    { name: "config", flags, group: "server" },
-    {
-      get: {
-        arity: -3,
-        right: "inspect",
-        summary: "Shows the settings whose names match a pattern",
-        run: get,
-      },
-      set: {
-        arity: -4,
-        right: "admin",
-        summary: "Changes settings until the server stops",
-        run: set,
-      },
-      resetstat: {
-        arity: 2,
-        right: "admin",
-        summary: "Sets what INFO stats counts back to 0",
-        run: ({ server, replies }) => {
-          server.resetCounters();
-          replies.simple("OK");
-        },
+export const configCommand = container(
+  {
+    name: "config",
+    flags,
+    group: "server",
+    summary: "Shows settings, and changes those that may be while the server runs",
+  },
+  {
+    get: {
+      arity: -3,
+      right: "inspect",
+      summary: "Shows the settings whose names match a pattern",
+      run: get,
+    },
+    set: {
+      arity: -4,
+      right: "admin",
+      summary: "Changes settings until the server stops",
+      run: set,
+    },
+    resetstat: {
+      arity: 2,
+      right: "admin",
+      summary: "Sets what INFO stats counts back to 0",
+      run: ({ server, replies }) => {
+        server.resetCounters();
+        replies.simple("OK");
       },
     },
-  ),
-};
+  },
+);

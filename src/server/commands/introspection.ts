@@ -1,6 +1,6 @@
 /** COMMAND: the table of commands as clients and tools ask for it. */
 
-import type { Replies } from "../../resp/encode.ts";
+import { Replies } from "../../resp/encode.ts";
 import { Pattern } from "../../resp/glob.ts";
 import { type Call, type Command, subcommandsOf } from "../command.ts";
 
@@ -47,6 +47,24 @@ function writeDocs(replies: Replies, command: Command): void {
   for (const subcommand of subcommands) writeDocs(replies, subcommand);
 }
 
+/** Replies about the whole table, which never change, by what they are and the protocol. */
+const made = new Map<string, string>();
+
+/** Appends what `write` writes, which is made once: EXEC may hold a thousand of them. */
+function appendMade(replies: Replies, what: string, write: (into: Replies) => void): void {
+  const key = `${what} in RESP${replies.version}`;
+  let text = made.get(key);
+  if (text === undefined) {
+    const into = new Replies();
+    into.version = replies.version;
+    write(into);
+    text = into.bytes.toString("latin1", 0, into.length);
+    into.clear();
+    made.set(key, text);
+  }
+  replies.raw(text);
+}
+
 /** The command or subcommand ("client|id") of a name. */
 function byName(table: CommandTable, name: string): Command | undefined {
   const [parent, subcommand] = name.toLowerCase().split("|");
@@ -57,19 +75,27 @@ function byName(table: CommandTable, name: string): Command | undefined {
 export function introspectionCommands(table: CommandTable): readonly Command[] {
   const all = () => [...table.values()];
 
-  const info = ({ replies, args }: Call) => {
-    const found = args.length === 0 ? all() : args.map((name) => byName(table, name));
+  const writeInfos = (replies: Replies, found: readonly (Command | undefined)[]) => {
     replies.array(found.length);
     for (const command of found) {
       if (command === undefined) replies.null();
       else writeInfo(replies, command);
     }
   };
+  const info = ({ replies, args }: Call) => {
+    const found = args.map((name) => byName(table, name));
+    if (args.length > 0) writeInfos(replies, found);
+    else appendMade(replies, "info", (into) => writeInfos(into, all()));
+  };
 
-  const docs = ({ replies, args }: Call) => {
-    const found = args.length === 0 ? all() : args.flatMap((name) => byName(table, name) ?? []);
+  const writeAllDocs = (replies: Replies, found: readonly Command[]) => {
     replies.map(found.length);
     for (const command of found) writeDocs(replies, command);
+  };
+  const docs = ({ replies, args }: Call) => {
+    const found = args.flatMap((name) => byName(table, name) ?? []);
+    if (args.length > 0) writeAllDocs(replies, found);
+    else appendMade(replies, "docs", (into) => writeAllDocs(into, all()));
   };
 
   /** COMMAND LIST [FILTERBY MODULE name | ACLCAT right | PATTERN pattern]. */
