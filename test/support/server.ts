@@ -38,10 +38,10 @@ export const silent = createLog(
 export function startLocal<S extends Store>(
   store: S,
   overrides: Partial<Config> = {},
+  now = () => performance.now(),
 ): LocalServer<S> {
   const defaults = loadConfig(new Map([["addr", "127.0.0.1:0"]]), {});
   const config: Config = { ...defaults, autoSave: false, ...overrides };
-  const now = () => performance.now();
   const fatal: unknown[] = [];
   const firstFatal = Promise.withResolvers<unknown>();
   const shutdowns: string[] = [];
