@@ -35,6 +35,9 @@ const FAST_NAME_BYTES_MAX = 99;
 /** The longest GET of the fast lane: its head, two digits, CRLF, the name, CRLF. */
 const FAST_GET_BYTES_MAX = GET_HEAD_BYTES + 2 + 2 + FAST_NAME_BYTES_MAX + 2;
 
+/** Shorter chunks are copied together: each that is kept costs memory of its own. */
+const KEPT_BYTES_MIN = 64 * 1024;
+
 const CR = 13;
 const LF = 10;
 const ZERO = 48;
@@ -52,6 +55,12 @@ export class Decoder {
   private end = 0;
   /** Whether `bytes` is this decoder's own and has room to append, or a chunk as it came. */
   private owned = false;
+  /**
+   * Large chunks behind `bytes`, in order, and how long they are together. They are not moved before
+   * a request needs them: to fill fresh memory costs more than all else about them.
+   */
+  private later: Buffer[] = [];
+  private laterBytes = 0;
   /** The last GET of the fast lane as it came, whose name is `lastName`. */
   private readonly lastGet = new Uint8Array(FAST_GET_BYTES_MAX);
   private lastGetBytes = 0;
@@ -63,12 +72,12 @@ export class Decoder {
 
   /** Bytes of requests not yet taken by next(). */
   get pending(): number {
-    return this.end - this.start;
+    return this.end - this.start + this.laterBytes;
   }
 
   /** Bytes of memory held for them. */
   get held(): number {
-    return this.bytes.length;
+    return this.bytes.length + this.laterBytes;
   }
 
   /** Whether the client has yet to log in, so that its requests must be small. */
@@ -78,25 +87,31 @@ export class Decoder {
 
   /** Adds what arrived. The decoder keeps the chunk: it must not change any more. */
   push(chunk: Buffer): void {
-    if (this.start === this.end) {
+    const pending = this.pending + chunk.length;
+    if (pending === chunk.length) {
       this.bytes = chunk;
       this.start = 0;
       this.end = chunk.length;
       this.owned = false;
-      return;
+    } else if (chunk.length >= KEPT_BYTES_MIN) {
+      this.later.push(chunk);
+      this.laterBytes += chunk.length;
+    } else {
+      const hasRoom = this.owned && this.end + chunk.length <= this.bytes.length;
+      if (this.later.length > 0 || !hasRoom) this.own(2 * pending, this.later.length);
+      chunk.copy(this.bytes, this.end);
+      this.end += chunk.length;
     }
-    if (!this.owned || this.end + chunk.length > this.bytes.length) {
-      this.own(2 * (this.pending + chunk.length));
-    }
-    chunk.copy(this.bytes, this.end);
-    this.end += chunk.length;
   }
 
   /** The next request: NOTHING, GET, REQUEST, EMPTY_REQUEST or FAILED. */
   next(): number {
     if (this.error !== "") return FAILED;
     if (!this.framer.isUnderWay && (this.repeatsGet() || this.matchGet())) return GET;
-    const found = this.framer.scan(this.bytes, this.start, this.end);
+    let found = this.framer.scan(this.bytes, this.start, this.end);
+    while (found === INCOMPLETE && this.goOnLater()) {
+      found = this.framer.scan(this.bytes, this.start, this.end);
+    }
     if (found === INCOMPLETE) return this.nothing();
     if (found === BROKEN) return this.failed(this.framer.error);
     const from = this.start;
@@ -116,18 +131,42 @@ export class Decoder {
       this.bytes = EMPTY;
       this.start = 0;
       this.end = 0;
-    } else if (!this.owned && this.pending < this.bytes.length / 2) {
-      this.own(this.pending);
+    } else if (!this.owned && this.end - this.start < this.bytes.length / 2) {
+      this.own(this.end - this.start, 0);
     }
     return NOTHING;
   }
 
-  /** Moves what is pending into memory of its own, of this size. */
-  private own(size: number): void {
+  /** Goes on with kept chunks, as many as the request under way needs. Whether there were so many. */
+  private goOnLater(): boolean {
+    const { later, framer } = this;
+    if (later.length === 0 || this.pending < framer.needs) return false;
+    if (this.start === this.end) {
+      this.bytes = later.shift()!;
+      this.laterBytes -= this.bytes.length;
+      this.start = 0;
+      this.end = this.bytes.length;
+      this.owned = false;
+      return true;
+    }
+    let size = this.end - this.start;
+    let chunks = 0;
+    do size += later[chunks++]!.length;
+    while (size < framer.needs);
+    this.own(size, chunks);
+    return true;
+  }
+
+  /** Moves `bytes` and so many kept chunks into memory of its own, of this size. */
+  private own(size: number, chunks: number): void {
     const own = Buffer.allocUnsafeSlow(size);
-    this.bytes.copy(own, 0, this.start, this.end);
-    this.end -= this.start;
+    let end = this.bytes.copy(own, 0, this.start, this.end);
+    for (const chunk of this.later.splice(0, chunks)) {
+      end += chunk.copy(own, end);
+      this.laterBytes -= chunk.length;
+    }
     this.start = 0;
+    this.end = end;
     this.bytes = own;
     this.owned = true;
   }
@@ -135,6 +174,8 @@ export class Decoder {
   private failed(error: string): number {
     this.error = error;
     this.bytes = EMPTY;
+    this.later = [];
+    this.laterBytes = 0;
     this.start = 0;
     this.end = 0;
     return FAILED;

@@ -67,6 +67,11 @@ export class Framer {
     return this.read > 0;
   }
 
+  /** How many bytes of the request must be there before scan() gets any further; 0: unknown. */
+  get needs(): number {
+    return this.bulkBytes < 0 ? 0 : this.read + this.bulkBytes + 2;
+  }
+
   /**
    * Looks for the end of the request that starts at `start` in the bytes up to `end`. After
    * INCOMPLETE call it again with the same request and more bytes; it does not read any twice.

@@ -89,6 +89,56 @@ describe("a mixed pipeline gives the same requests", () => {
   });
 });
 
+describe("large requests", () => {
+  const large = (bytes: number) => encodeRequest("ECHO", "x".repeat(bytes));
+  const stream = [
+    encodeRequest("GET", "a"),
+    large(300_000),
+    encodeRequest("GET", "a"),
+    large(70_000),
+    "PING\r\n",
+    encodeRequest("MGET", ...Array.from({ length: 2000 }, (_, index) => `name:${index}`)),
+    large(140_000),
+    encodeRequest("GET", "b"),
+  ].join("");
+  const wanted = folded(decode(stream));
+
+  test("in pieces of any size give the same requests, be they asked for late", () => {
+    const sizes = fc.array(fc.integer({ min: 1, max: 200_000 }), { minLength: 1, maxLength: 12 });
+    fc.assert(
+      fc.property(sizes, fc.boolean(), (lengths, isLate) => {
+        const decoder = new Decoder(limits);
+        const found: (readonly string[])[] = [];
+        const take = () => {
+          for (let kind = decoder.next(); kind !== NOTHING; kind = decoder.next()) {
+            found.push(kind === GET ? ["GET", decoder.name] : decoder.args);
+          }
+        };
+        for (let at = 0, index = 0; at < stream.length; index++) {
+          const length = lengths[index % lengths.length]! + index;
+          decoder.push(Buffer.from(stream.slice(at, at + length), "latin1"));
+          at += length;
+          if (!isLate) take();
+        }
+        take();
+        expect(folded(found)).toEqual(wanted);
+        expect([decoder.pending, decoder.held]).toEqual([0, 0]);
+      }),
+      { numRuns: 200 },
+    );
+  });
+
+  test("that are not whole are held as they came, without a copy", () => {
+    const decoder = new Decoder(limits);
+    const half = Buffer.from(large(600_000).slice(0, 400_000), "latin1");
+    for (let at = 0; at < half.length; at += 100_000) {
+      decoder.push(half.subarray(at, at + 100_000));
+      expect(decoder.next()).toBe(NOTHING);
+    }
+    expect([decoder.pending, decoder.held]).toEqual([400_000, 400_000]);
+  });
+});
+
 describe("the fast lane", () => {
   /** The same bytes, but in two pieces, so that the general way reads them. */
   const slowly = (bytes: string) => {
