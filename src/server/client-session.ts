@@ -10,15 +10,12 @@ import type { ReplyMode, Server, Session } from "./command.ts";
 import { takeOne } from "./commands/dispensers.ts";
 import { execute } from "./commands.ts";
 import { Outbox } from "./outbox.ts";
+import type { Ends } from "./sockets.ts";
 import type { Transaction } from "./transaction.ts";
 
 /** Who is at the other end. */
-export interface Peer {
+export interface Peer extends Ends {
   readonly id: number;
-  readonly address: string;
-  readonly localAddress: string;
-  readonly host: string;
-  readonly isLocal: boolean;
 }
 
 /** What a session asks of the connection it is on. */

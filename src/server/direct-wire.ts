@@ -1,5 +1,5 @@
 /**
- * The wire of a plain socket on Linux: sends by the system call itself, as Bun's own way to it costs
+ * What is asked of the kernel itself on Linux. The wire of a plain socket sends by the system call, as Bun's own way to it costs
  * almost two microseconds, a seventh of all that one GET takes (docs/PERFORMANCE.md). Whatever the
  * kernel does not take at once goes Bun's way, which tells when there is room again.
  */
@@ -10,12 +10,35 @@ import type { Wire } from "./connection.ts";
 
 /** MSG_DONTWAIT and MSG_NOSIGNAL of Linux: never wait, and no SIGPIPE. */
 const FLAGS = 0x40 | 0x4000;
+/** SOL_SOCKET and SO_RCVBUF of Linux. */
+const [SOCKET_LEVEL, RECEIVE_BUFFER] = [1, 8];
 
-// What it returns fits: a connection never has 2 GiB to send.
-const send =
+/**
+ * The kernel keeps about twice so much of what a client sent and was not read yet. Without a bound it is
+ * megabytes, and Bun reads all of it at once, paused or not, while everybody else waits.
+ */
+const RECEIVE_BUFFER_BYTES = Int32Array.of(128 * 1024);
+
+// What send() returns fits: a connection never has 2 GiB to send.
+const libc =
   process.platform === "linux"
-    ? openLibc({ send: { args: ["i32", "buffer", "u32", "i32"], returns: "i32" } })?.send
+    ? openLibc({
+        send: { args: ["i32", "buffer", "u32", "i32"], returns: "i32" },
+        setsockopt: { args: ["i32", "i32", "i32", "buffer", "u32"], returns: "i32" },
+      })
     : undefined;
+const send = libc?.send;
+
+/** Bounds what the kernel receives for a client ahead of the server, where that is possible. */
+export function boundReceiving(socket: Socket<unknown>): void {
+  const bytes = RECEIVE_BUFFER_BYTES;
+  libc?.setsockopt(descriptorOf(socket), SOCKET_LEVEL, RECEIVE_BUFFER, bytes, bytes.byteLength);
+}
+
+/** The number of its descriptor; -1 once it is closed, when that may be another's. */
+function descriptorOf(socket: Socket<unknown>): number {
+  return (socket as unknown as { readonly fd: number }).fd;
+}
 
 /** A wire of its own for a socket without TLS; the socket itself where there is no such call. */
 export function wireOf(socket: Socket<unknown>): Wire {
@@ -33,8 +56,7 @@ class DirectWire implements Wire {
 
   write(bytes: Uint8Array, from: number, count: number): number {
     const { socket } = this;
-    // Asked for each time: a closed socket has none, and its number may be another's by now.
-    const descriptor = (socket as unknown as { readonly fd: number }).fd;
+    const descriptor = descriptorOf(socket);
     if (descriptor < 0) return -1;
     const part = from === 0 ? bytes : bytes.subarray(from);
     const sent = Math.max(0, this.call(descriptor, part, count, FLAGS));

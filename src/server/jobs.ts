@@ -10,12 +10,21 @@ const SLICE_MS = 2;
 export class Jobs {
   private readonly now: () => number;
   private readonly guarded: (work: () => void) => void;
+  private readonly stepsMax: number;
   private readonly queue: (() => boolean)[] = [];
 
-  /** `guarded` runs what may end in something that must stop the server at once. */
-  constructor(now: () => number, guarded: (work: () => void) => void) {
+  /**
+   * `guarded` runs what may end in something that must stop the server at once; `stepsMax` is how
+   * many steps a turn may have, where each brings more than its own time.
+   */
+  constructor(
+    now: () => number,
+    guarded: (work: () => void) => void,
+    stepsMax = Number.POSITIVE_INFINITY,
+  ) {
     this.now = now;
     this.guarded = guarded;
+    this.stepsMax = stepsMax;
   }
 
   /** Adds a step, which is called until it answers that the job is done. */
@@ -40,10 +49,12 @@ export class Jobs {
 
   private slice(): void {
     const endMs = this.now() + SLICE_MS;
+    let steps = 0;
     do {
       // The first one leaves only now: a step may add another.
       if (this.queue[0]!()) this.queue.shift();
-    } while (this.queue.length > 0 && this.now() < endMs);
+      steps++;
+    } while (this.queue.length > 0 && steps < this.stepsMax && this.now() < endMs);
     if (this.queue.length > 0) this.schedule();
   }
 }

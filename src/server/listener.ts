@@ -10,21 +10,24 @@ import type { Log } from "../log.ts";
 import { CannotStart } from "../refusal.ts";
 import type { Config } from "../settings.ts";
 import { Access } from "./access.ts";
-import { refusalFor } from "./admission.ts";
+import { Admission } from "./admission.ts";
 import { Buffers } from "./buffers.ts";
 import type { ClientSession } from "./client-session.ts";
 import { noCounts, type Server } from "./command.ts";
 import { Connection, type Host } from "./connection.ts";
 import { clientsByDescriptors } from "./descriptors.ts";
-import { wireOf } from "./direct-wire.ts";
+import { boundReceiving, wireOf } from "./direct-wire.ts";
 import { Jobs } from "./jobs.ts";
-import { endsOf, ListeningSockets } from "./sockets.ts";
+import { type Ends, ListeningSockets } from "./sockets.ts";
 import { Turn } from "./turn.ts";
 
 /** A clean shutdown waits so long, at most, for clients to take replies under way. */
 const FINISH_MS_MAX = 500;
-/** A client over TLS has so long to introduce itself. */
-const HANDSHAKE_MS_MAX = 10_000;
+/**
+ * So many of the clients that sent much are read on in a turn: what the next one brings of each is
+ * 256 KiB (direct-wire.ts), and to read a megabyte takes milliseconds.
+ */
+const READ_ON_MAX = 8;
 /** So often it is looked for clients that were silent too long. */
 const SWEEP_EVERY_MS = 1000;
 
@@ -64,8 +67,7 @@ export class Listener implements Server {
   private readonly host: Host;
   private readonly turn: Turn;
   private lastSessionId = 0;
-  /** Sockets that are not through with TLS, and since when. */
-  private readonly handshaking = new Map<ClientSocket, number>();
+  private readonly admission: Admission<Data>;
   /** Connections whose requests take long, in the order in which they go on. */
   private readonly deferred: Jobs;
   private readonly buffers: Buffers;
@@ -82,7 +84,10 @@ export class Listener implements Server {
     this.access = new Access(options.config);
     const guarded = (work: () => void) => this.guarded(work);
     this.jobs = new Jobs(options.now, guarded);
-    this.deferred = new Jobs(options.now, guarded);
+    this.deferred = new Jobs(options.now, guarded, READ_ON_MAX);
+    this.admission = new Admission<Data>(this, guarded, (socket, ends, isTls) =>
+      this.letIn(socket, ends, isTls),
+    );
     this.buffers = new Buffers(this.connections, options.log, () => this.config.bufferBytesMax);
     this.sockets = new ListeningSockets(options.config, (address, isTls) =>
       this.handlers(address, isTls),
@@ -117,11 +122,6 @@ export class Listener implements Server {
     return Math.min(this.config.clientsMax, this.descriptors);
   }
 
-  /** Whether there are as many clients as there may be, those not through with TLS among them. */
-  get isFull(): boolean {
-    return this.sessions.size + this.handshaking.size >= this.clientsMax;
-  }
-
   get storageTrouble(): string | undefined {
     return this.turn.storageTrouble;
   }
@@ -147,21 +147,22 @@ export class Listener implements Server {
   }
 
   private handlers(address: Address, isTls: boolean): SocketHandler<Data> {
-    const opened = (socket: ClientSocket) =>
-      this.guarded(() => this.opened(socket, address, isTls));
     return {
-      open: isTls ? (socket) => this.guarded(() => this.greet(socket)) : opened,
+      open: (socket) => this.guarded(() => this.admission.arrive(socket, address, isTls)),
       ...(isTls && {
         // Called for one that failed, too.
         handshake: (socket: ClientSocket, isWhole: boolean) =>
           this.guarded(() => {
-            this.handshaking.delete(socket);
             const isRight = isWhole && (this.config.tlsClientCa === "" || socket.authorized);
-            if (isRight) this.opened(socket, address, isTls);
+            if (isRight) this.admission.admit(socket);
             else socket.terminate();
           }),
       }),
-      data: (socket, chunk) => this.guarded(() => socket.data?.receive(chunk)),
+      data: (socket, chunk) =>
+        this.guarded(() => {
+          if (socket.data === undefined) this.admission.admit(socket);
+          socket.data?.receive(chunk);
+        }),
       drain: (socket) => this.guarded(() => socket.data?.drain()),
       end: (socket) =>
         this.guarded(() => (socket.data ? socket.data.endInput() : void socket.end())),
@@ -238,37 +239,14 @@ export class Listener implements Server {
     }
   }
 
-  private refuse(socket: ClientSocket, address: string, why: string, message: string): void {
-    this.counters.refusedConnections++;
-    this.log.debug("client refused", { client: address, reason: why });
-    socket.end(message);
-  }
-
-  /** A client over TLS, before its handshake: it counts as a client. */
-  private greet(socket: ClientSocket): void {
-    if (this.isStopping || this.isFull) {
-      this.refuse(socket, "over TLS", "too many clients", "");
-      return;
-    }
-    this.handshaking.set(socket, this.now());
-  }
-
-  private opened(socket: ClientSocket, listening: Address, isTls: boolean): void {
-    const ends = endsOf(socket, listening);
-    if (ends === undefined) return socket.terminate();
-    if (this.isStopping) return this.refuse(socket, ends.address, "stopping", "");
-    const refusal = refusalFor(ends.isLocal, this.sessions.size + this.handshaking.size, {
-      isProtected: this.config.protectedMode && this.access.newcomer !== undefined,
-      clientsMax: this.clientsMax,
-    });
-    if (refusal !== undefined)
-      return this.refuse(socket, ends.address, refusal.why, refusal.message);
+  private letIn(socket: ClientSocket, ends: Ends, isTls: boolean): void {
     this.counters.connections++;
     const id = ++this.lastSessionId;
+    boundReceiving(socket);
     const wire = isTls ? socket : wireOf(socket);
     socket.data = new Connection(this.host, wire, { id, ...ends });
     const { keepaliveSeconds } = this.config;
-    if (keepaliveSeconds > 0 && !("unix" in listening)) {
+    if (keepaliveSeconds > 0) {
       socket.setKeepAlive(true, keepaliveSeconds * 1000);
     }
     this.connections.add(socket.data);
@@ -277,7 +255,7 @@ export class Listener implements Server {
   }
 
   private closed(socket: ClientSocket): void {
-    this.handshaking.delete(socket);
+    this.admission.forget(socket);
     const connection = socket.data;
     if (connection === undefined) return;
     this.connections.delete(connection);
@@ -293,9 +271,7 @@ export class Listener implements Server {
   /** Closes clients that were silent for too long. */
   private sweep(): void {
     const nowMs = this.now();
-    for (const [socket, sinceMs] of this.handshaking) {
-      if (nowMs - sinceMs > HANDSHAKE_MS_MAX) socket.terminate();
-    }
+    this.admission.sweep();
     const { idleSecondsMax } = this.config;
     if (idleSecondsMax === 0) return;
     for (const connection of this.connections) {

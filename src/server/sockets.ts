@@ -182,8 +182,17 @@ export function isLoopback(address: string): boolean {
   return address === "::1" || /^(::ffff:)?127\./.test(address);
 }
 
-/** The two ends of a client's connection, as texts; undefined where it is over already. */
-export function endsOf(socket: Socket<unknown>, address: Address) {
+/** The two ends of a client's connection, as texts. */
+export interface Ends {
+  readonly address: string;
+  readonly localAddress: string;
+  readonly host: string;
+  /** Whether the client is on this machine. */
+  readonly isLocal: boolean;
+}
+
+/** They; undefined where the connection is over already. */
+export function endsOf(socket: Socket<unknown>, address: Address): Ends | undefined {
   if ("unix" in address) {
     const text = addressText(address);
     return { address: text, localAddress: text, host: text, isLocal: true };

@@ -3,6 +3,7 @@
  * for the tests; `scale` multiplies the number of clients or requests for a campaign.
  */
 
+import { clientsByDescriptors } from "../../src/server/descriptors.ts";
 import { encodeRequest, TestClient } from "../support/resp.ts";
 
 const MEBIBYTE = 1024 * 1024;
@@ -60,6 +61,9 @@ export class Attacker {
     if (this.unsent.length === 0) for (const done of this.sent.splice(0)) done();
   }
 }
+
+/** Below the limit on clients, and on the descriptors of the attacker. */
+const IDLE_MAX = Math.min(9900, clientsByDescriptors() - 100);
 
 export interface Attack {
   readonly name: string;
@@ -194,10 +198,10 @@ export const attacks: readonly Attack[] = [
   {
     name: "idle connections",
     // A few KiB each.
-    bytesMax: BUFFERS_MAX,
+    bytesMax: 64 * MEBIBYTE,
     run: async (port, scale) => {
       const clients: Attacker[] = [];
-      for (let made = 0; made < 2000 * scale; made += 100) {
+      while (clients.length < Math.min(2000 * scale, IDLE_MAX)) {
         clients.push(...(await Promise.all(repeat(100, () => Attacker.connect(port)))));
       }
       const other = await TestClient.connect(port);

@@ -4,7 +4,7 @@ import { fromSource, ServerProcess } from "../support/server.ts";
 import { Attacker, attacks } from "./attacks.ts";
 import { besiege } from "./siege.ts";
 
-/** 99 of 100 GETs must be answered within this; `bun run hostile` looks at the longest wait, too. */
+/** The longest wait of another client, in milliseconds. */
 const GET_MS_MAX = 100;
 /** Other programs on the machine make a client wait, too: the best of so many counts. */
 const TRIES = 3;
@@ -14,13 +14,13 @@ describe.skipIf(process.platform !== "linux")("another client hardly notices", (
   test.each([...attacks])(
     "$name",
     async (attack) => {
-      let p99 = Number.POSITIVE_INFINITY;
-      for (let attempt = 0; attempt < TRIES && p99 >= GET_MS_MAX; attempt++) {
+      let longest = Number.POSITIVE_INFINITY;
+      for (let attempt = 0; attempt < TRIES && longest >= GET_MS_MAX; attempt++) {
         const borne = await besiege(attack, 1);
         expect(borne.grewBy).toBeLessThan(attack.bytesMax);
-        p99 = Math.min(p99, borne.p99);
+        longest = Math.min(longest, borne.max);
       }
-      expect(p99).toBeLessThan(GET_MS_MAX);
+      expect(longest).toBeLessThan(GET_MS_MAX);
     },
     TIMEOUT_MS,
   );
