@@ -238,7 +238,7 @@ export const settings: { readonly [Key in Exclude<keyof Config, "users">]: Setti
     bufferBytesMax: {
       path: "limits.buffer_bytes",
       variable: "BUFFER_BYTES",
-      unset: "268435456",
+      unset: "134217728",
       help: "bytes buffered for all clients together, past which the one with the most is closed",
       redisName: "maxmemory-clients",
       isLive: true,

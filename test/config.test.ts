@@ -48,7 +48,7 @@ describe("defaults", () => {
       transactionBytesMax: 4_194_304,
       replyBytesMax: 1_048_576,
       replyBytesHardMax: 67_108_864,
-      bufferBytesMax: 268_435_456,
+      bufferBytesMax: 134_217_728,
       idleSecondsMax: 0,
       keepaliveSeconds: 300,
       dispensersMax: 10_000_000,

@@ -36,7 +36,7 @@ const FAST_NAME_BYTES_MAX = 99;
 const FAST_GET_BYTES_MAX = GET_HEAD_BYTES + 2 + 2 + FAST_NAME_BYTES_MAX + 2;
 
 /** Shorter chunks are copied together: each that is kept costs memory of its own. */
-const KEPT_BYTES_MIN = 64 * 1024;
+const KEPT_BYTES_MIN = 16 * 1024;
 
 const CR = 13;
 const LF = 10;

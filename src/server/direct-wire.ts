@@ -17,7 +17,7 @@ const [SOCKET_LEVEL, RECEIVE_BUFFER] = [1, 8];
  * The kernel keeps about twice so much of what a client sent and was not read yet. Without a bound it is
  * megabytes, and Bun reads all of it at once, paused or not, while everybody else waits.
  */
-const RECEIVE_BUFFER_BYTES = Int32Array.of(128 * 1024);
+const RECEIVE_BUFFER_BYTES = Int32Array.of(32 * 1024);
 
 // What send() returns fits: a connection never has 2 GiB to send.
 const libc =

@@ -24,8 +24,8 @@ import { Turn } from "./turn.ts";
 /** A clean shutdown waits so long, at most, for clients to take replies under way. */
 const FINISH_MS_MAX = 500;
 /**
- * So many of the clients that sent much are read on in a turn: what the next one brings of each is
- * 256 KiB (direct-wire.ts), and to read a megabyte takes milliseconds.
+ * So many of the clients that sent much are read on in a turn: all of them at once would bring more
+ * bytes (direct-wire.ts says how many of each) than can be read in a few milliseconds.
  */
 const READ_ON_MAX = 8;
 /** So often it is looked for clients that were silent too long. */

@@ -1,5 +1,5 @@
 /**
- * `bun run hostile --scale 5`: all attacks, with so many times the clients or requests of the
+ * `bun run hostile --scale 2`: all attacks, with so many times the clients or requests of the
  * tests, as a table. The status is 1 where a bound is broken.
  */
 
@@ -12,7 +12,7 @@ import { besiege } from "./siege.ts";
 const MEBIBYTE = 1024 * 1024;
 const GET_MS_MAX = 100;
 
-const { scale } = campaignArguments({ scale: 5 });
+const { scale } = campaignArguments({ scale: 2 });
 let isBroken = false;
 console.log(
   "| attack | a GET, p99 ms | longest ms | memory grew by MiB | at most |\n|---|---|---|---|---|",
