@@ -1,14 +1,13 @@
 /** The listening sockets in this process; test/process/sockets.test.ts has them in a server's own. */
 
 import { describe, expect, test } from "bun:test";
-import { existsSync, writeFileSync } from "node:fs";
+import { existsSync, linkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { clearUnixSockets } from "../../src/server/sockets.ts";
+import { makeAuthority, noCertificates } from "../support/certificates.ts";
 import { temporaryFolder } from "../support/folder.ts";
 import { ReplyError, TestClient } from "../support/resp.ts";
 import { startInMemory } from "../support/server.ts";
-
-const openssl = Bun.which("openssl");
 
 /** Asks over TLS, and answers what came back, or "closed". */
 async function askOverTls(port: number, request: string): Promise<string> {
@@ -29,27 +28,31 @@ async function askOverTls(port: number, request: string): Promise<string> {
   return text;
 }
 
-describe.skipIf(openssl === null)("a listener with TLS", () => {
+describe.skipIf(noCertificates !== undefined)("a listener with TLS", () => {
+  test("needs files that can be read, and clients that the authority signed", async () => {
+    const [own, other] = [makeAuthority("own"), makeAuthority("other")];
+    const tls = { addr: [], tlsAddr: [{ host: "127.0.0.1", port: 0 }], tlsKey: own.key };
+    const none = join(temporaryFolder(), "none.pem");
+    expect(() => startInMemory({ ...tls, tlsCert: none })).toThrow(`cannot read tls.cert ${none}`);
+    expect(() => startInMemory({ ...tls, tlsCert: own.cert, tlsClientCa: none })).toThrow(
+      `cannot read tls.client_ca ${none}`,
+    );
+    const { port, listener } = startInMemory({
+      ...tls,
+      tlsCert: own.cert,
+      tlsClientCa: other.cert,
+    });
+    expect(await askOverTls(port, "PING\r\n")).toBe("closed");
+    await listener.stop();
+  });
+
   test("lets clients in after their handshake, up to its limit, and reads certificates again", async () => {
-    const [tlsCert, tlsKey] = ["cert.pem", "key.pem"].map((name) => join(temporaryFolder(), name));
-    const subject = ["-subj", "/CN=test", "-days", "2", "-nodes"];
-    Bun.spawnSync([
-      openssl!,
-      "req",
-      "-x509",
-      "-newkey",
-      "rsa:2048",
-      ...subject,
-      "-keyout",
-      tlsKey!,
-      "-out",
-      tlsCert!,
-    ]);
+    const { cert: tlsCert, key: tlsKey } = makeAuthority("test");
     const { listener, logged } = startInMemory({
       addr: [],
       tlsAddr: [{ host: "127.0.0.1", port: 0 }],
-      tlsCert: tlsCert!,
-      tlsKey: tlsKey!,
+      tlsCert,
+      tlsKey,
       clientsMax: 1,
     });
     const { port } = listener;
@@ -57,7 +60,7 @@ describe.skipIf(openssl === null)("a listener with TLS", () => {
     expect(await askOverTls(port, "PING\r\n")).toBe("+PONG\r\n");
     listener.reloadTls();
     expect(await askOverTls(port, "PING\r\n")).toBe("+PONG\r\n");
-    writeFileSync(tlsCert!, "nothing");
+    writeFileSync(tlsCert, "nothing");
     listener.reloadTls();
     expect(await askOverTls(port, "PING\r\n")).toBe("+PONG\r\n");
     // A client that never introduces itself is a client all the same.
@@ -87,12 +90,26 @@ describe("a listener on a unix socket", () => {
     expect(await answer.promise).toBe("+PONG\r\n");
     await expect(clearUnixSockets([{ unix }])).rejects.toThrow("the address is in use");
     socket.terminate();
+    // As a killed server leaves it: a name of a socket on which nobody listens any more.
+    const left = join(temporaryFolder(), "left");
+    linkSync(unix, left);
     await listener.stop();
     expect(existsSync(unix)).toBe(false);
+    await clearUnixSockets([{ unix: left }]);
+    expect(existsSync(left)).toBe(false);
     writeFileSync(unix, "");
     await expect(clearUnixSockets([{ unix }])).rejects.toThrow("a file that is no socket");
+    await clearUnixSockets([{ host: "127.0.0.1", port: 1 }, { unix: join(unix, "none") }]);
     expect(() => startInMemory({ addr: [{ unix: join(unix, "x") }] })).toThrow("cannot listen on");
   });
+});
+
+test("a listener on all addresses takes clients of IPv4", async () => {
+  const { port, listener } = startInMemory({ addr: [{ host: undefined, port: 0 }] });
+  const client = await TestClient.connect(port);
+  expect(await client.command("PING")).toBe("PONG");
+  client.close();
+  await listener.stop();
 });
 
 test("what CONFIG RESETSTAT sets back, and what COMMAND LIST may be asked for", async () => {
