@@ -161,10 +161,10 @@ export class Connection implements Line {
     for (;;) {
       const stop = session.answer();
       this.flush();
+      this.limitUnread();
       if (session.isBlocked) return this.pause();
       if (stop === "slice over") return this.defer();
       if (stop === "nothing left") break;
-      this.limitUnread();
       if (session.replies.length > 0) return this.pause();
     }
     this.resume();

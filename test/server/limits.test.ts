@@ -120,6 +120,14 @@ describe("replies not read", () => {
     mute.close();
   });
 
+  test("of more than reply_bytes_hard close the client, even where reply_bytes is more", async () => {
+    const { port, set, logged } = await setUp();
+    await set("limits.reply_bytes_hard", 50_000);
+    const mute = await Mute.connect(port, echoes(3000));
+    await until(() => mute.closed);
+    expect(logged[0]).toContain("client closed: unread replies");
+  });
+
   test("of more than reply_bytes_hard close the client, live, and it is logged", async () => {
     const { port, listener, set, logged } = await setUp();
     await set("limits.reply_bytes", CHUNK_BYTES);

@@ -5,6 +5,7 @@ import {
   type Call,
   container,
   type ReplyMode,
+  readInteger,
   type Server,
   type Session,
   upToNul,
@@ -79,17 +80,13 @@ function list(call: Call): void {
       return replies.error(`ERR Unknown client type '${upToNul(values[0]!)}'`);
     if (type !== "normal") wanted = [];
   } else if (filter?.toLowerCase() === "id" && values.length > 0) {
-    if (!values.every(isId)) return replies.error("ERR Invalid client ID");
-    const ids = new Set(values.map(Number));
-    wanted = wanted.filter(({ id }) => ids.has(id));
+    const ids = new Set(values.map(readInteger));
+    if (ids.has(undefined)) return replies.error("ERR Invalid client ID");
+    wanted = wanted.filter(({ id }) => ids.has(BigInt(id)));
   } else if (filter !== undefined) {
     return replies.error(SYNTAX_ERROR);
   }
   replies.verbatim(wanted.map((session) => `${describeSession(call, session)}\n`).join(""));
-}
-
-function isId(text: string): boolean {
-  return /^[1-9][0-9]{0,14}$/.test(text);
 }
 
 /** There are only clients of the type normal here. */
@@ -125,10 +122,12 @@ type Filter = (session: Session) => boolean;
 
 /** The filters of CLIENT KILL by their options: each makes one of its value, or refuses that. */
 const filterMakers: Record<string, (value: string, server: Server) => Filter | Refusal> = {
-  id: (value) =>
-    isId(value)
-      ? ({ id }) => id === Number(value)
-      : new Refusal("ERR client-id should be greater than 0"),
+  id: (value) => {
+    const wanted = readInteger(value);
+    return wanted !== undefined && wanted > 0n
+      ? ({ id }) => BigInt(id) === wanted
+      : new Refusal("ERR client-id should be greater than 0");
+  },
   addr:
     (value) =>
     ({ address }) =>
