@@ -13,7 +13,7 @@ import { Dispenser } from "./dispenser/dispenser.ts";
 import { positionOf } from "./dispenser/line.ts";
 import { isName } from "./dispenser/name.ts";
 import { Gathering, unavailability } from "./gathering.ts";
-import { Names } from "./names.ts";
+import { type Listed, Names } from "./names.ts";
 import { quoted, Refusal } from "./refusal.ts";
 import type { StorageUnavailable, Store } from "./store/store.ts";
 
@@ -54,11 +54,12 @@ export interface EngineOptions {
 
 export class Engine {
   limits: EngineLimits;
+  /** The highest id a dispenser ever had. */
+  lastId = 0;
   private readonly store: Store;
   private readonly now: () => number;
   private readonly pending: Gathering;
-  private readonly names = new Names();
-  private lastId = 0;
+  private readonly names: Names;
   /** Dispensers that may have counts the disk does not know. */
   private readonly active = new Set<Dispenser>();
   private readonly savesCounts: boolean;
@@ -69,10 +70,10 @@ export class Engine {
     this.now = options.now;
     this.pending = new Gathering(store, options.onStaged);
     this.savesCounts = options.savesCounts;
-    for (const stored of store.load()) {
-      const { id, name, definition } = stored;
-      this.names.put(name, new Dispenser(id, name, definition, stored));
-      this.lastId = Math.max(this.lastId, id);
+    this.names = new Names(store.size);
+    for (const some of store.load()) {
+      for (const stored of some) this.names.park(stored);
+      this.lastId = some.at(-1)?.id ?? this.lastId;
     }
   }
 
@@ -90,7 +91,7 @@ export class Engine {
    * wasted on disk, so that they are not told of again.
    */
   skippedByCrash(): readonly Skipped[] {
-    const losers = [...this.names.values()].filter(({ skipped }) => skipped > 0n);
+    const losers = [...this.names.awake()].filter(({ skipped }) => skipped > 0n);
     for (const dispenser of losers) this.pending.stage(dispenser);
     return losers.map(({ name, skipped }) => ({ name, numbers: skipped }));
   }
@@ -99,9 +100,22 @@ export class Engine {
     return this.names.find(name);
   }
 
+  /** Whether there is a dispenser of this name. */
+  has(name: string): boolean {
+    return this.names.has(name);
+  }
+
   /** All dispensers, in the order they were made in. */
-  all(): readonly Dispenser[] {
+  all(): Iterable<Dispenser> {
     return this.names.all();
+  }
+
+  /**
+   * The names and ids of those with an id above this one, in the order they were made in. It may be
+   * gone through bit by bit, while some come and go.
+   */
+  list(after = 0): Iterable<Listed> {
+    return this.names.list(after);
   }
 
   /** The commit that an answer about this name and its numbers has to wait for; 0 for none. */
@@ -157,7 +171,12 @@ export class Engine {
       );
     }
     const id = ++this.lastId;
-    this.rename(name, new Dispenser(id, name, definition));
+    const dispenser = new Dispenser(id, name, definition);
+    this.names.put(dispenser);
+    this.pending.change(name, () => {
+      this.names.remove(dispenser);
+      dispenser.removed = true;
+    });
     this.store.stage({ kind: "define", id, name, definition });
     return fields.size;
   }
@@ -182,7 +201,11 @@ export class Engine {
     dispenser.removed = true;
     dispenser.active = false;
     this.active.delete(dispenser);
-    this.rename(name, undefined);
+    this.names.remove(dispenser);
+    this.pending.change(name, () => {
+      this.names.put(dispenser);
+      dispenser.removed = false;
+    });
     this.store.stage({ kind: "remove", id: dispenser.id });
     return true;
   }
@@ -219,24 +242,15 @@ export class Engine {
     this.pending.stage(dispenser);
   }
 
-  /** Gives a name another dispenser, or none. */
-  private rename(name: string, dispenser: Dispenser | undefined): void {
-    const before = this.names.find(name);
-    this.names.put(name, dispenser);
-    this.pending.change(name, () => {
-      this.names.put(name, before);
-      if (before !== undefined) before.removed = false;
-      if (dispenser !== undefined) dispenser.removed = true;
-    });
-  }
-
   /**
    * Makes what is staged durable, and begins to gather the next commit. Answers undefined, or why
    * nothing was written: everything staged is then as it was before.
    * Throws StorageBroken, after which nothing may be answered.
    */
   commit(): StorageUnavailable | undefined {
-    return this.pending.commit(this.now());
+    const failure = this.pending.commit(this.now());
+    this.names.tidy();
+    return failure;
   }
 
   /** Housekeeping of the store. Answers why it could not be done now. */
@@ -265,7 +279,7 @@ export class Engine {
   close(): bigint {
     assert(this.pending.isEmpty, "close() with a commit under way");
     let skipped = 0n;
-    for (const dispenser of this.names.values()) {
+    for (const dispenser of this.names.awake()) {
       if (!dispenser.needsClose) continue;
       const { wasted } = dispenser.counts;
       const reservation = dispenser.planClose();

@@ -1,54 +1,230 @@
-/** The dispensers by name, and in the order in which they were made. */
+/**
+ * The dispensers by name, and in the order in which they were made, which is that of their ids.
+ *
+ * What a start finds on disk is parked: kept as plain numbers until somebody asks for it, when it
+ * becomes a Dispenser and stays one. A million dispensers, of which most sleep, so cost a start and
+ * the garbage collector little.
+ */
 
-import type { Dispenser } from "./dispenser/dispenser.ts";
+import { assert } from "./assert.ts";
+import type { Definition } from "./dispenser/definition.ts";
+import { Dispenser } from "./dispenser/dispenser.ts";
+import type { Account, Recovered } from "./dispenser/reservation.ts";
+import { grown, NameTable } from "./name-table.ts";
+import type { StoredDispenser } from "./store/store.ts";
+
+/** So many rows of removed names are kept at least before they are thrown away. */
+const REMOVED_MIN = 4096;
+
+/** A dispenser in a list of names. */
+export interface Listed {
+  readonly id: number;
+  readonly name: string;
+}
 
 export class Names {
-  private readonly byName = new Map<string, Dispenser>();
-  /** In the order of ids; undefined when names changed since it was made. */
-  private sorted: readonly Dispenser[] | undefined;
+  private table: NameTable;
+  private ids: Float64Array;
+  /** The dispenser of a row; the definition alone of one that is parked, undefined of one removed. */
+  private dispensers: (Dispenser | Definition | undefined)[] = [];
+  private parked: Parked;
   /** The name last found, as mostly the next one is the same: and the same string, even. */
   private lastName = "";
   private lastFound: Dispenser | undefined;
 
+  /** With room for so many before it has to grow. */
+  constructor(room: number) {
+    this.table = new NameTable(room);
+    this.ids = new Float64Array(room);
+    this.parked = new Parked(room);
+  }
+
   get size(): number {
-    return this.byName.size;
+    return this.table.size;
+  }
+
+  has(name: string): boolean {
+    return this.table.find(name) >= 0;
   }
 
   find(name: string): Dispenser | undefined {
     if (name === this.lastName) return this.lastFound;
-    const found = this.byName.get(name);
+    const row = this.table.find(name);
+    const found = row < 0 ? undefined : this.at(row);
     this.lastName = name;
     this.lastFound = found;
     return found;
   }
 
-  /** Gives a name a dispenser, or takes its dispenser away. */
-  put(name: string, dispenser: Dispenser | undefined): void {
-    if (dispenser === undefined) this.byName.delete(name);
-    else this.byName.set(name, dispenser);
+  /** Adds what was found on disk, in the order of ids. */
+  park(stored: StoredDispenser): void {
+    const { id, name, definition } = stored;
+    if (Parked.mayHold(stored)) this.parked.put(this.add(id, name, definition), stored);
+    else this.add(id, name, new Dispenser(id, name, definition, stored));
+  }
+
+  /** Adds a new dispenser, whose id is above all others, or one that remove() took since tidy(). */
+  put(dispenser: Dispenser): void {
+    const { id, name } = dispenser;
     this.forget();
+    const row = this.firstAfter(id - 1);
+    if (row === this.table.rows) {
+      this.add(id, name, dispenser);
+    } else {
+      assert(this.ids[row] === id && !this.table.has(row), "a new dispenser has the highest id");
+      this.table.restore(row, name);
+      this.dispensers[row] = dispenser;
+    }
   }
 
-  /** In any order, without the cost of sorting. */
-  values(): Iterable<Dispenser> {
-    return this.byName.values();
+  remove(dispenser: Dispenser): void {
+    this.forget();
+    const row = this.table.find(dispenser.name);
+    this.table.remove(row);
+    this.dispensers[row] = undefined;
   }
 
-  /** In the order they were made in, which is that of their ids. */
-  all(): readonly Dispenser[] {
-    this.sorted ??= [...this.byName.values()].sort((a, b) => a.id - b.id);
-    return this.sorted;
+  /** Throws away what removed names left behind, where that is most of all there is. */
+  tidy(): void {
+    const before = this.table;
+    if (before.rows - before.size < Math.max(REMOVED_MIN, before.size)) return;
+    const { dispensers, ids, parked } = this;
+    this.clear();
+    for (let from = 0; from < before.rows; from++) {
+      if (!before.has(from)) continue;
+      const row = this.add(ids[from]!, before.name(from), dispensers[from]!);
+      if (!(dispensers[from] instanceof Dispenser)) this.parked.copy(row, parked, from);
+    }
   }
 
   clear(): void {
-    this.byName.clear();
+    this.table = new NameTable(0);
+    this.ids = new Float64Array(0);
+    this.dispensers = [];
+    this.parked = new Parked(0);
     this.forget();
+  }
+
+  /** Those that were asked for in this life, in no order that is promised. */
+  *awake(): Generator<Dispenser> {
+    for (const each of this.dispensers) if (each instanceof Dispenser) yield each;
+  }
+
+  /** All of them, in order. */
+  *all(): Generator<Dispenser> {
+    for (let row = 0; row < this.table.rows; row++) if (this.table.has(row)) yield this.at(row);
+  }
+
+  /** Those with an id above this one, in order. Names may come and go while the list is gone through. */
+  *list(after: number): Generator<Listed> {
+    let { table } = this;
+    let last = after;
+    for (let row = this.firstAfter(last); row < table.rows; row++) {
+      if (!table.has(row)) continue;
+      last = this.ids[row]!;
+      yield { id: last, name: table.name(row) };
+      if (table === this.table) continue;
+      table = this.table;
+      row = this.firstAfter(last) - 1;
+    }
+  }
+
+  /** The first row with an id above this one. */
+  private firstAfter(id: number): number {
+    let low = 0;
+    let high = this.table.rows;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (this.ids[middle]! <= id) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
+  private add(id: number, name: string, dispenser: Dispenser | Definition): number {
+    const row = this.table.add(name);
+    if (row === this.ids.length) this.ids = grown(this.ids, new Float64Array(2 * row + 1));
+    this.ids[row] = id;
+    this.dispensers.push(dispenser);
+    return row;
+  }
+
+  private at(row: number): Dispenser {
+    const found = this.dispensers[row]!;
+    if (found instanceof Dispenser) return found;
+    const recovered = this.parked.get(row, found);
+    const woken = new Dispenser(this.ids[row]!, this.table.name(row), found, recovered);
+    this.dispensers[row] = woken;
+    return woken;
   }
 
   /** What was worked out from the names holds no more. */
   private forget(): void {
-    this.sorted = undefined;
     this.lastName = "";
     this.lastFound = undefined;
   }
+}
+
+/** Numbers a row: reserved, generated and the end of its segment. */
+const NUMBERS = 3;
+/** How much of them there is. */
+const NO_ACCOUNT = 0;
+const NO_SEGMENT = 1;
+const ALL = 2;
+
+/** What stands on disk of dispensers that lost nothing, by row. */
+class Parked {
+  private numbers: BigUint64Array;
+  private kept: Uint8Array;
+
+  constructor(room: number) {
+    this.numbers = new BigUint64Array(NUMBERS * room);
+    this.kept = new Uint8Array(room);
+  }
+
+  /** Not one that lost numbers in a crash: it must be told of, and written. */
+  static mayHold({ account, definition }: StoredDispenser): boolean {
+    return account === undefined || account.wasted === wastedOf(account, definition);
+  }
+
+  put(row: number, { account, segmentEnd }: Recovered): void {
+    this.reserve(row);
+    if (account === undefined) return;
+    const at = NUMBERS * row;
+    this.kept[row] = segmentEnd === undefined ? NO_SEGMENT : ALL;
+    this.numbers[at] = account.reserved;
+    this.numbers[at + 1] = account.generated;
+    this.numbers[at + 2] = segmentEnd ?? 0n;
+  }
+
+  get(row: number, definition: Definition): Recovered {
+    const { numbers } = this;
+    const at = NUMBERS * row;
+    const kept = this.kept[row]!;
+    const counts = { reserved: numbers[at]!, generated: numbers[at + 1]! };
+    return {
+      account:
+        kept === NO_ACCOUNT ? undefined : { ...counts, wasted: wastedOf(counts, definition) },
+      segmentEnd: kept === ALL ? numbers[at + 2] : undefined,
+    };
+  }
+
+  copy(row: number, other: Parked, from: number): void {
+    this.reserve(row);
+    this.kept[row] = other.kept[from]!;
+    const at = NUMBERS * from;
+    this.numbers.set(other.numbers.subarray(at, at + NUMBERS), NUMBERS * row);
+  }
+
+  private reserve(row: number): void {
+    if (row < this.kept.length) return;
+    const rows = 2 * row + 1;
+    this.kept = grown(this.kept, new Uint8Array(rows));
+    this.numbers = grown(this.numbers, new BigUint64Array(NUMBERS * rows));
+  }
+}
+
+/** What of a line that lost nothing else is wasted. */
+function wastedOf(counts: Omit<Account, "wasted">, { type }: Definition): bigint {
+  return type.isLine ? counts.reserved - counts.generated : 0n;
 }

@@ -249,7 +249,7 @@ describe("a life after another", () => {
       define(strategy, { type: "3", auto_disk: strategy });
     }
     engine.commit();
-    const names = engine.all().map(({ name }) => name);
+    const names = [...engine.all()].map(({ name }) => name);
     for (let count = 0; count < 200; count++) {
       for (const name of names) take(name);
       engine.commit();

@@ -20,9 +20,13 @@ export class LifeStore implements Store {
     return next;
   }
 
-  *load(): Iterable<StoredDispenser> {
+  get size(): number {
+    return this.kept.size;
+  }
+
+  *load(): Iterable<readonly StoredDispenser[]> {
     this.isClean = false;
-    yield* this.kept.values();
+    yield [...this.kept.values()];
   }
 
   stage(change: Change): void {

@@ -25,9 +25,11 @@ const fieldNames = ["type", "length", "starting", "step", "auto_disk"];
 const LENGTH_MAX = 18n;
 const STEP_DEFAULT = 1n;
 
+const typesByCode = new Map(types.map((type) => [String(type.code), type]));
+
 /** The type with this code, if there is one. */
-export function typeOf(code: number | string): NumberType | undefined {
-  return types.find((type) => type.code === code || String(type.code) === code);
+export function typeOf(code: string): NumberType | undefined {
+  return typesByCode.get(code);
 }
 
 let lastCounted: Definition | undefined;

@@ -13,29 +13,34 @@ import {
 } from "../dispenser/definition.ts";
 import { NUMBER_MAX } from "../dispenser/line.ts";
 import { toBytes, toText } from "../dispenser/name.ts";
-import type { Reservation } from "../dispenser/reservation.ts";
+import type { Account, Reservation } from "../dispenser/reservation.ts";
 import { type StrategyName, strategies } from "../dispenser/strategy.ts";
 import { CannotStart } from "../refusal.ts";
 import type { Change, StoredDispenser } from "./store.ts";
 
 /** So many rows are read at a time. */
-const PAGE_ROWS = 4096;
+const PAGE_ROWS = 1024;
 
-/** A definition with what is kept of it; null where there is no such row. In the order of SELECT. */
-type LoadedRow = readonly [
+/** A definition, in the order of SELECT. */
+type DefinitionRow = readonly [
   id: bigint,
   name: string,
-  type: bigint,
+  type: string,
   length: bigint,
   starting: bigint,
   step: bigint,
   autoDisk: string,
-  position: bigint | null,
-  checkpoint: bigint | null,
-  segment: bigint | null,
-  generated: bigint | null,
-  wasted: bigint | null,
 ];
+
+/** What one table keeps of a dispenser. */
+type KeptRow = readonly [id: bigint, last: bigint, generated: bigint, wasted: bigint];
+
+/** What all of them keep of it; of segments, the last. */
+interface Kept {
+  readonly position: KeptRow | undefined;
+  readonly checkpoint: KeptRow | undefined;
+  readonly segment: KeptRow | undefined;
+}
 
 export class Rows {
   private readonly path: string;
@@ -59,27 +64,41 @@ export class Rows {
     for (const statement of Object.values(this.statements)) statement.finalize();
   }
 
+  /** How many dispensers there are. */
+  get size(): number {
+    return Number((this.statements.count.get() as { count: bigint }).count);
+  }
+
   /**
-   * Every dispenser in the order of ids. After a clean close (`isExact`) nothing lies reserved
-   * ahead. Throws CannotStart where rows contradict each other.
+   * Every dispenser in the order of ids, many at a time. After a clean close (`isExact`) nothing lies
+   * reserved ahead. Throws CannotStart where rows contradict each other.
    */
-  *load(isExact: boolean): Iterable<StoredDispenser> {
-    let kept = 0;
-    let page: LoadedRow[];
-    let last = -1n;
-    do {
-      page = this.statements.load.values(last, PAGE_ROWS) as unknown as LoadedRow[];
-      for (const row of page) {
-        const [id, name, , , , , , position, checkpoint, segment] = row;
-        kept += Number(position !== null) + Number(checkpoint !== null) + Number(segment !== null);
-        const stored = this.stored(row);
-        if (!isSound(row, stored, isExact)) throw this.damaged(`rows of '${name}'`);
-        last = id;
-        yield stored;
+  *load(isExact: boolean): Generator<StoredDispenser[]> {
+    const { statements } = this;
+    const positions = new Table<KeptRow>(statements.positions);
+    const checkpoints = new Table<KeptRow>(statements.checkpoints);
+    const segments = new Table<KeptRow>(statements.segments);
+    const definitions = new Table<DefinitionRow>(statements.definitions);
+    while (definitions.next !== undefined) {
+      const loaded: StoredDispenser[] = [];
+      while (definitions.next !== undefined && loaded.length < PAGE_ROWS) {
+        const definition = definitions.next;
+        const [id, name] = definition;
+        const found = {
+          position: positions.take(id),
+          checkpoint: checkpoints.take(id),
+          segment: segments.take(id),
+        };
+        const stored = this.stored(definition, found);
+        if (!isSound(stored, found, isExact)) throw this.damaged(`rows of '${name}'`);
+        loaded.push(stored);
+        definitions.take(id);
       }
-    } while (page.length === PAGE_ROWS);
-    const { count } = this.statements.countKept.get() as { count: bigint };
-    if (count !== BigInt(kept)) throw this.damaged("rows of no dispenser and those of some");
+      yield loaded;
+    }
+    if (positions.hasOthers || checkpoints.hasOthers || segments.hasOthers) {
+      throw this.damaged("rows of no dispenser and those of some");
+    }
   }
 
   private damaged(what: string): CannotStart {
@@ -88,28 +107,19 @@ export class Rows {
     );
   }
 
-  private stored(row: LoadedRow): StoredDispenser {
-    const [id, name, code, length, starting, step, autoDisk, position, checkpoint, segment] = row;
-    const [generated, wasted] = [row[10], row[11]];
-    const type = typeOf(Number(code));
+  private stored(row: DefinitionRow, { position, checkpoint, segment }: Kept): StoredDispenser {
+    const [id, name, code, length, starting, step, autoDisk] = row;
+    const type = typeOf(code);
     if (type === undefined || !Object.hasOwn(strategies, autoDisk)) {
       throw this.damaged(`the definition of '${name}' and what there is`);
     }
     const strategy = autoDisk as StrategyName;
-    const last = checkpoint ?? position ?? segment;
     return {
       id: Number(id),
       name: toBytes(name),
       definition: share({ type, length: Number(length), starting, step, strategy }),
-      account:
-        last === null
-          ? undefined
-          : {
-              reserved: last + 1n,
-              generated: generated!,
-              wasted: wastedOf(last, generated!, wasted!),
-            },
-      segmentEnd: segment === null ? undefined : segment + 1n,
+      account: accountOf(checkpoint ?? position ?? segment),
+      segmentEnd: segment === undefined ? undefined : segment[1] + 1n,
     };
   }
 
@@ -160,6 +170,56 @@ export class Rows {
   }
 }
 
+/** Goes through a table in the order of ids, beside others, which is quicker than a join. */
+class Table<Row extends readonly [id: bigint, ...rest: unknown[]]> {
+  /** The row that comes next; undefined at the end. */
+  next: Row | undefined;
+  /** Whether rows were passed that nobody took. */
+  private passedOthers = false;
+  /** Gives rows from an id on, so many. */
+  private readonly statement: Statement;
+  private page: Row[] = [];
+  private at = 0;
+
+  constructor(statement: Statement) {
+    this.statement = statement;
+    this.turnPage(-1n);
+  }
+
+  private turnPage(last: bigint): void {
+    this.page = this.statement.values(last, PAGE_ROWS) as unknown as Row[];
+    this.at = 0;
+    this.next = this.page[0];
+  }
+
+  private goOn(): void {
+    this.next = this.page[++this.at];
+    if (this.next === undefined && this.at === PAGE_ROWS) this.turnPage(this.page.at(-1)![0]);
+  }
+
+  /** The row with this id, if there is one, which lies behind the ids asked for before. */
+  take(id: bigint): Row | undefined {
+    while (this.next !== undefined && this.next[0] < id) {
+      this.passedOthers = true;
+      this.goOn();
+    }
+    const found = this.next;
+    if (found?.[0] !== id) return undefined;
+    this.goOn();
+    return found;
+  }
+
+  get hasOthers(): boolean {
+    return this.passedOthers || this.next !== undefined;
+  }
+}
+
+function accountOf(row: KeptRow | undefined): Account | undefined {
+  if (row === undefined) return undefined;
+  const [, last, generated, wasted] = row;
+  return { reserved: last + 1n, generated, wasted: wastedOf(last, generated, wasted) };
+}
+
 /** All 2^63 numbers of the longest line may be wasted, one more than an integer of SQLite holds. */
 function storable(wasted: bigint): bigint {
   if (wasted > NUMBER_MAX) return NUMBER_MAX;
@@ -173,10 +233,10 @@ function wastedOf(last: bigint, generated: bigint, wasted: bigint): bigint {
 }
 
 /** Whether a dispenser can be as its rows say; damage mostly leaves one that cannot. */
-function isSound(row: LoadedRow, stored: StoredDispenser, isExact: boolean): boolean {
+function isSound(stored: StoredDispenser, kept: Kept, isExact: boolean): boolean {
   const { definition, account } = stored;
   const { type } = definition;
-  if (!isPossible(definition) || !isInItsTables(row, definition)) return false;
+  if (!isPossible(definition) || !isInItsTables(kept, definition)) return false;
   if (account === undefined) return true;
   const { reserved, generated, wasted } = account;
   if (generated < 0n || wasted < 0n) return false;
@@ -187,17 +247,17 @@ function isSound(row: LoadedRow, stored: StoredDispenser, isExact: boolean): boo
 }
 
 /** Whether what is kept of a dispenser is in the tables of its strategy, and only there. */
-function isInItsTables(row: LoadedRow, { type, strategy }: Definition): boolean {
-  const [, , , , , , , position, checkpoint, segment] = row;
+function isInItsTables(kept: Kept, { type, strategy }: Definition): boolean {
+  const { position, checkpoint, segment } = kept;
   switch (type.isLine ? strategies[strategy].keeps : "position") {
     case "definition":
     case "position":
-      return checkpoint === null && segment === null;
+      return checkpoint === undefined && segment === undefined;
     case "segments":
-      return position === null && checkpoint === null;
+      return position === undefined && checkpoint === undefined;
     case "checkpoint":
-      if (position !== null) return false;
-      return segment === null || (checkpoint !== null && checkpoint <= segment);
+      if (position !== undefined) return false;
+      return segment === undefined || (checkpoint !== undefined && checkpoint[1] <= segment[1]);
   }
 }
 
@@ -205,6 +265,8 @@ type Statements = ReturnType<typeof prepare>;
 
 function prepare(database: Database) {
   const statement = (sql: string): Statement<unknown, SQLQueryBindings[]> => database.prepare(sql);
+  const following = (table: string) =>
+    statement(`SELECT * FROM ${table} WHERE dispenser > ? ORDER BY dispenser LIMIT ?`);
   const upsert = (table: string) =>
     statement(
       `INSERT INTO ${table} VALUES (?, ?, ?, ?) ON CONFLICT (dispenser) DO UPDATE SET
@@ -213,21 +275,18 @@ function prepare(database: Database) {
   return {
     begin: statement("BEGIN IMMEDIATE"),
     commit: statement("COMMIT"),
-    load: statement(
-      `SELECT d.id, d.name, d.type, d.length, d.starting, d.step, d.auto_disk,
-         p.last, c.last, s.last,
-         coalesce(c.generated, p.generated, s.generated),
-         coalesce(c.wasted, p.wasted, s.wasted)
-       FROM definitions d
-       LEFT JOIN positions p ON p.dispenser = d.id
-       LEFT JOIN checkpoints c ON c.dispenser = d.id
-       LEFT JOIN segments s ON s.dispenser = d.id
-         AND s.last = (SELECT max(last) FROM segments WHERE dispenser = d.id)
-       WHERE d.id > ? ORDER BY d.id LIMIT ?`,
+    definitions: statement(
+      `SELECT id, name, CAST(type AS TEXT), length, starting, step, auto_disk FROM definitions
+       WHERE id > ? ORDER BY id LIMIT ?`,
     ),
-    countKept: statement(
-      `SELECT (SELECT count(*) FROM positions) + (SELECT count(*) FROM checkpoints)
-         + (SELECT count(DISTINCT dispenser) FROM segments) AS count`,
+    count: statement("SELECT count(*) AS count FROM definitions"),
+    positions: following("positions"),
+    checkpoints: following("checkpoints"),
+    // Of each dispenser the row of the greatest last, with its counts:
+    // https://sqlite.org/lang_select.html#bare_columns_in_an_aggregate_query
+    segments: statement(
+      `SELECT dispenser, max(last), generated, wasted FROM segments WHERE dispenser > ?
+       GROUP BY dispenser ORDER BY dispenser LIMIT ?`,
     ),
     define: statement(
       `INSERT INTO definitions VALUES (?, ?, ?, ?, ?, ?, ?)

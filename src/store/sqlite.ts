@@ -131,7 +131,11 @@ export class SqliteStore implements Store {
     );
   }
 
-  *load(): Iterable<StoredDispenser> {
+  get size(): number {
+    return this.rows.size;
+  }
+
+  *load(): Iterable<readonly StoredDispenser[]> {
     const { path } = this.file;
     try {
       yield* this.rows.load(this.isExact);

@@ -29,8 +29,13 @@ export type Change =
 export interface Store {
   /** Whether the life before this one ended without a clean close. */
   readonly crashed: boolean;
-  /** Every dispenser, in the order of their ids. Called once, before anything is staged. */
-  load(): Iterable<StoredDispenser>;
+  /** How many dispensers load() will give. */
+  readonly size: number;
+  /**
+   * Every dispenser, in the order of their ids, many at a time. Called once, before anything is
+   * staged.
+   */
+  load(): Iterable<readonly StoredDispenser[]>;
   /** Adds to what the next commit writes. */
   stage(change: Change): void;
   /**

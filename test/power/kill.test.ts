@@ -23,7 +23,7 @@ async function takeSome({ port }: { port: number }): Promise<void> {
 /** With ten numbers handed out no strategy with a bound of 5 % may have wasted any. */
 function expectAllThere(image: Image): void {
   recover(image, (engine) => {
-    const positions = engine.all().map(({ name, position }) => [name, position]);
+    const positions = [...engine.all()].map(({ name, position }) => [name, position]);
     expect(positions).toEqual([
       ["elegant_close", BigInt(TAKEN)],
       ["pre_close", BigInt(TAKEN)],

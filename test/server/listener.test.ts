@@ -51,7 +51,7 @@ describe("storage", () => {
     await client.command("HSET", "r", "type", "1", "length", "5");
     await client.pipeline(Array.from({ length: 10 }, () => ["GET", "r"]));
     while (store.commits < 2) await client.command("PING");
-    expect([...store.load()][0]!.account!.generated).toBe(10n);
+    expect([...store.load()].flat()[0]!.account!.generated).toBe(10n);
     await listener.stop();
   });
 
@@ -64,7 +64,7 @@ describe("storage", () => {
     expect(engine.commit()).toBeUndefined();
     expect(store.commits).toBe(1);
     await listener.stop();
-    expect([...store.reopen().load()][0]!.account!.generated).toBe(1n);
+    expect([...store.reopen().load()].flat()[0]!.account!.generated).toBe(1n);
   });
 
   test("that cannot be tidied now is a warning, and nothing else", async () => {
@@ -95,7 +95,7 @@ describe("a clean stop", () => {
     expect(TestClient.connect(port)).rejects.toThrow();
     const next = store.reopen();
     expect(next.crashed).toBe(false);
-    expect([...next.load()].map(({ name }) => name)).toEqual(["x"]);
+    expect([...next.load()].flat().map(({ name }) => name)).toEqual(["x"]);
   });
 });
 

@@ -32,7 +32,7 @@ export function describeStore(title: string, open: () => StoreUnderTest): void {
     for (const change of changes) store.stage(change);
     store.commit();
   };
-  const loaded = (store: Store) => [...store.load()];
+  const loaded = (store: Store) => [...store.load()].flat();
 
   /** What is there after both kinds of end. */
   const afterEachEnd = (prepare: (store: Store) => void, check: (store: Store) => void) => {

@@ -300,7 +300,7 @@ describe("the start is refused, and nothing is overwritten", () => {
 test("after a crash the next life finds what was committed", () => {
   const store = open(crashedFolder(), options);
   expect(store.crashed).toBe(true);
-  expect([...store.load()].map(({ name, account }) => [name, account?.reserved])).toEqual([
+  expect([...store.load()].flat().map(({ name, account }) => [name, account?.reserved])).toEqual([
     ["x", 5n],
   ]);
   store.close();
@@ -416,6 +416,6 @@ test("a definition that cannot be written changes nothing", () => {
   store.stage({ kind: "define", id: 1, name: "x", definition: line });
   store.stage({ kind: "define", id: 2, name: "x", definition: line });
   expect(() => store.commit()).toThrow(/UNIQUE/);
-  expect([...store.load()]).toEqual([]);
+  expect([...store.load()].flat()).toEqual([]);
   store.close();
 });

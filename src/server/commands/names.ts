@@ -1,6 +1,5 @@
 /** The commands about names: which there are, and which of them are dispensers. */
 
-import type { Dispenser } from "../../dispenser/dispenser.ts";
 import { Refusal } from "../../refusal.ts";
 import { Pattern } from "../../resp/glob.ts";
 import { type Call, type Command, lookUp, readInteger, upToNul, waitFor } from "../command.ts";
@@ -29,32 +28,38 @@ function scan({ engine, server, session, replies, args }: Call): void {
   if (wanted instanceof Refusal) return replies.error(wanted.message);
   waitFor(session, engine.dependsOnNames());
 
-  const all = engine.all();
   const endMs = server.now() + SCAN_MS_MAX;
   const names: string[] = [];
-  let at = firstAfter(all, cursor);
-  let end = Math.min(all.length, at + wanted.count);
-  for (; at < end; at++) {
-    if (at % NAMES_PER_LOOK === 0 && server.now() > endMs) end = at;
-    const { name } = all[at]!;
+  let count = 0;
+  let last = 0;
+  let next = 0;
+  for (const { id, name } of engine.list(Number(cursor))) {
+    const isTimeUp = count > 0 && count % NAMES_PER_LOOK === 0 && server.now() > endMs;
+    if (count === wanted.count || isTimeUp) {
+      next = last;
+      break;
+    }
+    last = id;
+    count++;
     if (session.user!.mayUse(name) && wanted.pattern.matches(name)) names.push(name);
   }
   replies.array(2);
-  replies.bulk(at === all.length ? "0" : String(all[at - 1]!.id));
+  replies.bulk(String(next));
   listNames(replies, wanted.type === "dispenser" ? names : []);
 }
 
-/** KEYS: the names, as they are when its turn has come, are gone through bit by bit. */
+/** KEYS: the names there are when its turn has come are gone through bit by bit. */
 function keys({ engine, server, session, replies, args }: Call): void {
   const pattern = new Pattern(args[0]!);
   const { user } = session;
-  const found: Dispenser[] = [];
+  const found: string[] = [];
   const job = function* () {
-    const all = engine.all();
-    for (let at = 0; at < all.length; at++) {
-      const { name } = all[at]!;
-      if (user!.mayUse(name) && pattern.matches(name)) found.push(all[at]!);
-      if (at % NAMES_PER_LOOK > 0) continue;
+    const { lastId } = engine;
+    let count = 0;
+    for (const { id, name } of engine.list()) {
+      if (id > lastId) break;
+      if (user!.mayUse(name) && pattern.matches(name)) found.push(name);
+      if (count++ % NAMES_PER_LOOK > 0) continue;
       // Nobody waits for it any more.
       if (!server.sessions.has(session)) return;
       yield undefined;
@@ -62,8 +67,10 @@ function keys({ engine, server, session, replies, args }: Call): void {
   };
   const answer = () => {
     waitFor(session, engine.dependsOnNames());
-    const names = found.filter(({ removed }) => !removed).map(({ name }) => name);
-    listNames(replies, names);
+    listNames(
+      replies,
+      found.filter((name) => engine.has(name)),
+    );
   };
   session.block(server.jobs.run(job()).then(() => answer));
 }
@@ -97,18 +104,6 @@ function scanOptions(options: readonly string[]) {
     }
   }
   return wanted;
-}
-
-/** Where, in dispensers sorted by id, the first one with an id above the cursor is. */
-function firstAfter(all: readonly Dispenser[], cursor: bigint): number {
-  let low = 0;
-  let high = all.length;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (BigInt(all[middle]!.id) <= cursor) low = middle + 1;
-    else high = middle;
-  }
-  return low;
 }
 
 export const nameCommands: readonly Command[] = [
