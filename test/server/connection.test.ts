@@ -1,8 +1,10 @@
 import { afterEach, describe, expect, test } from "bun:test";
 import { Connection } from "../../src/server/connection.ts";
 import { Turn } from "../../src/server/turn.ts";
+import type { Config } from "../../src/settings.ts";
+import { MemoryStore } from "../support/memory-store.ts";
 import { encodeRequest, ReplyError, readReplies, TestClient } from "../support/resp.ts";
-import { silent, startInMemory } from "../support/server.ts";
+import { silent, startLocal } from "../support/server.ts";
 
 /** A socket that takes as much as it is told to, and keeps what it took. */
 class FakeWire {
@@ -47,18 +49,20 @@ afterEach(async () => {
   for (const listener of running.splice(0)) await listener.stop();
 });
 
-function setUp(overrides: Parameters<typeof startInMemory>[0] = {}) {
-  const server = startInMemory(overrides);
+function setUp(overrides: Partial<Config> = {}) {
+  // A clock that stands still: nothing takes long, whatever else the machine does.
+  const server = startLocal(new MemoryStore(), overrides, () => 0);
   running.push(server.listener);
   const wire = new FakeWire();
   const { engine, listener } = server;
   const turn = new Turn({ engine, log: silent, counters: listener.counters });
-  const deferred: Connection[] = [];
   const host = {
     engine: server.engine,
     server: server.listener,
     onHeld: (connection: Connection) => turn.hold(connection),
-    onDeferred: (connection: Connection) => void deferred.push(connection),
+    onDeferred: () => {
+      throw new Error("nothing here is to wait for another turn");
+    },
     onBuffered: () => {},
     guarded: (work: () => void) => work(),
   };
@@ -84,7 +88,7 @@ function setUp(overrides: Parameters<typeof startInMemory>[0] = {}) {
     turn.end();
     replies();
   };
-  return { ...server, wire, connection, send, turn: () => turn.end(), replies, define, deferred };
+  return { ...server, wire, connection, send, turn: () => turn.end(), replies, define };
 }
 
 const full = new ReplyError("ERR storage unavailable: the disk is full");
