@@ -100,6 +100,11 @@ export class Engine {
     return this.names.find(name);
   }
 
+  /** The dispenser of the name whose bytes these are. */
+  findBytes(bytes: Uint8Array, from: number, to: number): Dispenser | undefined {
+    return this.names.findBytes(bytes, from, to);
+  }
+
   /** Whether there is a dispenser of this name. */
   has(name: string): boolean {
     return this.names.has(name);

@@ -20,12 +20,14 @@ const LENGTH_AT = 4;
 const NAME_AT = 5;
 const BYTES_PER_ROW = 24;
 
-function hashOf(name: string): number {
+const NAME_BYTES_MAX = 255;
+/** Where a name that comes as a text is looked for as bytes. */
+const scratch = Buffer.alloc(NAME_BYTES_MAX);
+
+function hashOf(bytes: Uint8Array, from: number, to: number): number {
   let hash = SEED;
-  for (let at = 0; at < name.length; at++) {
-    hash = Math.imul(hash ^ name.charCodeAt(at), FNV_PRIME);
-  }
-  return hash ^ (hash >>> 15);
+  for (let at = from; at < to; at++) hash = Math.imul(hash ^ bytes[at]!, FNV_PRIME);
+  return (hash ^ (hash >>> 15)) >>> 0;
 }
 
 export class NameTable {
@@ -52,24 +54,29 @@ export class NameTable {
 
   /** The row of a name; -1 where it is not there. */
   find(name: string): number {
-    const { slots, mask } = this;
-    const hash = hashOf(name);
+    const { length } = name;
+    if (length > NAME_BYTES_MAX) return -1;
+    for (let at = 0; at < length; at++) {
+      const code = name.charCodeAt(at);
+      if (code > 0xff) return -1;
+      scratch[at] = code;
+    }
+    return this.findBytes(scratch, 0, length);
+  }
+
+  /** The row of the name whose bytes these are; -1 where it is not there. */
+  findBytes(bytes: Uint8Array, from: number, to: number): number {
+    const { slots, mask, entries } = this;
+    const hash = hashOf(bytes, from, to);
     for (let slot = hash & mask; ; slot = (slot + 1) & mask) {
       const start = slots[2 * slot]! - 1;
       if (start < 0) return -1;
-      if (slots[2 * slot + 1] === hash >>> 0 && this.is(start, name)) {
-        return this.entries.readUInt32LE(start);
-      }
+      if (slots[2 * slot + 1] !== hash || entries[start + LENGTH_AT] !== to - from) continue;
+      const shift = start + NAME_AT - from;
+      let at = from;
+      while (at < to && entries[shift + at] === bytes[at]) at++;
+      if (at === to) return entries.readUInt32LE(start);
     }
-  }
-
-  private is(start: number, name: string): boolean {
-    const { entries } = this;
-    if (entries[start + LENGTH_AT] !== name.length) return false;
-    for (let at = 0; at < name.length; at++) {
-      if (entries[start + NAME_AT + at] !== name.charCodeAt(at)) return false;
-    }
-    return true;
   }
 
   /** Adds a name that is not there. Answers its row. */
@@ -86,7 +93,7 @@ export class NameTable {
     for (let at = 0; at < name.length; at++) entries[start + NAME_AT + at] = name.charCodeAt(at);
     this.starts[row] = start;
     this.restore(row, name);
-    this.place(start + 1, hashOf(name));
+    this.place(start + 1, hashOf(entries, start + NAME_AT, this.entriesEnd));
     return row;
   }
 

@@ -56,6 +56,12 @@ export class Names {
     return found;
   }
 
+  /** The dispenser of the name whose bytes these are. */
+  findBytes(bytes: Uint8Array, from: number, to: number): Dispenser | undefined {
+    const row = this.table.findBytes(bytes, from, to);
+    return row < 0 ? undefined : this.at(row);
+  }
+
   /** Adds what was found on disk, in the order of ids. */
   park(stored: StoredDispenser): void {
     const { id, name, definition } = stored;

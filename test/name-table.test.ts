@@ -18,6 +18,8 @@ test("finds what a map finds, whatever was added and removed", () => {
       for (const [each, isAdded] of steps) {
         const row = rows.get(each);
         expect(table.find(each)).toBe(row ?? -1);
+        const bytes = Buffer.from(`(${each})`, "latin1");
+        expect(table.findBytes(bytes, 1, bytes.length - 1)).toBe(row ?? -1);
         if (isAdded && row === undefined) {
           expect(table.add(each)).toBe(table.rows - 1);
           rows.set(each, table.rows - 1);

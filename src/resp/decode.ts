@@ -46,7 +46,6 @@ const NINE = 57;
 const EMPTY = Buffer.alloc(0);
 
 export class Decoder {
-  name = "";
   args: readonly string[] = [];
   error = "";
   private readonly framer: Framer;
@@ -61,9 +60,14 @@ export class Decoder {
    */
   private later: Buffer[] = [];
   private laterBytes = 0;
-  /** The last GET of the fast lane as it came, whose name is `lastName`. */
-  private readonly lastGet = new Uint8Array(FAST_GET_BYTES_MAX);
+  /** The last GET of the fast lane as it came: the name is from `nameFrom` to `nameTo`. */
+  readonly lastGet = Buffer.alloc(FAST_GET_BYTES_MAX);
+  nameFrom = 0;
+  nameTo = 0;
+  /** Whether it is the same as the one before. */
+  isRepeat = false;
   private lastGetBytes = 0;
+  /** The name as a text, once it was asked for. */
   private lastName = "";
 
   constructor(limits: RequestLimits) {
@@ -78,6 +82,14 @@ export class Decoder {
   /** Bytes of memory held for them. */
   get held(): number {
     return this.bytes.length + this.laterBytes;
+  }
+
+  /** The name that the last GET asked for. */
+  get name(): string {
+    if (this.lastName === "") {
+      this.lastName = this.lastGet.toString("latin1", this.nameFrom, this.nameTo);
+    }
+    return this.lastName;
   }
 
   /** Whether the client has yet to log in, so that its requests must be small. */
@@ -192,7 +204,7 @@ export class Decoder {
       if (bytes[start + at] !== lastGet[at]) return false;
     }
     this.start = start + lastGetBytes;
-    this.name = this.lastName;
+    this.isRepeat = true;
     return true;
   }
 
@@ -215,9 +227,11 @@ export class Decoder {
     const nameEnd = nameAt + nameBytes;
     if (nameEnd + 2 > end || bytes[at] !== CR || bytes[at + 1] !== LF) return false;
     if (bytes[nameEnd] !== CR || bytes[nameEnd + 1] !== LF) return false;
-    this.name = bytes.toString("latin1", nameAt, nameEnd);
     this.start = nameEnd + 2;
-    this.lastName = this.name;
+    this.nameFrom = nameAt - start;
+    this.nameTo = nameEnd - start;
+    this.lastName = "";
+    this.isRepeat = false;
     this.lastGetBytes = this.start - start;
     for (let byte = 0; byte < this.lastGetBytes; byte++) this.lastGet[byte] = bytes[start + byte]!;
     return true;

@@ -158,8 +158,14 @@ export class ClientSession implements Session {
 
   /** The fast way of a GET. */
   private take(): void {
+    const { engine, decoder } = this;
     this.server.counters.commands++;
-    const commit = takeOne(this.engine, this.replies, this.decoder.name);
+    // Bytes make a text, for which the last dispenser is remembered, only where they come again.
+    const dispenser = decoder.isRepeat
+      ? engine.find(decoder.name)
+      : engine.findBytes(decoder.lastGet, decoder.nameFrom, decoder.nameTo);
+    const name = dispenser === undefined ? decoder.name : dispenser.name;
+    const commit = takeOne(engine, this.replies, dispenser, name);
     if (commit > 0) this.hold(this.replyStart, commit);
   }
 

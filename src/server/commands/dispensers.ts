@@ -9,11 +9,15 @@ import type { Replies } from "../../resp/encode.ts";
 import { type Call, type Command, lookUp, waitFor } from "../command.ts";
 
 /**
- * GET: takes the next number. Also what the decoder's fast lane leads to. Answers the commit that
- * the reply waits for; 0 for none.
+ * GET: takes the next number of what was found by this name. Also what the decoder's fast lane leads
+ * to. Answers the commit that the reply waits for; 0 for none.
  */
-export function takeOne(engine: Engine, replies: Replies, name: string): number {
-  const dispenser = engine.find(name);
+export function takeOne(
+  engine: Engine,
+  replies: Replies,
+  dispenser: Dispenser | undefined,
+  name: string,
+): number {
   const digits = dispenser === undefined ? 0 : dispenser.digits;
   if (dispenser !== undefined && digits > 0) {
     const at = replies.bulkRoom(digits);
@@ -40,7 +44,7 @@ function takeEach({ engine, session, replies, args }: Call): void {
   const covered: Dispenser[] = [];
   replies.array(taken.length);
   for (const dispenser of taken) {
-    const commit = takeOne(engine, replies, dispenser.name);
+    const commit = takeOne(engine, replies, dispenser, dispenser.name);
     waitFor(session, commit);
     if (commit === 0) covered.push(dispenser);
   }
@@ -149,7 +153,7 @@ export const dispenserCommands: readonly Command[] = [
     right: "take",
     summary: "Takes the next number of a dispenser",
     run: ({ engine, session, replies, args }) =>
-      waitFor(session, takeOne(engine, replies, args[0]!)),
+      waitFor(session, takeOne(engine, replies, engine.find(args[0]!), args[0]!)),
   },
   {
     name: "mget",
