@@ -65,9 +65,15 @@ function digitsOf(step: bigint): Uint8Array {
   return lastStepDigits;
 }
 
+/** The wheels of so many lines lie in one array: an array of its own costs a line 80 bytes more. */
+const LINES_PER_ARRAY = 64;
+let array = new Uint8Array(0);
+let used = 0;
+
 class Line implements Numbers {
-  /** The next number, one ASCII digit a wheel, the units last. */
-  private readonly wheels = new Uint8Array(WHEELS);
+  /** The next number, one ASCII digit a wheel, the units last, which end at `end`. */
+  private readonly wheels: Uint8Array;
+  private readonly end: number;
   /** The step's digits as values 0 to 9, the units last. */
   private readonly stepDigits: Uint8Array;
   /** The first wheel that is shown. */
@@ -76,18 +82,26 @@ class Line implements Numbers {
   constructor(shape: Shape, position: bigint) {
     this.stepDigits = digitsOf(shape.step);
     const text = numberAt(shape, position).toString();
-    this.first = WHEELS - Math.max(text.length, shape.length);
-    this.wheels.fill(ZERO).set(Buffer.from(text), WHEELS - text.length);
+    if (used === array.length) {
+      array = new Uint8Array(WHEELS * LINES_PER_ARRAY);
+      used = 0;
+    }
+    const start = used;
+    used += WHEELS;
+    this.wheels = array;
+    this.end = used;
+    this.first = this.end - Math.max(text.length, shape.length);
+    array.fill(ZERO, start, used).set(Buffer.from(text), this.end - text.length);
   }
 
   get digits(): number {
-    return WHEELS - this.first;
+    return this.end - this.first;
   }
 
   next(into: Uint8Array, at: number): void {
-    const wheels = this.wheels;
+    const { wheels, end } = this;
     let to = at;
-    for (let wheel = this.first; wheel < WHEELS; wheel++) into[to++] = wheels[wheel]!;
+    for (let wheel = this.first; wheel < end; wheel++) into[to++] = wheels[wheel]!;
     this.turn();
   }
 
@@ -95,7 +109,7 @@ class Line implements Numbers {
   private turn(): void {
     const wheels = this.wheels;
     const stepDigits = this.stepDigits;
-    let wheel = WHEELS;
+    let wheel = this.end;
     let from = stepDigits.length;
     let carry = 0;
     while (from > 0 || carry > 0) {
