@@ -20,6 +20,7 @@ import {
   refusalOf,
 } from "./file.ts";
 import type { FolderOptions } from "./folder.ts";
+import { loadDispensers } from "./loading.ts";
 import { Rows } from "./rows.ts";
 import { APPLICATION_ID, CLOSED, CLOSED_INEXACTLY, IN_USE, mark, migrations } from "./schema.ts";
 import {
@@ -94,7 +95,7 @@ export class SqliteStore implements Store {
     this.crashed = left !== CLOSED && left !== CLOSED_INEXACTLY;
     file.secure(left === IN_USE);
     this.checkPages();
-    this.rows = new Rows(this.database, file.path);
+    this.rows = new Rows(this.database);
   }
 
   /** Whether there was no database before. */
@@ -132,13 +133,13 @@ export class SqliteStore implements Store {
   }
 
   get size(): number {
-    return this.rows.size;
+    return Number(readValue(this.database, "SELECT count(*) FROM definitions"));
   }
 
   *load(): Iterable<readonly StoredDispenser[]> {
     const { path } = this.file;
     try {
-      yield* this.rows.load(this.isExact);
+      yield* loadDispensers(this.database, path, this.isExact);
       this.enter();
     } catch (error) {
       throw refusalOf(error, path, path);

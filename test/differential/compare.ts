@@ -75,19 +75,14 @@ const PARTINGS: readonly { ours: RegExp; redis?: RegExp }[] = [
 ];
 const UNKNOWN = /^-ERR unknown command '([^']*)'/;
 
-/**
- * Whether both answered the same, or parted where they are meant to. Beside the partings there is
- * one more: a client that wants no replies is closed by ours as any other, and by Redis never.
- */
-export function isSame({ redis, ours }: Compared, stream: Stream): boolean {
+/** Whether both answered the same, or parted where they are meant to. */
+export function isSame({ redis, ours }: Compared): boolean {
   const at = ours.replies.findIndex((reply, index) => reply !== redis.replies[index]);
   const left = redis.replies[at] ?? "";
   const right = ours.replies[at] ?? "";
   if (at >= 0 && PARTINGS.some((parting) => isParting(parting, left, right))) return true;
   if (at >= 0 && isOfRedisAlone(UNKNOWN.exec(right)?.[1]) && !UNKNOWN.test(left)) return true;
-  if (at < 0 && isEqual(redis, ours)) return true;
-  const isPrefix = redis.replies.join("").startsWith(ours.replies.join(""));
-  return isPrefix && ours.isClosedByServer && /reply/i.test(stream.chunks.join(""));
+  return at < 0 && isEqual(redis, ours);
 }
 
 function isParting(parting: (typeof PARTINGS)[number], left: string, right: string): boolean {

@@ -7,7 +7,7 @@
  * and CLIENT KILL of anybody, as others are under way. For the same reason bytes are changed into
  * marks and digits, never into letters, and no G, H or M is taken away: HGET must not become GET.
  * A wrong password, which ours answers late, is left to the streams written by hand: AUTH is always
- * right, or no log-in at all.
+ * right, or no log-in at all. So is what ends a client that wants no replies: Redis never closes it.
  */
 
 import { randomFrom } from "../support/random.ts";
@@ -105,6 +105,8 @@ const WRONG_HEADERS = [
   "*\r\n",
 ];
 
+const QUIT = "QUIT\r\n";
+
 export function generate(seed: number): Stream {
   const random = randomFrom(seed);
   const upTo = (count: number) => Math.floor(random() * count);
@@ -134,8 +136,11 @@ export function generate(seed: number): Stream {
     }
   };
 
-  let bytes = Array.from({ length: 1 + upTo(REQUESTS_MAX) }, request).join("");
-  if (chance(3)) bytes += "QUIT\r\n";
+  const requests = Array.from({ length: 1 + upTo(REQUESTS_MAX) }, request);
+  if (chance(3)) requests.push(QUIT);
+  const isSilent = requests.some((each) => /reply/i.test(each));
+  const ends = (each: string) => each === QUIT || WRONG_HEADERS.includes(each);
+  let bytes = requests.filter((each) => !(isSilent && ends(each))).join("");
   if (chance(MUTATED_PERCENT) && !UNCHANGED.test(bytes)) {
     for (let left = 1 + upTo(MUTATIONS_MAX); left > 0; left--) {
       const at = upTo(bytes.length);

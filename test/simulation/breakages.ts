@@ -81,7 +81,7 @@ export const breakages: readonly Breakage[] = [
   },
   {
     title: "off by one where recovery resumes",
-    file: "src/store/rows.ts",
+    file: "src/store/loading.ts",
     find: "reserved: last + 1n,",
     replace: "reserved: last,",
   },

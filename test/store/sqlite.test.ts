@@ -237,6 +237,11 @@ describe("the start is refused, and nothing is overwritten", () => {
       "a row of a dispenser that is not there",
       (of) => of.run("UPDATE positions SET dispenser = 7"),
     ],
+    ["a row below those of all dispensers", (of) => of.run("UPDATE positions SET dispenser = -7")],
+    [
+      "a dispenser that no start could have numbered so",
+      (of) => of.run("UPDATE definitions SET id = 0 WHERE id = 1"),
+    ],
     [
       "a row in the table of another strategy",
       (of) => of.run("UPDATE positions SET dispenser = 2"),

@@ -1,0 +1,219 @@
+/**
+ * Rows into dispensers: what the start reads, and whether it can be. The tables are gone through side by
+ * side in the order of ids, which is quicker than joins. rows.ts writes them.
+ */
+
+import type { Database, Statement } from "bun:sqlite";
+import {
+  type Definition,
+  isPossible,
+  positionsOf,
+  share,
+  typeOf,
+} from "../dispenser/definition.ts";
+import { NUMBER_MAX } from "../dispenser/line.ts";
+import { toBytes } from "../dispenser/name.ts";
+import type { Account } from "../dispenser/reservation.ts";
+import { type StrategyName, strategies } from "../dispenser/strategy.ts";
+import { CannotStart } from "../refusal.ts";
+import type { StoredDispenser } from "./store.ts";
+
+/** So many rows are read at a time. */
+const PAGE_ROWS = 1024;
+/** Below every id, those of damaged rows among them. */
+const BEFORE_ALL = -(2n ** 63n);
+
+/** A definition, in the order of SELECT. */
+type DefinitionRow = readonly [
+  id: bigint,
+  name: string,
+  type: string,
+  length: bigint,
+  starting: bigint,
+  step: bigint,
+  autoDisk: string,
+];
+
+/** What one table keeps of a dispenser. */
+type KeptRow = readonly [id: bigint, last: bigint, generated: bigint, wasted: bigint];
+
+/** What all of them keep of it; of segments, the last. */
+interface Kept {
+  readonly position: KeptRow | undefined;
+  readonly checkpoint: KeptRow | undefined;
+  readonly segment: KeptRow | undefined;
+}
+
+/**
+ * Every dispenser in the order of ids, many at a time. After a clean close (`isExact`) nothing lies
+ * reserved ahead. Throws CannotStart, which names the file by `path`, where rows contradict each other.
+ */
+export function* loadDispensers(
+  database: Database,
+  path: string,
+  isExact: boolean,
+): Generator<StoredDispenser[]> {
+  const statements = prepare(database);
+  try {
+    yield* load(statements, isExact);
+  } catch (error) {
+    if (!(error instanceof Contradiction)) throw error;
+    throw new CannotStart(
+      `${path} is damaged: ${error.message} contradict each other; restore a backup`,
+    );
+  } finally {
+    for (const statement of Object.values(statements)) statement.finalize();
+  }
+}
+
+/** What of the rows cannot be true together. */
+class Contradiction extends Error {}
+
+function* load(statements: Statements, isExact: boolean): Generator<StoredDispenser[]> {
+  const positions = new Table<KeptRow>(statements.positions);
+  const checkpoints = new Table<KeptRow>(statements.checkpoints);
+  const segments = new Table<KeptRow>(statements.segments);
+  const definitions = new Table<DefinitionRow>(statements.definitions);
+  while (definitions.next !== undefined) {
+    const loaded: StoredDispenser[] = [];
+    while (definitions.next !== undefined && loaded.length < PAGE_ROWS) {
+      const definition = definitions.next;
+      const [id, name] = definition;
+      const kept = {
+        position: positions.take(id),
+        checkpoint: checkpoints.take(id),
+        segment: segments.take(id),
+      };
+      const stored = dispenserOf(definition, kept);
+      if (!isSound(stored, kept, isExact)) throw new Contradiction(`rows of '${name}'`);
+      loaded.push(stored);
+      definitions.take(id);
+    }
+    yield loaded;
+  }
+  if (positions.hasOthers || checkpoints.hasOthers || segments.hasOthers) {
+    throw new Contradiction("rows of no dispenser and those of some");
+  }
+}
+
+function dispenserOf(row: DefinitionRow, { position, checkpoint, segment }: Kept): StoredDispenser {
+  const [id, name, code, length, starting, step, autoDisk] = row;
+  const type = typeOf(code);
+  if (type === undefined || !Object.hasOwn(strategies, autoDisk)) {
+    throw new Contradiction(`the definition of '${name}' and what there is`);
+  }
+  const strategy = autoDisk as StrategyName;
+  return {
+    id: Number(id),
+    name: toBytes(name),
+    definition: share({ type, length: Number(length), starting, step, strategy }),
+    account: accountOf(checkpoint ?? position ?? segment),
+    segmentEnd: segment === undefined ? undefined : segment[1] + 1n,
+  };
+}
+
+/** Goes through a table in the order of ids. */
+class Table<Row extends readonly [id: bigint, ...rest: unknown[]]> {
+  /** The row that comes next; undefined at the end. */
+  next: Row | undefined;
+  /** Whether rows were passed that nobody took. */
+  private passedOthers = false;
+  /** Gives rows from an id on, so many. */
+  private readonly statement: Statement;
+  private page: Row[] = [];
+  private at = 0;
+
+  constructor(statement: Statement) {
+    this.statement = statement;
+    this.turnPage(BEFORE_ALL);
+  }
+
+  private turnPage(last: bigint): void {
+    this.page = this.statement.values(last, PAGE_ROWS) as unknown as Row[];
+    this.at = 0;
+    this.next = this.page[0];
+  }
+
+  private goOn(): void {
+    this.next = this.page[++this.at];
+    if (this.next === undefined && this.at === PAGE_ROWS) this.turnPage(this.page.at(-1)![0]);
+  }
+
+  /** The row with this id, if there is one, which lies behind the ids asked for before. */
+  take(id: bigint): Row | undefined {
+    while (this.next !== undefined && this.next[0] < id) {
+      this.passedOthers = true;
+      this.goOn();
+    }
+    const found = this.next;
+    if (found?.[0] !== id) return undefined;
+    this.goOn();
+    return found;
+  }
+
+  get hasOthers(): boolean {
+    return this.passedOthers || this.next !== undefined;
+  }
+}
+
+function accountOf(row: KeptRow | undefined): Account | undefined {
+  if (row === undefined) return undefined;
+  const [, last, generated, wasted] = row;
+  return { reserved: last + 1n, generated, wasted: wastedOf(last, generated, wasted) };
+}
+
+/** What rows.ts stores of 2^63 wasted numbers is one less; nothing else ends so. */
+function wastedOf(last: bigint, generated: bigint, wasted: bigint): bigint {
+  const isAll = last === NUMBER_MAX && generated === 0n && wasted === NUMBER_MAX;
+  return isAll ? NUMBER_MAX + 1n : wasted;
+}
+
+/** Whether a dispenser can be as its rows say; damage mostly leaves one that cannot. */
+function isSound(stored: StoredDispenser, kept: Kept, isExact: boolean): boolean {
+  const { definition, account } = stored;
+  const { type } = definition;
+  if (stored.id < 1 || !isPossible(definition) || !isInItsTables(kept, definition)) return false;
+  if (account === undefined) return true;
+  const { reserved, generated, wasted } = account;
+  if (generated < 0n || wasted < 0n) return false;
+  if (!type.isLine) return true;
+  const known = generated + wasted;
+  if (reserved > positionsOf(definition)) return false;
+  return isExact ? reserved === known : reserved >= known;
+}
+
+/** Whether what is kept of a dispenser is in the tables of its strategy, and only there. */
+function isInItsTables(kept: Kept, { type, strategy }: Definition): boolean {
+  const { position, checkpoint, segment } = kept;
+  switch (type.isLine ? strategies[strategy].keeps : "position") {
+    case "definition":
+    case "position":
+      return checkpoint === undefined && segment === undefined;
+    case "segments":
+      return position === undefined && checkpoint === undefined;
+    case "checkpoint":
+      if (position !== undefined) return false;
+      return segment === undefined || (checkpoint !== undefined && checkpoint[1] <= segment[1]);
+  }
+}
+
+type Statements = ReturnType<typeof prepare>;
+
+function prepare(database: Database) {
+  const kept = (table: string) =>
+    database.prepare(`SELECT * FROM ${table} WHERE dispenser > ? ORDER BY dispenser LIMIT ?`);
+  return {
+    definitions: database.prepare(
+      `SELECT id, name, CAST(type AS TEXT), length, starting, step, auto_disk FROM definitions
+       WHERE id > ? ORDER BY id LIMIT ?`,
+    ),
+    positions: kept("positions"),
+    checkpoints: kept("checkpoints"),
+    // Of each dispenser the row of the greatest last, with its counts:
+    // https://sqlite.org/lang_select.html#bare_columns_in_an_aggregate_query
+    segments: database.prepare(
+      `SELECT dispenser, max(last), generated, wasted FROM segments WHERE dispenser > ?
+       GROUP BY dispenser ORDER BY dispenser LIMIT ?`,
+    ),
+  };
+}
