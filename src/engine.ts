@@ -8,10 +8,16 @@
  */
 
 import { assert } from "./assert.ts";
-import { define, type Fields, redefine } from "./dispenser/definition.ts";
+import {
+  type Definition,
+  define,
+  type Fields,
+  positionsOf,
+  redefine,
+} from "./dispenser/definition.ts";
 import { Dispenser } from "./dispenser/dispenser.ts";
-import { positionOf } from "./dispenser/line.ts";
 import { isName } from "./dispenser/name.ts";
+import { type Leased, type Share, whole } from "./dispenser/share.ts";
 import { Gathering, unavailability } from "./gathering.ts";
 import { type Listed, Names } from "./names.ts";
 import { quoted, Refusal } from "./refusal.ts";
@@ -50,6 +56,17 @@ export interface EngineOptions {
   readonly savesCounts: boolean;
   /** Called when there is something to commit: commit() has to be called in this turn. */
   readonly onStaged: () => void;
+  /** What a dispenser has of its line, if none stands on disk; all of it by default. */
+  readonly share?: Share;
+}
+
+/** A lease, as it is added to a dispenser's share. */
+export interface Lease {
+  /** The line's position it begins at. */
+  readonly first: bigint;
+  readonly count: bigint;
+  /** When so many more numbers were taken, onLow() is to be called. */
+  readonly askAfter: number;
 }
 
 export class Engine {
@@ -63,6 +80,9 @@ export class Engine {
   /** Dispensers that may have counts the disk does not know. */
   private readonly active = new Set<Dispenser>();
   private readonly savesCounts: boolean;
+  private readonly share: Share;
+  /** Called once for a dispenser that used up its lease as far as was said there. */
+  onLow: (dispenser: Dispenser) => void = () => {};
 
   constructor(store: Store, options: EngineOptions) {
     this.store = store;
@@ -70,7 +90,8 @@ export class Engine {
     this.now = options.now;
     this.pending = new Gathering(store, options.onStaged);
     this.savesCounts = options.savesCounts;
-    this.names = new Names(store.size);
+    this.share = options.share ?? whole;
+    this.names = new Names(store.size, this.share);
     for (const some of store.load()) {
       for (const stored of some) this.names.park(stored);
       this.lastId = some.at(-1)?.id ?? this.lastId;
@@ -115,6 +136,11 @@ export class Engine {
     return this.names.all();
   }
 
+  /** Those that were asked for in this life, in no order that is promised. */
+  awake(): Iterable<Dispenser> {
+    return this.names.awake();
+  }
+
   /**
    * The names and ids of those with an id above this one, in the order they were made in. It may be
    * gone through bit by bit, while some come and go.
@@ -142,11 +168,18 @@ export class Engine {
   /** Hands out the next number of a line that has one (digits > 0), into `into[at]` and on. */
   take(dispenser: Dispenser, into: Uint8Array, at: number): void {
     dispenser.take(into, at);
-    if (dispenser.taken >= dispenser.refillAt && !dispenser.staged) this.pending.stage(dispenser);
+    if (dispenser.taken >= dispenser.refillAt && !dispenser.staged) this.refill(dispenser);
     if (!dispenser.active && this.savesCounts) {
       dispenser.active = true;
       this.active.add(dispenser);
     }
+  }
+
+  private refill(dispenser: Dispenser): void {
+    this.pending.stage(dispenser);
+    if (dispenser.taken < dispenser.leaseAt) return;
+    dispenser.leaseAt = Number.POSITIVE_INFINITY;
+    this.onLow(dispenser);
   }
 
   /**
@@ -164,6 +197,14 @@ export class Engine {
     if (present !== undefined) return this.redefine(present, fields);
     const definition = define(fields);
     if (definition instanceof Refusal) return definition;
+    const refusal = this.refuseNew(name);
+    if (refusal !== undefined) return refusal;
+    this.create(this.lastId + 1, name, definition);
+    return fields.size;
+  }
+
+  /** Why there may not be another dispenser, of this name. */
+  refuseNew(name: string): Refusal | undefined {
     const { dispensersMax, nameBytesMax } = this.limits;
     if (name.length > nameBytesMax) {
       return new Refusal(
@@ -175,15 +216,19 @@ export class Engine {
         `ERR max number of dispensers reached: limits.dispensers is ${dispensersMax}`,
       );
     }
-    const id = ++this.lastId;
-    const dispenser = new Dispenser(id, name, definition);
+    return undefined;
+  }
+
+  /** Adds a dispenser. Its id is above all others, or that of one that remove() took in this commit. */
+  create(id: number, name: string, definition: Definition): void {
+    this.lastId = Math.max(this.lastId, id);
+    const dispenser = new Dispenser(id, name, definition, this.share);
     this.names.put(dispenser);
     this.pending.change(name, () => {
       this.names.remove(dispenser);
       dispenser.removed = true;
     });
     this.store.stage({ kind: "define", id, name, definition });
-    return fields.size;
   }
 
   private redefine(dispenser: Dispenser, fields: Fields): number | Refusal {
@@ -217,12 +262,12 @@ export class Engine {
 
   /** ADVANCE: the line goes on at its first number >= `number`. */
   advance(dispenser: Dispenser, number: bigint): Refusal | undefined {
-    const { definition, name } = dispenser;
+    const { definition, name, share } = dispenser;
     const { type } = definition;
     if (!type.isLine) return new Refusal(`ERR ADVANCE does not apply to type ${type.code}`);
-    const position = positionOf(definition, number);
+    const position = dispenser.ownPositionOf(number);
     if (position <= dispenser.position) return dispenser.digits > 0 ? undefined : exhausted;
-    if (position >= type.positions(definition)) {
+    if (position >= share.size(positionsOf(definition))) {
       return new Refusal(
         `${exhausted.message}: ${quoted(name)} has no number from ${number} on, and stays where it is`,
       );
@@ -233,12 +278,36 @@ export class Engine {
 
   /** Skips so many numbers of a line, which count as wasted, or all that are left. */
   skip(dispenser: Dispenser, numbers: bigint): void {
-    const { type } = dispenser.definition;
-    if (!type.isLine) return;
-    const end = type.positions(dispenser.definition);
+    const { definition, share, isLine } = dispenser;
+    if (!isLine) return;
+    const end = share.size(positionsOf(definition));
     let position = dispenser.position + numbers;
     if (position > end) position = end;
     this.advanceTo(dispenser, position);
+  }
+
+  /** Skips what it has of its line below a position of the line. */
+  skipBelow(dispenser: Dispenser, position: bigint): void {
+    const own = dispenser.share.below(position);
+    if (own > dispenser.position) this.advanceTo(dispenser, own);
+  }
+
+  /**
+   * Adds a lease to a dispenser's share, and writes `node`, what the node has to remember of it, in the
+   * same commit. Where that fails the lease is lost.
+   */
+  adopt(dispenser: Dispenser, { first, count, askAfter }: Lease, node: string): void {
+    const { id, name } = dispenser;
+    this.pending.change(name, dispenser.remember());
+    dispenser.extend(first, count, askAfter);
+    this.store.stage({ kind: "lease", id, share: dispenser.share as Leased });
+    this.store.stage({ kind: "node", state: node });
+  }
+
+  /** Writes what the node has to remember, in the commit being gathered. */
+  stageNode(state: string): void {
+    this.pending.announce();
+    this.store.stage({ kind: "node", state });
   }
 
   private advanceTo(dispenser: Dispenser, position: bigint): void {

@@ -63,7 +63,8 @@ export class Gathering {
     this.atStake.push(dispenser);
   }
 
-  private announce(): void {
+  /** Something is staged on which no reply depends. */
+  announce(): void {
     if (this.hasStaged) return;
     this.hasStaged = true;
     this.onStaged();

@@ -10,6 +10,7 @@ import { assert } from "./assert.ts";
 import type { Definition } from "./dispenser/definition.ts";
 import { Dispenser } from "./dispenser/dispenser.ts";
 import type { Account, Recovered } from "./dispenser/reservation.ts";
+import { type Share, whole } from "./dispenser/share.ts";
 import { grown, NameTable } from "./name-table.ts";
 import type { StoredDispenser } from "./store/store.ts";
 
@@ -31,9 +32,12 @@ export class Names {
   /** The name last found, as mostly the next one is the same: and the same string, even. */
   private lastName = "";
   private lastFound: Dispenser | undefined;
+  /** What dispensers have of their lines that have no share of their own. */
+  private readonly share: Share;
 
   /** With room for so many before it has to grow. */
-  constructor(room: number) {
+  constructor(room: number, share: Share = whole) {
+    this.share = share;
     this.table = new NameTable(room);
     this.ids = new Float64Array(room);
     this.parked = new Parked(room);
@@ -66,7 +70,8 @@ export class Names {
   park(stored: StoredDispenser): void {
     const { id, name, definition } = stored;
     if (Parked.mayHold(stored)) this.parked.put(this.add(id, name, definition), stored);
-    else this.add(id, name, new Dispenser(id, name, definition, stored));
+    else
+      this.add(id, name, new Dispenser(id, name, definition, stored.share ?? this.share, stored));
   }
 
   /** Adds a new dispenser, whose id is above all others, or one that remove() took since tidy(). */
@@ -159,7 +164,7 @@ export class Names {
     const found = this.dispensers[row]!;
     if (found instanceof Dispenser) return found;
     const recovered = this.parked.get(row, found);
-    const woken = new Dispenser(this.ids[row]!, this.table.name(row), found, recovered);
+    const woken = new Dispenser(this.ids[row]!, this.table.name(row), found, this.share, recovered);
     this.dispensers[row] = woken;
     return woken;
   }
@@ -188,8 +193,12 @@ class Parked {
     this.kept = new Uint8Array(room);
   }
 
-  /** Not one that lost numbers in a crash: it must be told of, and written. */
-  static mayHold({ account, definition }: StoredDispenser): boolean {
+  /**
+   * Not one that lost numbers in a crash: it must be told of, and written. Nor one with a share of its
+   * own.
+   */
+  static mayHold({ account, definition, share }: StoredDispenser): boolean {
+    if (share !== undefined) return false;
     return account === undefined || account.wasted === wastedOf(account, definition);
   }
 

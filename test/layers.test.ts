@@ -22,15 +22,16 @@ const allowed: Record<string, string[]> = {
   arguments: ["config", "config-file", "settings"],
   resp: ["assert"],
   dispenser: ["assert", "refusal"],
-  store: ["dispenser", "refusal"],
+  store: ["assert", "dispenser", "refusal"],
   "name-table": [],
   names: ["assert", "dispenser", "name-table", "store"],
   gathering: ["assert", "dispenser", "store"],
   engine: ["assert", "refusal", "names", "gathering", "dispenser", "store"],
+  cluster: ["assert", "refusal", "log", "dispenser", "engine", "store"],
   cli: ["address", "refusal", "config", "config-file", "dispenser", "engine", "settings", "store"],
   server: [
     ...["address", "assert", "refusal", "version", "libc", "log", "config", "settings"],
-    ...["resp", "dispenser", "engine", "store"],
+    ...["resp", "dispenser", "engine", "cluster", "store"],
   ],
 };
 

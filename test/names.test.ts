@@ -2,6 +2,7 @@ import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { type Definition, define } from "../src/dispenser/definition.ts";
 import { Dispenser } from "../src/dispenser/dispenser.ts";
+import { whole } from "../src/dispenser/share.ts";
 import { Names } from "../src/names.ts";
 import type { StoredDispenser } from "../src/store/store.ts";
 
@@ -44,7 +45,7 @@ test("what is parked wakes as what a start would have made of it", () => {
   // Who lost numbers is to be told of at once.
   expect([...all.awake()].map(({ name }) => name)).toEqual(["lost"]);
   for (const { id, name, definition, ...recovered } of stored) {
-    expect(all.find(name)).toEqual(new Dispenser(id, name, definition, recovered));
+    expect(all.find(name)).toEqual(new Dispenser(id, name, definition, whole, recovered));
     expect(all.find(name)).toBe(all.find(name)!);
   }
   expect([...all.all()].map(({ id }) => id)).toEqual([3, 5, 6, 7, 9]);

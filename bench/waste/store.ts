@@ -39,6 +39,11 @@ export class LifeStore implements Store {
     this.commits++;
   }
 
+  /** A node alone remembers nothing of itself. */
+  readonly node = undefined;
+
+  writeNode(): void {}
+
   maintain(): void {}
 
   backUp(): Promise<void> {
@@ -58,7 +63,7 @@ export class LifeStore implements Store {
       const present = this.kept.get(id);
       const account = present?.account;
       this.kept.set(id, { id, name, definition, account, segmentEnd: present?.segmentEnd });
-    } else {
+    } else if (change.kind === "reserve") {
       const { id, account, segment, replaces } = change.reservation;
       const present = this.kept.get(id)!;
       const before = replaces ? undefined : present.segmentEnd;

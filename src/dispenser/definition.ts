@@ -7,6 +7,7 @@ import { quoted, Refusal } from "../refusal.ts";
 import { fixedWidth, NUMBER_MAX, plain } from "./line.ts";
 import type { NumberType, Shape, ShapeField } from "./numbers.ts";
 import { random } from "./random.ts";
+import type { Share } from "./share.ts";
 import { defaultStrategy, type StrategyName, strategyNames } from "./strategy.ts";
 
 /** The types of dispensers. A new one is its file and a line here. */
@@ -45,12 +46,13 @@ export function positionsOf(definition: Definition): bigint {
 }
 
 /**
- * How many numbers a line still has at a position, Infinity for a type without a line. Exact up to
- * 2^53 - 1, which more than that is taken for: no life of a server hands out so many.
+ * How many numbers a share of a line still has at an own position, Infinity for a type without a
+ * line. Exact up to 2^53 - 1, which more than that is taken for: no life of a server hands out so
+ * many.
  */
-export function numbersLeft(definition: Definition, position: bigint): number {
+export function numbersLeft(definition: Definition, share: Share, position: bigint): number {
   if (!definition.type.isLine) return Number.POSITIVE_INFINITY;
-  const left = positionsOf(definition) - position;
+  const left = share.size(positionsOf(definition)) - position;
   return left < Number.MAX_SAFE_INTEGER ? Math.max(0, Number(left)) : Number.MAX_SAFE_INTEGER;
 }
 

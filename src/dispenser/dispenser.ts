@@ -4,14 +4,16 @@
  *
  * Invariant: position = generated + wasted, so `wasted` is never kept but always the difference.
  * Positions are exact (BigInt) where they meet the disk. While the server runs they are counted
- * as plain numbers from `origin`, the position at which this life, or the last ADVANCE, began.
+ * as plain numbers from `origin`, the position at which this life, or the last ADVANCE, began. They
+ * are the node's own positions; its share of the line (share.ts) makes positions of the line of them.
  */
 
 import { assert } from "../assert.ts";
 import { type Definition, numbersLeft } from "./definition.ts";
-import { numberAt } from "./line.ts";
+import { numberAt, positionOf } from "./line.ts";
 import type { Numbers } from "./numbers.ts";
 import type { Account, Counts, Recovered, Reservation, Segment } from "./reservation.ts";
+import { Leased, type Share, whole } from "./share.ts";
 import { reserveAhead, type Strategy, segmentBeyond, strategies } from "./strategy.ts";
 
 const NEW: Account = { reserved: 0n, generated: 0n, wasted: 0n };
@@ -38,9 +40,16 @@ export class Dispenser {
   /** Numbers that lay reserved when the last life ended, are lost, and not on disk as wasted. */
   skipped: bigint;
 
+  /** Which positions of the line the own ones are. */
+  share: Share;
+  /** When `taken` gets here, another lease is to be asked for. */
+  leaseAt = Number.POSITIVE_INFINITY;
+
   private strategy: Strategy;
   /** The supply, open at the present position; undefined until it is needed. */
   private numbers: Numbers | undefined;
+  /** When `taken` gets here, the supply ends: with the share, or with what lies side by side in it. */
+  private supplyEnd = 0;
   private origin: bigint;
   /** Numbers the line still had at `origin`; Infinity for a type without one. */
   private capacity: number;
@@ -73,14 +82,21 @@ export class Dispenser {
   /** What the counts of a line that starts over in memory do not show: all before this life. */
   private hidden: Counts = NOTHING;
 
-  constructor(id: number, name: string, definition: Definition, recovered?: Recovered) {
-    const account = recovered?.account ?? NEW;
+  constructor(
+    id: number,
+    name: string,
+    definition: Definition,
+    share: Share = whole,
+    recovered?: Recovered,
+  ) {
     this.id = id;
     this.name = name;
     this.definition = definition;
+    this.share = share;
     this.strategy = strategies[definition.strategy];
+    const account = this.accountAtStart(recovered?.account ?? NEW);
     this.origin = account.reserved;
-    this.capacity = numbersLeft(this.definition, this.origin);
+    this.capacity = numbersLeft(this.definition, this.share, this.origin);
     this.generatedAtOrigin = Number(account.generated);
     this.generatedAtStart = this.generatedAtOrigin;
     this.generatedSaved = this.generatedAtOrigin;
@@ -98,8 +114,18 @@ export class Dispenser {
 
   /** How many digits the next number has; 0 when the line is exhausted. */
   get digits(): number {
-    if (this.taken === this.capacity) return 0;
-    this.numbers ??= this.definition.type.open(this.definition, this.position);
+    if (this.numbers === undefined || this.taken === this.supplyEnd) return this.openSupply();
+    return this.numbers.digits;
+  }
+
+  /** Opens the supply at the present position, if there is one; answers the digits of its number. */
+  private openSupply(): number {
+    if (this.taken >= this.capacity) return 0;
+    const { definition, share, isLine, position } = this;
+    const first = isLine ? share.at(position) : 0n;
+    this.numbers = definition.type.open(definition, first);
+    const run = isLine ? share.sideBySide(position) : Number.POSITIVE_INFINITY;
+    this.supplyEnd = Math.min(this.capacity, this.taken + Number(run));
     return this.numbers.digits;
   }
 
@@ -139,7 +165,7 @@ export class Dispenser {
   /** The number that comes next (on an exhausted line: that would), as GET writes it. */
   get current(): string {
     if (!this.isLine) return "0";
-    const number = numberAt(this.definition, this.position);
+    const number = numberAt(this.definition, this.share.at(this.position));
     return number.toString().padStart(this.definition.length, "0");
   }
 
@@ -177,9 +203,11 @@ export class Dispenser {
   advance(position: bigint): void {
     assert(position >= this.position, "advance() goes only forwards");
     const reserved = this.origin + BigInt(this.reservesInMemory ? 0 : this.reserved);
+    const skipped = position - this.position;
     this.generatedAtOrigin = this.generated;
     this.origin = position;
-    this.capacity = numbersLeft(this.definition, this.origin);
+    this.capacity = numbersLeft(this.definition, this.share, this.origin);
+    this.leaseAt -= this.taken + Number(skipped);
     this.numbers = undefined;
     this.taken = 0;
     this.takenSaved = 0;
@@ -187,6 +215,24 @@ export class Dispenser {
     this.reserved = reserved > position ? Number(reserved - position) : 0;
     this.isChanged = true;
     this.startOverHere();
+    this.settle();
+  }
+
+  /** The own position of the line's first number that is not below `number`. */
+  ownPositionOf(number: bigint): bigint {
+    return this.share.below(positionOf(this.definition, number));
+  }
+
+  /**
+   * Another lease: the share ends later. Its numbers wait for the commit under way, as a changed line's
+   * do. At `leaseAt` numbers from here on, the next one is to be asked for.
+   */
+  extend(first: bigint, count: bigint, leaseAt: number): void {
+    assert(this.share instanceof Leased, "extend() of what is not leased");
+    const used = this.origin + BigInt(Math.min(this.taken, this.reserved));
+    this.share = this.share.with(first, count, used);
+    this.capacity = numbersLeft(this.definition, this.share, this.origin);
+    this.leaseAt = this.taken + leaseAt;
     this.settle();
   }
 
@@ -270,14 +316,26 @@ export class Dispenser {
     return this.keepsNothing || !this.isLine;
   }
 
+  /**
+   * What a line that is leased and kept in memory has on disk is no reservation: it goes on behind all
+   * that it leased, and what it had left of that is lost.
+   */
+  private accountAtStart(account: Account): Account {
+    if (!(this.share instanceof Leased) || !this.keepsNothing) return account;
+    const { generated } = account;
+    const reserved = this.share.end;
+    return { reserved, generated, wasted: reserved - generated };
+  }
+
   /** Sets what follows from taken, reserved and the strategy. */
   private settle(): void {
     if (this.reservesInMemory) this.reserved = Number.POSITIVE_INFINITY;
     const ahead = this.reserved - this.taken;
-    this.refillAt =
+    const refillAt =
       this.reserved >= this.capacity || this.reservesInMemory
         ? Number.POSITIVE_INFINITY
         : this.taken + Math.max(1, Math.ceil(ahead / 2));
+    this.refillAt = Math.min(refillAt, this.leaseAt);
   }
 
   private account(reserved: bigint): Account {

@@ -206,6 +206,12 @@ export function readValue(database: Database, sql: string): bigint | string | nu
   return Object.values(row)[0]!;
 }
 
+/** Whether there is such a table: there may not be before migrate(). */
+export function hasTable(database: Database, name: string): boolean {
+  const sql = `SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = '${name}'`;
+  return readValue(database, sql) === 1n;
+}
+
 /** Why the database could not be opened, in words for the operator. */
 export function refusalOf(error: unknown, folder: string, path: string): unknown {
   if (error instanceof StorageUnavailable) return new CannotStart(`${path}: ${error.message}`);

@@ -14,8 +14,10 @@ import {
 import { NUMBER_MAX } from "../dispenser/line.ts";
 import { toBytes } from "../dispenser/name.ts";
 import type { Account } from "../dispenser/reservation.ts";
+import { Leased, type Run } from "../dispenser/share.ts";
 import { type StrategyName, strategies } from "../dispenser/strategy.ts";
 import { CannotStart } from "../refusal.ts";
+import { hasTable } from "./file.ts";
 import type { StoredDispenser } from "./store.ts";
 
 /** So many rows are read at a time. */
@@ -44,6 +46,9 @@ interface Kept {
   readonly segment: KeptRow | undefined;
 }
 
+/** A run that was leased. */
+type RunRow = readonly [id: bigint, own: bigint, first: bigint, last: bigint];
+
 /**
  * Every dispenser in the order of ids, many at a time. After a clean close (`isExact`) nothing lies
  * reserved ahead. Throws CannotStart, which names the file by `path`, where rows contradict each other.
@@ -62,7 +67,7 @@ export function* loadDispensers(
       `${path} is damaged: ${error.message} contradict each other; restore a backup`,
     );
   } finally {
-    for (const statement of Object.values(statements)) statement.finalize();
+    for (const statement of Object.values(statements)) statement?.finalize();
   }
 }
 
@@ -73,6 +78,7 @@ function* load(statements: Statements, isExact: boolean): Generator<StoredDispen
   const positions = new Table<KeptRow>(statements.positions);
   const checkpoints = new Table<KeptRow>(statements.checkpoints);
   const segments = new Table<KeptRow>(statements.segments);
+  const runs = new Table<RunRow>(statements.runs, 2);
   const definitions = new Table<DefinitionRow>(statements.definitions);
   while (definitions.next !== undefined) {
     const loaded: StoredDispenser[] = [];
@@ -84,19 +90,23 @@ function* load(statements: Statements, isExact: boolean): Generator<StoredDispen
         checkpoint: checkpoints.take(id),
         segment: segments.take(id),
       };
-      const stored = dispenserOf(definition, kept);
+      const stored = dispenserOf(definition, kept, shareOf(runs, id));
       if (!isSound(stored, kept, isExact)) throw new Contradiction(`rows of '${name}'`);
       loaded.push(stored);
       definitions.take(id);
     }
     yield loaded;
   }
-  if (positions.hasOthers || checkpoints.hasOthers || segments.hasOthers) {
+  if ([positions, checkpoints, segments, runs].some(({ hasOthers }) => hasOthers)) {
     throw new Contradiction("rows of no dispenser and those of some");
   }
 }
 
-function dispenserOf(row: DefinitionRow, { position, checkpoint, segment }: Kept): StoredDispenser {
+function dispenserOf(
+  row: DefinitionRow,
+  { position, checkpoint, segment }: Kept,
+  leased: Leased | undefined,
+): StoredDispenser {
   const [id, name, code, length, starting, step, autoDisk] = row;
   const type = typeOf(code);
   if (type === undefined || !Object.hasOwn(strategies, autoDisk)) {
@@ -109,7 +119,24 @@ function dispenserOf(row: DefinitionRow, { position, checkpoint, segment }: Kept
     definition: share({ type, length: Number(length), starting, step, strategy }),
     account: accountOf(checkpoint ?? position ?? segment),
     segmentEnd: segment === undefined ? undefined : segment[1] + 1n,
+    share: leased,
   };
+}
+
+/** What was leased to the node; undefined where nothing was. */
+function shareOf(table: Table<RunRow>, id: bigint): Leased | undefined {
+  if (table.isOver) return undefined;
+  const runs: Run[] = [];
+  for (let row = table.take(id); row !== undefined; row = table.take(id)) {
+    const [, own, first, last] = row;
+    runs.push({ own, first, count: last - first + 1n });
+  }
+  if (runs.length === 0) return undefined;
+  try {
+    return new Leased(runs);
+  } catch {
+    throw new Contradiction("leases of a line");
+  }
 }
 
 /** Goes through a table in the order of ids. */
@@ -118,25 +145,30 @@ class Table<Row extends readonly [id: bigint, ...rest: unknown[]]> {
   next: Row | undefined;
   /** Whether rows were passed that nobody took. */
   private passedOthers = false;
-  /** Gives rows from an id on, so many. */
-  private readonly statement: Statement;
+  /** Gives the rows behind a key, so many; undefined for a table that is not there yet. */
+  private readonly statement: Statement | undefined;
+  private readonly keyColumns: number;
   private page: Row[] = [];
   private at = 0;
 
-  constructor(statement: Statement) {
+  /** The key of a row is its first columns, so many. */
+  constructor(statement: Statement | undefined, keyColumns = 1) {
     this.statement = statement;
-    this.turnPage(BEFORE_ALL);
+    this.keyColumns = keyColumns;
+    this.turnPage(Array<bigint>(keyColumns).fill(BEFORE_ALL));
   }
 
-  private turnPage(last: bigint): void {
-    this.page = this.statement.values(last, PAGE_ROWS) as unknown as Row[];
+  private turnPage(key: readonly bigint[]): void {
+    const page = this.statement?.values(...key, PAGE_ROWS) ?? [];
+    this.page = page as unknown as Row[];
     this.at = 0;
     this.next = this.page[0];
   }
 
   private goOn(): void {
     this.next = this.page[++this.at];
-    if (this.next === undefined && this.at === PAGE_ROWS) this.turnPage(this.page.at(-1)![0]);
+    if (this.next !== undefined || this.at < PAGE_ROWS) return;
+    this.turnPage(this.page.at(-1)!.slice(0, this.keyColumns) as bigint[]);
   }
 
   /** The row with this id, if there is one, which lies behind the ids asked for before. */
@@ -149,6 +181,10 @@ class Table<Row extends readonly [id: bigint, ...rest: unknown[]]> {
     if (found?.[0] !== id) return undefined;
     this.goOn();
     return found;
+  }
+
+  get isOver(): boolean {
+    return this.next === undefined;
   }
 
   get hasOthers(): boolean {
@@ -170,13 +206,14 @@ function wastedOf(last: bigint, generated: bigint, wasted: bigint): bigint {
 
 /** Whether a dispenser can be as its rows say; damage mostly leaves one that cannot. */
 function isSound(stored: StoredDispenser, kept: Kept, isExact: boolean): boolean {
-  const { definition, account } = stored;
+  const { definition, account, share } = stored;
   const { type } = definition;
   if (stored.id < 1 || !isPossible(definition) || !isInItsTables(kept, definition)) return false;
   if (account === undefined) return true;
   const { reserved, generated, wasted } = account;
   if (generated < 0n || wasted < 0n) return false;
-  if (!type.isLine) return true;
+  if (!type.isLine) return share === undefined;
+  if (share !== undefined && reserved > share.end) return false;
   const known = generated + wasted;
   if (reserved > positionsOf(definition)) return false;
   return isExact ? reserved === known : reserved >= known;
@@ -215,5 +252,11 @@ function prepare(database: Database) {
       `SELECT dispenser, max(last), generated, wasted FROM segments WHERE dispenser > ?
        GROUP BY dispenser ORDER BY dispenser LIMIT ?`,
     ),
+    // Not there before the first start of this version.
+    runs: hasTable(database, "runs")
+      ? database.prepare(
+          "SELECT * FROM runs WHERE (dispenser, own) > (?, ?) ORDER BY dispenser, own LIMIT ?",
+        )
+      : undefined,
   };
 }

@@ -8,6 +8,7 @@ import type { Database, SQLQueryBindings, Statement } from "bun:sqlite";
 import { NUMBER_MAX } from "../dispenser/line.ts";
 import { toText } from "../dispenser/name.ts";
 import type { Reservation } from "../dispenser/reservation.ts";
+import type { Leased } from "../dispenser/share.ts";
 import type { Change } from "./store.ts";
 
 export class Rows {
@@ -46,6 +47,12 @@ export class Rows {
       case "reserve":
         this.reserve(change.reservation);
         break;
+      case "lease":
+        this.lease(change.id, change.share);
+        break;
+      case "node":
+        statements.node.run(change.state);
+        break;
     }
   }
 
@@ -67,6 +74,12 @@ export class Rows {
     if (keeps === "position" || keeps === "definition") {
       statements.position.run(id, last, generated, wasted);
     }
+  }
+
+  private lease(id: number, { runs }: Leased): void {
+    const { own, first, count } = runs.at(-1)!;
+    this.statements.dropRuns.run(id, runs[0]!.own);
+    this.statements.addRun.run(id, own, first, first + count - 1n);
   }
 
   private forget(id: number): void {
@@ -109,6 +122,9 @@ function prepare(database: Database) {
       "UPDATE segments SET generated = ?, wasted = ? WHERE dispenser = ? AND last = ?",
     ),
     dropSegments: statement("DELETE FROM segments WHERE dispenser = ? AND last < ?"),
+    dropRuns: statement("DELETE FROM runs WHERE dispenser = ? AND own < ?"),
+    addRun: statement("INSERT INTO runs VALUES (?, ?, ?, ?)"),
+    node: statement("INSERT OR REPLACE INTO node VALUES (1, ?)"),
     dropPosition: statement("DELETE FROM positions WHERE dispenser = ?"),
     dropCheckpoint: statement("DELETE FROM checkpoints WHERE dispenser = ?"),
     dropAllSegments: statement("DELETE FROM segments WHERE dispenser = ?"),

@@ -74,4 +74,21 @@ export const migrations: readonly string[] = [
     PRIMARY KEY (dispenser, last)
   ) STRICT, WITHOUT ROWID;
   `,
+  `
+  -- One row: what the node remembers of itself where several share their lines (cluster/identity.ts).
+  CREATE TABLE node (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    state TEXT NOT NULL
+  ) STRICT;
+
+  -- What was leased of a line and is not known to be used up: its positions first to last are the
+  -- node's own ones from own on.
+  CREATE TABLE runs (
+    dispenser INTEGER NOT NULL REFERENCES definitions ON DELETE CASCADE,
+    own INTEGER NOT NULL,
+    first INTEGER NOT NULL,
+    last INTEGER NOT NULL,
+    PRIMARY KEY (dispenser, own)
+  ) STRICT, WITHOUT ROWID;
+  `,
 ];

@@ -9,11 +9,13 @@
  */
 
 import type { Database } from "bun:sqlite";
+import { assert } from "../assert.ts";
 import { CannotStart, reasonOf } from "../refusal.ts";
 import { copyDatabase } from "./backup.ts";
 import {
   codeOf,
   type DatabaseFile,
+  hasTable,
   migrate,
   openDatabaseFile,
   readValue,
@@ -77,7 +79,7 @@ export class SqliteStore implements Store {
   private readonly file: DatabaseFile;
   private readonly walWritesMax: number;
   private readonly database: Database;
-  private readonly rows: Rows;
+  private rows: Rows | undefined;
   private staged: Change[] = [];
   /** Rows and commits written since the WAL was last moved into the main file. */
   private walWrites = 0;
@@ -95,7 +97,6 @@ export class SqliteStore implements Store {
     this.crashed = left !== CLOSED && left !== CLOSED_INEXACTLY;
     file.secure(left === IN_USE);
     this.checkPages();
-    this.rows = new Rows(this.database);
   }
 
   /** Whether there was no database before. */
@@ -151,6 +152,7 @@ export class SqliteStore implements Store {
     // The log begins anew: nothing is ever written behind an end that a crash tore (wal.ts).
     this.moveWal();
     migrate(this.database);
+    this.rows = new Rows(this.database);
     this.database.run(mark(IN_USE));
     this.moveWal();
     this.file.settle();
@@ -163,12 +165,29 @@ export class SqliteStore implements Store {
   commit(): void {
     const changes = this.staged;
     this.staged = [];
+    this.write(changes);
+  }
+
+  /** Writes changes in a transaction of their own. */
+  private write(changes: readonly Change[]): void {
+    const { rows } = this;
+    assert(rows !== undefined, "nothing is written before load()");
     this.guard(() => {
-      this.rows.begin();
-      for (const change of changes) this.rows.write(change);
-      this.rows.commit();
+      rows.begin();
+      for (const change of changes) rows.write(change);
+      rows.commit();
     });
     this.walWrites += 1 + changes.length;
+  }
+
+  get node(): string | undefined {
+    if (!hasTable(this.database, "node")) return undefined;
+    if (readValue(this.database, "SELECT count(*) FROM node") === 0n) return undefined;
+    return String(readValue(this.database, "SELECT state FROM node"));
+  }
+
+  writeNode(state: string): void {
+    this.write([{ kind: "node", state }]);
   }
 
   maintain(): void {
@@ -209,7 +228,7 @@ export class SqliteStore implements Store {
       this.database.run(mark(CLOSED));
       this.moveWal("TRUNCATE");
     });
-    this.rows.finalize();
+    this.rows?.finalize();
     this.guard(() => this.database.close(true));
     this.file.release();
   }

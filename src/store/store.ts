@@ -5,6 +5,7 @@
 
 import type { Definition } from "../dispenser/definition.ts";
 import type { Recovered, Reservation } from "../dispenser/reservation.ts";
+import type { Leased } from "../dispenser/share.ts";
 
 /** A dispenser as it stands on disk. */
 export interface StoredDispenser extends Recovered {
@@ -12,6 +13,8 @@ export interface StoredDispenser extends Recovered {
   /** The name as a byte string. */
   readonly name: string;
   readonly definition: Definition;
+  /** What was leased of its line; undefined where nothing was. */
+  readonly share?: Leased | undefined;
 }
 
 /** One thing for the next commit to write. */
@@ -24,7 +27,11 @@ export type Change =
       readonly definition: Definition;
     }
   | { readonly kind: "remove"; readonly id: number }
-  | { readonly kind: "reserve"; readonly reservation: Reservation };
+  | { readonly kind: "reserve"; readonly reservation: Reservation }
+  /** The last run of the share is new, and those that are not in it any more are used up. */
+  | { readonly kind: "lease"; readonly id: number; readonly share: Leased }
+  /** What the node has to remember beside its dispensers. */
+  | { readonly kind: "node"; readonly state: string };
 
 export interface Store {
   /** Whether the life before this one ended without a clean close. */
@@ -36,6 +43,8 @@ export interface Store {
    * staged.
    */
   load(): Iterable<readonly StoredDispenser[]>;
+  /** What the node last wrote of itself (a change of the kind "node"); undefined where it never did. */
+  readonly node: string | undefined;
   /** Adds to what the next commit writes. */
   stage(change: Change): void;
   /**
@@ -44,6 +53,8 @@ export interface Store {
    * StorageBroken when what is on disk is unknown. Nothing is staged any more in either case.
    */
   commit(): void;
+  /** Writes what the node has to remember, at once and alone. Throws as commit() does. */
+  writeNode(state: string): void;
   /** Housekeeping between commits, when some is due; throws as commit() does. */
   maintain(): void;
   /**

@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { type Definition, define } from "../../src/dispenser/definition.ts";
 import { Dispenser } from "../../src/dispenser/dispenser.ts";
 import type { Account } from "../../src/dispenser/reservation.ts";
+import { whole } from "../../src/dispenser/share.ts";
 import { type StrategyName, strategyNames } from "../../src/dispenser/strategy.ts";
 
 const into = Buffer.alloc(20);
@@ -12,7 +13,7 @@ function definition(strategy: StrategyName, more: Record<string, string> = {}): 
 
 function make(strategy: StrategyName, account?: Account, more: Record<string, string> = {}) {
   const recovered = account === undefined ? undefined : { account, segmentEnd: undefined };
-  return new Dispenser(1, "x", definition(strategy, more), recovered);
+  return new Dispenser(1, "x", definition(strategy, more), whole, recovered);
 }
 
 function take(dispenser: Dispenser): string {

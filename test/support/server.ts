@@ -94,6 +94,12 @@ export const fromSource: readonly string[] = [process.execPath, join(root, "src/
 /** Servers that run; those that a failed test leaves behind are ended when all tests are over. */
 const running = new Set<Bun.Subprocess>();
 
+/** A process of a test that is ended with the servers. */
+export function endOnExit(child: Bun.Subprocess): void {
+  running.add(child);
+  void child.exited.then(() => running.delete(child));
+}
+
 export function endAll(): void {
   for (const child of running) child.kill("SIGKILL");
 }

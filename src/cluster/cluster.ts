@@ -1,0 +1,371 @@
+/**
+ * A node among others that share its lines. What it asks of the shared store it asks in turn, one thing
+ * after the other, so that what it hears later is never older; everything the store answered is in the
+ * engine before the next thing is asked.
+ *
+ * While the store is away, what the node holds is served; what needs the store is refused at once.
+ */
+
+import type { Fields } from "../dispenser/definition.ts";
+import type { Dispenser } from "../dispenser/dispenser.ts";
+import type { Engine } from "../engine.ts";
+import type { Log } from "../log.ts";
+import type { Refusal } from "../refusal.ts";
+import { type SharedStore, StoreUnavailable } from "../store/shared.ts";
+import { StorageUnavailable, type Store } from "../store/store.ts";
+import { type History, StoreWentBack, wentBack } from "./history.ts";
+import { Fenced, Leasing } from "./leasing.ts";
+import { Lines } from "./lines.ts";
+import {
+  acceptHistory,
+  enter,
+  findCluster,
+  historyOf,
+  type Identity,
+  newMembership,
+} from "./membership.ts";
+import { type Membership, Memory } from "./memory.ts";
+import {
+  CLUSTER,
+  type ClusterRecord,
+  encode,
+  type FigureRecord,
+  figureKey,
+  figurePrefix,
+  NAMES,
+  NODE_PREFIX,
+  nodeKey,
+  readCluster,
+  readFigure,
+  readNode,
+} from "./records.ts";
+
+/** So often a node asks what changed, beside being told. */
+export const POLL_MS = 400;
+/** A name that is not known is asked for at most so often. */
+const MISS_MS = 10;
+/** A node that is being stopped says what it did with so many lines in one transaction. */
+const REPORTED_AT_ONCE = 40;
+
+export interface ClusterOptions {
+  readonly shared: SharedStore;
+  readonly engine: Engine;
+  readonly store: Store;
+  readonly log: Log;
+  readonly now: () => number;
+  readonly identity: Identity;
+  /** What the folder remembers; undefined in one that belongs to no cluster. */
+  readonly membership: Membership | undefined;
+  /** It must not go on as this node: nothing may leave any more. */
+  readonly onFatal: (error: unknown) => void;
+}
+
+/** What a line's dispensers on all nodes did, as far as they said. */
+export interface ClusterFigures {
+  readonly nodes: number;
+  readonly leased: bigint;
+  readonly generated: bigint;
+  readonly wasted: bigint;
+}
+
+export class Cluster {
+  /** Why the store cannot be used now; undefined while it can. */
+  trouble: string | undefined;
+  private readonly options: ClusterOptions;
+  private memory!: Memory;
+  private history!: History;
+  private lines!: Lines;
+  private leasing!: Leasing;
+  /** When what was asked of the store before is over. */
+  private last: Promise<unknown> = Promise.resolve();
+  private isLeasing = false;
+  private missedAtMs = Number.NEGATIVE_INFINITY;
+  private nextLook: Promise<void> | undefined;
+  private isClosed = false;
+
+  constructor(options: ClusterOptions) {
+    this.options = options;
+  }
+
+  get node(): string {
+    return this.memory.membership.node;
+  }
+
+  get title(): string {
+    return this.options.shared.title;
+  }
+
+  /**
+   * Enters the cluster, and makes the engine's dispensers what they are there. To be called before
+   * anything is served, and again where it throws StoreUnavailable. Throws CannotStart.
+   */
+  async join(): Promise<void> {
+    const { shared, engine, store, identity, log, now } = this.options;
+    const { unique, host } = identity;
+    const own = this.memory?.membership ?? this.options.membership;
+    const cluster = await findCluster(shared, own, unique);
+    this.memory ??= new Memory(store, own ?? newMembership(cluster, identity));
+    const { memory } = this;
+    const isBehind = cluster.epoch > memory.membership.epoch;
+    this.history = isBehind
+      ? await acceptHistory(shared, memory, cluster, host)
+      : historyOf(shared, memory.membership);
+    const doubt = await enter(memory, this.history, identity);
+    if (doubt !== undefined) {
+      log.warning("this folder goes on as a new node", { reason: doubt, ...this.burn(cluster) });
+      await enter(memory, this.history, identity);
+    }
+    this.lines = new Lines(engine, memory);
+    this.leasing = new Leasing(engine, memory, now);
+    if (isBehind) await this.lines.mend(this.history);
+    await this.lines.sync(this.history);
+    engine.onLow = (dispenser) => {
+      if (this.trouble === undefined && this.leasing.isLow(dispenser)) this.want(dispenser, 0);
+    };
+    log.info("in the cluster", { store: shared.title, node: this.node });
+  }
+
+  /** Makes the folder another node's, without what the one had: its runs are lost. */
+  private burn(cluster: ClusterRecord): { runs_of_lines_lost: number; numbers_lost: bigint } {
+    const { engine, identity } = this.options;
+    const { epoch } = cluster;
+    let [lines, numbers] = [0, 0n];
+    for (const dispenser of [...engine.all()]) {
+      const { id, name, definition, share, position } = dispenser;
+      if (!share.isLeased || !dispenser.isLine) continue;
+      const held = share.size(0n) - position;
+      if (held > 0n) lines++;
+      numbers += held;
+      engine.remove(name);
+      engine.create(id, name, definition);
+    }
+    const { identity: storeIdentity, timeline, revision, namesRevision } = this.memory.membership;
+    const fresh = { ...newMembership(cluster, identity), revision, namesRevision, epoch };
+    engine.stageNode(this.memory.change({ ...fresh, identity: storeIdentity, timeline }));
+    const failure = engine.commit();
+    if (failure !== undefined) throw failure;
+    return { runs_of_lines_lost: lines, numbers_lost: numbers };
+  }
+
+  /** Begins to follow what other nodes change. */
+  follow(): void {
+    this.options.shared.watch(NAMES, () => void this.poll());
+    void this.keepPolling();
+  }
+
+  private async keepPolling(): Promise<void> {
+    while (!this.isClosed) {
+      await this.poll();
+      await Bun.sleep(POLL_MS);
+    }
+  }
+
+  /** Looks what changed in the store, and whether it can be used. Never rejects. */
+  async poll(): Promise<void> {
+    if (this.isClosed) return;
+    try {
+      await this.inTurn(() => this.look());
+      this.noteTrouble(undefined);
+    } catch (error) {
+      this.note(error);
+    }
+  }
+
+  private async look(): Promise<void> {
+    const { shared, identity } = this.options;
+    const node = nodeKey(this.node);
+    try {
+      const { rows } = await this.history.read([CLUSTER, node]);
+      const cluster = readCluster(rows.get(CLUSTER));
+      if (cluster?.id !== this.memory.membership.cluster) throw wentBack("it is another cluster's");
+      if (cluster.epoch === this.memory.membership.epoch) {
+        this.leasing.checkOurs(readNode(rows.get(node)));
+        return await this.lines.sync(this.history);
+      }
+    } catch (error) {
+      if (!(error instanceof StoreWentBack)) throw error;
+      const cluster = readCluster((await shared.read([CLUSTER])).rows.get(CLUSTER));
+      const isAccepted = (cluster?.epoch ?? 0) > this.memory.membership.epoch;
+      if (cluster?.id !== this.memory.membership.cluster || !isAccepted) throw error;
+    }
+    const { rows } = await shared.read([CLUSTER]);
+    this.history = await acceptHistory(
+      shared,
+      this.memory,
+      readCluster(rows.get(CLUSTER))!,
+      identity.host,
+    );
+    await this.lines.mend(this.history);
+    await this.lines.sync(this.history);
+  }
+
+  /**
+   * What has to be waited for before a command that uses these names can be run; undefined for nothing.
+   * With `takes` it takes a number for each; `isKnown` where it waited for the names already. Rejects with
+   * StoreUnavailable.
+   */
+  prepare(
+    names: readonly string[],
+    takes: boolean,
+    isKnown: boolean,
+  ): Promise<unknown> | undefined {
+    const { engine } = this.options;
+    if (!isKnown && names.some((name) => !engine.has(name))) return this.lookForNames();
+    if (!takes) return undefined;
+    const counts = new Map<Dispenser, number>();
+    for (const name of names) {
+      const dispenser = engine.find(name);
+      if (dispenser !== undefined) counts.set(dispenser, (counts.get(dispenser) ?? 0) + 1);
+    }
+    const waits: Promise<void>[] = [];
+    for (const [dispenser, count] of counts) {
+      if (count <= dispenser.remaining || this.leasing.isExhausted(dispenser)) continue;
+      if (this.trouble !== undefined) return Promise.reject(new StoreUnavailable(this.trouble));
+      waits.push(this.want(dispenser, count));
+    }
+    return waits.length === 0 ? undefined : Promise.all(waits);
+  }
+
+  /** Many that miss at a time ask the store once, and not more often than it can bear. */
+  private lookForNames(): Promise<void> {
+    if (this.trouble !== undefined) return Promise.reject(new StoreUnavailable(this.trouble));
+    this.nextLook ??= (async () => {
+      const waitMs = this.missedAtMs + MISS_MS - this.options.now();
+      if (waitMs > 0) await Bun.sleep(waitMs);
+      await this.asked(async () => {
+        // Who misses from here on may miss what is written from here on.
+        this.nextLook = undefined;
+        this.missedAtMs = this.options.now();
+        await this.lines.sync(this.history);
+      }).finally(() => {
+        this.nextLook = undefined;
+      });
+    })();
+    return this.nextLook;
+  }
+
+  private want(dispenser: Dispenser, count: number): Promise<void> {
+    const granted = this.leasing.want(dispenser, count);
+    if (!this.isLeasing) void this.keepLeasing();
+    return granted;
+  }
+
+  private async keepLeasing(): Promise<void> {
+    this.isLeasing = true;
+    try {
+      while (this.leasing.isWanted) {
+        await this.asked(() =>
+          this.leasing.lease(this.history, () => this.lines.sync(this.history)),
+        );
+      }
+    } catch (error) {
+      this.leasing.refuse(error);
+    } finally {
+      this.isLeasing = false;
+    }
+  }
+
+  /** HSET on all nodes. Answers how many fields were set first. Throws StoreUnavailable. */
+  define(name: string, fields: Fields): Promise<number | Refusal> {
+    return this.asked(() => this.lines.define(this.history, name, fields));
+  }
+
+  /** DEL on all nodes. Answers whether there was such a dispenser. Throws StoreUnavailable. */
+  remove(name: string): Promise<boolean> {
+    return this.asked(() => this.lines.remove(this.history, name));
+  }
+
+  /** ADVANCE on all nodes. Answers the number that comes next. Throws StoreUnavailable. */
+  advance(name: string, number: bigint): Promise<string | Refusal> {
+    return this.asked(() => this.lines.advance(this.history, name, number));
+  }
+
+  /** What all nodes did with a line, as they last said, and this one as it is now. */
+  async figuresOf(dispenser: Dispenser): Promise<ClusterFigures> {
+    if (this.trouble !== undefined) throw new StoreUnavailable(this.trouble);
+    const { id } = dispenser;
+    const [figures, nodes] = await Promise.all([
+      this.history.list(figurePrefix(id)),
+      this.history.list(NODE_PREFIX),
+    ]);
+    const all = new Map([...figures.rows].map(([key, row]) => [key, readFigure(row)!]));
+    const own = figureKey(id, this.node);
+    if (dispenser.isLine) all.set(own, this.leasing.figureOf(dispenser, all.get(own)));
+    const sum = (of: (figure: FigureRecord) => bigint) =>
+      [...all.values()].reduce((total, figure) => total + of(figure), 0n);
+    return {
+      nodes: [...nodes.rows.values()].filter((row) => readNode(row)!.state === "member").length,
+      leased: sum(({ leased }) => leased),
+      generated: sum(({ generated }) => generated),
+      wasted: sum(({ leased, generated, held }) => leased - generated - held),
+    };
+  }
+
+  /** The node is being stopped: says what it did with its lines, if the store hears it. Never rejects. */
+  async close(): Promise<void> {
+    this.isClosed = true;
+    try {
+      if (this.trouble === undefined) await this.inTurn(() => this.report());
+    } catch (error) {
+      this.options.log.warning("figures not reported", { reason: (error as Error).message });
+    }
+    await this.options.shared.close();
+  }
+
+  private async report(): Promise<void> {
+    const { engine } = this.options;
+    const used = [...engine.awake()].filter(
+      ({ isLine, share }) => isLine && share.isLeased && share.size(0n) > 0n,
+    );
+    for (let from = 0; from < used.length; from += REPORTED_AT_ONCE) {
+      const some = used.slice(from, from + REPORTED_AT_ONCE);
+      const keys = some.map(({ id }) => figureKey(id, this.node));
+      await this.history.transact(keys, (rows) => {
+        const figures = some.map((dispenser, index): [string, string] => {
+          const key = keys[index]!;
+          return [key, encode(this.leasing.figureOf(dispenser, readFigure(rows.get(key))))];
+        });
+        const puts = new Map(figures.filter(([key, value]) => rows.get(key)?.value !== value));
+        return { puts, result: undefined };
+      });
+    }
+  }
+
+  /** Asks something of the store that may fail; what became of it is noted. */
+  private async asked<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      return await this.inTurn(() => {
+        if (this.trouble !== undefined) throw new StoreUnavailable(this.trouble);
+        return work();
+      });
+    } catch (error) {
+      this.note(error);
+      throw error;
+    }
+  }
+
+  /** Runs work when what was asked before is over. */
+  private inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.last.then(work);
+    this.last = result.catch(() => {});
+    return result;
+  }
+
+  private note(error: unknown): void {
+    if (error instanceof StoreUnavailable) this.noteTrouble(error.message);
+    // The node's own disk is full: that is another trouble, and passes.
+    else if (!(error instanceof StorageUnavailable)) this.options.onFatal(error);
+    if (error instanceof Fenced) this.options.log.error("another has this node's name");
+  }
+
+  private noteTrouble(trouble: string | undefined): void {
+    const { log } = this.options;
+    if (trouble !== undefined && this.trouble === undefined) {
+      log.error("store unavailable", { store: this.title, reason: trouble });
+    }
+    if (trouble === undefined && this.trouble !== undefined) {
+      log.info("store available again", { store: this.title });
+    }
+    this.trouble = trouble;
+  }
+}

@@ -1,0 +1,111 @@
+/**
+ * The store as one node has seen it, from which it must not go back: a store that forgot a lease would
+ * lease it again. Everything a node asks the store goes through here.
+ *
+ * Invariant: an answer that is older than one before, or of another history, reaches nobody.
+ */
+
+import {
+  type Moment,
+  type Reading,
+  type SharedStore,
+  StoreUnavailable,
+  type Write,
+} from "../store/shared.ts";
+
+/** So often what was worked out from rows is worked out again because they changed meanwhile. */
+const TRIES_MAX = 60;
+/** Who lost a race waits a random part of this, and longer each time. */
+const RETRY_MS = 4;
+const RETRY_MS_MAX = 100;
+
+/** The store answers, but it forgot something, or is not the one it was. */
+export class StoreWentBack extends StoreUnavailable {}
+
+/** What transact() works out from rows. */
+export interface Outcome<T> {
+  /** Rows to write; none: nothing is to be done. */
+  readonly puts: ReadonlyMap<string, string>;
+  readonly result: T;
+}
+
+export class History {
+  /** The latest answer. */
+  seen: Moment;
+  private readonly store: SharedStore;
+  private readonly pause: (milliseconds: number) => Promise<void>;
+  private readonly random: () => number;
+
+  constructor(
+    store: SharedStore,
+    seen: Moment,
+    { pause = (ms: number): Promise<void> => Bun.sleep(ms), random = Math.random } = {},
+  ) {
+    this.store = store;
+    this.seen = seen;
+    this.pause = pause;
+    this.random = random;
+  }
+
+  read(keys: readonly string[]): Promise<Reading> {
+    return this.checked(() => this.store.read(keys));
+  }
+
+  list(prefix: string, after?: bigint): Promise<Reading> {
+    return this.checked(() => this.store.list(prefix, after));
+  }
+
+  /** As the store's; what it answers may be used, for it is checked as well. */
+  async write(write: Write): Promise<Moment | undefined> {
+    const least = this.seen.revision;
+    const moment = await this.store.write(write);
+    if (moment !== undefined) this.check(moment, least);
+    return moment;
+  }
+
+  /**
+   * Reads rows, works out what to write, and writes it if they are unchanged by then; else again. Throws
+   * StoreUnavailable, after which it may have been written.
+   */
+  async transact<T>(
+    keys: readonly string[],
+    work: (rows: Reading["rows"]) => Outcome<T>,
+  ): Promise<T> {
+    for (let tries = 1; tries <= TRIES_MAX; tries++) {
+      const { rows } = await this.read(keys);
+      const { puts, result } = work(rows);
+      if (puts.size === 0) return result;
+      const guards = new Map(keys.map((key) => [key, rows.get(key)?.revision ?? 0n]));
+      if ((await this.write({ guards, puts })) !== undefined) return result;
+      await this.pause(this.random() * Math.min(RETRY_MS_MAX, RETRY_MS * tries));
+    }
+    throw new StoreUnavailable(`other nodes were quicker ${TRIES_MAX} times`);
+  }
+
+  private async checked(ask: () => Promise<Reading>): Promise<Reading> {
+    const least = this.seen.revision;
+    const reading = await ask();
+    this.check(reading.moment, least);
+    return reading;
+  }
+
+  /** `least`: the revision that was known before it was asked. */
+  private check(moment: Moment, least: bigint): void {
+    const { seen } = this;
+    if (moment.identity !== seen.identity || moment.timeline !== seen.timeline) {
+      const of = ({ identity, timeline }: Moment) => `${identity} ${timeline}`.trim();
+      throw wentBack(`it was ${of(seen)}, and is ${of(moment)} now`);
+    }
+    if (moment.revision < least) {
+      throw wentBack(`its revision was ${least}, and is ${moment.revision} now`);
+    }
+    if (moment.revision > seen.revision) this.seen = moment;
+  }
+}
+
+/** The refusal to use a store that forgot. */
+export function wentBack(what: string): StoreWentBack {
+  return new StoreWentBack(
+    `the store went back in time (${what}): nothing is leased until 'number-dispenser cluster advance'`,
+  );
+}

@@ -1,0 +1,276 @@
+/**
+ * Leases: how much of a line a node asks the store for, when, and how it gets it. All that its lines
+ * want at one time is leased in one transaction.
+ *
+ * Invariant: a lease is adopted only where the store said that it is written; whatever else became of it
+ * is never handed out, for the next one begins behind it.
+ */
+
+import { assert } from "../assert.ts";
+import { positionsOf } from "../dispenser/definition.ts";
+import type { Dispenser } from "../dispenser/dispenser.ts";
+import { Leased } from "../dispenser/share.ts";
+import { strategies } from "../dispenser/strategy.ts";
+import type { Engine } from "../engine.ts";
+import type { Reading } from "../store/shared.ts";
+import { type History, wentBack } from "./history.ts";
+import type { Memory } from "./memory.ts";
+import {
+  encode,
+  type FigureRecord,
+  figureKey,
+  type LineRecord,
+  lineKey,
+  type NodeRecord,
+  nodeKey,
+  readFigure,
+  readLine,
+  readNode,
+  type Stretch,
+} from "./records.ts";
+
+/** So many lines are leased in one transaction: etcd allows it 128 operations. */
+const LINES_MAX = 40;
+/** A line of which nothing is known yet gets so many numbers. */
+const FIRST_SIZE = 100;
+/** One lease is at most so many times the one before: a burst tells little of the next second. */
+const GROWTH_MAX = 10;
+/** However small the budget, a lease lasts about so long: the store sees two of a line in a second. */
+const LEAST_MS = 500;
+/** Within the budget it lasts so long. */
+const MOST_MS = 4000;
+/** The next lease is asked for when what is left lasts so long, or half of the last one is used up. */
+const AHEAD_MS = 1000;
+/** A line found exhausted is not asked for again for so long: a node that leaves may hand some back. */
+const EXHAUSTED_MS = 1000;
+
+/** What a line did since its last lease. */
+interface Pace {
+  readonly size: number;
+  readonly atMs: number;
+  readonly generated: bigint;
+}
+
+interface Want {
+  count: number;
+  readonly granted: PromiseWithResolvers<void>;
+}
+
+/** The node was told by the store that it is not the one it takes itself for. */
+export class Fenced extends Error {
+  override readonly name = "Fenced";
+}
+
+export class Leasing {
+  private readonly engine: Engine;
+  private readonly memory: Memory;
+  private readonly now: () => number;
+  private wants = new Map<Dispenser, Want>();
+  private readonly paces = new WeakMap<Dispenser, Pace>();
+  private readonly exhaustedAtMs = new WeakMap<Dispenser, number>();
+  /** What memory lines generated in this life and was told already. */
+  private readonly told = new WeakMap<Dispenser, bigint>();
+
+  constructor(engine: Engine, memory: Memory, now: () => number) {
+    this.engine = engine;
+    this.memory = memory;
+    this.now = now;
+  }
+
+  get isWanted(): boolean {
+    return this.wants.size > 0;
+  }
+
+  /** Whether a line was found to have nothing left, a moment ago. */
+  isExhausted(dispenser: Dispenser): boolean {
+    const atMs = this.exhaustedAtMs.get(dispenser);
+    return atMs !== undefined && this.now() - atMs < EXHAUSTED_MS;
+  }
+
+  /** A line needs so many numbers more. Resolves when it was leased some, or has none. */
+  want(dispenser: Dispenser, count: number): Promise<void> {
+    let want = this.wants.get(dispenser);
+    if (want === undefined) {
+      want = { count: 0, granted: Promise.withResolvers() };
+      // Nobody may wait for it: a lease ahead of time.
+      want.granted.promise.catch(() => {});
+      this.wants.set(dispenser, want);
+    }
+    want.count += count;
+    return want.granted.promise;
+  }
+
+  /** Nothing can be leased now. */
+  refuse(error: unknown): void {
+    const { wants } = this;
+    this.wants = new Map();
+    for (const { granted } of wants.values()) granted.reject(error);
+  }
+
+  /** A line used up its lease as far as was said: whether to ask for the next one already. */
+  isLow(dispenser: Dispenser): boolean {
+    const remaining = dispenser.remaining;
+    const ahead = Math.ceil(this.rate(dispenser) * AHEAD_MS);
+    if (remaining <= ahead) return true;
+    // It goes on slowly: later, or when there is nothing left.
+    if (ahead > 1) dispenser.leaseAt = dispenser.taken + (remaining - ahead);
+    return false;
+  }
+
+  /** Numbers a millisecond since the last lease. */
+  private rate(dispenser: Dispenser): number {
+    const pace = this.paces.get(dispenser);
+    if (pace === undefined) return 0;
+    const used = Number(dispenser.counts.generated - pace.generated);
+    return used / Math.max(1, this.now() - pace.atMs);
+  }
+
+  /** How many numbers to lease. */
+  private sizeFor(dispenser: Dispenser, wanted: number): number {
+    const pace = this.paces.get(dispenser);
+    if (pace === undefined) return Math.max(FIRST_SIZE, wanted);
+    const rate = this.rate(dispenser);
+    const { handedOutPerAhead } = strategies[dispenser.definition.strategy];
+    const budget = Number(dispenser.counts.generated) / Math.max(1, handedOutPerAhead);
+    const size = Math.max(rate * LEAST_MS, Math.min(rate * MOST_MS, budget), FIRST_SIZE);
+    return Math.max(wanted, Math.ceil(Math.min(size, pace.size * GROWTH_MAX)));
+  }
+
+  /**
+   * Leases for lines that want it, as many as go into one transaction; calls `onStale` first for who
+   * waits where one of them turned out to be deleted. Throws StoreUnavailable.
+   */
+  async lease(history: History, onStale: () => Promise<void>): Promise<void> {
+    const wants = [...this.wants].slice(0, LINES_MAX);
+    for (const [dispenser] of wants) this.wants.delete(dispenser);
+    try {
+      const live = wants.filter(([dispenser]) => !dispenser.removed);
+      if (live.length > 0 && (await this.leaseFor(history, live))) await onStale();
+      for (const [, { granted }] of wants) granted.resolve();
+    } catch (error) {
+      for (const [, { granted }] of wants) granted.reject(error);
+      throw error;
+    }
+  }
+
+  /** Answers whether a line was deleted. */
+  private async leaseFor(
+    history: History,
+    wants: readonly (readonly [Dispenser, Want])[],
+  ): Promise<boolean> {
+    const { memory } = this;
+    const node = nodeKey(memory.membership.node);
+    const keys = [
+      node,
+      ...wants.flatMap(([{ id }]) => [lineKey(id), figureKey(id, memory.membership.node)]),
+    ];
+    const granted = await history.transact(keys, (rows) => {
+      const record = readNode(rows.get(node));
+      this.checkOurs(record);
+      const puts = new Map<string, string>();
+      const leases = wants.flatMap(([dispenser, { count }]) =>
+        this.plan(dispenser, count, rows, puts),
+      );
+      const sequence = record!.sequence + 1;
+      if (leases.length > 0) {
+        // If the store has it and this process does not live to know, the next one is not in doubt.
+        memory.save({ intendedSequence: sequence });
+        puts.set(node, encode({ ...record!, sequence } satisfies NodeRecord));
+      }
+      const isStale = wants.some(([{ id }]) => readLine(rows.get(lineKey(id)))?.isDeleted);
+      return { puts, result: { leases, sequence, isStale } };
+    });
+    for (const { dispenser, stretch, size } of granted.leases) {
+      if (dispenser.removed) continue;
+      const { first, count } = stretch;
+      const revision = String(history.seen.revision);
+      const remaining = dispenser.remaining + Number(count);
+      const askAfter = Math.max(1, remaining - Math.ceil(Number(count) / 2));
+      this.paces.set(dispenser, {
+        size,
+        atMs: this.now(),
+        generated: dispenser.counts.generated,
+      });
+      const state = memory.change({ sequence: granted.sequence, revision });
+      this.told.set(dispenser, dispenser.counts.generated);
+      this.engine.adopt(dispenser, { first, count, askAfter }, state);
+    }
+    return granted.isStale;
+  }
+
+  /** Throws where the store's row of this node is not as this node left it. */
+  checkOurs(record: NodeRecord | undefined): asserts record is NodeRecord {
+    const { node, start, sequence } = this.memory.membership;
+    if (record === undefined) throw wentBack(`it does not know node ${node}`);
+    if (record.state !== "member") throw new Fenced(`node ${node} has ${record.state} the cluster`);
+    if (record.generation < start.generation || record.sequence < sequence) {
+      throw wentBack(`it forgot leases of node ${node}`);
+    }
+    if (record.token !== start.token) throw new Fenced(`node ${node} was started elsewhere`);
+  }
+
+  /** Puts what a lease changes; the lease, if there is one. */
+  private plan(
+    dispenser: Dispenser,
+    wanted: number,
+    rows: Reading["rows"],
+    puts: Map<string, string>,
+  ): { dispenser: Dispenser; stretch: Stretch; size: number }[] {
+    const { id, definition, share } = dispenser;
+    assert(share instanceof Leased, "a line of a cluster is leased");
+    const key = lineKey(id);
+    const line = readLine(rows.get(key));
+    if (line === undefined) throw wentBack(`it does not know line ${id}`);
+    if (line.isDeleted) return [];
+    if (line.next < share.lineEnd) throw wentBack(`it forgot leases of line ${id}`);
+    const size = this.sizeFor(dispenser, wanted);
+    const found = choose(line, share.lineEnd, BigInt(size), positionsOf(definition));
+    if (found === undefined) {
+      this.exhaustedAtMs.set(dispenser, this.now());
+      return [];
+    }
+    this.exhaustedAtMs.delete(dispenser);
+    const { stretch, rest } = found;
+    puts.set(key, encode(rest));
+    const figure = figureKey(id, this.memory.membership.node);
+    const before = readFigure(rows.get(figure));
+    puts.set(figure, encode(this.figureOf(dispenser, before, stretch.count)));
+    return [{ dispenser, stretch, size }];
+  }
+
+  /** What the node did with a line, with a lease under way. */
+  figureOf(dispenser: Dispenser, before: FigureRecord | undefined, more = 0n): FigureRecord {
+    const { share, position } = dispenser;
+    const { generated } = dispenser.counts;
+    // A line in memory counts anew in each life.
+    const isInMemory = strategies[dispenser.definition.strategy].keeps === "definition";
+    const known = before?.generated ?? 0n;
+    const told = this.told.get(dispenser) ?? 0n;
+    return {
+      leased: (before?.leased ?? 0n) + more,
+      generated: isInMemory ? known + generated - told : generated,
+      held: share.size(0n) - position + more,
+    };
+  }
+}
+
+/** What to lease: something handed back, where the node has not passed it, or what comes next. */
+function choose(
+  line: LineRecord,
+  passed: bigint,
+  size: bigint,
+  end: bigint,
+): { readonly stretch: Stretch; readonly rest: LineRecord } | undefined {
+  const least = (left: bigint, right: bigint) => (left < right ? left : right);
+  const index = line.returned.findIndex(({ first }) => first >= passed);
+  const back = line.returned[index];
+  if (back !== undefined) {
+    const count = least(size, back.count);
+    const left = { first: back.first + count, count: back.count - count };
+    const returned = line.returned.toSpliced(index, 1, ...(left.count > 0n ? [left] : []));
+    return { stretch: { first: back.first, count }, rest: { ...line, returned } };
+  }
+  const count = least(size, end - line.next);
+  if (count <= 0n) return undefined;
+  return { stretch: { first: line.next, count }, rest: { ...line, next: line.next + count } };
+}

@@ -1,0 +1,247 @@
+/**
+ * The lines of a cluster by name: what HSET, DEL and ADVANCE on one node change for all, and how the
+ * others hear of it. The store's rows are the truth; sync() makes the engine's dispensers like them. The
+ * id of a line is that of its dispenser on every node, given in the order of the changes.
+ */
+
+import {
+  type Definition,
+  define,
+  type Fields,
+  fieldsOf,
+  positionsOf,
+  redefine,
+} from "../dispenser/definition.ts";
+import type { Dispenser } from "../dispenser/dispenser.ts";
+import { numberAt, positionOf } from "../dispenser/line.ts";
+import { isName, toBytes } from "../dispenser/name.ts";
+import { Leased } from "../dispenser/share.ts";
+import { type Engine, exhausted, notFound } from "../engine.ts";
+import { quoted, Refusal } from "../refusal.ts";
+import type { Reading } from "../store/shared.ts";
+import type { History, Outcome } from "./history.ts";
+import type { Memory } from "./memory.ts";
+import {
+  encode,
+  type LineRecord,
+  lineKey,
+  NAME_PREFIX,
+  NAMES,
+  type NameRecord,
+  type NamesRecord,
+  nameKey,
+  readLine,
+  readName,
+  readNames,
+} from "./records.ts";
+
+/** So many lines are written in one transaction: etcd allows it 128 operations. */
+const MENDED_AT_ONCE = 40;
+
+const NEW_LINE: LineRecord = { isDeleted: false, next: 0n, returned: [] };
+
+export class Lines {
+  private readonly engine: Engine;
+  private readonly memory: Memory;
+
+  constructor(engine: Engine, memory: Memory) {
+    this.engine = engine;
+    this.memory = memory;
+  }
+
+  /** HSET. Answers how many fields were set first. */
+  async define(history: History, name: string, fields: Fields): Promise<number | Refusal> {
+    if (!isName(name)) return new Refusal("ERR invalid dispenser name");
+    const key = nameKey(name);
+    const set = await history.transact<number | Refusal>([NAMES, key], (rows) => {
+      const present = readName(rows.get(key));
+      return present === undefined || present.isDeleted
+        ? this.create(name, fields, rows)
+        : this.redefine(name, fields, present, rows);
+    });
+    await this.sync(history);
+    return set;
+  }
+
+  private create(name: string, fields: Fields, rows: Reading["rows"]): Outcome<number | Refusal> {
+    const definition = define(fields);
+    if (definition instanceof Refusal) return nothing(definition);
+    const refusal = this.engine.refuseNew(name);
+    if (refusal !== undefined) return nothing(refusal);
+    const line = namesIn(rows).lastLine + 1;
+    const record: NameRecord = { line, isDeleted: false, fields: fieldsIn(definition), floor: 0n };
+    const puts = new Map([
+      [NAMES, encode({ lastLine: line } satisfies NamesRecord)],
+      [nameKey(name), encode(record)],
+      [lineKey(line), encode(NEW_LINE)],
+    ]);
+    return { puts, result: fields.size };
+  }
+
+  private redefine(
+    name: string,
+    fields: Fields,
+    present: NameRecord,
+    rows: Reading["rows"],
+  ): Outcome<number | Refusal> {
+    const before = definitionIn(present);
+    const definition = redefine(name, before, fields);
+    if (definition instanceof Refusal) return nothing(definition);
+    if (definition.strategy === before.strategy) return nothing(0);
+    const record: NameRecord = { ...present, fields: fieldsIn(definition) };
+    return { puts: changed(name, record, rows), result: 0 };
+  }
+
+  /** DEL of one name. Answers whether there was such a dispenser. */
+  async remove(history: History, name: string, syncs = true): Promise<boolean> {
+    const key = nameKey(name);
+    const removed = await history.transact([NAMES, key], (rows) => {
+      const present = readName(rows.get(key));
+      if (present === undefined || present.isDeleted) return nothing(false);
+      const puts = changed(name, { ...present, isDeleted: true }, rows);
+      puts.set(lineKey(present.line), encode({ ...NEW_LINE, isDeleted: true }));
+      return { puts, result: true };
+    });
+    if (syncs) await this.sync(history);
+    return removed;
+  }
+
+  /** ADVANCE. Answers the line's number that comes next, as far as this node knows. */
+  async advance(history: History, name: string, number: bigint): Promise<string | Refusal> {
+    const dispenser = this.engine.find(name);
+    if (dispenser === undefined) return notFound;
+    const { definition, id } = dispenser;
+    const { type } = definition;
+    if (!type.isLine) return new Refusal(`ERR ADVANCE does not apply to type ${type.code}`);
+    const floor = positionOf(definition, number);
+    const [key, line] = [nameKey(name), lineKey(id)];
+    const refusal = await history.transact<Refusal | bigint>([NAMES, key, line], (rows) => {
+      const present = readName(rows.get(key));
+      const leased = readLine(rows.get(line));
+      if (present?.line !== id || present.isDeleted || leased === undefined)
+        return nothing(notFound);
+      const end = positionsOf(definition);
+      if (floor >= end) {
+        return nothing(
+          leased.next >= end
+            ? exhausted
+            : new Refusal(
+                `${exhausted.message}: ${quoted(name)} has no number from ${number} on, and stays where it is`,
+              ),
+        );
+      }
+      if (floor <= present.floor) return nothing(leased.next);
+      const puts = changed(name, { ...present, floor }, rows);
+      let { next } = leased;
+      if (next < floor) next = floor;
+      const returned = leased.returned.filter(({ first }) => first >= floor);
+      puts.set(line, encode({ ...leased, next, returned }));
+      return { puts, result: next };
+    });
+    await this.sync(history);
+    if (refusal instanceof Refusal) return refusal;
+    if (dispenser.digits > 0) return dispenser.current;
+    return numberAt(definition, refusal).toString().padStart(definition.length, "0");
+  }
+
+  /** Makes the dispensers like the names in the store. The commit that is gathered makes it durable. */
+  async sync(history: History): Promise<void> {
+    const { rows } = await history.read([NAMES]);
+    const { revision } = rows.get(NAMES) ?? { revision: 0n };
+    const after = BigInt(this.memory.membership.namesRevision);
+    if (revision <= after) return;
+    const found = await history.list(NAME_PREFIX, after);
+    const records = [...found.rows].map(([key, row]) => ({
+      name: toBytes(key.slice(NAME_PREFIX.length)),
+      record: readName(row)!,
+    }));
+    records.sort((left, right) => left.record.line - right.record.line);
+    const forgotten = records.flatMap(({ name, record }) => this.apply(name, record) ?? []);
+    for (const name of forgotten) await this.remove(history, name, false);
+    this.engine.stageNode(this.memory.change({ namesRevision: String(revision) }));
+  }
+
+  /** Answers the name where the store has it only because it forgot that it was deleted. */
+  private apply(name: string, record: NameRecord): string | undefined {
+    const { engine } = this;
+    const present = engine.find(name);
+    const isOther = present !== undefined && (record.isDeleted || present.id !== record.line);
+    if (isOther) engine.remove(name);
+    if (record.isDeleted) return undefined;
+    const isNew = present === undefined || isOther;
+    // All lines up to the last one are known: this one was deleted, and the store forgot that.
+    if (isNew && record.line <= engine.lastId) return name;
+    const definition = definitionIn(record);
+    if (isNew) engine.create(record.line, name, definition);
+    else engine.define(name, fieldsOf(definition));
+    if (record.floor > 0n) engine.skipBelow(engine.find(name)!, record.floor);
+    return undefined;
+  }
+
+  /**
+   * Tells a store that forgot what this node knows: its lines, and how far they were leased. For after an
+   * operator's `cluster advance`.
+   */
+  async mend(history: History): Promise<void> {
+    const all = [...this.engine.all()];
+    for (let from = 0; from < all.length; from += MENDED_AT_ONCE) {
+      const some = all.slice(from, from + MENDED_AT_ONCE);
+      const keys = some.flatMap(({ name, id }) => [nameKey(name), lineKey(id)]);
+      await history.transact([NAMES, ...keys], (rows) => {
+        const puts = new Map<string, string>();
+        for (const dispenser of some) this.mendLine(dispenser, rows, puts);
+        const lastLine = Math.max(namesIn(rows).lastLine, this.engine.lastId);
+        if (lastLine > namesIn(rows).lastLine || puts.size > 0)
+          puts.set(NAMES, encode({ lastLine }));
+        return { puts, result: undefined };
+      });
+    }
+  }
+
+  private mendLine(
+    { name, id, definition, share }: Dispenser,
+    rows: Reading["rows"],
+    puts: Map<string, string>,
+  ): void {
+    const known = readName(rows.get(nameKey(name)));
+    if (known === undefined) {
+      const fields = fieldsIn(definition);
+      puts.set(
+        nameKey(name),
+        encode({ line: id, isDeleted: false, fields, floor: 0n } satisfies NameRecord),
+      );
+    } else if (known.line !== id) return;
+    const line = readLine(rows.get(lineKey(id)));
+    const next = share instanceof Leased ? share.lineEnd : 0n;
+    if (line === undefined || line.next < next) {
+      puts.set(lineKey(id), encode({ ...NEW_LINE, ...line, next } satisfies LineRecord));
+    }
+  }
+}
+
+function nothing<T>(result: T): Outcome<T> {
+  return { puts: new Map(), result };
+}
+
+function namesIn(rows: Reading["rows"]): NamesRecord {
+  return readNames(rows.get(NAMES)) ?? { lastLine: 0 };
+}
+
+/** A name's row, and the one by which nodes hear of it. */
+function changed(name: string, record: NameRecord, rows: Reading["rows"]): Map<string, string> {
+  return new Map([
+    [NAMES, encode(namesIn(rows))],
+    [nameKey(name), encode(record)],
+  ]);
+}
+
+function fieldsIn(definition: Definition): Record<string, string> {
+  return Object.fromEntries(fieldsOf(definition));
+}
+
+function definitionIn({ fields }: NameRecord): Definition {
+  const definition = define(new Map(Object.entries(fields)));
+  if (definition instanceof Refusal)
+    throw new Error(`the store has a line that cannot be: ${definition.message}`);
+  return definition;
+}

@@ -1,0 +1,194 @@
+/**
+ * How a node becomes who it was: each start raises its generation in the store, so that of two that
+ * hold the same identity one knows that it is not alone. A folder that was copied, restored or is older
+ * than it should be becomes a new node, which goes on with nothing of the old one's.
+ *
+ * Invariant: no run found in the folder is served before enter() answered that it may be.
+ */
+
+import { assert } from "../assert.ts";
+import { CannotStart } from "../refusal.ts";
+import type { SharedStore } from "../store/shared.ts";
+import { History, wentBack } from "./history.ts";
+import {
+  isSamePlace,
+  type Membership,
+  type Memory,
+  type Start,
+  type Whereabouts,
+} from "./memory.ts";
+import {
+  CLUSTER,
+  type ClusterRecord,
+  encode,
+  NAMES,
+  type NodeRecord,
+  nodeKey,
+  readCluster,
+  readNode,
+} from "./records.ts";
+
+export interface Identity {
+  /** A new name that nothing else has. */
+  readonly unique: () => string;
+  readonly host: string;
+  readonly whereabouts: Whereabouts;
+}
+
+const NO_START: Start = { generation: 0, token: "" };
+
+/** The cluster's own row; makes the cluster where there is none and the folder belongs to none. */
+export async function findCluster(
+  store: SharedStore,
+  own: Membership | undefined,
+  unique: () => string,
+): Promise<ClusterRecord> {
+  for (;;) {
+    const { rows, moment } = await store.read([CLUSTER]);
+    const found = readCluster(rows.get(CLUSTER));
+    if (own !== undefined && found?.id !== own.cluster) {
+      const what = found === undefined ? "is empty" : `belongs to cluster ${found.id}`;
+      throw new CannotStart(
+        `the store ${store.title} ${what}, and the data folder to cluster ${own.cluster}`,
+      );
+    }
+    if (found !== undefined) return found;
+    const { identity, timeline } = moment;
+    const cluster: ClusterRecord = { id: unique(), epoch: 0, identity, timeline };
+    const puts = new Map([
+      [CLUSTER, encode(cluster)],
+      [NAMES, encode({ lastLine: 0 })],
+    ]);
+    await store.write({ guards: new Map([[CLUSTER, 0n]]), puts });
+  }
+}
+
+/** What a folder that belongs to no cluster yet is to become. */
+export function newMembership(cluster: ClusterRecord, identity: Identity): Membership {
+  return {
+    cluster: cluster.id,
+    node: identity.unique(),
+    start: NO_START,
+    intended: NO_START,
+    whereabouts: identity.whereabouts,
+    sequence: 0,
+    intendedSequence: 0,
+    identity: cluster.identity,
+    timeline: cluster.timeline,
+    revision: "0",
+    epoch: cluster.epoch,
+    namesRevision: "0",
+  };
+}
+
+/** The store's history as the folder knows it. */
+export function historyOf(store: SharedStore, membership: Membership): History {
+  const { identity, timeline, revision } = membership;
+  return new History(store, { identity, timeline, revision: BigInt(revision) });
+}
+
+/**
+ * Raises the node's generation. Answers undefined, or why the folder cannot go on as the node it was: it
+ * has to become a new one first. Throws StoreUnavailable, and is to be tried again then.
+ */
+export async function enter(
+  memory: Memory,
+  history: History,
+  identity: Identity,
+): Promise<string | undefined> {
+  const { membership } = memory;
+  const key = nodeKey(membership.node);
+  const { rows } = await history.read([key]);
+  const row = rows.get(key);
+  const record = readNode(row);
+  const doubt = doubtAbout(membership, record, identity.whereabouts);
+  if (doubt !== undefined) return doubt;
+  const intended: Start = {
+    generation: Math.max(record?.generation ?? 0, membership.start.generation) + 1,
+    token: identity.unique(),
+  };
+  // First here: if the store has it and this process does not live to know, the next one does.
+  memory.save({ intended, whereabouts: identity.whereabouts });
+  const sequence = Math.max(record?.sequence ?? 0, membership.sequence);
+  const raised: NodeRecord = { ...intended, sequence, host: identity.host, state: "member" };
+  const guards = new Map([[key, row?.revision ?? 0n]]);
+  const moment = await history.write({ guards, puts: new Map([[key, encode(raised)]]) });
+  // Somebody else wrote it since: it is looked at again.
+  if (moment === undefined) return enter(memory, history, identity);
+  memory.save({ start: intended, sequence, revision: String(history.seen.revision) });
+  return undefined;
+}
+
+/** Why a folder cannot be that of the node whose name stands in it. */
+function doubtAbout(
+  membership: Membership,
+  record: NodeRecord | undefined,
+  whereabouts: Whereabouts,
+): string | undefined {
+  const { start, intended, sequence, intendedSequence } = membership;
+  const isFirst = start.generation === 0;
+  if (!isSamePlace(membership.whereabouts, whereabouts)) {
+    return "its data folder is not where the node was last started: it is a copy, or was restored";
+  }
+  if (record === undefined) {
+    if (isFirst) return undefined;
+    throw wentBack(`it does not know node ${membership.node}`);
+  }
+  if (record.state !== "member") return `node ${membership.node} has ${record.state} the cluster`;
+  const isKnown = [start, intended].some(
+    ({ generation, token }) => generation === record.generation && token === record.token,
+  );
+  if (!isKnown && record.generation < start.generation) {
+    throw wentBack(
+      `node ${membership.node} was at start ${start.generation}, and is at ${record.generation} now`,
+    );
+  }
+  if (!isKnown) return "the node was started from another folder since: this one is an older copy";
+  if (record.sequence < sequence) {
+    throw wentBack(
+      `node ${membership.node} had ${sequence} leases, and has ${record.sequence} now`,
+    );
+  }
+  if (record.sequence > intendedSequence) {
+    return "the node leased more than its data folder knows: this one is an older copy";
+  }
+  return undefined;
+}
+
+/**
+ * Takes the store's present history for good where an operator said so since. Answers whether that was
+ * so. The node's own row is written anew, as the store may have forgotten it.
+ */
+export async function acceptHistory(
+  store: SharedStore,
+  memory: Memory,
+  cluster: ClusterRecord,
+  host: string,
+): Promise<History> {
+  const { membership } = memory;
+  assert(cluster.epoch > membership.epoch, "an epoch is accepted once");
+  const { identity, timeline, epoch } = cluster;
+  const key = nodeKey(membership.node);
+  const { rows, moment } = await store.read([key]);
+  const history = new History(store, { identity, timeline, revision: moment.revision });
+  const { start, intended, sequence } = membership;
+  const isStarted = start.generation > 0;
+  const record: NodeRecord = {
+    ...(isStarted ? start : intended),
+    sequence: Math.max(sequence, readNode(rows.get(key))?.sequence ?? 0),
+    host,
+    state: "member",
+  };
+  const guards = new Map([[key, rows.get(key)?.revision ?? 0n]]);
+  if (isStarted) await history.write({ guards, puts: new Map([[key, encode(record)]]) });
+  memory.save({
+    identity,
+    timeline,
+    epoch,
+    revision: String(moment.revision),
+    sequence: record.sequence,
+    // Names may be forgotten, too: all of them are looked at again.
+    namesRevision: "0",
+  });
+  return history;
+}

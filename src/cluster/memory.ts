@@ -1,0 +1,108 @@
+/**
+ * What a node remembers of itself in its data folder: which part of all lines it has, or which cluster
+ * it is of, as whom, and what it last knew of the store.
+ */
+
+import { readFileSync, statSync } from "node:fs";
+import { CannotStart } from "../refusal.ts";
+import type { Store } from "../store/store.ts";
+
+/** A start of a node, as the store knows it. */
+export interface Start {
+  readonly generation: number;
+  readonly token: string;
+}
+
+/** Where a folder is: a copy of it is elsewhere. */
+export interface Whereabouts {
+  /** Of the database file. */
+  readonly inode: string;
+  /** When that was made, in nanoseconds; empty where the file system does not say. */
+  readonly born: string;
+  /** Empty where the machine has no name for itself. */
+  readonly machine: string;
+}
+
+export interface Membership {
+  readonly cluster: string;
+  readonly node: string;
+  /** The last start that the store has for certain. */
+  readonly start: Start;
+  /** The start that is under way: the store may have it. */
+  readonly intended: Start;
+  readonly whereabouts: Whereabouts;
+  /** Leases that are on this disk. */
+  readonly sequence: number;
+  /** Leases that the store may have. */
+  readonly intendedSequence: number;
+  /** The store's, as last seen. */
+  readonly identity: string;
+  readonly timeline: string;
+  readonly revision: string;
+  readonly epoch: number;
+  /** Changes of names are known up to this revision. */
+  readonly namesRevision: string;
+}
+
+export interface NodeState {
+  /** "i/n", where nodes share their lines without a store. */
+  readonly place?: string;
+  readonly membership?: Membership;
+}
+
+export function parseState(text: string | undefined): NodeState {
+  if (text === undefined) return {};
+  try {
+    return JSON.parse(text) as NodeState;
+  } catch {
+    throw new CannotStart("the database is damaged: what the node knows of itself cannot be read");
+  }
+}
+
+/** A node's membership, in memory and on disk. */
+export class Memory {
+  membership: Membership;
+  private readonly store: Store;
+
+  constructor(store: Store, membership: Membership) {
+    this.store = store;
+    this.membership = membership;
+  }
+
+  /** Changes it in memory alone; the text is for the commit that is being gathered. */
+  change(changes: Partial<Membership>): string {
+    this.membership = { ...this.membership, ...changes };
+    return this.text;
+  }
+
+  /** Changes it, durably. Throws as Store.commit() does. */
+  save(changes: Partial<Membership>): void {
+    this.store.writeNode(this.change(changes));
+  }
+
+  get text(): string {
+    return JSON.stringify({ membership: this.membership } satisfies NodeState);
+  }
+}
+
+/** Where a database file is now. */
+export function whereaboutsOf(path: string): Whereabouts {
+  const { ino, birthtimeNs, ctimeNs } = statSync(path, { bigint: true });
+  // A file system that does not know it shows the time of the last change.
+  const born = birthtimeNs > 0n && birthtimeNs !== ctimeNs ? String(birthtimeNs) : "";
+  return { inode: String(ino), born, machine: machineId() };
+}
+
+/** Whether a folder is where it was, as far as is known. */
+export function isSamePlace(one: Whereabouts, other: Whereabouts): boolean {
+  const isSame = (left: string, right: string) => left === right || left === "" || right === "";
+  return one.inode === other.inode && isSame(one.born, other.born) && one.machine === other.machine;
+}
+
+function machineId(): string {
+  try {
+    return readFileSync("/etc/machine-id", "utf8").trim();
+  } catch {
+    return "";
+  }
+}

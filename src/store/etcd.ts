@@ -1,0 +1,273 @@
+/**
+ * The shared store on etcd, through the JSON gateway of its version 3 (etcd.io, "gRPC gateway"): a write
+ * is one transaction that compares the revisions of its guards.
+ */
+
+import { readFileSync } from "node:fs";
+import { CannotStart, reasonOf } from "../refusal.ts";
+import {
+  type Moment,
+  type Reading,
+  type Row,
+  type SharedStore,
+  StoreUnavailable,
+  type Write,
+} from "./shared.ts";
+
+/** A member that does not answer in this time is given up for another. */
+const TRY_MS = 700;
+/** etcd allows 128 operations in a transaction (--max-txn-ops). */
+const OPERATIONS_MAX = 128;
+/** Rows asked for at a time: an answer may not be of any size. */
+const PAGE_ROWS = 1000;
+const WATCH_AGAIN_MS = 1000;
+const DEFAULT_PREFIX = "number-dispenser";
+
+/** As `etcd://user:password@host:port,host:port/prefix?tls=true&ca=file&cert=file&key=file` says. */
+export interface EtcdOptions {
+  readonly endpoints: readonly string[];
+  readonly prefix: string;
+  readonly user: { readonly name: string; readonly password: string } | undefined;
+  readonly tls: { readonly ca?: string; readonly cert?: string; readonly key?: string } | undefined;
+}
+
+interface KeyValue {
+  readonly key: string;
+  readonly value?: string;
+  readonly mod_revision: string;
+}
+
+interface Answer {
+  readonly header: { readonly cluster_id: string; readonly revision: string };
+  readonly succeeded?: boolean;
+  readonly responses?: readonly {
+    readonly response_range?: { readonly kvs?: readonly KeyValue[] };
+  }[];
+  readonly kvs?: readonly KeyValue[];
+  readonly more?: boolean;
+}
+
+/** The parts of such a URL; undefined where it is none. */
+export function parseEtcdUrl(url: string): EtcdOptions | undefined {
+  const match = /^etcd:\/\/(?:([^:@/]*):([^@/]*)@)?([^/?]+)(?:\/([^?]*))?(?:\?(.*))?$/.exec(url);
+  if (match === null) return undefined;
+  const [, name, password, hosts, path, query] = match;
+  const parameters = new URLSearchParams(query ?? "");
+  const endpoints = hosts!.split(",");
+  if (!endpoints.every((endpoint) => /^(\[[0-9a-fA-F:]+\]|[^:[\]]+):\d{1,5}$/.test(endpoint)))
+    return;
+  if ([...parameters.keys()].some((key) => !["tls", "ca", "cert", "key"].includes(key))) return;
+  const file = (key: string) => parameters.get(key) ?? undefined;
+  const isTls = parameters.get("tls") === "true" || parameters.has("ca");
+  return {
+    endpoints: endpoints.map((endpoint) => `${isTls ? "https" : "http"}://${endpoint}`),
+    prefix: `${path || DEFAULT_PREFIX}/`,
+    user:
+      name === undefined
+        ? undefined
+        : { name: decodeURIComponent(name), password: decodeURIComponent(password!) },
+    tls: isTls ? readFiles({ ca: file("ca"), cert: file("cert"), key: file("key") }) : undefined,
+  };
+}
+
+function readFiles(paths: Record<string, string | undefined>): Record<string, string> {
+  const texts: Record<string, string> = {};
+  for (const [name, path] of Object.entries(paths)) {
+    if (path === undefined) continue;
+    try {
+      texts[name] = readFileSync(path, "utf8");
+    } catch (error) {
+      throw new CannotStart(`storage.store: cannot read ${path}: ${reasonOf(error)}`);
+    }
+  }
+  return texts;
+}
+
+export class EtcdStore implements SharedStore {
+  readonly title: string;
+  private readonly options: EtcdOptions;
+  /** Which endpoint answered last, or is to be tried next. */
+  private present = 0;
+  private token: string | undefined;
+  private isClosed = false;
+  private readonly watching = new AbortController();
+
+  constructor(options: EtcdOptions) {
+    this.options = options;
+    const hosts = options.endpoints.map((endpoint) => endpoint.replace(/^https?:\/\//, ""));
+    this.title = `etcd://${hosts.join(",")}/${options.prefix.slice(0, -1)}`;
+  }
+
+  async read(keys: readonly string[]): Promise<Reading> {
+    const rows = new Map<string, Row>();
+    let moment: Moment | undefined;
+    for (let from = 0; from < Math.max(1, keys.length); from += OPERATIONS_MAX) {
+      const some = keys.slice(from, from + OPERATIONS_MAX);
+      const success = some.map((key) => ({ request_range: { key: this.encode(key) } }));
+      const answer = await this.ask("/v3/kv/txn", { success }, true);
+      for (const { response_range } of answer.responses ?? [])
+        this.gather(response_range?.kvs, rows);
+      moment ??= momentOf(answer);
+    }
+    return { moment: moment!, rows };
+  }
+
+  async list(prefix: string, after = 0n): Promise<Reading> {
+    const rows = new Map<string, Row>();
+    const end = this.encode(
+      prefix.slice(0, -1) + String.fromCharCode(prefix.charCodeAt(prefix.length - 1) + 1),
+    );
+    let moment: Moment | undefined;
+    let key = this.encode(prefix);
+    for (;;) {
+      const answer = await this.ask(
+        "/v3/kv/range",
+        {
+          key,
+          range_end: end,
+          limit: String(PAGE_ROWS),
+          min_mod_revision: String(after + 1n),
+          // All pages show the same moment.
+          ...(moment === undefined ? {} : { revision: String(moment.revision) }),
+        },
+        true,
+      );
+      moment ??= momentOf(answer);
+      this.gather(answer.kvs, rows);
+      const last = answer.kvs?.at(-1);
+      if (answer.more !== true || last === undefined) return { moment, rows };
+      key = Buffer.concat([Buffer.from(last.key, "base64"), Buffer.of(0)]).toString("base64");
+    }
+  }
+
+  async write({ guards, puts }: Write): Promise<Moment | undefined> {
+    const compare = [...guards].map(([key, revision]) => ({
+      key: this.encode(key),
+      target: "MOD",
+      result: "EQUAL",
+      mod_revision: String(revision),
+    }));
+    const success = [...puts].map(([key, value]) => ({
+      request_put: { key: this.encode(key), value: Buffer.from(value).toString("base64") },
+    }));
+    const answer = await this.ask("/v3/kv/txn", { compare, success }, false);
+    return answer.succeeded === true ? momentOf(answer) : undefined;
+  }
+
+  watch(key: string, onChange: () => void): void {
+    void this.follow(this.encode(key), onChange);
+  }
+
+  async close(): Promise<void> {
+    this.isClosed = true;
+    this.watching.abort();
+  }
+
+  private async follow(key: string, onChange: () => void): Promise<void> {
+    const { endpoints } = this.options;
+    const body = JSON.stringify({ create_request: { key } });
+    const { signal } = this.watching;
+    while (!this.isClosed) {
+      try {
+        const endpoint = endpoints[this.present % endpoints.length];
+        const response = await fetch(`${endpoint}/v3/watch`, { ...this.request(body), signal });
+        // The first piece says that it watches: there may have been changes before. Each other is one.
+        for await (const _piece of response.body ?? []) onChange();
+      } catch {
+        // It is tried again; until then the node asks now and then.
+      }
+      if (!this.isClosed) await Bun.sleep(WATCH_AGAIN_MS);
+    }
+  }
+
+  private request(body: string): RequestInit {
+    const { tls } = this.options;
+    const headers: Record<string, string> = { "content-type": "application/json" };
+    if (this.token !== undefined) headers.authorization = this.token;
+    return { method: "POST", body, headers, ...(tls === undefined ? {} : { tls }) } as RequestInit;
+  }
+
+  /**
+   * Asks one member after the other. What may have been done (`isRepeatable` false) is asked of another
+   * only where the first cannot have heard of it.
+   */
+  private async ask(path: string, body: object, isRepeatable: boolean): Promise<Answer> {
+    const { endpoints, user } = this.options;
+    let reason = "no endpoint";
+    for (let tries = 0; tries < endpoints.length; tries++) {
+      const endpoint = endpoints[this.present % endpoints.length]!;
+      try {
+        if (user !== undefined && this.token === undefined) await this.logIn(endpoint);
+        return await this.post(endpoint + path, body);
+      } catch (error) {
+        if (error instanceof Refused) {
+          // Tokens end, and a member that was started anew knows none.
+          const isToken = /auth token|revision of auth store/.test(error.message);
+          if (isToken && this.token !== undefined) this.token = undefined;
+          else if (!error.mayPass) throw new StoreUnavailable(error.message);
+        }
+        reason = reasonOf(error);
+        this.present++;
+        const wasHeard = (error as { code?: string }).code !== "ConnectionRefused";
+        if (wasHeard && !isRepeatable) break;
+      }
+    }
+    throw new StoreUnavailable(reason);
+  }
+
+  private async logIn(endpoint: string): Promise<void> {
+    const answer = await this.post(`${endpoint}/v3/auth/authenticate`, this.options.user!);
+    this.token = (answer as unknown as { token?: string }).token;
+  }
+
+  private async post(url: string, body: object): Promise<Answer> {
+    const response = await fetch(url, {
+      ...this.request(JSON.stringify(body)),
+      signal: AbortSignal.timeout(TRY_MS),
+    });
+    const text = await response.text();
+    if (response.ok) return JSON.parse(text) as Answer;
+    throw new Refused(text, response.status);
+  }
+
+  private gather(found: readonly KeyValue[] | undefined, rows: Map<string, Row>): void {
+    for (const { key, value, mod_revision } of found ?? []) {
+      rows.set(this.decode(key), {
+        value: Buffer.from(value ?? "", "base64").toString(),
+        revision: BigInt(mod_revision),
+      });
+    }
+  }
+
+  private encode(key: string): string {
+    return Buffer.from(this.options.prefix + key).toString("base64");
+  }
+
+  private decode(key: string): string {
+    return Buffer.from(key, "base64").toString().slice(this.options.prefix.length);
+  }
+}
+
+/** A member answered, with an error. */
+class Refused extends Error {
+  /** Whether another member, or a later try, may do it: it has no leader, or is not well. */
+  readonly mayPass: boolean;
+
+  constructor(text: string, status: number) {
+    super(messageIn(text));
+    this.mayPass = status >= 500;
+  }
+}
+
+function messageIn(text: string): string {
+  try {
+    const { message, error } = JSON.parse(text) as { message?: string; error?: string };
+    return message ?? error ?? text;
+  } catch {
+    return text.trim();
+  }
+}
+
+function momentOf({ header }: Answer): Moment {
+  return { identity: header.cluster_id, timeline: "", revision: BigInt(header.revision) };
+}

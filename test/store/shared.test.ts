@@ -1,0 +1,46 @@
+import { Database } from "bun:sqlite";
+import { test } from "bun:test";
+import { EtcdStore, parseEtcdUrl } from "../../src/store/etcd.ts";
+import { PostgresStore } from "../../src/store/postgres.ts";
+import { SqliteSharedStore } from "../../src/store/shared-sqlite.ts";
+import { EtcdCluster } from "../support/etcd.ts";
+import { findPostgres, PostgresServer } from "../support/postgres.ts";
+import { describeSharedStore } from "./shared-conformance.ts";
+
+const database = new Database(":memory:", { strict: true, safeIntegers: true });
+const watchers: SqliteSharedStore[] = [];
+
+describeSharedStore("a shared store on SQLite", {
+  start: async () => {},
+  open: () => {
+    const store = new SqliteSharedStore(database, watchers);
+    watchers.push(store);
+    return store;
+  },
+  stop: async () => {},
+});
+
+if (findPostgres() === undefined) {
+  test.skip("PostgreSQL: not installed (apt-get install postgresql)", () => {});
+} else {
+  let server: PostgresServer;
+  describeSharedStore("a shared store on PostgreSQL", {
+    start: async () => {
+      server = new PostgresServer();
+      await server.start();
+    },
+    open: () => new PostgresStore(server.url),
+    stop: () => server.stop(),
+  });
+}
+
+if (Bun.which("etcd") === null) {
+  test.skip("etcd: not installed (apt-get install etcd-server)", () => {});
+} else {
+  const cluster = new EtcdCluster(3);
+  describeSharedStore("a shared store on etcd, three members", {
+    start: () => cluster.start(),
+    open: () => new EtcdStore(parseEtcdUrl(cluster.url)!),
+    stop: () => cluster.stop(),
+  });
+}

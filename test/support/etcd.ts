@@ -1,0 +1,113 @@
+/** An etcd of some members for the tests, on the loopback interface. */
+
+import { join } from "node:path";
+import { temporaryFolder } from "./folder.ts";
+import { freePort } from "./ports.ts";
+import { endOnExit } from "./server.ts";
+
+interface Member {
+  readonly name: string;
+  readonly clientPort: number;
+  readonly peerPort: number;
+  child: Bun.Subprocess | undefined;
+}
+
+export class EtcdCluster {
+  private readonly folder = temporaryFolder();
+  private readonly members: Member[];
+
+  constructor(count: number) {
+    this.members = Array.from({ length: count }, (_, index) => ({
+      name: `m${index}`,
+      clientPort: freePort(),
+      peerPort: freePort(),
+      child: undefined,
+    }));
+  }
+
+  get hosts(): string {
+    return this.members.map(({ clientPort }) => `127.0.0.1:${clientPort}`).join(",");
+  }
+
+  get url(): string {
+    return `etcd://${this.hosts}`;
+  }
+
+  async start(): Promise<void> {
+    for (const index of this.members.keys()) this.startMember(index);
+    for (const index of this.members.keys()) await this.healthy(index);
+  }
+
+  startMember(index: number): void {
+    const member = this.members[index]!;
+    const { name, clientPort, peerPort } = member;
+    const [client, peer] = [`http://127.0.0.1:${clientPort}`, `http://127.0.0.1:${peerPort}`];
+    const all = this.members.map((each) => `${each.name}=http://127.0.0.1:${each.peerPort}`);
+    const flags = {
+      name,
+      "data-dir": join(this.folder, name),
+      "listen-client-urls": client,
+      "advertise-client-urls": client,
+      "listen-peer-urls": peer,
+      "initial-advertise-peer-urls": peer,
+      "initial-cluster": all.join(","),
+      "initial-cluster-state": "new",
+      "log-level": "error",
+    };
+    const args = Object.entries(flags).map(([flag, value]) => `--${flag}=${value}`);
+    member.child = Bun.spawn(["etcd", ...args], {
+      stdin: "ignore",
+      stdout: "ignore",
+      stderr: "ignore",
+      // Debian has it ask for this where the machine is none that its makers test on.
+      env: { ...process.env, ETCD_UNSUPPORTED_ARCH: process.arch },
+    });
+    endOnExit(member.child);
+  }
+
+  async healthy(index: number): Promise<void> {
+    const url = `http://127.0.0.1:${this.members[index]!.clientPort}/health`;
+    for (;;) {
+      try {
+        const response = await fetch(url, { signal: AbortSignal.timeout(500) });
+        if ((await response.text()).includes('"true"')) return;
+      } catch {
+        // Not yet.
+      }
+      await Bun.sleep(50);
+    }
+  }
+
+  async kill(index: number): Promise<void> {
+    const { child } = this.members[index]!;
+    child?.kill("SIGKILL");
+    await child?.exited;
+  }
+
+  /** Which member leads. */
+  async leader(): Promise<number> {
+    for (;;) {
+      for (const [index, { clientPort }] of this.members.entries()) {
+        try {
+          const response = await fetch(`http://127.0.0.1:${clientPort}/v3/maintenance/status`, {
+            method: "POST",
+            body: "{}",
+            signal: AbortSignal.timeout(500),
+          });
+          const { header, leader } = (await response.json()) as {
+            header: { member_id: string };
+            leader?: string;
+          };
+          if (header.member_id === leader) return index;
+        } catch {
+          // It is down.
+        }
+      }
+      await Bun.sleep(50);
+    }
+  }
+
+  async stop(): Promise<void> {
+    for (const index of this.members.keys()) await this.kill(index);
+  }
+}
