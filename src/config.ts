@@ -53,7 +53,11 @@ export function loadConfig(
 }
 
 /** What no single setting can be blamed for. */
-function checkTogether({ addr, tlsAddr, tlsCert, tlsKey, tlsClientCa }: Config): void {
+function checkTogether(config: Config): void {
+  const { addr, tlsAddr, tlsCert, tlsKey, tlsClientCa, store, node } = config;
+  if (store !== "" && node !== "") {
+    throw new UsageError("cluster.node is for nodes without a store: storage.store is set, too");
+  }
   if (addr.length + tlsAddr.length === 0) {
     throw new UsageError("server.addr and server.tls_addr: one of them needs an address");
   }

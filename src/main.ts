@@ -1,9 +1,13 @@
 /** The program: flags, wiring, signals, exit statuses. */
 
 import { writeSync } from "node:fs";
+import { hostname } from "node:os";
 import { helpText, parseArguments } from "./arguments.ts";
 import { backUp } from "./cli/backup.ts";
 import { restore } from "./cli/restore.ts";
+import { Cluster } from "./cluster/cluster.ts";
+import { parseState, whereaboutsOf } from "./cluster/memory.ts";
+import { shareOfNode } from "./cluster/share-of-node.ts";
 import { loadConfig, unknownVariables } from "./config.ts";
 import { UsageError } from "./config-file.ts";
 import { toText } from "./dispenser/name.ts";
@@ -14,6 +18,7 @@ import { CannotStart } from "./refusal.ts";
 import { Listener } from "./server/listener.ts";
 import { clearUnixSockets } from "./server/sockets.ts";
 import type { Config } from "./settings.ts";
+import { openSharedStore } from "./store/open-shared.ts";
 import { openSqliteStore } from "./store/sqlite.ts";
 import { StorageBroken, StorageUnavailable } from "./store/store.ts";
 import { version } from "./version.ts";
@@ -54,12 +59,35 @@ async function serve(config: Config): Promise<void> {
 
   await clearUnixSockets([...config.addr, ...config.tlsAddr]);
   const store = openSqliteStore(config.dataDir, config);
+  const state = parseState(store.node);
+  const share = shareOfNode(config, state, store.size);
   const engine = new Engine(store, {
+    share,
     limits: config,
     now,
     savesCounts: config.autoSave,
     onStaged: () => listener.scheduleTurn(),
   });
+
+  if (config.node !== "") store.writeNode(JSON.stringify({ place: config.node }));
+  const cluster = config.store === "" ? undefined : clusterOf();
+
+  function clusterOf(): Cluster {
+    return new Cluster({
+      shared: openSharedStore(config.store),
+      engine,
+      store,
+      log,
+      now,
+      identity: {
+        unique: () => crypto.randomUUID(),
+        host: hostname(),
+        whereabouts: whereaboutsOf(store.path),
+      },
+      membership: state.membership,
+      onFatal: fatal,
+    });
+  }
 
   let isStopping = false;
   const stop = (reason: string): void => {
@@ -85,20 +113,24 @@ async function serve(config: Config): Promise<void> {
     engine,
     log,
     now,
+    cluster,
     countsEveryMs: COUNTS_EVERY_MS,
     onShutdown: stop,
     onFatal: fatal,
   });
   if (store.crashed) logCrash(log, engine);
+  for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => stop(signal));
   try {
+    await cluster?.join();
+    if (isStopping) return;
     listener.start();
+    cluster?.follow();
   } catch (error) {
     // What the crash cost is told: it has to be on disk before the close makes it the past.
     engine.commit();
     engine.close();
     throw error;
   }
-  for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => stop(signal));
   // As in redis-server: the end of the terminal it was started from is not the server's.
   process.on("SIGHUP", () => {
     if (config.tlsAddr.length > 0) listener.reloadTls();

@@ -55,3 +55,26 @@ export function parsePassword(text: string): Buffer | undefined {
 }
 
 export const passwordForms = "a password, or sha256: and 64 hexadecimal digits";
+
+export const storeForms =
+  "postgres://user:password@host:port/database, or etcd://host:port,host:port";
+
+/** The URL of a shared store; empty for none. Who opens it looks at the rest (store/open-shared.ts). */
+export const storeUrl = {
+  parse: (text: string) =>
+    some(/^$|^(postgres(ql)?|etcd):\/\/[^\s/]/.test(text) ? text : undefined),
+  allowed: storeForms,
+};
+
+/** So many nodes can share their lines without a store. */
+const NODES_MAX = 1000;
+
+/** Node i of n, as i/n; empty for none. */
+export const place = {
+  parse: (text: string) => {
+    const [, index, nodes] = /^([1-9][0-9]{0,3})\/([1-9][0-9]{0,3})$/.exec(text) ?? [];
+    const isPlace = Number(index) <= Number(nodes) && Number(nodes) <= NODES_MAX;
+    return some(text === "" || isPlace ? text : undefined);
+  },
+  allowed: `i/n, node i of n, with i from 1 to n and n up to ${NODES_MAX}`,
+};

@@ -12,7 +12,10 @@ import {
   optionalFile,
   parsePassword,
   passwordForms,
+  place,
   some,
+  storeForms,
+  storeUrl,
   truth,
   whole,
 } from "./setting-kinds.ts";
@@ -45,6 +48,10 @@ export interface Config {
   readonly create: boolean;
   readonly autoSave: boolean;
   readonly allowNetworkFileSystem: boolean;
+  /** URL of the store that nodes share; empty for a node alone. */
+  readonly store: string;
+  /** "i/n": node i of n that share their lines without a store; empty for none. */
+  readonly node: string;
   readonly clientsMax: number;
   readonly requestBytesMax: number;
   readonly requestArgumentsMax: number;
@@ -186,6 +193,23 @@ export const settings: { readonly [Key in Exclude<keyof Config, "users">]: Setti
       unset: "false",
       help: "allow a data folder on NFS, SMB and the like, where numbers may repeat",
       ...truth,
+    },
+    store: {
+      path: "storage.store",
+      variable: "STORE",
+      flag: "store",
+      unset: "",
+      help: `store from which several nodes lease their lines: ${storeForms}`,
+      isSecret: true,
+      ...storeUrl,
+    },
+    node: {
+      path: "cluster.node",
+      variable: "NODE",
+      flag: "node",
+      unset: "",
+      help: "i/n: node i of n that share their lines without a store",
+      ...place,
     },
     clientsMax: {
       path: "limits.clients",

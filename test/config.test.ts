@@ -42,6 +42,8 @@ describe("defaults", () => {
       create: true,
       autoSave: true,
       allowNetworkFileSystem: false,
+      store: "",
+      node: "",
       clientsMax: 10_000,
       requestBytesMax: 1_048_576,
       requestArgumentsMax: 1_048_576,

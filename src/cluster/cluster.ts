@@ -96,10 +96,23 @@ export class Cluster {
   }
 
   /**
-   * Enters the cluster, and makes the engine's dispensers what they are there. To be called before
-   * anything is served, and again where it throws StoreUnavailable. Throws CannotStart.
+   * Enters the cluster, and makes the engine's dispensers what they are there; nothing may be served
+   * before. Waits for a store that is away, until close(). Throws CannotStart.
    */
   async join(): Promise<void> {
+    while (!this.isClosed) {
+      try {
+        await this.tryToJoin();
+        return this.noteTrouble(undefined);
+      } catch (error) {
+        if (!(error instanceof StoreUnavailable)) throw error;
+        this.noteTrouble(error.message);
+      }
+      await Bun.sleep(POLL_MS);
+    }
+  }
+
+  private async tryToJoin(): Promise<void> {
     const { shared, engine, store, identity, log, now } = this.options;
     const { unique, host } = identity;
     const own = this.memory?.membership ?? this.options.membership;

@@ -144,7 +144,11 @@ export class Leasing {
     const wants = [...this.wants].slice(0, LINES_MAX);
     for (const [dispenser] of wants) this.wants.delete(dispenser);
     try {
-      const live = wants.filter(([dispenser]) => !dispenser.removed);
+      // Who came while the lease before was under way may find enough by now.
+      const live = wants.filter(
+        ([dispenser, { count }]) =>
+          !dispenser.removed && (count === 0 || count > dispenser.remaining),
+      );
       if (live.length > 0 && (await this.leaseFor(history, live))) await onStale();
       for (const [, { granted }] of wants) granted.resolve();
     } catch (error) {

@@ -117,7 +117,7 @@ export class ClientSession implements Session {
     this.dependsOn = 0;
     this.replyStart = this.replies.length;
     reply();
-    this.conclude();
+    if (!this.isBlocked) this.conclude();
   }
 
   part(work: () => void): void {
@@ -144,10 +144,7 @@ export class ClientSession implements Session {
       const found = decoder.next();
       if (found === NOTHING) break;
       this.replyStart = replies.length;
-      if (found === GET && this.takesFreely) {
-        this.take();
-        continue;
-      }
+      if (found === GET && this.takesFreely && this.take()) continue;
       this.handle(found);
       const nowMs = server.now();
       if (sliceEndMs === 0) sliceEndMs = nowMs + SLICE_MS;
@@ -156,17 +153,20 @@ export class ClientSession implements Session {
     return "nothing left";
   }
 
-  /** The fast way of a GET. */
-  private take(): void {
-    const { engine, decoder } = this;
-    this.server.counters.commands++;
+  /** The fast way of a GET. Answers false where it has to go the other one. */
+  private take(): boolean {
+    const { engine, decoder, server } = this;
     // Bytes make a text, for which the last dispenser is remembered, only where they come again.
     const dispenser = decoder.isRepeat
       ? engine.find(decoder.name)
       : engine.findBytes(decoder.lastGet, decoder.nameFrom, decoder.nameTo);
+    const isThere = dispenser !== undefined && dispenser.digits > 0;
+    if (!isThere && server.cluster !== undefined) return false;
+    server.counters.commands++;
     const name = dispenser === undefined ? decoder.name : dispenser.name;
     const commit = takeOne(engine, this.replies, dispenser, name);
     if (commit > 0) this.hold(this.replyStart, commit);
+    return true;
   }
 
   /** Whether a GET may take the fast way: nothing but the name decides on its reply. */

@@ -3,11 +3,14 @@
  * them is in commands.ts.
  */
 
+import type { Cluster } from "../cluster/cluster.ts";
 import type { Dispenser } from "../dispenser/dispenser.ts";
 import type { Engine } from "../engine.ts";
 import type { Log } from "../log.ts";
 import type { Replies } from "../resp/encode.ts";
 import type { Config, Right } from "../settings.ts";
+import { StoreUnavailable } from "../store/shared.ts";
+import { StorageUnavailable } from "../store/store.ts";
 import type { Access, User } from "./access.ts";
 import type { Jobs } from "./jobs.ts";
 import type { Transaction } from "./transaction.ts";
@@ -110,6 +113,8 @@ export interface Server {
   readonly isStopping: boolean;
   /** Why the last commit failed; undefined while storage works. */
   readonly storageTrouble: string | undefined;
+  /** The other nodes; undefined for a node alone. */
+  readonly cluster: Cluster | undefined;
   /** Changes settings that may be changed while it runs. Answers why it cannot be. */
   configure(changes: Partial<Config>): string | undefined;
   /** Sets what is counted since the start back to 0. */
@@ -125,6 +130,14 @@ export interface Call {
   readonly replies: Replies;
   /** The words behind the command's name (and its subcommand's), as byte strings. */
   readonly args: readonly string[];
+}
+
+/** The reply of a command that waited for the store that nodes share in vain. */
+export function answerFailure({ replies }: Call, error: unknown): void {
+  if (error instanceof StoreUnavailable) replies.error(`ERR store unavailable: ${error.message}`);
+  else if (error instanceof StorageUnavailable) {
+    replies.error(`ERR storage unavailable: ${error.message}`);
+  } else throw error;
 }
 
 /** Flags of COMMAND, as in Redis. */
@@ -153,6 +166,13 @@ export interface Command {
   /** What a user needs for it; undefined: to be logged in. */
   readonly right?: Right;
   readonly summary: string;
+  /**
+   * What has to be there of its keys, in a cluster, before it can run: the names, or a number of each as
+   * well. Undefined where it sees to that itself, or needs nothing.
+   */
+  readonly needs?: "names" | "numbers";
+  /** Whether it changes names for all nodes of a cluster, which takes longer than a turn. */
+  readonly isShared?: boolean;
   /** By their own names; a command that has some is one of them where a second word follows. */
   readonly subcommands?: ReadonlyMap<string, Command>;
   run(call: Call): void;
@@ -172,6 +192,15 @@ export function readInteger(text: string): bigint | undefined {
   if (!/^(0|-?[1-9][0-9]{0,18})$/.test(text)) return undefined;
   const value = BigInt(text);
   return value < INT64_MIN || value > INT64_MAX ? undefined : value;
+}
+
+/** The names among the words behind a command's name. */
+export function keysIn(
+  { keys: [first, last] }: Command,
+  args: readonly string[],
+): readonly string[] {
+  if (first === 0) return [];
+  return args.slice(first - 1, last < 0 ? undefined : last);
 }
 
 /** Lets the reply of the command under way wait for a commit; 0 for none. */

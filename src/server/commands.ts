@@ -2,7 +2,15 @@
 
 import type { Engine } from "../engine.ts";
 import { Refusal } from "../refusal.ts";
-import { type Command, type Server, type Session, upToNul } from "./command.ts";
+import {
+  answerFailure,
+  type Call,
+  type Command,
+  keysIn,
+  type Server,
+  type Session,
+  upToNul,
+} from "./command.ts";
 import { clientCommand } from "./commands/client.ts";
 import { configCommand } from "./commands/config.ts";
 import { connectionCommands } from "./commands/connection.ts";
@@ -50,7 +58,7 @@ export function execute(
   const { replies, transaction } = session;
   if (isHttp(request[0]!)) return session.kill();
   const found = find(request);
-  const refusal = found instanceof Refusal ? found : refuse(session, found, request);
+  const refusal = found instanceof Refusal ? found : refuse(server, session, found, request);
   if (refusal !== undefined) {
     return refuseWith(refusal.message, session, request[0]!);
   }
@@ -58,7 +66,7 @@ export function execute(
   session.lastCommand = command.name;
   const args = request.slice(command.name.includes("|") ? 2 : 1);
   if (transaction === undefined || notQueued.includes(command.name)) {
-    command.run({ engine, server, session, replies, args });
+    run(command, { engine, server, session, replies, args }, false);
   } else if (transaction.add({ command, args })) {
     replies.simple("QUEUED");
   } else {
@@ -102,16 +110,47 @@ function find(request: readonly string[]): Command | Refusal {
 
 /** Why this client may not run a command here; in the order in which Redis asks. */
 function refuse(
+  { cluster }: Server,
   { user, transaction }: Session,
   command: Command,
   request: readonly string[],
 ): Refusal | undefined {
-  const { flags, name, right, keys } = command;
+  const { flags, name, right, isShared } = command;
   if (user === undefined && !flags.includes("no_auth")) return new Refusal(NO_AUTH);
   if (transaction !== undefined && flags.includes("no_multi")) return new Refusal(NO_MULTI);
-  const [first, last] = keys;
-  const names = first === 0 ? [] : request.slice(first, last < 0 ? undefined : last + 1);
-  return user?.refuse(name, right, names);
+  if (transaction !== undefined && isShared && cluster !== undefined) {
+    return new Refusal(`ERR ${name.toUpperCase()} is not allowed in a transaction in a cluster`);
+  }
+  return user?.refuse(name, right, keysIn(command, request.slice(1)));
+}
+
+/**
+ * Runs a command, once what it needs of the store that nodes share is there. `isKnown`: it waited for
+ * that already; numbers may have been taken by others meanwhile, so it is asked again.
+ */
+function run(command: Command, call: Call, isKnown: boolean): void {
+  const { cluster } = call.server;
+  if (cluster === undefined) return command.run(call);
+  const waits = [false, true].flatMap((takes) => {
+    const names = namesNeeded(command, call, takes);
+    return names.length === 0 ? [] : (cluster.prepare(names, takes, isKnown) ?? []);
+  });
+  if (waits.length === 0) return command.run(call);
+  call.session.block(
+    Promise.all(waits).then(
+      () => () => run(command, call, true),
+      (error: unknown) => () => answerFailure(call, error),
+    ),
+  );
+}
+
+/** The names of which a command, or the transaction it runs, needs a number each, or takes none. */
+function namesNeeded(command: Command, { session, args }: Call, takes: boolean): readonly string[] {
+  const queue = command.name === "exec" ? session.transaction?.queue : undefined;
+  const needs = takes ? "numbers" : "names";
+  return (queue ?? [{ command, args }])
+    .filter((queued) => queued.command.needs === needs)
+    .flatMap((queued) => keysIn(queued.command, queued.args));
 }
 
 /**

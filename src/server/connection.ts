@@ -107,7 +107,7 @@ export class Connection implements Line {
   private unblock(reply: () => void): void {
     const isAwaited = !this.session.isOver && !this.isFinishing;
     this.session.unblock(isAwaited ? reply : undefined);
-    if (isAwaited) this.run();
+    if (isAwaited && !this.session.isBlocked) this.run();
   }
 
   /** The client will send no more; it gets the replies under way. */

@@ -5,6 +5,7 @@
 
 import type { Socket, SocketHandler } from "bun";
 import type { Address } from "../address.ts";
+import type { Cluster } from "../cluster/cluster.ts";
 import type { Engine } from "../engine.ts";
 import type { Log } from "../log.ts";
 import { CannotStart } from "../refusal.ts";
@@ -36,6 +37,8 @@ export interface ListenerOptions {
   readonly engine: Engine;
   readonly log: Log;
   readonly now: () => number;
+  /** The other nodes; undefined for a node alone. */
+  readonly cluster?: Cluster | undefined;
   /** How often counts are saved in the background, where auto_save is on. */
   readonly countsEveryMs: number;
   /** A client asked the server to stop. */
@@ -55,6 +58,7 @@ export class Listener implements Server {
   readonly engine: Engine;
   readonly startedAtMs: number;
   readonly now: () => number;
+  readonly cluster: Cluster | undefined;
   readonly counters = noCounts();
   readonly sessions = new Set<ClientSession>();
   isStopping = false;
@@ -78,6 +82,7 @@ export class Listener implements Server {
     this.options = options;
     this.config = options.config;
     this.engine = options.engine;
+    this.cluster = options.cluster;
     this.log = options.log;
     this.now = options.now;
     this.startedAtMs = options.now();
@@ -222,12 +227,20 @@ export class Listener implements Server {
     // SHUTDOWN asks for this in the middle of its own request: let that end first.
     await new Promise<void>((resolve) => void setImmediate(resolve));
     this.turn.end();
+    if (this.cluster !== undefined) await this.leaveStore(this.cluster);
     const skipped = this.engine.close();
     for (const connection of [...this.connections]) connection.finish();
     const timeUp = Bun.sleep(FINISH_MS_MAX);
     if (this.sessions.size > 0) await Promise.race([this.allGone.promise, timeUp]);
     this.sockets.stop(true);
     return skipped;
+  }
+
+  /** The store hears what the node did; the close does not wait for it for long. */
+  private async leaveStore(cluster: Cluster): Promise<void> {
+    await Promise.race([cluster.close(), Bun.sleep(FINISH_MS_MAX)]);
+    // A lease may have come in meanwhile.
+    this.turn.end();
   }
 
   /** Runs what may end in something that must stop the server at once. */

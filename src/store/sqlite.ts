@@ -99,6 +99,10 @@ export class SqliteStore implements Store {
     this.checkPages();
   }
 
+  get path(): string {
+    return this.file.path;
+  }
+
   /** Whether there was no database before. */
   get isNew(): boolean {
     return this.file.isNew;

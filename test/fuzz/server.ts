@@ -77,6 +77,7 @@ export class FuzzedServer implements Server, Host {
   readonly port = 0;
   readonly startedAtMs = 0;
   readonly clientsMax = 100;
+  readonly cluster = undefined;
   readonly isStopping = false;
   readonly sessions = new Set<ClientSession>();
   readonly counters = noCounts();

@@ -247,6 +247,7 @@ class Simulation {
       counters,
       isStopping: false,
       storageTrouble: undefined,
+      cluster: undefined,
       shutdown: () => {},
     };
     this.host = {

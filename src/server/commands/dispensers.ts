@@ -1,12 +1,13 @@
 /** The commands that define dispensers, take from them and show what they are. */
 
+import type { ClusterFigures } from "../../cluster/cluster.ts";
 import { type Fields, fieldsOf, parseNumber } from "../../dispenser/definition.ts";
 import type { Dispenser } from "../../dispenser/dispenser.ts";
 import { NUMBER_MAX } from "../../dispenser/line.ts";
 import { type Engine, exhausted, notFound } from "../../engine.ts";
 import { quoted, Refusal } from "../../refusal.ts";
 import type { Replies } from "../../resp/encode.ts";
-import { type Call, type Command, lookUp, waitFor } from "../command.ts";
+import { answerFailure, type Call, type Command, lookUp, waitFor } from "../command.ts";
 
 /**
  * GET: takes the next number of what was found by this name. Also what the decoder's fast lane leads
@@ -51,38 +52,47 @@ function takeEach({ engine, session, replies, args }: Call): void {
   if (session.dependsOn > 0) for (const dispenser of covered) engine.stakeOnCommit(dispenser);
 }
 
-/** HSET and HMSET; undefined where the words behind the name are not pairs. */
-function defineFrom({ engine, session, args }: Call): number | Refusal | undefined {
+/** HSET and HMSET. */
+function defineFrom(call: Call, command: string, success: (set: number) => void): void {
+  const { engine, server, replies, args } = call;
   const [name, ...pairs] = args as [string, ...string[]];
-  if (pairs.length % 2 !== 0) return undefined;
+  if (pairs.length % 2 !== 0) {
+    return replies.error(`ERR wrong number of arguments for '${command}' command`);
+  }
   const fields = new Map<string, string>();
   for (let at = 0; at < pairs.length; at += 2) fields.set(pairs[at]!.toLowerCase(), pairs[at + 1]!);
-  const set = engine.define(name, fields);
-  waitFor(session, engine.dependsOnName(name));
-  return set;
+  const answer = (set: number | Refusal) => {
+    waitFor(call.session, engine.dependsOnName(name));
+    if (set instanceof Refusal) replies.error(set.message);
+    else success(set);
+  };
+  if (server.cluster === undefined) answer(engine.define(name, fields));
+  else block(call, server.cluster.define(name, fields), answer);
 }
 
-function answerDefine(call: Call, command: string, success: (set: number) => void): void {
-  const set = defineFrom(call);
-  if (set === undefined) {
-    call.replies.error(`ERR wrong number of arguments for '${command}' command`);
-  } else if (set instanceof Refusal) {
-    call.replies.error(set.message);
-  } else {
-    success(set);
-  }
+/** Answers a command when what it asked of the other nodes' store is done. */
+function block<T>(call: Call, work: Promise<T>, answer: (result: T) => void): void {
+  call.session.block(
+    work.then(
+      (result) => () => answer(result),
+      (error: unknown) => () => answerFailure(call, error),
+    ),
+  );
 }
 
-function remove({ engine, session, replies, args }: Call): void {
-  let removed = 0;
-  for (const name of args) {
-    if (engine.remove(name)) removed++;
-    waitFor(session, engine.dependsOnName(name));
-  }
-  replies.integer(removed);
+function remove(call: Call): void {
+  const { engine, server, args } = call;
+  const { cluster } = server;
+  const answer = (removed: readonly boolean[]) => {
+    for (const name of args) waitFor(call.session, engine.dependsOnName(name));
+    call.replies.integer(removed.filter(Boolean).length);
+  };
+  if (cluster === undefined) answer(args.map((name) => engine.remove(name)));
+  else block(call, Promise.all(args.map((name) => cluster.remove(name))), answer);
 }
 
-function advance({ engine, session, replies, args }: Call): void {
+function advance(call: Call): void {
+  const { engine, server, session, replies, args } = call;
   const [name, text] = args as [string, string];
   const dispenser = engine.find(name);
   if (dispenser === undefined) {
@@ -94,14 +104,18 @@ function advance({ engine, session, replies, args }: Call): void {
     const allowed = `must be a whole number from 0 to ${NUMBER_MAX}`;
     return replies.error(`ERR invalid number ${quoted(text)}: ${allowed}`);
   }
-  const refusal = engine.advance(dispenser, number);
-  waitFor(session, engine.dependsOn(name, dispenser));
-  if (refusal !== undefined) replies.error(refusal.message);
-  else replies.bulk(dispenser.current);
+  const answer = (next: string | Refusal) => {
+    waitFor(session, engine.dependsOn(name, dispenser));
+    if (next instanceof Refusal) replies.error(next.message);
+    else replies.bulk(next);
+  };
+  if (server.cluster !== undefined)
+    return block(call, server.cluster.advance(name, number), answer);
+  answer(engine.advance(dispenser, number) ?? dispenser.current);
 }
 
 /** INFO of one dispenser: lines of field:value. */
-export function describe(dispenser: Dispenser): string {
+export function describe(dispenser: Dispenser, figures?: ClusterFigures): string {
   const { definition, counts, current, name } = dispenser;
   const position = counts.generated + counts.wasted;
   const hundredths = position === 0n ? 0n : (counts.wasted * 20000n + position) / (2n * position);
@@ -117,6 +131,12 @@ export function describe(dispenser: Dispenser): string {
     generated: counts.generated,
     wasted: counts.wasted,
     waste_rate: rate,
+    ...(figures !== undefined && {
+      cluster_nodes: figures.nodes,
+      cluster_leased: figures.leased,
+      cluster_generated: figures.generated,
+      cluster_wasted: figures.wasted,
+    }),
   };
   return Object.entries(lines)
     .map(([field, value]) => `${field}:${value}\r\n`)
@@ -132,7 +152,8 @@ export const dispenserCommands: readonly Command[] = [
     group: "dispenser",
     right: "define",
     summary: "Defines a dispenser, or changes the strategy of one",
-    run: (call) => answerDefine(call, "hset", (set) => call.replies.integer(set)),
+    isShared: true,
+    run: (call) => defineFrom(call, "hset", (set) => call.replies.integer(set)),
   },
   {
     name: "hmset",
@@ -142,7 +163,8 @@ export const dispenserCommands: readonly Command[] = [
     group: "dispenser",
     right: "define",
     summary: "As HSET, but answers OK",
-    run: (call) => answerDefine(call, "hmset", () => call.replies.simple("OK")),
+    isShared: true,
+    run: (call) => defineFrom(call, "hmset", () => call.replies.simple("OK")),
   },
   {
     name: "get",
@@ -152,6 +174,7 @@ export const dispenserCommands: readonly Command[] = [
     group: "dispenser",
     right: "take",
     summary: "Takes the next number of a dispenser",
+    needs: "numbers",
     run: ({ engine, session, replies, args }) =>
       waitFor(session, takeOne(engine, replies, engine.find(args[0]!), args[0]!)),
   },
@@ -163,6 +186,7 @@ export const dispenserCommands: readonly Command[] = [
     group: "dispenser",
     right: "take",
     summary: "Takes one number of each dispenser, of all or of none",
+    needs: "numbers",
     run: takeEach,
   },
   {
@@ -173,6 +197,7 @@ export const dispenserCommands: readonly Command[] = [
     group: "dispenser",
     right: "define",
     summary: "Deletes dispensers",
+    isShared: true,
     run: remove,
   },
   {
@@ -183,6 +208,8 @@ export const dispenserCommands: readonly Command[] = [
     group: "dispenser",
     right: "define",
     summary: "Lets a line go on at its first number that is not below the given one",
+    needs: "names",
+    isShared: true,
     run: advance,
   },
   {
@@ -193,6 +220,7 @@ export const dispenserCommands: readonly Command[] = [
     group: "dispenser",
     right: "inspect",
     summary: "Shows the definition of a dispenser",
+    needs: "names",
     run: (call) => {
       const dispenser = lookUp(call, call.args[0]!);
       const fields: Fields = dispenser ? fieldsOf(dispenser.definition) : new Map();
@@ -208,6 +236,7 @@ export const dispenserCommands: readonly Command[] = [
     group: "dispenser",
     right: "inspect",
     summary: "Shows one field of a definition",
+    needs: "names",
     run: (call) => {
       const dispenser = lookUp(call, call.args[0]!);
       const fields: Fields = dispenser ? fieldsOf(dispenser.definition) : new Map();

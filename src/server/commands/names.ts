@@ -115,6 +115,7 @@ export const nameCommands: readonly Command[] = [
     group: "dispenser",
     right: "inspect",
     summary: "Counts which of the names are dispensers",
+    needs: "names",
     run: (call) => {
       const found = call.args.filter((name) => lookUp(call, name) !== undefined);
       call.replies.integer(found.length);
@@ -128,6 +129,7 @@ export const nameCommands: readonly Command[] = [
     group: "dispenser",
     right: "inspect",
     summary: "Says whether a name is a dispenser",
+    needs: "names",
     run: (call) => call.replies.simple(lookUp(call, call.args[0]!) ? "dispenser" : "none"),
   },
   {

@@ -1,12 +1,13 @@
 /** The commands about the server as a whole: INFO, TIME, BACKUP and SHUTDOWN. */
 
 import { isAbsolute } from "node:path";
+import type { Dispenser } from "../../dispenser/dispenser.ts";
 import { toBytes, toText } from "../../dispenser/name.ts";
 import { notFound } from "../../engine.ts";
 import { quoted, reasonOf } from "../../refusal.ts";
 import { StorageUnavailable } from "../../store/store.ts";
 import { version } from "../../version.ts";
-import { type Call, type Command, waitFor } from "../command.ts";
+import { answerFailure, type Call, type Command, waitFor } from "../command.ts";
 import { describe } from "./dispensers.ts";
 
 /** The Redis whose protocol and replies this server follows: some clients look at the number. */
@@ -56,6 +57,14 @@ const sections: Record<string, (call: Call) => Record<string, string | number>> 
     const seconds = (microseconds: number) => (microseconds / 1e6).toFixed(6);
     return { used_cpu_sys: seconds(system), used_cpu_user: seconds(user) };
   },
+  Cluster: ({ server: { cluster } }) => ({
+    cluster_enabled: 0,
+    ...(cluster !== undefined && {
+      cluster_node: cluster.node,
+      cluster_store: cluster.title,
+      cluster_store_status: cluster.trouble === undefined ? "ok" : "unavailable",
+    }),
+  }),
   Replication: () => ({ role: "master", connected_slaves: 0 }),
   Dispensers: ({ engine }) => ({ dispensers: engine.size }),
   Keyspace: ({ engine }) => ({ db0: `keys=${engine.size},expires=0,avg_ttl=0` }),
@@ -67,16 +76,27 @@ function uptimeSeconds(server: Call["server"]): number {
   return Math.floor((server.now() - server.startedAtMs) / 1000);
 }
 
-function info(call: Call): void {
-  const { engine, session, replies, args } = call;
+/** `isKnown`: the other nodes' store was asked for the name. */
+function info(call: Call, isKnown = false): void {
+  const { engine, server, session, replies, args } = call;
   if (args.length === 1) {
+    const isName = !isKnown && !session.isInTransaction && !isSection(args[0]!);
+    const waits = isName ? server.cluster?.prepare(args, false, false) : undefined;
+    if (waits !== undefined) {
+      return session.block(
+        waits.then(
+          () => () => info(call, true),
+          (error: unknown) => () => answerFailure(call, error),
+        ),
+      );
+    }
     const dispenser = engine.find(args[0]!);
     const dependsOn = engine.dependsOn(args[0]!, dispenser);
     const refusal = session.user!.refuse("info", "inspect", args);
     if (dispenser !== undefined && refusal !== undefined) return replies.error(refusal.message);
     if (dispenser !== undefined) {
       waitFor(session, dependsOn);
-      return replies.verbatim(describe(dispenser));
+      return describeTo(call, dispenser);
     }
     if (!isSection(args[0]!)) {
       waitFor(session, dependsOn);
@@ -93,6 +113,24 @@ function info(call: Call): void {
       return `# ${title}\r\n${lines.join("")}`;
     });
   replies.verbatim(shown.join("\r\n"));
+}
+
+/** In a cluster with what all nodes did; in a transaction, which cannot wait for them, without. */
+function describeTo(call: Call, dispenser: Dispenser): void {
+  const { server, session, replies } = call;
+  if (server.cluster === undefined || session.isInTransaction) {
+    return replies.verbatim(describe(dispenser));
+  }
+  const { dependsOn } = session;
+  session.block(
+    server.cluster.figuresOf(dispenser).then(
+      (figures) => () => {
+        waitFor(session, dependsOn);
+        replies.verbatim(describe(dispenser, figures));
+      },
+      (error: unknown) => () => answerFailure(call, error),
+    ),
+  );
 }
 
 function isSection(name: string): boolean {
@@ -155,7 +193,7 @@ export const serverCommands: readonly Command[] = [
     keys: [0, 0],
     group: "server",
     summary: "Shows a dispenser's figures, or the server's sections",
-    run: info,
+    run: (call) => info(call),
   },
   {
     name: "time",

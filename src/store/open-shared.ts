@@ -1,0 +1,20 @@
+/** Which shared store a URL names. */
+
+import { CannotStart } from "../refusal.ts";
+import { EtcdStore, parseEtcdUrl } from "./etcd.ts";
+import { PostgresStore } from "./postgres.ts";
+import type { SharedStore } from "./shared.ts";
+
+/** Opens the store; it is reached with the first call. Throws CannotStart where the URL is none. */
+export function openSharedStore(url: string): SharedStore {
+  if (url.startsWith("etcd:")) {
+    const options = parseEtcdUrl(url);
+    if (options !== undefined) return new EtcdStore(options);
+  } else if (URL.canParse(url)) {
+    return new PostgresStore(url);
+  }
+  throw new CannotStart(
+    "storage.store: the URL must be postgres://user:password@host:port/database, or " +
+      "etcd://host:port,host:port/prefix with the parameters tls, ca, cert and key",
+  );
+}
