@@ -19,6 +19,11 @@ const settingFlags = keys.flatMap((key) => settingOf(key).flag ?? []);
 const commands = {
   server: { operands: [], flags: ["config", ...settingFlags], switches: [] },
   backup: { operands: ["FILE"], flags: ["config", "addr"], switches: [] },
+  "cluster join": { operands: [], flags: ["config", "data", "store"], switches: [] },
+  "cluster leave": { operands: [], flags: ["config", "data", "store"], switches: [] },
+  "cluster forget": { operands: ["NODE"], flags: ["config", "store"], switches: ["confirm"] },
+  "cluster advance": { operands: [], flags: ["config", "store", "margin"], switches: ["confirm"] },
+  "cluster nodes": { operands: [], flags: ["config", "store"], switches: [] },
   restore: { operands: ["FILE"], flags: ["config", "data", "margin"], switches: ["confirm"] },
 } satisfies Record<string, CommandLine>;
 
@@ -38,12 +43,14 @@ export interface Invocation {
  * as `-flag value` or `-flag=value`. Throws UsageError.
  */
 export function parseArguments(argv: readonly string[]): Invocation {
-  const isNamed = argv[0] !== undefined && Object.hasOwn(commands, argv[0]);
-  const command = isNamed ? (argv[0] as CommandName) : "server";
+  // A command is one word, or two.
+  const words =
+    [1, 2].find((count) => Object.hasOwn(commands, argv.slice(0, count).join(" "))) ?? 0;
+  const command = words === 0 ? "server" : (argv.slice(0, words).join(" ") as CommandName);
   const { operands: wanted, flags: valued, switches }: CommandLine = commands[command];
   const operands: string[] = [];
   const flags = new Map<string, string>();
-  for (let at = isNamed ? 1 : 0; at < argv.length; at++) {
+  for (let at = words; at < argv.length; at++) {
     const word = argv[at]!;
     const match = /^--?([a-z][a-z-]*)(?:=(.*))?$/s.exec(word);
     if (match === null) {
@@ -80,17 +87,26 @@ export function helpText(version: string): string {
 usage: number-dispenser [server] [flags]
        number-dispenser backup FILE [-addr host:port]
        number-dispenser restore FILE [-data dir] -margin N -confirm
+       number-dispenser cluster join|leave [-data dir] [-store URL]
+       number-dispenser cluster nodes [-store URL]
+       number-dispenser cluster forget NODE [-store URL] -confirm
+       number-dispenser cluster advance [-store URL] -margin N -confirm
 
 server    runs the server
 backup    has the server that runs on this machine copy its database to FILE, which is new
 restore   puts a backup into a data folder without a database, each line moved ahead by N numbers;
           numbers handed out since the backup repeat where they are more than N of a line
+cluster   join takes the dispensers of a data folder into a cluster, each where it stands; leave hands back
+          what a node holds, and empties its folder; nodes lists the nodes; forget writes one off;
+          advance takes a store that went back in time for good, each line moved ahead by N numbers
 
   -addr host:port   addresses to listen on (default :6380, all interfaces)
   -data dir         folder of the database (default ./data)
+  -store URL        store that several nodes share: ${settings.store.allowed}
+  -node i/n         node i of n that share their lines without a store
   -config file      settings (or ${VARIABLE_PREFIX}CONFIG; default ${DEFAULT_FILE}, where it exists)
-  -margin N         how many numbers of each line restore skips
-  -confirm          says that you have read what restore cannot know
+  -margin N         how many numbers of each line restore and cluster advance skip
+  -confirm          says that you have read what the command cannot know
   -help, -version   show this, or the version
 
 Where a password is set, backup takes it from ${VARIABLE_PREFIX}PASSWORD, and the name of the user, if it

@@ -4,6 +4,7 @@ import { writeSync } from "node:fs";
 import { hostname } from "node:os";
 import { helpText, parseArguments } from "./arguments.ts";
 import { backUp } from "./cli/backup.ts";
+import { type ClusterAction, operateCluster } from "./cli/cluster.ts";
 import { restore } from "./cli/restore.ts";
 import { Cluster } from "./cluster/cluster.ts";
 import { parseState, whereaboutsOf } from "./cluster/memory.ts";
@@ -39,7 +40,10 @@ async function run(): Promise<void> {
   const [file] = operands;
   if (command === "backup") say(`${await backUp(file!, config, process.env)}\n`);
   else if (command === "restore") say(`${restore(file!, flags, config)}\n`);
-  else await serve(config);
+  else if (command.startsWith("cluster ")) {
+    const action = command.slice("cluster ".length) as ClusterAction;
+    say(`${await operateCluster(action, operands, flags, config)}\n`);
+  } else await serve(config);
 }
 
 function say(text: string): void {

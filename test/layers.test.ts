@@ -28,7 +28,17 @@ const allowed: Record<string, string[]> = {
   gathering: ["assert", "dispenser", "store"],
   engine: ["assert", "refusal", "names", "gathering", "dispenser", "store"],
   cluster: ["assert", "refusal", "log", "dispenser", "engine", "store"],
-  cli: ["address", "refusal", "config", "config-file", "dispenser", "engine", "settings", "store"],
+  cli: [
+    "address",
+    "cluster",
+    "refusal",
+    "config",
+    "config-file",
+    "dispenser",
+    "engine",
+    "settings",
+    "store",
+  ],
   server: [
     ...["address", "assert", "refusal", "version", "libc", "log", "config", "settings"],
     ...["resp", "dispenser", "engine", "cluster", "store"],

@@ -8,6 +8,7 @@
 
 import type { Fields } from "../dispenser/definition.ts";
 import type { Dispenser } from "../dispenser/dispenser.ts";
+import { toText } from "../dispenser/name.ts";
 import type { Engine } from "../engine.ts";
 import type { Log } from "../log.ts";
 import type { Refusal } from "../refusal.ts";
@@ -129,7 +130,9 @@ export class Cluster {
       await enter(memory, this.history, identity);
     }
     this.lines = new Lines(engine, memory);
-    this.leasing = new Leasing(engine, memory, now);
+    this.leasing = new Leasing(engine, memory, now, ({ name }, numbers) =>
+      log.warning("a lease was not heard of, and is lost", { dispenser: toText(name), numbers }),
+    );
     if (isBehind) await this.lines.mend(this.history);
     await this.lines.sync(this.history);
     engine.onLow = (dispenser) => {

@@ -65,13 +65,21 @@ export class Leasing {
   private readonly engine: Engine;
   private readonly memory: Memory;
   private readonly now: () => number;
+  private readonly onBurnt: (dispenser: Dispenser, numbers: bigint) => void;
   private wants = new Map<Dispenser, Want>();
   private readonly paces = new WeakMap<Dispenser, Pace>();
   private readonly exhaustedAtMs = new WeakMap<Dispenser, number>();
   /** What memory lines generated in this life and was told already. */
   private readonly told = new WeakMap<Dispenser, bigint>();
 
-  constructor(engine: Engine, memory: Memory, now: () => number) {
+  /** `onBurnt` hears of numbers that the store leased without this node hearing of it. */
+  constructor(
+    engine: Engine,
+    memory: Memory,
+    now: () => number,
+    onBurnt: (dispenser: Dispenser, numbers: bigint) => void,
+  ) {
+    this.onBurnt = onBurnt;
     this.engine = engine;
     this.memory = memory;
     this.now = now;
@@ -184,7 +192,8 @@ export class Leasing {
       const isStale = wants.some(([{ id }]) => readLine(rows.get(lineKey(id)))?.isDeleted);
       return { puts, result: { leases, sequence, isStale } };
     });
-    for (const { dispenser, stretch, size } of granted.leases) {
+    for (const { dispenser, stretch, size, burnt } of granted.leases) {
+      if (burnt > 0n) this.onBurnt(dispenser, burnt);
       if (dispenser.removed) continue;
       const { first, count } = stretch;
       const revision = String(history.seen.revision);
@@ -219,7 +228,7 @@ export class Leasing {
     wanted: number,
     rows: Reading["rows"],
     puts: Map<string, string>,
-  ): { dispenser: Dispenser; stretch: Stretch; size: number }[] {
+  ): { dispenser: Dispenser; stretch: Stretch; size: number; burnt: bigint }[] {
     const { id, definition, share } = dispenser;
     assert(share instanceof Leased, "a line of a cluster is leased");
     const key = lineKey(id);
@@ -238,20 +247,24 @@ export class Leasing {
     puts.set(key, encode(rest));
     const figure = figureKey(id, this.memory.membership.node);
     const before = readFigure(rows.get(figure));
-    puts.set(figure, encode(this.figureOf(dispenser, before, stretch.count)));
-    return [{ dispenser, stretch, size }];
+    const after = this.figureOf(dispenser, before, stretch.count);
+    puts.set(figure, encode(after));
+    const burnt = after.burnt - (before?.burnt ?? 0n);
+    return [{ dispenser, stretch, size, burnt }];
   }
 
   /** What the node did with a line, with a lease under way. */
   figureOf(dispenser: Dispenser, before: FigureRecord | undefined, more = 0n): FigureRecord {
     const { share, position } = dispenser;
     const { generated } = dispenser.counts;
+    const leased = before?.leased ?? 0n;
     // A line in memory counts anew in each life.
     const isInMemory = strategies[dispenser.definition.strategy].keeps === "definition";
     const known = before?.generated ?? 0n;
     const told = this.told.get(dispenser) ?? 0n;
     return {
-      leased: (before?.leased ?? 0n) + more,
+      leased: leased + more,
+      burnt: leased - share.size(0n),
       generated: isInMemory ? known + generated - told : generated,
       held: share.size(0n) - position + more,
     };

@@ -40,7 +40,7 @@ const NO_START: Start = { generation: 0, token: "" };
 /** The cluster's own row; makes the cluster where there is none and the folder belongs to none. */
 export async function findCluster(
   store: SharedStore,
-  own: Membership | undefined,
+  own: Pick<Membership, "cluster"> | undefined,
   unique: () => string,
 ): Promise<ClusterRecord> {
   for (;;) {

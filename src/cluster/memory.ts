@@ -44,10 +44,19 @@ export interface Membership {
   readonly namesRevision: string;
 }
 
+/** A node that was alone and is on its way into a cluster. */
+export interface Joining {
+  readonly cluster: string;
+  readonly node: string;
+  /** A line's id in the cluster is its own one and this. */
+  readonly base: number;
+}
+
 export interface NodeState {
   /** "i/n", where nodes share their lines without a store. */
   readonly place?: string;
   readonly membership?: Membership;
+  readonly joining?: Joining;
 }
 
 export function parseState(text: string | undefined): NodeState {

@@ -72,15 +72,17 @@ export interface NodeRecord {
   readonly state: "member" | "left" | "written off";
 }
 
-/** Of the numbers leased, those neither generated nor held are wasted. */
+/** Of the numbers leased, those neither generated nor held are wasted, the burnt ones among them. */
 export interface FigureRecord {
   readonly leased: bigint;
+  /** Leased, but the node did not hear of it, and never hands them out. */
+  readonly burnt: bigint;
   readonly generated: bigint;
   readonly held: bigint;
 }
 
 /** Fields that are BigInt, which JSON has not: they stand as text. */
-const EXACT = ["floor", "next", "first", "count", "leased", "generated", "held"];
+const EXACT = ["floor", "next", "first", "count", "leased", "burnt", "generated", "held"];
 
 export function encode(record: object): string {
   return JSON.stringify(record, (_, value: unknown) =>

@@ -14,7 +14,12 @@ export interface NodeSettings {
  * `size` is how many dispensers it has.
  */
 export function shareOfNode({ store, node }: NodeSettings, state: NodeState, size: number): Share {
-  const { place, membership } = state;
+  const { place, membership, joining } = state;
+  if (joining !== undefined) {
+    throw new CannotStart(
+      "the data folder is on its way into a cluster: run 'number-dispenser cluster join' again",
+    );
+  }
   if (membership !== undefined && store === "") {
     throw new CannotStart(
       `the data folder belongs to cluster ${membership.cluster}: its numbers are leased from a store, ` +

@@ -1,0 +1,165 @@
+/**
+ * `number-dispenser cluster …`: what an operator does with a cluster. join and leave work on a data folder
+ * whose server is stopped, the others on the shared store alone. Each answers what was done, in words.
+ */
+
+import { hostname } from "node:os";
+import type { History } from "../cluster/history.ts";
+import {
+  enter,
+  findCluster,
+  historyOf,
+  type Identity,
+  newMembership,
+} from "../cluster/membership.ts";
+import { Memory, parseState, whereaboutsOf } from "../cluster/memory.ts";
+import { advanceHistory, forgetNode, handBack, moveIn, nodesOf } from "../cluster/operations.ts";
+import { UsageError } from "../config-file.ts";
+import { parseNumber } from "../dispenser/definition.ts";
+import { NUMBER_MAX } from "../dispenser/line.ts";
+import { nothingLeased, type Share, whole } from "../dispenser/share.ts";
+import { Engine } from "../engine.ts";
+import { CannotStart } from "../refusal.ts";
+import type { FolderOptions } from "../store/folder.ts";
+import { openSharedStore } from "../store/open-shared.ts";
+import { type SharedStore, StoreUnavailable } from "../store/shared.ts";
+import { openSqliteStore, type SqliteStore } from "../store/sqlite.ts";
+
+export interface ClusterSettings extends FolderOptions {
+  readonly dataDir: string;
+  readonly store: string;
+}
+
+export type ClusterAction = "join" | "leave" | "forget" | "advance" | "nodes";
+
+/** Does it, and answers lines that say what was done. Throws CannotStart and UsageError. */
+export async function operateCluster(
+  action: ClusterAction,
+  operands: readonly string[],
+  flags: ReadonlyMap<string, string>,
+  settings: ClusterSettings,
+): Promise<string> {
+  if (settings.store === "") {
+    throw new UsageError(`cluster ${action} needs the shared store: -store URL, or storage.store`);
+  }
+  const shared = openSharedStore(settings.store);
+  try {
+    switch (action) {
+      case "join":
+        return await join(shared, settings);
+      case "leave":
+        return await leave(shared, settings);
+      case "forget":
+        return await forget(shared, operands[0]!, flags);
+      case "advance":
+        return await advance(shared, flags);
+      case "nodes":
+        return await listNodes(shared);
+    }
+  } catch (error) {
+    if (!(error instanceof StoreUnavailable)) throw error;
+    throw new CannotStart(`store ${shared.title} unavailable: ${error.message}`);
+  } finally {
+    await shared.close();
+  }
+}
+
+function identityOf(store: SqliteStore): Identity {
+  return {
+    unique: () => crypto.randomUUID(),
+    host: hostname(),
+    whereabouts: whereaboutsOf(store.path),
+  };
+}
+
+function open(settings: ClusterSettings, share: Share) {
+  const store = openSqliteStore(settings.dataDir, { ...settings, create: false });
+  const engine = new Engine(store, { now: () => 0, savesCounts: false, onStaged: () => {}, share });
+  return { store, engine };
+}
+
+async function join(shared: SharedStore, settings: ClusterSettings): Promise<string> {
+  const folder = open(settings, whole);
+  const { store, engine } = folder;
+  const { membership, place, joining } = parseState(store.node);
+  if (membership !== undefined) {
+    engine.close();
+    throw new CannotStart(`the data folder belongs to cluster ${membership.cluster} already`);
+  }
+  if (place !== undefined) {
+    engine.close();
+    throw new CannotStart(
+      `the data folder is that of node ${place}, which has a part of each line: it cannot join`,
+    );
+  }
+  const identity = identityOf(store);
+  const cluster = await findCluster(shared, joining, identity.unique);
+  const history = historyOf(shared, newMembership(cluster, identity));
+  const dispensers = await moveIn(folder, history, cluster, identity, joining);
+  return `joined cluster ${cluster.id} with ${dispensers} dispensers, each where it stood: start the server with -store`;
+}
+
+async function leave(shared: SharedStore, settings: ClusterSettings): Promise<string> {
+  const folder = open(settings, nothingLeased);
+  const { store, engine } = folder;
+  const { membership } = parseState(store.node);
+  if (membership === undefined) {
+    engine.close();
+    throw new CannotStart("the data folder belongs to no cluster");
+  }
+  const identity = identityOf(store);
+  await findCluster(shared, membership, identity.unique);
+  const memory = new Memory(store, membership);
+  const history: History = historyOf(shared, membership);
+  const doubt = await enter(memory, history, identity);
+  if (doubt !== undefined) {
+    engine.close();
+    throw new CannotStart(`nothing is handed back: ${doubt}`);
+  }
+  const numbers = await handBack(folder, history, memory.membership);
+  return `node ${membership.node} has left cluster ${membership.cluster}, and handed back ${numbers} numbers`;
+}
+
+async function forget(
+  shared: SharedStore,
+  node: string,
+  flags: ReadonlyMap<string, string>,
+): Promise<string> {
+  if (!flags.has("confirm")) {
+    throw new UsageError(
+      `cluster forget needs -confirm: what node ${node} holds is wasted, and it stops if it still runs`,
+    );
+  }
+  const numbers = await forgetNode(shared, node);
+  return `node ${node} is written off; it held ${numbers} numbers when it last said so`;
+}
+
+async function advance(shared: SharedStore, flags: ReadonlyMap<string, string>): Promise<string> {
+  const text = flags.get("margin");
+  if (text === undefined) {
+    throw new UsageError(
+      "cluster advance needs -margin N: how many numbers of each line may have been leased in what the " +
+        "store forgot; each line skips so many",
+    );
+  }
+  const margin = parseNumber(text);
+  if (margin === undefined) {
+    throw new UsageError(`-margin: '${text}' must be a whole number from 0 to ${NUMBER_MAX}`);
+  }
+  if (!flags.has("confirm")) {
+    throw new UsageError(
+      "cluster advance needs -confirm: numbers that the store forgot are leased again where they are more " +
+        `than the margin, ${margin} of a line`,
+    );
+  }
+  const lines = await advanceHistory(shared, margin);
+  return `${lines} lines moved ahead by ${margin} numbers; the nodes go on by themselves`;
+}
+
+async function listNodes(shared: SharedStore): Promise<string> {
+  const nodes = await nodesOf(shared);
+  const rows = [...nodes].map(([node, { host, state, generation, sequence }]) =>
+    [node, state, host, `started ${generation} times`, `${sequence} leases`].join("  "),
+  );
+  return rows.length === 0 ? "no nodes" : rows.join("\n");
+}
