@@ -25,12 +25,12 @@ export class EtcdCluster {
     }));
   }
 
-  get hosts(): string {
-    return this.members.map(({ clientPort }) => `127.0.0.1:${clientPort}`).join(",");
+  get clientPorts(): readonly number[] {
+    return this.members.map(({ clientPort }) => clientPort);
   }
 
   get url(): string {
-    return `etcd://${this.hosts}`;
+    return `etcd://${this.clientPorts.map((port) => `127.0.0.1:${port}`).join(",")}`;
   }
 
   async start(): Promise<void> {

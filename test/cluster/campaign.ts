@@ -1,0 +1,32 @@
+/**
+ * `bun run cluster [--seconds N] [--pause N] [--seed S] [--store postgres|etcd]`: three nodes under load
+ * while they, their store and the network fail; on PostgreSQL, then on etcd.
+ */
+
+import { rmSync } from "node:fs";
+import { anySeed, campaignArguments } from "../support/campaign.ts";
+import { temporaryRoot } from "../support/folder.ts";
+import { endAll } from "../support/server.ts";
+import { RealEtcd, RealPostgres } from "./fleet.ts";
+import { Ordeal } from "./ordeal.ts";
+
+const given = campaignArguments({ seed: anySeed(), seconds: 60, pause: 10 }, "store");
+const { seed, seconds, pause, text: only } = given;
+const stores = { postgres: () => new RealPostgres(), etcd: () => new RealEtcd() };
+try {
+  for (const [name, open] of Object.entries(stores)) {
+    if (only !== undefined && only !== name) continue;
+    const store = open();
+    console.log(`${store.title}: three nodes for ${seconds} s, seed ${seed}`);
+    const ordeal = new Ordeal({ store, seed, seconds, pauseMs: pause * 1000, say: console.log });
+    const numbers = await ordeal.run();
+    const events = Object.entries(ordeal.events).map(([event, times]) => `${times} ${event}`);
+    console.log(`${numbers} numbers received, none repeated: ${events.join(", ")}`);
+  }
+} catch (error) {
+  console.error(`seed ${seed}: ${(error as Error).stack}`);
+  endAll();
+  process.exit(1);
+}
+rmSync(temporaryRoot, { recursive: true, force: true });
+process.exit(0);

@@ -1,0 +1,91 @@
+/** A TCP connection, by way of this process, between a node and a store, that can be cut in the ways a network can. */
+
+import type { Socket } from "bun";
+
+export type Cut =
+  /** All goes through. */
+  | "none"
+  /** Connections are closed, new ones too. */
+  | "closed"
+  /** Nothing arrives any more, on neither side, and nobody is told. */
+  | "silent"
+  /** What is asked arrives, and no answer does. */
+  | "answers lost";
+
+interface Ends {
+  readonly near: Socket<Ends>;
+  far: Socket<Ends> | undefined;
+  /** What the client sent before the other end was there. */
+  readonly early: Buffer[];
+}
+
+export class FragileLink {
+  readonly port: number;
+  private cut: Cut = "none";
+  private readonly pairs = new Set<Ends>();
+  private readonly listener: Bun.TCPSocketListener<Ends>;
+
+  constructor(target: number) {
+    this.listener = Bun.listen<Ends>({
+      hostname: "127.0.0.1",
+      port: 0,
+      socket: {
+        open: (near) => this.opened(near, target),
+        data: ({ data }, bytes) => {
+          if (this.cut === "silent") return;
+          if (data.far === undefined) data.early.push(Buffer.from(bytes));
+          else data.far.write(bytes);
+        },
+        close: ({ data }) => this.closed(data),
+        error: ({ data }) => this.closed(data),
+      },
+    });
+    this.port = this.listener.port;
+  }
+
+  private opened(near: Socket<Ends>, target: number): void {
+    const ends: Ends = { near, far: undefined, early: [] };
+    near.data = ends;
+    if (this.cut === "closed") return void near.terminate();
+    this.pairs.add(ends);
+    Bun.connect<Ends>({
+      hostname: "127.0.0.1",
+      port: target,
+      data: ends,
+      socket: {
+        open: (far) => {
+          ends.far = far;
+          for (const bytes of ends.early) far.write(bytes);
+        },
+        data: (_, bytes) => {
+          if (this.cut === "none") near.write(bytes);
+        },
+        close: () => this.closed(ends),
+        error: () => this.closed(ends),
+      },
+    }).catch(() => this.closed(ends));
+  }
+
+  private closed(ends: Ends): void {
+    this.pairs.delete(ends);
+    ends.near.end();
+    ends.far?.end();
+  }
+
+  /** From now on, for connections that are there as well. After a silence they are closed. */
+  set(cut: Cut): void {
+    const closes = cut === "closed" || (this.cut !== "none" && cut !== this.cut);
+    this.cut = cut;
+    if (!closes) return;
+    for (const { near, far } of this.pairs) {
+      near.terminate();
+      far?.terminate();
+    }
+    this.pairs.clear();
+  }
+
+  stop(): void {
+    this.set("closed");
+    this.listener.stop(true);
+  }
+}
