@@ -221,12 +221,14 @@ export class Engine {
 
   /** Adds a dispenser. Its id is above all others, or that of one that remove() took in this commit. */
   create(id: number, name: string, definition: Definition): void {
-    this.lastId = Math.max(this.lastId, id);
+    const { lastId } = this;
+    this.lastId = Math.max(lastId, id);
     const dispenser = new Dispenser(id, name, definition, this.share);
     this.names.put(dispenser);
     this.pending.change(name, () => {
       this.names.remove(dispenser);
       dispenser.removed = true;
+      this.lastId = lastId;
     });
     this.store.stage({ kind: "define", id, name, definition });
   }
@@ -304,9 +306,9 @@ export class Engine {
     this.store.stage({ kind: "node", state: node });
   }
 
-  /** Writes what the node has to remember, in the commit being gathered. */
-  stageNode(state: string): void {
-    this.pending.announce();
+  /** Writes what the node has to remember, in the commit being gathered; `undo` where that fails. */
+  stageNode(state: string, undo: () => void): void {
+    this.pending.stageOther(undo);
     this.store.stage({ kind: "node", state });
   }
 

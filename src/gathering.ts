@@ -64,7 +64,12 @@ export class Gathering {
   }
 
   /** Something is staged on which no reply depends. */
-  announce(): void {
+  stageOther(undo: () => void): void {
+    this.undo.push(undo);
+    this.announce();
+  }
+
+  private announce(): void {
     if (this.hasStaged) return;
     this.hasStaged = true;
     this.onStaged();

@@ -7,6 +7,7 @@ import { backUp } from "./cli/backup.ts";
 import { type ClusterAction, operateCluster } from "./cli/cluster.ts";
 import { restore } from "./cli/restore.ts";
 import { Cluster } from "./cluster/cluster.ts";
+import { realClock } from "./cluster/history.ts";
 import { parseState, whereaboutsOf } from "./cluster/memory.ts";
 import { shareOfNode } from "./cluster/share-of-node.ts";
 import { loadConfig, unknownVariables } from "./config.ts";
@@ -82,7 +83,7 @@ async function serve(config: Config): Promise<void> {
       engine,
       store,
       log,
-      now,
+      clock: realClock,
       identity: {
         unique: () => crypto.randomUUID(),
         host: hostname(),

@@ -14,7 +14,7 @@ import type { Log } from "../log.ts";
 import type { Refusal } from "../refusal.ts";
 import { type SharedStore, StoreUnavailable } from "../store/shared.ts";
 import { StorageUnavailable, type Store } from "../store/store.ts";
-import { type History, StoreWentBack, wentBack } from "./history.ts";
+import { type Clock, type History, StoreWentBack, wentBack } from "./history.ts";
 import { Fenced, Leasing } from "./leasing.ts";
 import { Lines } from "./lines.ts";
 import {
@@ -53,7 +53,7 @@ export interface ClusterOptions {
   readonly engine: Engine;
   readonly store: Store;
   readonly log: Log;
-  readonly now: () => number;
+  readonly clock: Clock;
   readonly identity: Identity;
   /** What the folder remembers; undefined in one that belongs to no cluster. */
   readonly membership: Membership | undefined;
@@ -109,32 +109,35 @@ export class Cluster {
         if (!(error instanceof StoreUnavailable)) throw error;
         this.noteTrouble(error.message);
       }
-      await Bun.sleep(POLL_MS);
+      await this.options.clock.sleep(POLL_MS);
     }
   }
 
   private async tryToJoin(): Promise<void> {
-    const { shared, engine, store, identity, log, now } = this.options;
+    const { shared, engine, store, identity, log, clock } = this.options;
     const { unique, host } = identity;
     const own = this.memory?.membership ?? this.options.membership;
     const cluster = await findCluster(shared, own, unique);
     this.memory ??= new Memory(store, own ?? newMembership(cluster, identity));
     const { memory } = this;
     const isBehind = cluster.epoch > memory.membership.epoch;
-    this.history = isBehind
-      ? await acceptHistory(shared, memory, cluster, host)
-      : historyOf(shared, memory.membership);
+    let accepted: Partial<Membership> = {};
+    if (isBehind) {
+      const taken = await acceptHistory(shared, memory.membership, cluster, host, clock);
+      this.history = taken.history;
+      accepted = taken.accepted;
+    } else this.history = historyOf(shared, memory.membership, clock);
     const doubt = await enter(memory, this.history, identity);
     if (doubt !== undefined) {
       log.warning("this folder goes on as a new node", { reason: doubt, ...this.burn(cluster) });
       await enter(memory, this.history, identity);
     }
     this.lines = new Lines(engine, memory);
-    this.leasing = new Leasing(engine, memory, now, ({ name }, numbers) =>
+    this.leasing = new Leasing(engine, memory, clock.now, ({ name }, numbers) =>
       log.warning("a lease was not heard of, and is lost", { dispenser: toText(name), numbers }),
     );
-    if (isBehind) await this.lines.mend(this.history);
-    await this.lines.sync(this.history);
+    if (isBehind) await this.mend(accepted);
+    else await this.lines.sync(this.history);
     engine.onLow = (dispenser) => {
       if (this.trouble === undefined && this.leasing.isLow(dispenser)) this.want(dispenser, 0);
     };
@@ -144,7 +147,6 @@ export class Cluster {
   /** Makes the folder another node's, without what the one had: its runs are lost. */
   private burn(cluster: ClusterRecord): { runs_of_lines_lost: number; numbers_lost: bigint } {
     const { engine, identity } = this.options;
-    const { epoch } = cluster;
     let [lines, numbers] = [0, 0n];
     for (const dispenser of [...engine.all()]) {
       const { id, name, definition, share, position } = dispenser;
@@ -155,9 +157,11 @@ export class Cluster {
       engine.remove(name);
       engine.create(id, name, definition);
     }
-    const { identity: storeIdentity, timeline, revision, namesRevision } = this.memory.membership;
+    const { membership } = this.memory;
+    const { identity: storeIdentity, timeline, revision, namesRevision, epoch } = membership;
     const fresh = { ...newMembership(cluster, identity), revision, namesRevision, epoch };
-    engine.stageNode(this.memory.change({ ...fresh, identity: storeIdentity, timeline }));
+    const state = this.memory.change({ ...fresh, identity: storeIdentity, timeline });
+    engine.stageNode(state, () => this.memory.change(membership));
     const failure = engine.commit();
     if (failure !== undefined) throw failure;
     return { runs_of_lines_lost: lines, numbers_lost: numbers };
@@ -172,7 +176,7 @@ export class Cluster {
   private async keepPolling(): Promise<void> {
     while (!this.isClosed) {
       await this.poll();
-      await Bun.sleep(POLL_MS);
+      await this.options.clock.sleep(POLL_MS);
     }
   }
 
@@ -205,14 +209,23 @@ export class Cluster {
       if (cluster?.id !== this.memory.membership.cluster || !isAccepted) throw error;
     }
     const { rows } = await shared.read([CLUSTER]);
-    this.history = await acceptHistory(
+    const taken = await acceptHistory(
       shared,
-      this.memory,
+      this.memory.membership,
       readCluster(rows.get(CLUSTER))!,
       identity.host,
+      this.options.clock,
     );
+    this.history = taken.history;
+    await this.mend(taken.accepted);
+  }
+
+  /** Tells a store that forgot what this node knows, and only then takes its history for good. */
+  private async mend(accepted: Partial<Membership>): Promise<void> {
     await this.lines.mend(this.history);
-    await this.lines.sync(this.history);
+    await this.lines.sync(this.history, true);
+    const { revision } = this.history.seen;
+    this.memory.save({ ...accepted, revision: String(revision) });
   }
 
   /**
@@ -246,12 +259,12 @@ export class Cluster {
   private lookForNames(): Promise<void> {
     if (this.trouble !== undefined) return Promise.reject(new StoreUnavailable(this.trouble));
     this.nextLook ??= (async () => {
-      const waitMs = this.missedAtMs + MISS_MS - this.options.now();
-      if (waitMs > 0) await Bun.sleep(waitMs);
+      const waitMs = this.missedAtMs + MISS_MS - this.options.clock.now();
+      if (waitMs > 0) await this.options.clock.sleep(waitMs);
       await this.asked(async () => {
         // Who misses from here on may miss what is written from here on.
         this.nextLook = undefined;
-        this.missedAtMs = this.options.now();
+        this.missedAtMs = this.options.clock.now();
         await this.lines.sync(this.history);
       }).finally(() => {
         this.nextLook = undefined;

@@ -22,6 +22,21 @@ const RETRY_MS_MAX = 100;
 /** The store answers, but it forgot something, or is not the one it was. */
 export class StoreWentBack extends StoreUnavailable {}
 
+/** Time and chance, as the simulation has its own. */
+export interface Clock {
+  /** Only goes forwards, in milliseconds. */
+  readonly now: () => number;
+  readonly sleep: (milliseconds: number) => Promise<void>;
+  /** From 0 up to, not including, 1. */
+  readonly random: () => number;
+}
+
+export const realClock: Clock = {
+  now: () => performance.now(),
+  sleep: (milliseconds) => Bun.sleep(milliseconds),
+  random: Math.random,
+};
+
 /** What transact() works out from rows. */
 export interface Outcome<T> {
   /** Rows to write; none: nothing is to be done. */
@@ -33,18 +48,12 @@ export class History {
   /** The latest answer. */
   seen: Moment;
   private readonly store: SharedStore;
-  private readonly pause: (milliseconds: number) => Promise<void>;
-  private readonly random: () => number;
+  private readonly clock: Clock;
 
-  constructor(
-    store: SharedStore,
-    seen: Moment,
-    { pause = (ms: number): Promise<void> => Bun.sleep(ms), random = Math.random } = {},
-  ) {
+  constructor(store: SharedStore, seen: Moment, clock: Clock = realClock) {
     this.store = store;
     this.seen = seen;
-    this.pause = pause;
-    this.random = random;
+    this.clock = clock;
   }
 
   read(keys: readonly string[]): Promise<Reading> {
@@ -77,7 +86,8 @@ export class History {
       if (puts.size === 0) return result;
       const guards = new Map(keys.map((key) => [key, rows.get(key)?.revision ?? 0n]));
       if ((await this.write({ guards, puts })) !== undefined) return result;
-      await this.pause(this.random() * Math.min(RETRY_MS_MAX, RETRY_MS * tries));
+      const { random, sleep } = this.clock;
+      await sleep(random() * Math.min(RETRY_MS_MAX, RETRY_MS * tries));
     }
     throw new StoreUnavailable(`other nodes were quicker ${TRIES_MAX} times`);
   }

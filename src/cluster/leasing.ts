@@ -69,8 +69,8 @@ export class Leasing {
   private wants = new Map<Dispenser, Want>();
   private readonly paces = new WeakMap<Dispenser, Pace>();
   private readonly exhaustedAtMs = new WeakMap<Dispenser, number>();
-  /** What memory lines generated in this life and was told already. */
-  private readonly told = new WeakMap<Dispenser, bigint>();
+  /** What lines generated before this life, as the store knew when it was first asked in it. */
+  private readonly bases = new WeakMap<Dispenser, bigint>();
 
   /** `onBurnt` hears of numbers that the store leased without this node hearing of it. */
   constructor(
@@ -205,7 +205,6 @@ export class Leasing {
         generated: dispenser.counts.generated,
       });
       const state = memory.change({ sequence: granted.sequence, revision });
-      this.told.set(dispenser, dispenser.counts.generated);
       this.engine.adopt(dispenser, { first, count, askAfter }, state);
     }
     return granted.isStale;
@@ -260,12 +259,15 @@ export class Leasing {
     const leased = before?.leased ?? 0n;
     // A line in memory counts anew in each life.
     const isInMemory = strategies[dispenser.definition.strategy].keeps === "definition";
-    const known = before?.generated ?? 0n;
-    const told = this.told.get(dispenser) ?? 0n;
+    let base = this.bases.get(dispenser);
+    if (base === undefined) {
+      base = before?.generated ?? 0n;
+      this.bases.set(dispenser, base);
+    }
     return {
       leased: leased + more,
       burnt: leased - share.size(0n),
-      generated: isInMemory ? known + generated - told : generated,
+      generated: isInMemory ? base + BigInt(dispenser.generatedInLife) : generated,
       held: share.size(0n) - position + more,
     };
   }

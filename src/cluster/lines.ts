@@ -4,6 +4,7 @@
  * id of a line is that of its dispenser on every node, given in the order of the changes.
  */
 
+import { assert } from "../assert.ts";
 import {
   type Definition,
   define,
@@ -144,11 +145,15 @@ export class Lines {
     return numberAt(definition, refusal).toString().padStart(definition.length, "0");
   }
 
-  /** Makes the dispensers like the names in the store. The commit that is gathered makes it durable. */
-  async sync(history: History): Promise<void> {
+  /**
+   * Makes the dispensers like the names in the store. The commit that is gathered makes it durable. With
+   * `mends` the store may have forgotten that a name was deleted: it is told again.
+   */
+  async sync(history: History, mends = false): Promise<void> {
     const { rows } = await history.read([NAMES]);
     const { revision } = rows.get(NAMES) ?? { revision: 0n };
-    const after = BigInt(this.memory.membership.namesRevision);
+    const { namesRevision } = this.memory.membership;
+    const after = mends ? 0n : BigInt(namesRevision);
     if (revision <= after) return;
     const found = await history.list(NAME_PREFIX, after);
     const records = [...found.rows].map(([key, row]) => ({
@@ -156,26 +161,28 @@ export class Lines {
       record: readName(row)!,
     }));
     records.sort((left, right) => left.record.line - right.record.line);
-    const forgotten = records.flatMap(({ name, record }) => this.apply(name, record) ?? []);
-    for (const name of forgotten) await this.remove(history, name, false);
-    this.engine.stageNode(this.memory.change({ namesRevision: String(revision) }));
+    const forgotten = records.filter(({ name, record }) => !this.apply(name, record));
+    assert(mends || forgotten.length === 0, "all lines up to the last one are known");
+    for (const { name } of forgotten) await this.remove(history, name, false);
+    const state = this.memory.change({ namesRevision: String(revision) });
+    this.engine.stageNode(state, () => this.memory.change({ namesRevision }));
   }
 
-  /** Answers the name where the store has it only because it forgot that it was deleted. */
-  private apply(name: string, record: NameRecord): string | undefined {
+  /** Answers false where the store has the name only because it forgot that it was deleted. */
+  private apply(name: string, record: NameRecord): boolean {
     const { engine } = this;
     const present = engine.find(name);
     const isOther = present !== undefined && (record.isDeleted || present.id !== record.line);
     if (isOther) engine.remove(name);
-    if (record.isDeleted) return undefined;
+    if (record.isDeleted) return true;
     const isNew = present === undefined || isOther;
-    // All lines up to the last one are known: this one was deleted, and the store forgot that.
-    if (isNew && record.line <= engine.lastId) return name;
+    // All lines up to the last one are known: this one was deleted.
+    if (isNew && record.line <= engine.lastId) return false;
     const definition = definitionIn(record);
     if (isNew) engine.create(record.line, name, definition);
     else engine.define(name, fieldsOf(definition));
     if (record.floor > 0n) engine.skipBelow(engine.find(name)!, record.floor);
-    return undefined;
+    return true;
   }
 
   /**

@@ -6,10 +6,9 @@
  * Invariant: no run found in the folder is served before enter() answered that it may be.
  */
 
-import { assert } from "../assert.ts";
 import { CannotStart } from "../refusal.ts";
 import type { SharedStore } from "../store/shared.ts";
-import { History, wentBack } from "./history.ts";
+import { type Clock, History, realClock, wentBack } from "./history.ts";
 import {
   isSamePlace,
   type Membership,
@@ -82,9 +81,9 @@ export function newMembership(cluster: ClusterRecord, identity: Identity): Membe
 }
 
 /** The store's history as the folder knows it. */
-export function historyOf(store: SharedStore, membership: Membership): History {
+export function historyOf(store: SharedStore, membership: Membership, clock = realClock): History {
   const { identity, timeline, revision } = membership;
-  return new History(store, { identity, timeline, revision: BigInt(revision) });
+  return new History(store, { identity, timeline, revision: BigInt(revision) }, clock);
 }
 
 /**
@@ -156,39 +155,32 @@ function doubtAbout(
 }
 
 /**
- * Takes the store's present history for good where an operator said so since. Answers whether that was
- * so. The node's own row is written anew, as the store may have forgotten it.
+ * The store's present history, which an operator took for good since this node last looked. The node's own
+ * row is written anew, as the store may have forgotten it. What it answers to remember is for when the rest
+ * is mended, too.
  */
 export async function acceptHistory(
   store: SharedStore,
-  memory: Memory,
+  { start, intended, node, sequence }: Membership,
   cluster: ClusterRecord,
   host: string,
-): Promise<History> {
-  const { membership } = memory;
-  assert(cluster.epoch > membership.epoch, "an epoch is accepted once");
+  clock: Clock,
+): Promise<{ readonly history: History; readonly accepted: Partial<Membership> }> {
   const { identity, timeline, epoch } = cluster;
-  const key = nodeKey(membership.node);
+  const key = nodeKey(node);
   const { rows, moment } = await store.read([key]);
-  const history = new History(store, { identity, timeline, revision: moment.revision });
-  const { start, intended, sequence } = membership;
-  const isStarted = start.generation > 0;
-  const record: NodeRecord = {
-    ...(isStarted ? start : intended),
-    sequence: Math.max(sequence, readNode(rows.get(key))?.sequence ?? 0),
-    host,
-    state: "member",
-  };
-  const guards = new Map([[key, rows.get(key)?.revision ?? 0n]]);
-  if (isStarted) await history.write({ guards, puts: new Map([[key, encode(record)]]) });
-  memory.save({
-    identity,
-    timeline,
-    epoch,
-    revision: String(moment.revision),
-    sequence: record.sequence,
-    // Names may be forgotten, too: all of them are looked at again.
-    namesRevision: "0",
-  });
-  return history;
+  const history = new History(store, { ...moment, identity, timeline }, clock);
+  const known = readNode(rows.get(key));
+  const isForgotten = start.generation > 0 && (known?.generation ?? 0) < start.generation;
+  const leases = Math.max(sequence, known?.sequence ?? 0);
+  if (isForgotten || leases > (known?.sequence ?? 0)) {
+    const last = known?.token === intended.token ? intended : start;
+    const record: NodeRecord = { ...last, sequence: leases, host, state: known?.state ?? "member" };
+    await history.write({
+      guards: new Map([[key, rows.get(key)?.revision ?? 0n]]),
+      puts: new Map([[key, encode(record)]]),
+    });
+  }
+  const revision = String(moment.revision);
+  return { history, accepted: { identity, timeline, epoch, revision } };
 }

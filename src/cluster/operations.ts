@@ -42,6 +42,8 @@ import {
 const LINES_AT_ONCE = 40;
 /** So many stretches of a line that were handed back are kept; the smallest are wasted. */
 const RETURNED_MAX = 64;
+/** A store that went back forgot at most so many new lines. */
+const IDS_SKIPPED = 1_000_000;
 
 /**
  * Takes the dispensers of a node that was alone into the cluster, each where it stands. It may be run
@@ -252,12 +254,18 @@ export async function advanceHistory(store: SharedStore, margin: bigint): Promis
       return { puts, result: undefined };
     });
   }
-  await history.transact([CLUSTER], (found) => {
+  await history.transact([CLUSTER, NAMES], (found) => {
     const cluster = readCluster(found.get(CLUSTER));
     if (cluster === undefined) throw new CannotStart(`the store ${store.title} has no cluster`);
+    // Nodes may have lines that the store forgot: no other gets their ids.
+    const lastLine = (readNames(found.get(NAMES))?.lastLine ?? 0) + IDS_SKIPPED;
     const { identity, timeline } = moment;
     const record: ClusterRecord = { ...cluster, epoch: cluster.epoch + 1, identity, timeline };
-    return { puts: new Map([[CLUSTER, encode(record)]]), result: undefined };
+    const puts = new Map([
+      [CLUSTER, encode(record)],
+      [NAMES, encode({ lastLine })],
+    ]);
+    return { puts, result: undefined };
   });
   return keys.length;
 }

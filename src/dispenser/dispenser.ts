@@ -157,6 +157,11 @@ export class Dispenser {
     return this.generatedAtOrigin + this.taken;
   }
 
+  /** Numbers handed out since this life began. */
+  get generatedInLife(): number {
+    return this.generated - this.generatedAtStart;
+  }
+
   /** The position that comes next; 0 for a type without a line. */
   get position(): bigint {
     return this.isLine ? this.origin + BigInt(this.taken) : 0n;
@@ -297,7 +302,7 @@ export class Dispenser {
     this.segmentEnd = this.plannedSegmentEnd;
     this.generatedSaved = this.generated;
     this.takenSaved = this.taken;
-    this.handedOut = this.generated - this.generatedAtStart;
+    this.handedOut = this.generatedInLife;
     this.skipped = 0n;
     this.replaces = false;
     this.isChanged = false;

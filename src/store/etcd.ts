@@ -114,11 +114,12 @@ export class EtcdStore implements SharedStore {
 
   async list(prefix: string, after = 0n): Promise<Reading> {
     const rows = new Map<string, Row>();
-    const end = this.encode(
-      prefix.slice(0, -1) + String.fromCharCode(prefix.charCodeAt(prefix.length - 1) + 1),
-    );
+    const whole = Buffer.from(this.options.prefix + prefix);
+    let key = whole.toString("base64");
+    // What follows all that begins so: its last byte is never 255, as keys are UTF-8.
+    whole[whole.length - 1]!++;
+    const end = whole.toString("base64");
     let moment: Moment | undefined;
-    let key = this.encode(prefix);
     for (;;) {
       const answer = await this.ask(
         "/v3/kv/range",
