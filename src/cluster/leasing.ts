@@ -261,7 +261,10 @@ export class Leasing {
     const isInMemory = strategies[dispenser.definition.strategy].keeps === "definition";
     let base = this.bases.get(dispenser);
     if (base === undefined) {
+      // What it said of numbers in a lease that a crash took was never true.
+      const most = position - BigInt(dispenser.generatedInLife);
       base = before?.generated ?? 0n;
+      if (base > most) base = most;
       this.bases.set(dispenser, base);
     }
     return {
