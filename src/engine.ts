@@ -18,7 +18,7 @@ import {
 import { Dispenser } from "./dispenser/dispenser.ts";
 import { isName } from "./dispenser/name.ts";
 import { type Leased, type Share, whole } from "./dispenser/share.ts";
-import { Gathering, unavailability } from "./gathering.ts";
+import { Gathering, type Remembered, unavailability } from "./gathering.ts";
 import { type Listed, Names } from "./names.ts";
 import { quoted, Refusal } from "./refusal.ts";
 import type { StorageUnavailable, Store } from "./store/store.ts";
@@ -295,21 +295,18 @@ export class Engine {
   }
 
   /**
-   * Adds a lease to a dispenser's share, and writes `node`, what the node has to remember of it, in the
-   * same commit. Where that fails the lease is lost.
+   * Adds a lease to a dispenser's share, in the commit being gathered. Where that fails the lease is lost.
    */
-  adopt(dispenser: Dispenser, { first, count, askAfter }: Lease, node: string): void {
+  adopt(dispenser: Dispenser, { first, count, askAfter }: Lease): void {
     const { id, name } = dispenser;
     this.pending.change(name, dispenser.remember());
     dispenser.extend(first, count, askAfter);
     this.store.stage({ kind: "lease", id, share: dispenser.share as Leased });
-    this.store.stage({ kind: "node", state: node });
   }
 
-  /** Writes what the node has to remember, in the commit being gathered; `undo` where that fails. */
-  stageNode(state: string, undo: () => void): void {
-    this.pending.stageOther(undo);
-    this.store.stage({ kind: "node", state });
+  /** Writes what the node has to remember, in the commit being gathered. */
+  remember(node: Remembered): void {
+    this.pending.remember(node);
   }
 
   private advanceTo(dispenser: Dispenser, position: bigint): void {

@@ -7,6 +7,14 @@ import { assert } from "./assert.ts";
 import type { Dispenser } from "./dispenser/dispenser.ts";
 import { StorageUnavailable, type Store } from "./store/store.ts";
 
+/** What a node remembers of itself, as a commit writes it. */
+export interface Remembered {
+  /** As it is to be on disk, asked for when that is written. */
+  readonly text: string;
+  /** The commit is over. */
+  settle(isCommitted: boolean): void;
+}
+
 export class Gathering {
   /** Which commit it is, counted from 1 since the start. */
   number = 1;
@@ -20,6 +28,7 @@ export class Gathering {
   private undo: (() => void)[] = [];
   /** Numbers whose reply is lost if it fails, though their reservation stands. */
   private atStake: Dispenser[] = [];
+  private node: Remembered | undefined;
   private hasStaged = false;
 
   /** `onStaged` is called once for each commit, when there is something for it. */
@@ -63,9 +72,9 @@ export class Gathering {
     this.atStake.push(dispenser);
   }
 
-  /** Something is staged on which no reply depends. */
-  stageOther(undo: () => void): void {
-    this.undo.push(undo);
+  /** What the node remembers is to be written. */
+  remember(node: Remembered): void {
+    this.node = node;
     this.announce();
   }
 
@@ -85,7 +94,10 @@ export class Gathering {
     for (const dispenser of planned) {
       this.store.stage({ kind: "reserve", reservation: dispenser.plan(nowMs) });
     }
+    if (this.node !== undefined) this.store.stage({ kind: "node", state: this.node.text });
     const failure = unavailability(() => this.store.commit());
+    this.node?.settle(failure === undefined);
+    this.node = undefined;
     if (failure === undefined) {
       for (const dispenser of planned) dispenser.confirm();
     } else {

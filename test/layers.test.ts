@@ -27,7 +27,7 @@ const allowed: Record<string, string[]> = {
   names: ["assert", "dispenser", "name-table", "store"],
   gathering: ["assert", "dispenser", "store"],
   engine: ["assert", "refusal", "names", "gathering", "dispenser", "store"],
-  cluster: ["assert", "refusal", "log", "dispenser", "engine", "store"],
+  cluster: ["assert", "refusal", "log", "dispenser", "engine", "gathering", "store"],
   cli: [
     "address",
     "cluster",

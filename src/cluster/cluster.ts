@@ -160,8 +160,7 @@ export class Cluster {
     const { membership } = this.memory;
     const { identity: storeIdentity, timeline, revision, namesRevision, epoch } = membership;
     const fresh = { ...newMembership(cluster, identity), revision, namesRevision, epoch };
-    const state = this.memory.change({ ...fresh, identity: storeIdentity, timeline });
-    engine.stageNode(state, () => this.memory.change(membership));
+    engine.remember(this.memory.change({ ...fresh, identity: storeIdentity, timeline }));
     const failure = engine.commit();
     if (failure !== undefined) throw failure;
     return { runs_of_lines_lost: lines, numbers_lost: numbers };
@@ -225,7 +224,8 @@ export class Cluster {
     await this.lines.mend(this.history);
     await this.lines.sync(this.history, true);
     const { revision } = this.history.seen;
-    this.memory.save({ ...accepted, revision: String(revision) });
+    // The names that were looked at are on disk with the next commit only: until then all are new.
+    this.memory.save({ ...accepted, revision: String(revision), namesRevision: "0" });
   }
 
   /**

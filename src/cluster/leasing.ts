@@ -204,8 +204,8 @@ export class Leasing {
         atMs: this.now(),
         generated: dispenser.counts.generated,
       });
-      const state = memory.change({ sequence: granted.sequence, revision });
-      this.engine.adopt(dispenser, { first, count, askAfter }, state);
+      this.engine.remember(memory.change({ sequence: granted.sequence, revision }));
+      this.engine.adopt(dispenser, { first, count, askAfter });
     }
     return granted.isStale;
   }

@@ -152,8 +152,7 @@ export class Lines {
   async sync(history: History, mends = false): Promise<void> {
     const { rows } = await history.read([NAMES]);
     const { revision } = rows.get(NAMES) ?? { revision: 0n };
-    const { namesRevision } = this.memory.membership;
-    const after = mends ? 0n : BigInt(namesRevision);
+    const after = mends ? 0n : BigInt(this.memory.membership.namesRevision);
     if (revision <= after) return;
     const found = await history.list(NAME_PREFIX, after);
     const records = [...found.rows].map(([key, row]) => ({
@@ -164,8 +163,7 @@ export class Lines {
     const forgotten = records.filter(({ name, record }) => !this.apply(name, record));
     assert(mends || forgotten.length === 0, "all lines up to the last one are known");
     for (const { name } of forgotten) await this.remove(history, name, false);
-    const state = this.memory.change({ namesRevision: String(revision) });
-    this.engine.stageNode(state, () => this.memory.change({ namesRevision }));
+    this.engine.remember(this.memory.change({ namesRevision: String(revision) }));
   }
 
   /** Answers false where the store has the name only because it forgot that it was deleted. */

@@ -4,6 +4,7 @@
  */
 
 import { readFileSync, statSync } from "node:fs";
+import type { Remembered } from "../gathering.ts";
 import { CannotStart } from "../refusal.ts";
 import type { Store } from "../store/store.ts";
 
@@ -68,31 +69,51 @@ export function parseState(text: string | undefined): NodeState {
   }
 }
 
-/** A node's membership, in memory and on disk. */
-export class Memory {
-  membership: Membership;
+/**
+ * A node's membership. What goes with a commit that is being gathered is on disk only when that is: what
+ * is saved meanwhile says nothing of it.
+ */
+export class Memory implements Remembered {
   private readonly store: Store;
+  private durable: Membership;
+  /** What the commit that is being gathered changes. */
+  private staged: Partial<Membership> = {};
 
   constructor(store: Store, membership: Membership) {
     this.store = store;
-    this.membership = membership;
+    this.durable = membership;
   }
 
-  /** Changes it in memory alone; the text is for the commit that is being gathered. */
-  change(changes: Partial<Membership>): string {
-    this.membership = { ...this.membership, ...changes };
-    return this.text;
+  /** As it is when the commit that is being gathered succeeds. */
+  get membership(): Membership {
+    return { ...this.durable, ...this.staged };
   }
 
-  /** Changes it, durably. Throws as Store.commit() does. */
+  /** Changes it with the commit that is being gathered: who calls this has that write it. */
+  change(changes: Partial<Membership>): this {
+    this.staged = { ...this.staged, ...changes };
+    return this;
+  }
+
+  /** Changes it at once. Throws as Store.commit() does. */
   save(changes: Partial<Membership>): void {
-    this.store.writeNode(this.change(changes));
+    const durable = { ...this.durable, ...changes };
+    this.store.writeNode(textOf(durable));
+    this.durable = durable;
   }
 
   get text(): string {
-    return JSON.stringify({ membership: this.membership } satisfies NodeState);
+    return textOf(this.membership);
+  }
+
+  settle(isCommitted: boolean): void {
+    if (isCommitted) this.durable = this.membership;
+    this.staged = {};
   }
 }
+
+const textOf = (membership: Membership): string =>
+  JSON.stringify({ membership } satisfies NodeState);
 
 /** Where a database file is now. */
 export function whereaboutsOf(path: string): Whereabouts {

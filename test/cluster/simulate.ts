@@ -165,7 +165,7 @@ class ClusterSimulation {
       case 1:
         return say("HSET", RESTLESS, "type", "3", "starting", String(SPAN * ++this.incarnation));
       case 2:
-        return say("HSET", RESTLESS, "type", "3", "auto_disk", dice.pick(strategyNames));
+        return say("HSET", RESTLESS, "auto_disk", dice.pick(strategyNames));
       case 3:
         return say("INFO", line);
       default:

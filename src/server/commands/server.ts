@@ -117,15 +117,14 @@ function info(call: Call, isKnown = false): void {
 
 /** In a cluster with what all nodes did; in a transaction, which cannot wait for them, without. */
 function describeTo(call: Call, dispenser: Dispenser): void {
-  const { server, session, replies } = call;
+  const { engine, server, session, replies } = call;
   if (server.cluster === undefined || session.isInTransaction) {
     return replies.verbatim(describe(dispenser));
   }
-  const { dependsOn } = session;
   session.block(
     server.cluster.figuresOf(dispenser).then(
       (figures) => () => {
-        waitFor(session, dependsOn);
+        waitFor(session, engine.dependsOn(dispenser.name, dispenser));
         replies.verbatim(describe(dispenser, figures));
       },
       (error: unknown) => () => answerFailure(call, error),
