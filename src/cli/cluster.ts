@@ -152,7 +152,7 @@ async function advance(shared: SharedStore, flags: ReadonlyMap<string, string>):
         `than the margin, ${margin} of a line`,
     );
   }
-  const lines = await advanceHistory(shared, margin);
+  const lines = await advanceHistory(shared, margin, Date.now());
   return `${lines} lines moved ahead by ${margin} numbers; the nodes go on by themselves`;
 }
 

@@ -39,7 +39,7 @@ import {
 /** So many lines are written in one transaction: etcd allows it 128 operations. */
 const MENDED_AT_ONCE = 40;
 
-const NEW_LINE: LineRecord = { isDeleted: false, next: 0n, returned: [] };
+const NEW_LINE: LineRecord = { isDeleted: false, next: 0n, returned: [], floor: 0n };
 
 export class Lines {
   private readonly engine: Engine;
@@ -136,7 +136,7 @@ export class Lines {
       let { next } = leased;
       if (next < floor) next = floor;
       const returned = leased.returned.filter(({ first }) => first >= floor);
-      puts.set(line, encode({ ...leased, next, returned }));
+      puts.set(line, encode({ ...leased, next, returned, floor } satisfies LineRecord));
       return { puts, result: next };
     });
     await this.sync(history);

@@ -106,7 +106,7 @@ async function writeLines(
       }
       const fields = Object.fromEntries(fieldsOf(definition));
       const record: NameRecord = { line, isDeleted: false, fields, floor: 0n };
-      const leased: LineRecord = { isDeleted: false, next: position, returned: [] };
+      const leased: LineRecord = { isDeleted: false, next: position, returned: [], floor: 0n };
       puts.set(nameKey(name), encode(record)).set(lineKey(line), encode(leased));
       if (!isLine) continue;
       const { generated } = counts;
@@ -185,13 +185,15 @@ async function handBackLine(
     if (line === undefined || line.isDeleted || before === undefined) {
       return { puts: new Map(), result: 0n };
     }
-    const bySize = [...line.returned, ...stretches].sort((one, other) =>
+    // The node may not have heard that the line was moved on: what lies below is lost.
+    const given = stretches.filter(({ first }) => first >= line.floor);
+    const bySize = [...line.returned, ...given].sort((one, other) =>
       one.count < other.count ? 1 : -1,
     );
     const returned = bySize
       .slice(0, RETURNED_MAX)
       .sort((one, other) => (one.first < other.first ? -1 : 1));
-    const numbers = stretches.reduce((sum, { count }) => sum + count, 0n);
+    const numbers = given.reduce((sum, { count }) => sum + count, 0n);
     const after: FigureRecord = { ...before, leased: before.leased - numbers, held: 0n };
     const puts = new Map([
       [key, encode({ ...line, returned } satisfies LineRecord)],
@@ -235,8 +237,15 @@ export async function forgetNode(store: SharedStore, node: string): Promise<bigi
   return numbers;
 }
 
-/** Moves all lines ahead and takes the store, as it is, for good. Answers how many lines there are. */
-export async function advanceHistory(store: SharedStore, margin: bigint): Promise<number> {
+/**
+ * Moves all lines ahead and takes the store, as it is, for good. Answers how many lines there are.
+ * `wallClockMs` is the time of day: a later epoch is higher, even if the store forgot the one before.
+ */
+export async function advanceHistory(
+  store: SharedStore,
+  margin: bigint,
+  wallClockMs: number,
+): Promise<number> {
   const { moment } = await store.read([]);
   const history = new History(store, moment);
   const { rows } = await history.list("line/");
@@ -260,7 +269,8 @@ export async function advanceHistory(store: SharedStore, margin: bigint): Promis
     // Nodes may have lines that the store forgot: no other gets their ids.
     const lastLine = (readNames(found.get(NAMES))?.lastLine ?? 0) + IDS_SKIPPED;
     const { identity, timeline } = moment;
-    const record: ClusterRecord = { ...cluster, epoch: cluster.epoch + 1, identity, timeline };
+    const epoch = Math.max(cluster.epoch + 1, wallClockMs);
+    const record: ClusterRecord = { ...cluster, epoch, identity, timeline };
     const puts = new Map([
       [CLUSTER, encode(record)],
       [NAMES, encode({ lastLine })],

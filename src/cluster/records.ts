@@ -27,7 +27,7 @@ export const figureKey = (line: number, node: string): string => figurePrefix(li
 
 export interface ClusterRecord {
   readonly id: string;
-  /** How often an operator took a changed history for good (`cluster advance`). */
+  /** Rises when an operator takes a changed history for good (`cluster advance`). */
   readonly epoch: number;
   /** The store's own, as it was then. */
   readonly identity: string;
@@ -43,7 +43,7 @@ export interface NameRecord {
   readonly isDeleted: boolean;
   /** The fields of HSET, all of them. */
   readonly fields: Readonly<Record<string, string>>;
-  /** Positions below it are skipped, by ADVANCE. */
+  /** Positions below it are skipped, by ADVANCE: nodes hear of it here. */
   readonly floor: bigint;
 }
 
@@ -59,6 +59,8 @@ export interface LineRecord {
   readonly next: bigint;
   /** Handed back by nodes that left. */
   readonly returned: readonly Stretch[];
+  /** Nothing below it may be leased. */
+  readonly floor: bigint;
 }
 
 export interface NodeRecord {

@@ -2,9 +2,12 @@
 
 import { Cluster } from "../../src/cluster/cluster.ts";
 import type { Clock } from "../../src/cluster/history.ts";
-import { parseState, type Whereabouts } from "../../src/cluster/memory.ts";
+import { enter, historyOf } from "../../src/cluster/membership.ts";
+import { Memory, parseState, type Whereabouts } from "../../src/cluster/memory.ts";
+import { handBack } from "../../src/cluster/operations.ts";
 import { shareOfNode } from "../../src/cluster/share-of-node.ts";
 import { loadConfig } from "../../src/config.ts";
+import { nothingLeased } from "../../src/dispenser/share.ts";
 import { Engine } from "../../src/engine.ts";
 import type { Log } from "../../src/log.ts";
 import { Access } from "../../src/server/access.ts";
@@ -37,8 +40,10 @@ export interface Asked {
 }
 
 export class SimNode {
-  readonly name: string;
+  name: string;
   disk = new SimulatedDisk();
+  /** How often it entered the cluster. */
+  entries = 0;
   whereabouts: Whereabouts;
   /** Whether clients are let in. */
   isServing = false;
@@ -102,6 +107,7 @@ export class SimNode {
     this.cluster.join().then(() => {
       if (link.isDead) return;
       this.isServing = true;
+      this.entries++;
       this.cluster.follow();
     }, fatal);
   }
@@ -192,6 +198,35 @@ export class SimNode {
     this.turn.end();
     this.engine.close();
     this.die();
+  }
+
+  /** It was stopped: hands back what it holds, and is another node with an empty disk then. */
+  async leave(serve: (link: Link) => Promise<void>): Promise<void> {
+    const link = new Link(this.world.model);
+    const store = new SqliteStore(this.disk.open());
+    const membership = parseState(store.node).membership!;
+    const { clockFor, unique } = this.world;
+    const { now } = clockFor(link);
+    const share = nothingLeased;
+    const engine = new Engine(store, { now, savesCounts: false, onStaged: () => {}, share });
+    const memory = new Memory(store, membership);
+    const history = historyOf(link, membership, clockFor(link));
+    const identity = { unique, host: this.name, whereabouts: this.whereabouts };
+    const left = (async () => {
+      const doubt = await enter(memory, history, identity);
+      if (doubt === undefined) await handBack({ engine, store }, history, memory.membership);
+    })();
+    let isOver = false;
+    // A store that went back has to be taken for good first: then it keeps what it has.
+    const end = () => {
+      isOver = true;
+    };
+    left.then(end, end);
+    while (!isOver) await serve(link);
+    link.isDead = true;
+    this.disk = new SimulatedDisk();
+    this.whereabouts = this.newPlace();
+    this.name += "'";
   }
 
   /** The state of its disk, as a copy taken now has it. */

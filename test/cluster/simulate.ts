@@ -5,12 +5,14 @@
  */
 
 import type { Clock } from "../../src/cluster/history.ts";
+import type { Whereabouts } from "../../src/cluster/memory.ts";
 import { advanceHistory } from "../../src/cluster/operations.ts";
 import { readFigure, readLine, readName } from "../../src/cluster/records.ts";
-import { strategies, strategyNames } from "../../src/dispenser/strategy.ts";
+import { strategyNames } from "../../src/dispenser/strategy.ts";
 import { Dice } from "../simulation/dice.ts";
 import { type Reply, ReplyError } from "../support/resp.ts";
 import { silent } from "../support/server.ts";
+import type { SimulatedDisk } from "../support/simulated-disk.ts";
 import { Link, ModelStore } from "./model-store.ts";
 import { Received, Repeated } from "./numbers.ts";
 import { SimNode, type World } from "./sim-node.ts";
@@ -28,6 +30,14 @@ interface Sleeper {
   readonly wake: () => void;
 }
 
+/** What a disk had on it at one time. */
+interface DiskCopy {
+  readonly node: SimNode;
+  readonly entries: number;
+  readonly place: Whereabouts;
+  readonly disk: SimulatedDisk;
+}
+
 class ClusterSimulation {
   private readonly dice: Dice;
   private nowMs = 0;
@@ -41,6 +51,9 @@ class ClusterSimulation {
   private incarnation = 0;
   private failure: unknown;
   private wentBack = false;
+  /** How much a line may miss of what the store forgot; until an operator says so. */
+  private margin: bigint | undefined;
+  private readonly copies: DiskCopy[] = [];
   private digest = 0;
 
   constructor(seed: number) {
@@ -88,9 +101,14 @@ class ClusterSimulation {
     else if (choice < 191) this.pause(dice.pick(this.nodes));
     else if (choice < 194) this.kill(dice.pick(this.nodes));
     else if (choice < 196) await this.stop(dice.pick(this.nodes));
-    else if (choice < 197) this.restore(dice.pick(this.nodes));
-    else if (choice < 199) model.snapshot();
-    else if (dice.once(3)) await this.goBack();
+    else if (choice < 197)
+      await this.dice
+        .pick([this.restore, this.restoreInPlace, this.leave])
+        .call(this, dice.pick(this.nodes));
+    else if (choice < 198) model.snapshot();
+    else if (choice < 199) this.copies.push(this.copyOf(dice.pick(this.nodes)));
+    else if (this.margin !== undefined) await this.advanceStore();
+    else if (dice.once(3)) this.goBack();
     await this.settle();
     for (const node of this.nodes) this.check(node);
     if (this.failure !== undefined) throw this.failure;
@@ -137,7 +155,7 @@ class ClusterSimulation {
 
   private take(node: SimNode, name: string, number: number, floors: Map<string, number>): void {
     const line = `${name}#${Math.floor(number / SPAN)}`;
-    const at = `${node.name} ${line}`;
+    const at = `${node.cluster.node} ${line}`;
     const floor = floors.get(at) ?? -1;
     if (number <= floor) this.fail(new Repeated(`${at}: ${number} after ${floor}`));
     floors.set(at, number);
@@ -175,7 +193,7 @@ class ClusterSimulation {
 
   /** ADVANCE a little past what was handed out: later numbers of this node lie there. */
   private advance(node: SimNode, name: string): void {
-    const at = `${node.name} ${name}#0`;
+    const at = `${node.cluster.node} ${name}#0`;
     const number = (this.largest.get(at) ?? 0) + this.dice.below(300);
     const answered = (reply: Reply) => {
       this.note(reply);
@@ -240,8 +258,37 @@ class ClusterSimulation {
     node.start();
   }
 
-  /** A replica that lags takes over, and an operator says how much may be missing. */
-  private async goBack(): Promise<void> {
+  private copyOf(node: SimNode): DiskCopy {
+    return { node, entries: node.entries, place: node.whereabouts, disk: node.copyDisk() };
+  }
+
+  /** The disk of a machine is set back to a copy, without a trace but that it entered since. */
+  private restoreInPlace(node: SimNode): void {
+    const copy = this.copies.find(
+      ({ node: of, entries, place }) =>
+        of === node && place === node.whereabouts && entries < node.entries,
+    );
+    if (copy === undefined) return;
+    node.die();
+    node.isPaused = false;
+    node.disk = copy.disk.copy();
+    node.start();
+  }
+
+  /** A node is stopped and leaves; another takes its place. */
+  private async leave(node: SimNode): Promise<void> {
+    if (!node.isServing || node.isPaused) return;
+    await node.stop(() => this.settle(), this.dice.once(2));
+    await node.leave(async (link) => {
+      this.model.serve(link);
+      await this.settle();
+      this.passTime(10);
+    });
+    node.start();
+  }
+
+  /** A replica that lags takes over: an operator will find out how much may be missing. */
+  private goBack(): void {
     const { model } = this;
     const before = this.nexts();
     if (!model.goBack(this.dice)) return;
@@ -252,16 +299,22 @@ class ClusterSimulation {
       const lost = next - (after.get(key) ?? 0n);
       if (lost > margin) margin = lost;
     }
-    const link = new Link(model);
+    this.margin = margin;
+  }
+
+  /** The operator takes the store for good. */
+  private async advanceStore(): Promise<void> {
+    const link = new Link(this.model);
     let isDone = false;
-    void advanceHistory(link, margin).then(() => {
+    void advanceHistory(link, this.margin!, this.nowMs).then(() => {
       isDone = true;
     });
     for (let tries = 0; !isDone && tries < 1000; tries++) {
-      model.serve(link);
+      this.model.serve(link);
       await this.settle();
     }
     if (!isDone) throw new Error("advance did not end");
+    this.margin = undefined;
   }
 
   private nexts(): Map<string, bigint> {
@@ -307,6 +360,7 @@ class ClusterSimulation {
       node.isPaused = false;
       node.link.isCut = false;
     }
+    if (this.margin !== undefined) await this.advanceStore();
     await this.settleUntil(() => this.nodes.every(({ isServing }) => isServing));
     let last = "";
     for (const node of this.nodes) {
@@ -344,7 +398,6 @@ class ClusterSimulation {
         const isSound = [leased, burnt, generated, held, wasted].every((figure) => figure >= 0n);
         if (!isSound) throw new Error(`${strategy}: ${leased} ${burnt} ${generated} ${held}`);
       }
-      if (strategies[strategy].handedOutPerAhead === 0) throw new Error("no strategy is so");
     }
   }
 }
