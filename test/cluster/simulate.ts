@@ -99,12 +99,11 @@ class ClusterSimulation {
     else if (choice < 185) this.passTime(dice.pick([0.1, 1, 10, 100, 700]));
     else if (choice < 188) dice.pick(this.nodes).link.isCut = dice.once(2);
     else if (choice < 191) this.pause(dice.pick(this.nodes));
-    else if (choice < 194) this.kill(dice.pick(this.nodes));
-    else if (choice < 196) await this.stop(dice.pick(this.nodes));
-    else if (choice < 197)
-      await this.dice
-        .pick([this.restore, this.restoreInPlace, this.leave])
-        .call(this, dice.pick(this.nodes));
+    else if (choice < 193) this.kill(dice.pick(this.nodes));
+    else if (choice < 194) await this.stop(dice.pick(this.nodes));
+    else if (choice < 195) this.restore(dice.pick(this.nodes));
+    else if (choice < 196) this.restoreInPlace(dice.pick(this.nodes));
+    else if (choice < 197) await this.leave(dice.pick(this.nodes));
     else if (choice < 198) model.snapshot();
     else if (choice < 199) this.copies.push(this.copyOf(dice.pick(this.nodes)));
     else if (this.margin !== undefined) await this.advanceStore();
@@ -293,6 +292,8 @@ class ClusterSimulation {
     const before = this.nexts();
     if (!model.goBack(this.dice)) return;
     this.wentBack = true;
+    // A disk and a store that are both set back to one moment: nothing is left that could know.
+    this.copies.length = 0;
     const after = this.nexts();
     let margin = 0n;
     for (const [key, next] of before) {
