@@ -41,6 +41,8 @@ const LEAST_MS = 500;
 const MOST_MS = 4000;
 /** The next lease is asked for when what is left lasts so long, or half of the last one is used up. */
 const AHEAD_MS = 1000;
+/** A lease takes at most this part of what is left of the line, unless more is waited for. */
+const FAIR_PART = 8n;
 /** A line found exhausted is not asked for again for so long: a node that leaves may hand some back. */
 const EXHAUSTED_MS = 1000;
 
@@ -236,7 +238,11 @@ export class Leasing {
     if (line.isDeleted) return [];
     if (line.next < share.lineEnd) throw wentBack(`it forgot leases of line ${id}`);
     const size = this.sizeFor(dispenser, wanted);
-    const found = choose(line, share.lineEnd, BigInt(size), positionsOf(definition));
+    // Near its end a line is not leased by one node alone.
+    const end = positionsOf(definition);
+    const fair = (end - line.next) / FAIR_PART;
+    const most = BigInt(Math.max(1, wanted, Number(fair)));
+    const found = choose(line, share.lineEnd, leastOf(BigInt(size), most), end);
     if (found === undefined) {
       this.exhaustedAtMs.set(dispenser, this.now());
       return [];
@@ -276,6 +282,10 @@ export class Leasing {
   }
 }
 
+function leastOf(one: bigint, other: bigint): bigint {
+  return one < other ? one : other;
+}
+
 /** What to lease: something handed back, where the node has not passed it, or what comes next. */
 function choose(
   line: LineRecord,
@@ -283,16 +293,15 @@ function choose(
   size: bigint,
   end: bigint,
 ): { readonly stretch: Stretch; readonly rest: LineRecord } | undefined {
-  const least = (left: bigint, right: bigint) => (left < right ? left : right);
   const index = line.returned.findIndex(({ first }) => first >= passed);
   const back = line.returned[index];
   if (back !== undefined) {
-    const count = least(size, back.count);
+    const count = leastOf(size, back.count);
     const left = { first: back.first + count, count: back.count - count };
     const returned = line.returned.toSpliced(index, 1, ...(left.count > 0n ? [left] : []));
     return { stretch: { first: back.first, count }, rest: { ...line, returned } };
   }
-  const count = least(size, end - line.next);
+  const count = leastOf(size, end - line.next);
   if (count <= 0n) return undefined;
   return { stretch: { first: line.next, count }, rest: { ...line, next: line.next + count } };
 }

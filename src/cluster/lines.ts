@@ -116,7 +116,7 @@ export class Lines {
     if (!type.isLine) return new Refusal(`ERR ADVANCE does not apply to type ${type.code}`);
     const floor = positionOf(definition, number);
     const [key, line] = [nameKey(name), lineKey(id)];
-    const refusal = await history.transact<Refusal | bigint>([NAMES, key, line], (rows) => {
+    const next = await history.transact<Refusal | bigint>([NAMES, key, line], (rows) => {
       const present = readName(rows.get(key));
       const leased = readLine(rows.get(line));
       if (present?.line !== id || present.isDeleted || leased === undefined)
@@ -140,9 +140,10 @@ export class Lines {
       return { puts, result: next };
     });
     await this.sync(history);
-    if (refusal instanceof Refusal) return refusal;
+    if (next instanceof Refusal) return next;
     if (dispenser.digits > 0) return dispenser.current;
-    return numberAt(definition, refusal).toString().padStart(definition.length, "0");
+    if (next >= positionsOf(definition)) return exhausted;
+    return numberAt(definition, next).toString().padStart(definition.length, "0");
   }
 
   /**

@@ -7,7 +7,7 @@
  */
 
 import { CannotStart } from "../refusal.ts";
-import type { SharedStore } from "../store/shared.ts";
+import { type SharedStore, StoreUnavailable } from "../store/shared.ts";
 import { type Clock, History, realClock, wentBack } from "./history.ts";
 import {
   isSamePlace,
@@ -109,12 +109,20 @@ export async function enter(
   // First here: if the store has it and this process does not live to know, the next one does.
   memory.save({ intended, whereabouts: identity.whereabouts });
   const sequence = Math.max(record?.sequence ?? 0, membership.sequence);
-  const raised: NodeRecord = { ...intended, sequence, host: identity.host, state: "member" };
+  const { host } = identity;
+  const raised: NodeRecord = { ...intended, isConfirmed: false, sequence, host, state: "member" };
   const guards = new Map([[key, row?.revision ?? 0n]]);
   const moment = await history.write({ guards, puts: new Map([[key, encode(raised)]]) });
   // Somebody else wrote it since: it is looked at again.
   if (moment === undefined) return enter(memory, history, identity);
   memory.save({ start: intended, sequence, revision: String(history.seen.revision) });
+  // A copy of the folder from before this line may have the intent, and would know no better.
+  await history.transact([key], (found) => {
+    const now = readNode(found.get(key));
+    if (now?.token !== intended.token) throw new StoreUnavailable("the node was started elsewhere");
+    const puts = new Map([[key, encode({ ...now, isConfirmed: true } satisfies NodeRecord)]]);
+    return { puts, result: undefined };
+  });
   return undefined;
 }
 
@@ -134,7 +142,7 @@ function doubtAbout(
     throw wentBack(`it does not know node ${membership.node}`);
   }
   if (record.state !== "member") return `node ${membership.node} has ${record.state} the cluster`;
-  const isKnown = [start, intended].some(
+  const isKnown = [start, ...(record.isConfirmed ? [] : [intended])].some(
     ({ generation, token }) => generation === record.generation && token === record.token,
   );
   if (!isKnown && record.generation < start.generation) {
@@ -174,8 +182,14 @@ export async function acceptHistory(
   const isForgotten = start.generation > 0 && (known?.generation ?? 0) < start.generation;
   const leases = Math.max(sequence, known?.sequence ?? 0);
   if (isForgotten || leases > (known?.sequence ?? 0)) {
-    const last = known?.token === intended.token ? intended : start;
-    const record: NodeRecord = { ...last, sequence: leases, host, state: known?.state ?? "member" };
+    const isIntended = known?.token === intended.token;
+    const record: NodeRecord = {
+      ...(isIntended ? intended : start),
+      isConfirmed: known?.isConfirmed ?? true,
+      sequence: leases,
+      host,
+      state: known?.state ?? "member",
+    };
     await history.write({
       guards: new Map([[key, rows.get(key)?.revision ?? 0n]]),
       puts: new Map([[key, encode(record)]]),

@@ -149,7 +149,7 @@ function restage(dispenser: Dispenser, store: Store, id: number): void {
 export async function handBack(
   { engine, store }: { readonly engine: Engine; readonly store: Store },
   history: History,
-  { node, start, sequence }: Membership,
+  { node }: Membership,
 ): Promise<bigint> {
   const left = [...engine.all()].map((dispenser) => ({
     dispenser,
@@ -164,11 +164,11 @@ export async function handBack(
   for (const { dispenser, stretches } of held) {
     numbers += await handBackLine(dispenser, stretches, history, node);
   }
-  const record: NodeRecord = { ...start, sequence, host: "", state: "left" };
-  await history.transact([nodeKey(node)], (rows) => ({
-    puts: new Map([[nodeKey(node), encode({ ...readNode(rows.get(nodeKey(node))), ...record })]]),
-    result: undefined,
-  }));
+  const key = nodeKey(node);
+  await history.transact([key], (rows) => {
+    const record: NodeRecord = { ...readNode(rows.get(key))!, state: "left" };
+    return { puts: new Map([[key, encode(record)]]), result: undefined };
+  });
   return numbers;
 }
 

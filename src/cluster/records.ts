@@ -68,6 +68,8 @@ export interface NodeRecord {
   readonly generation: number;
   /** Of the last start: who made it is who knows it. */
   readonly token: string;
+  /** Whether the node wrote that start down: a folder that does not know of it is an older copy. */
+  readonly isConfirmed: boolean;
   /** How many leases it wrote. */
   readonly sequence: number;
   readonly host: string;

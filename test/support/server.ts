@@ -1,11 +1,16 @@
 /** Servers for the tests: in this process, and as real processes that can be killed. */
 
 import { join, resolve } from "node:path";
+import { Cluster } from "../../src/cluster/cluster.ts";
+import { realClock } from "../../src/cluster/history.ts";
+import { parseState } from "../../src/cluster/memory.ts";
 import { loadConfig } from "../../src/config.ts";
+import { nothingLeased } from "../../src/dispenser/share.ts";
 import { Engine } from "../../src/engine.ts";
 import { createLog } from "../../src/log.ts";
 import { Listener } from "../../src/server/listener.ts";
 import type { Config } from "../../src/settings.ts";
+import type { SharedStore } from "../../src/store/shared.ts";
 import type { Store } from "../../src/store/store.ts";
 import { temporaryFolder } from "./folder.ts";
 import { MemoryStore } from "./memory-store.ts";
@@ -40,6 +45,32 @@ export function startLocal<S extends Store>(
   overrides: Partial<Config> = {},
   now = () => performance.now(),
 ): LocalServer<S> {
+  const { server, listener } = assemble(store, overrides, now);
+  listener.start();
+  return { ...server, port: listener.port };
+}
+
+/** A node of a cluster in this process, on a free port; `place` says where its folder is. */
+export async function startNode<S extends Store>(
+  store: S,
+  shared: SharedStore,
+  overrides: Partial<Config> = {},
+  place = "here",
+): Promise<LocalServer<S> & { readonly cluster: Cluster }> {
+  const now = () => performance.now();
+  const { server, listener, cluster } = assemble(store, overrides, now, { shared, place });
+  await cluster!.join();
+  listener.start();
+  cluster!.follow();
+  return { ...server, port: listener.port, cluster: cluster! };
+}
+
+function assemble<S extends Store>(
+  store: S,
+  overrides: Partial<Config>,
+  now: () => number,
+  other?: { readonly shared: SharedStore; readonly place: string },
+) {
   const defaults = loadConfig(new Map([["addr", "127.0.0.1:0"]]), {});
   const config: Config = { ...defaults, autoSave: false, ...overrides };
   const fatal: unknown[] = [];
@@ -52,30 +83,37 @@ export function startLocal<S extends Store>(
     now,
     savesCounts: config.autoSave,
     onStaged: () => listener.scheduleTurn(),
+    ...(other !== undefined && { share: nothingLeased }),
   });
+  const log = createLog("info", "text", write, () => new Date());
+  const onFatal = (error: unknown) => {
+    fatal.push(error);
+    firstFatal.resolve(error);
+  };
+  const cluster =
+    other &&
+    new Cluster({
+      ...{ shared: other.shared, engine, store, log, onFatal, clock: realClock },
+      identity: {
+        unique: () => crypto.randomUUID(),
+        host: "test",
+        whereabouts: { inode: other.place, born: "", machine: "" },
+      },
+      membership: parseState(store.node).membership,
+    });
   const listener = new Listener({
     config,
     engine,
-    log: createLog("info", "text", write, () => new Date()),
+    log,
     now,
+    cluster,
     countsEveryMs: 5,
     onShutdown: (reason) => void shutdowns.push(reason),
-    onFatal: (error) => {
-      fatal.push(error);
-      firstFatal.resolve(error);
-    },
+    onFatal,
   });
-  listener.start();
-  return {
-    port: listener.port,
-    store,
-    engine,
-    listener,
-    fatal,
-    fatalOf: firstFatal.promise,
-    shutdowns,
-    logged,
-  };
+  const fatalOf = firstFatal.promise;
+  const server = { store, engine, listener, fatal, fatalOf, shutdowns, logged };
+  return { server, listener, cluster };
 }
 
 export const startInMemory = (overrides: Partial<Config> = {}) =>

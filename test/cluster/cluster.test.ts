@@ -1,0 +1,300 @@
+import { describe, expect, test } from "bun:test";
+import { POLL_MS } from "../../src/cluster/cluster.ts";
+import { MemoryStore } from "../support/memory-store.ts";
+import { ReplyError, TestClient } from "../support/resp.ts";
+import { startNode } from "../support/server.ts";
+import { SharedRows } from "../support/shared-store.ts";
+
+/** Two nodes of one cluster, a client on each. */
+async function startTwo() {
+  const rows = new SharedRows();
+  const one = await startNode(new MemoryStore(), rows.open());
+  const two = await startNode(new MemoryStore(), rows.open());
+  const [left, right] = [await TestClient.connect(one.port), await TestClient.connect(two.port)];
+  const stop = async () => {
+    for (const client of [left, right]) client.close();
+    for (const { listener } of [one, two]) await listener.stop();
+    for (const { fatal } of [one, two]) expect(fatal).toEqual([]);
+  };
+  return { rows, one, two, left, right, stop };
+}
+
+const error = (message: string) => new ReplyError(message);
+const gets = (name: string, count: number) => Array.from({ length: count }, () => ["GET", name]);
+
+/** Asks again and again, until what comes is as it should be. */
+async function eventually(ask: () => Promise<unknown>, wanted: unknown): Promise<void> {
+  for (;;) {
+    const found = await ask();
+    if (Bun.deepEquals(found, wanted)) return;
+    await Bun.sleep(5);
+  }
+}
+
+describe("two nodes share their lines", () => {
+  test("a name defined on one works on the other at once, and no number comes twice", async () => {
+    const { left, right, stop } = await startTwo();
+    expect(await left.command("HSET", "o", "type", "3", "starting", "7")).toBe(2);
+    const [first, second] = await Promise.all([
+      left.pipeline(gets("o", 500)),
+      right.pipeline(gets("o", 500)),
+    ]);
+    expect(new Set([...first!, ...second!]).size).toBe(1000);
+    for (const some of [first!, second!]) {
+      const numbers = some.map(Number);
+      expect(numbers).toEqual(numbers.toSorted((one, other) => one - other));
+    }
+    await stop();
+  });
+
+  test.each(["memory", "pre-base", "pre-checkpoint", "elegant_close", "pre_close"])(
+    "a node goes on in its own lease after a clean stop, with %s",
+    async (strategy) => {
+      const rows = new SharedRows();
+      const store = new MemoryStore();
+      const one = await startNode(store, rows.open());
+      const client = await TestClient.connect(one.port);
+      await client.command("HSET", "o", "type", "3", "auto_disk", strategy);
+      const taken = (await client.pipeline(gets("o", 130))).map(Number);
+      client.close();
+      await one.listener.stop();
+      const again = await startNode(store.reopen(), rows.open());
+      const next = await TestClient.connect(again.port);
+      const number = Number(await next.command("GET", "o"));
+      expect(number).toBeGreaterThan(taken.at(-1)!);
+      if (strategy === "elegant_close" || strategy === "pre_close") expect(number).toBe(130);
+      const fields = await next.info("o");
+      const isResumed = strategy !== "memory";
+      expect(fields.generated).toBe(isResumed ? "131" : "1");
+      expect(fields).toMatchObject({ cluster_nodes: "1", cluster_generated: "131" });
+      next.close();
+      await again.listener.stop();
+    },
+  );
+
+  test("HSET, DEL and a strategy on one node hold on the other within a second", async () => {
+    const { left, right, stop } = await startTwo();
+    await left.command("HSET", "o", "type", "2", "length", "4");
+    expect(await right.command("HGET", "o", "type")).toBe("2");
+    expect(await right.command("HSET", "o", "length", "5")).toEqual(
+      error("ERR cannot change 'length' of 'o': DEL it first"),
+    );
+    expect(await right.command("HSET", "o", "auto_disk", "pre_close")).toBe(0);
+    await eventually(() => left.command("HGET", "o", "auto_disk"), "pre_close");
+    expect(await left.command("DEL", "o", "nothing")).toBe(1);
+    expect(await left.command("GET", "o")).toEqual(error("ERR dispenser not found"));
+    await eventually(() => right.command("GET", "o"), error("ERR dispenser not found"));
+    await stop();
+  });
+
+  test("a name that was deleted and made anew is another line, on all nodes", async () => {
+    const { left, right, stop } = await startTwo();
+    await left.command("HSET", "o", "type", "3");
+    expect(await right.command("GET", "o")).toBe("0");
+    await left.command("DEL", "o");
+    await left.command("HSET", "o", "type", "3", "starting", "5000");
+    expect(await left.command("GET", "o")).toBe("5000");
+    await eventually(async () => Number(await right.command("GET", "o")) >= 5000, true);
+    await stop();
+  });
+
+  test("ADVANCE moves the line on for all", async () => {
+    const { left, right, stop } = await startTwo();
+    await left.command("HSET", "o", "type", "3", "step", "10");
+    await left.command("GET", "o");
+    await right.command("GET", "o");
+    expect(await left.command("ADVANCE", "o", "100001")).toBe("100010");
+    expect(await left.command("GET", "o")).toBe("100010");
+    await eventually(async () => Number(await right.command("GET", "o")) > 100_000, true);
+    expect(await left.command("ADVANCE", "o", "50")).toBe("100020");
+    expect(await left.command("ADVANCE", "nothing", "50")).toEqual(
+      error("ERR dispenser not found"),
+    );
+    await left.command("HSET", "r", "type", "1", "length", "5");
+    expect(await right.command("ADVANCE", "r", "50")).toEqual(
+      error("ERR ADVANCE does not apply to type 1"),
+    );
+    await stop();
+  });
+
+  test("a line's last number is handed out once, and then none", async () => {
+    const { left, right, stop } = await startTwo();
+    await left.command("HSET", "o", "type", "2", "length", "2");
+    const numbers: unknown[] = [];
+    for (let isOver = false; !isOver; ) {
+      const both = [left.pipeline(gets("o", 30)), right.pipeline(gets("o", 30))];
+      const some = (await Promise.all(both)).flat();
+      numbers.push(...some.filter((reply) => typeof reply === "string"));
+      isOver = some.every((reply) => reply instanceof ReplyError);
+    }
+    expect(new Set(numbers).size).toBe(100);
+    expect(numbers).toHaveLength(100);
+    expect(await left.command("GET", "o")).toEqual(error("ERR number range exhausted"));
+    expect(await right.command("GET", "o")).toEqual(error("ERR number range exhausted"));
+    expect(await right.command("ADVANCE", "o", "99")).toEqual(error("ERR number range exhausted"));
+    await stop();
+  });
+
+  test("MGET and EXEC get all their numbers, however few the node holds", async () => {
+    const { left, right, stop } = await startTwo();
+    for (const name of ["a", "b"]) await left.command("HSET", name, "type", "3");
+    const wanted = [...Array(150).fill("a"), "b", "b"];
+    const numbers = (await right.command("MGET", ...wanted)) as string[];
+    expect(numbers.slice(0, 3)).toEqual(["0", "1", "2"]);
+    expect(numbers.slice(-2)).toEqual(["0", "1"]);
+    await right.command("MULTI");
+    for (let count = 0; count < 300; count++) await right.command("GET", "a");
+    const replies = (await right.command("EXEC")) as string[];
+    expect(replies).toHaveLength(300);
+    expect(new Set([...numbers.slice(0, 150), ...replies]).size).toBe(450);
+    expect(await right.command("MGET", "a", "nothing")).toEqual(error("ERR dispenser not found"));
+    await stop();
+  });
+
+  test("what changes names is refused in a transaction", async () => {
+    const { left, stop } = await startTwo();
+    await left.command("MULTI");
+    expect(await left.command("HSET", "o", "type", "3")).toEqual(
+      error("ERR HSET is not allowed in a transaction in a cluster"),
+    );
+    expect(await left.command("EXEC")).toEqual(
+      error("EXECABORT Transaction discarded because of previous errors."),
+    );
+    await stop();
+  });
+
+  test("INFO shows the node's own figures, and what all nodes did", async () => {
+    const { left, right, stop } = await startTwo();
+    await left.command("HSET", "o", "type", "3");
+    await left.pipeline(gets("o", 10));
+    await right.pipeline(gets("o", 20));
+    const fields = await right.info("o");
+    expect(fields).toMatchObject({ current: "120", generated: "20", wasted: "0" });
+    expect(fields).toMatchObject({
+      cluster_nodes: "2",
+      cluster_leased: "200",
+      cluster_wasted: "0",
+    });
+    expect(Number(fields.cluster_generated)).toBeGreaterThanOrEqual(20);
+    expect(await right.command("INFO", "cluster")).toContain("cluster_store_status:ok\r\n");
+    expect(await right.command("INFO", "nothing")).toEqual(error("ERR dispenser not found"));
+    await right.command("MULTI");
+    await right.command("INFO", "o");
+    expect(String(await right.command("EXEC"))).not.toContain("cluster_");
+    await stop();
+  });
+
+  test("names are listed alike on all nodes, with the same cursors", async () => {
+    const { left, right, stop } = await startTwo();
+    for (const name of ["a", "b", "c"]) await left.command("HSET", name, "type", "3");
+    await eventually(() => right.command("DBSIZE"), 3);
+    for (const client of [left, right]) {
+      expect(await client.command("SCAN", "0", "COUNT", "2")).toEqual(["2", ["a", "b"]]);
+      expect(await client.command("SCAN", "2", "COUNT", "2")).toEqual(["0", ["c"]]);
+    }
+    await stop();
+  });
+});
+
+describe("while the store is away", () => {
+  const gone = "ERR store unavailable: the cable was cut";
+
+  test("what is held is served, the rest is refused at once, and all resumes by itself", async () => {
+    const { rows, one, left, stop } = await startTwo();
+    await left.command("HSET", "o", "type", "3");
+    await left.command("HSET", "r", "type", "1", "length", "4");
+    await left.command("GET", "o");
+    rows.away = "the cable was cut";
+    await eventually(async () => one.cluster.trouble, "the cable was cut");
+    const replies = await left.pipeline(gets("o", 110));
+    expect(replies.slice(0, 99)).toEqual(
+      Array.from({ length: 99 }, (_, index) => String(index + 1)),
+    );
+    expect(replies.slice(99)).toEqual(Array(11).fill(error(gone)));
+    expect(await left.command("GET", "r")).toMatch(/^\d{4}$/);
+    const calls = rows.calls;
+    for (const words of [
+      ["HSET", "p", "type", "3"],
+      ["DEL", "o"],
+      ["ADVANCE", "o", "500"],
+      ["GET", "unknown"],
+      ["INFO", "o"],
+    ]) {
+      expect(await left.command(...words)).toEqual(error(gone));
+    }
+    // They were not asked for: only the node itself looks whether it is back.
+    expect(rows.calls - calls).toBeLessThan(4);
+    rows.away = undefined;
+    await eventually(async () => typeof (await left.command("GET", "o")), "string");
+    const told = one.logged.filter((line) => line.includes("store"));
+    expect(told.filter((line) => line.includes("unavailable"))).toHaveLength(1);
+    expect(told.filter((line) => line.includes("available again"))).toHaveLength(1);
+    await stop();
+  });
+
+  test("a lease whose answer was lost is never handed out", async () => {
+    const { rows, one, left, right, stop } = await startTwo();
+    await left.command("HSET", "o", "type", "3");
+    rows.losesAnswers = true;
+    expect(await left.command("GET", "o")).toEqual(
+      error("ERR store unavailable: the answer was lost"),
+    );
+    rows.losesAnswers = false;
+    expect(await right.command("GET", "o")).toBe("100");
+    await eventually(async () => one.cluster.trouble, undefined);
+    expect(await left.command("GET", "o")).toBe("200");
+    expect(await left.info("o")).toMatchObject({ cluster_leased: "300", cluster_wasted: "100" });
+    expect(one.logged.join("\n")).toContain("a lease was not heard of, and is lost dispenser=o");
+    await stop();
+  });
+
+  test("a node that is started waits for it", async () => {
+    const rows = new SharedRows();
+    rows.away = "not there yet";
+    const starting = startNode(new MemoryStore(), rows.open());
+    await Bun.sleep(POLL_MS / 4);
+    rows.away = undefined;
+    const { listener, logged } = await starting;
+    expect(logged.join("\n")).toContain("not there yet");
+    await listener.stop();
+  });
+
+  test("a node's full disk takes the lease back, and the next one comes behind it", async () => {
+    const rows = new SharedRows();
+    const store = new MemoryStore();
+    const one = await startNode(store, rows.open());
+    const client = await TestClient.connect(one.port);
+    await client.command("HSET", "o", "type", "3");
+    store.lasting = "unavailable";
+    expect(await client.command("GET", "o")).toEqual(
+      error("ERR storage unavailable: the disk is full"),
+    );
+    store.lasting = undefined;
+    store.failures = [undefined, "unavailable"];
+    expect(await client.command("GET", "o")).toEqual(
+      error("ERR storage unavailable: the disk is full"),
+    );
+    expect(await client.command("GET", "o")).toBe("100");
+    client.close();
+    await one.listener.stop();
+  });
+});
+
+describe("a store that went back in time", () => {
+  test("is not leased from until an operator says so", async () => {
+    const { rows, one, left, stop } = await startTwo();
+    await left.command("HSET", "o", "type", "3");
+    await left.command("GET", "o");
+    rows.timeline = "2";
+    await eventually(async () => one.cluster.trouble !== undefined, true);
+    expect((await left.pipeline(gets("o", 100))).at(-1)).toEqual(
+      error(
+        "ERR store unavailable: the store went back in time (it was sqlite 1, and is sqlite 2 now): " +
+          "nothing is leased until 'number-dispenser cluster advance'",
+      ),
+    );
+    rows.timeline = "1";
+    await eventually(async () => one.cluster.trouble, undefined);
+    await stop();
+  });
+});
