@@ -2,6 +2,7 @@
 
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
+import { freePort } from "../../test/support/ports.ts";
 import { TestClient } from "../../test/support/resp.ts";
 import { fromSource, root } from "../../test/support/server.ts";
 
@@ -73,15 +74,7 @@ export function buildBinary(folder: string): readonly string[] {
   return [binary];
 }
 
-export { fromSource };
-
-/** A port that was free a moment ago. */
-export function freePort(): number {
-  const listener = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
-  const { port } = listener;
-  listener.stop(true);
-  return port;
-}
+export { freePort, fromSource };
 
 /** A client of the server that is to answer on the port. */
 export async function answering(port: number): Promise<TestClient> {

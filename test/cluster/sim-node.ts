@@ -42,6 +42,8 @@ export interface Asked {
 export class SimNode {
   name: string;
   disk = new SimulatedDisk();
+  /** Its disk was set back, and the store has not seen it since. */
+  isSetBack = false;
   /** How often it entered the cluster. */
   entries = 0;
   whereabouts: Whereabouts;
@@ -107,6 +109,7 @@ export class SimNode {
     this.cluster.join().then(() => {
       if (link.isDead) return;
       this.isServing = true;
+      this.isSetBack = false;
       this.entries++;
       this.cluster.follow();
     }, fatal);

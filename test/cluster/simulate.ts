@@ -271,6 +271,7 @@ class ClusterSimulation {
     node.die();
     node.isPaused = false;
     node.disk = copy.disk.copy();
+    node.isSetBack = true;
     node.start();
   }
 
@@ -290,10 +291,10 @@ class ClusterSimulation {
   private goBack(): void {
     const { model } = this;
     const before = this.nexts();
-    if (!model.goBack(this.dice)) return;
-    this.wentBack = true;
     // A disk and a store that are both set back to one moment: nothing is left that could know.
+    if (this.nodes.some(({ isSetBack }) => isSetBack) || !model.goBack(this.dice)) return;
     this.copies.length = 0;
+    this.wentBack = true;
     const after = this.nexts();
     let margin = 0n;
     for (const [key, next] of before) {
