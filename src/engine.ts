@@ -219,7 +219,12 @@ export class Engine {
     return undefined;
   }
 
-  /** Adds a dispenser. Its id is above all others, or that of one that remove() took in this commit. */
+  /** The name of the dispenser with this id. */
+  nameOf(id: number): string | undefined {
+    return this.names.nameOf(id);
+  }
+
+  /** Adds a dispenser, with an id that no other has. */
   create(id: number, name: string, definition: Definition): void {
     const { lastId } = this;
     this.lastId = Math.max(lastId, id);

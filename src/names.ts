@@ -32,6 +32,8 @@ export class Names {
   /** The name last found, as mostly the next one is the same: and the same string, even. */
   private lastName = "";
   private lastFound: Dispenser | undefined;
+  /** Whether rows are in the order of their ids. */
+  private isInOrder = true;
   /** What dispensers have of their lines that have no share of their own. */
   private readonly share: Share;
 
@@ -74,18 +76,27 @@ export class Names {
       this.add(id, name, new Dispenser(id, name, definition, stored.share ?? this.share, stored));
   }
 
-  /** Adds a new dispenser, whose id is above all others, or one that remove() took since tidy(). */
+  /** Adds a dispenser with an id that no other has. It may be one that remove() took. */
   put(dispenser: Dispenser): void {
     const { id, name } = dispenser;
     this.forget();
     const row = this.firstAfter(id - 1);
-    if (row === this.table.rows) {
-      this.add(id, name, dispenser);
-    } else {
-      assert(this.ids[row] === id && !this.table.has(row), "a new dispenser has the highest id");
+    if (row < this.table.rows && this.ids[row] === id) {
+      assert(!this.table.has(row), "an id is one dispenser's");
       this.table.restore(row, name);
       this.dispensers[row] = dispenser;
+    } else {
+      // Ids mostly rise. In a cluster one may come late: then the order is made anew when it is needed.
+      this.isInOrder &&= row === this.table.rows;
+      this.add(id, name, dispenser);
     }
+  }
+
+  /** The name of the dispenser with this id. */
+  nameOf(id: number): string | undefined {
+    const row = this.firstAfter(id - 1);
+    const isIt = row < this.table.rows && this.ids[row] === id && this.table.has(row);
+    return isIt ? this.table.name(row) : undefined;
   }
 
   remove(dispenser: Dispenser): void {
@@ -97,11 +108,17 @@ export class Names {
 
   /** Throws away what removed names left behind, where that is most of all there is. */
   tidy(): void {
-    const before = this.table;
-    if (before.rows - before.size < Math.max(REMOVED_MIN, before.size)) return;
-    const { dispensers, ids, parked } = this;
+    const { rows, size } = this.table;
+    if (rows - size >= Math.max(REMOVED_MIN, size)) this.rebuild();
+  }
+
+  /** Writes all down anew, in the order of ids. */
+  private rebuild(): void {
+    const { dispensers, ids, parked, table: before } = this;
+    const order = Array.from({ length: before.rows }, (_, row) => row);
+    if (!this.isInOrder) order.sort((one, other) => ids[one]! - ids[other]!);
     this.clear();
-    for (let from = 0; from < before.rows; from++) {
+    for (const from of order) {
       if (!before.has(from)) continue;
       const row = this.add(ids[from]!, before.name(from), dispensers[from]!);
       if (!(dispensers[from] instanceof Dispenser)) this.parked.copy(row, parked, from);
@@ -113,6 +130,7 @@ export class Names {
     this.ids = new Float64Array(0);
     this.dispensers = [];
     this.parked = new Parked(0);
+    this.isInOrder = true;
     this.forget();
   }
 
@@ -123,6 +141,7 @@ export class Names {
 
   /** All of them, in order. */
   *all(): Generator<Dispenser> {
+    if (!this.isInOrder) this.rebuild();
     for (let row = 0; row < this.table.rows; row++) if (this.table.has(row)) yield this.at(row);
   }
 
@@ -142,6 +161,7 @@ export class Names {
 
   /** The first row with an id above this one. */
   private firstAfter(id: number): number {
+    if (!this.isInOrder) this.rebuild();
     let low = 0;
     let high = this.table.rows;
     while (low < high) {

@@ -8,7 +8,7 @@
 
 import type { Fields } from "../dispenser/definition.ts";
 import type { Dispenser } from "../dispenser/dispenser.ts";
-import { toText } from "../dispenser/name.ts";
+import { isName, toText } from "../dispenser/name.ts";
 import type { Engine } from "../engine.ts";
 import type { Log } from "../log.ts";
 import type { Refusal } from "../refusal.ts";
@@ -77,9 +77,12 @@ export class Cluster {
   private history!: History;
   private lines!: Lines;
   private leasing!: Leasing;
-  /** When what was asked of the store before is over. */
-  private last: Promise<unknown> = Promise.resolve();
+  /** What is to be asked of the store, the urgent first, and whether something is. */
+  private readonly urgent: (() => Promise<void>)[] = [];
+  private readonly ordinary: (() => Promise<void>)[] = [];
+  private isAsking = false;
   private isLeasing = false;
+  private nextPoll: Promise<void> | undefined;
   private missedAtMs = Number.NEGATIVE_INFINITY;
   private nextLook: Promise<void> | undefined;
   private isClosed = false;
@@ -121,6 +124,7 @@ export class Cluster {
     this.memory ??= new Memory(store, own ?? newMembership(cluster, identity));
     const { memory } = this;
     const isBehind = cluster.epoch > memory.membership.epoch;
+    requireNoOlder(cluster, memory.membership);
     let accepted: Partial<Membership> = {};
     if (isBehind) {
       const taken = await acceptHistory(shared, memory.membership, cluster, host, clock);
@@ -180,14 +184,25 @@ export class Cluster {
   }
 
   /** Looks what changed in the store, and whether it can be used. Never rejects. */
-  async poll(): Promise<void> {
-    if (this.isClosed) return;
-    try {
-      await this.inTurn(() => this.look());
-      this.noteTrouble(undefined);
-    } catch (error) {
-      this.note(error);
-    }
+  poll(): Promise<void> {
+    // One that waits for its turn will see all that is there by then.
+    this.nextPoll ??= this.inTurn(async () => {
+      this.nextPoll = undefined;
+      await this.look();
+      if (this.trouble !== undefined) await this.probe();
+    })
+      .then(() => this.noteTrouble(undefined))
+      .catch((error: unknown) => this.note(error));
+    return this.nextPoll;
+  }
+
+  /** Whether the store takes writes, too: leases are some. */
+  private async probe(): Promise<void> {
+    const key = nodeKey(this.node);
+    await this.history.transact([key], (rows) => ({
+      puts: new Map([[key, rows.get(key)!.value]]),
+      result: undefined,
+    }));
   }
 
   private async look(): Promise<void> {
@@ -197,6 +212,7 @@ export class Cluster {
       const { rows } = await this.history.read([CLUSTER, node]);
       const cluster = readCluster(rows.get(CLUSTER));
       if (cluster?.id !== this.memory.membership.cluster) throw wentBack("it is another cluster's");
+      requireNoOlder(cluster, this.memory.membership);
       if (cluster.epoch === this.memory.membership.epoch) {
         this.leasing.checkOurs(readNode(rows.get(node)));
         return await this.lines.sync(this.history);
@@ -239,7 +255,8 @@ export class Cluster {
     isKnown: boolean,
   ): Promise<unknown> | undefined {
     const { engine } = this.options;
-    if (!isKnown && names.some((name) => !engine.has(name))) return this.lookForNames();
+    const isMissing = (name: string) => !engine.has(name) && isName(name);
+    if (!isKnown && names.some(isMissing)) return this.lookForNames();
     if (!takes) return undefined;
     const counts = new Map<Dispenser, number>();
     for (const name of names) {
@@ -258,19 +275,29 @@ export class Cluster {
   /** Many that miss at a time ask the store once, and not more often than it can bear. */
   private lookForNames(): Promise<void> {
     if (this.trouble !== undefined) return Promise.reject(new StoreUnavailable(this.trouble));
-    this.nextLook ??= (async () => {
-      const waitMs = this.missedAtMs + MISS_MS - this.options.clock.now();
-      if (waitMs > 0) await this.options.clock.sleep(waitMs);
-      await this.asked(async () => {
-        // Who misses from here on may miss what is written from here on.
-        this.nextLook = undefined;
-        this.missedAtMs = this.options.clock.now();
-        await this.lines.sync(this.history);
-      }).finally(() => {
-        this.nextLook = undefined;
-      });
-    })();
+    this.nextLook ??= this.lookSoon();
     return this.nextLook;
+  }
+
+  private async lookSoon(): Promise<void> {
+    const { clock } = this.options;
+    // Who misses once it has begun may miss what is written from then on: that is for the next look.
+    const begin = () => {
+      this.nextLook = undefined;
+      this.missedAtMs = clock.now();
+    };
+    const waitMs = this.missedAtMs + MISS_MS - clock.now();
+    if (waitMs > 0) await clock.sleep(waitMs);
+    let hasBegun = false;
+    try {
+      await this.asked(async () => {
+        hasBegun = true;
+        begin();
+        await this.lines.sync(this.history);
+      });
+    } finally {
+      if (!hasBegun) begin();
+    }
   }
 
   private want(dispenser: Dispenser, count: number): Promise<void> {
@@ -283,9 +310,8 @@ export class Cluster {
     this.isLeasing = true;
     try {
       while (this.leasing.isWanted) {
-        await this.asked(() =>
-          this.leasing.lease(this.history, () => this.lines.sync(this.history)),
-        );
+        const work = () => this.leasing.lease(this.history, () => this.lines.sync(this.history));
+        await this.asked(work, true);
       }
     } catch (error) {
       this.leasing.refuse(error);
@@ -334,11 +360,18 @@ export class Cluster {
   async close(): Promise<void> {
     this.isClosed = true;
     try {
-      if (this.trouble === undefined) await this.inTurn(() => this.report());
+      if (this.trouble === undefined) await this.inTurn(() => this.report(), true);
     } catch (error) {
       this.options.log.warning("figures not reported", { reason: (error as Error).message });
     }
+    this.abandon();
     await this.options.shared.close();
+  }
+
+  /** Whatever the store still answers reaches the engine no more, which may be closed after this. */
+  abandon(): void {
+    this.isClosed = true;
+    this.history?.close();
   }
 
   private async report(): Promise<void> {
@@ -361,26 +394,46 @@ export class Cluster {
   }
 
   /** Asks something of the store that may fail; what became of it is noted. */
-  private async asked<T>(work: () => Promise<T>): Promise<T> {
+  private async asked<T>(work: () => Promise<T>, isUrgent = false): Promise<T> {
     try {
       return await this.inTurn(() => {
         if (this.trouble !== undefined) throw new StoreUnavailable(this.trouble);
         return work();
-      });
+      }, isUrgent);
     } catch (error) {
       this.note(error);
       throw error;
     }
   }
 
-  /** Runs work when what was asked before is over. */
-  private inTurn<T>(work: () => Promise<T>): Promise<T> {
-    const result = this.last.then(work);
-    this.last = result.catch(() => {});
-    return result;
+  /** Runs work when what was asked before is over; what is urgent before what is not. */
+  private inTurn<T>(work: () => Promise<T>, isUrgent = false): Promise<T> {
+    const done = Promise.withResolvers<T>();
+    const queue = isUrgent ? this.urgent : this.ordinary;
+    queue.push(async () => {
+      try {
+        done.resolve(await work());
+      } catch (error) {
+        done.reject(error);
+      }
+    });
+    // Not before who asked has got the promise.
+    if (!this.isAsking) queueMicrotask(() => void this.askInTurn());
+    this.isAsking = true;
+    return done.promise;
+  }
+
+  private async askInTurn(): Promise<void> {
+    for (;;) {
+      const next = this.urgent.shift() ?? this.ordinary.shift();
+      if (next === undefined) break;
+      await next();
+    }
+    this.isAsking = false;
   }
 
   private note(error: unknown): void {
+    if (this.isClosed) return;
     if (error instanceof StoreUnavailable) this.noteTrouble(error.message);
     // The node's own disk is full: that is another trouble, and passes.
     else if (!(error instanceof StorageUnavailable)) this.options.onFatal(error);
@@ -389,6 +442,7 @@ export class Cluster {
 
   private noteTrouble(trouble: string | undefined): void {
     const { log } = this.options;
+    if (this.isClosed) return;
     if (trouble !== undefined && this.trouble === undefined) {
       log.error("store unavailable", { store: this.title, reason: trouble });
     }
@@ -397,4 +451,9 @@ export class Cluster {
     }
     this.trouble = trouble;
   }
+}
+
+/** A store that knows an earlier epoch than the node forgot the one that an operator began since. */
+function requireNoOlder(cluster: ClusterRecord, { epoch }: Membership): void {
+  if (cluster.epoch < epoch) throw wentBack(`its epoch was ${epoch}, and is ${cluster.epoch} now`);
 }

@@ -2,7 +2,8 @@
  * The store as one node has seen it, from which it must not go back: a store that forgot a lease would
  * lease it again. Everything a node asks the store goes through here.
  *
- * Invariant: an answer that is older than one before, or of another history, reaches nobody.
+ * Invariant: an answer that is older than one before, or of another history, reaches nobody; nor does any
+ * after close().
  */
 
 import {
@@ -49,6 +50,7 @@ export class History {
   seen: Moment;
   private readonly store: SharedStore;
   private readonly clock: Clock;
+  private isClosed = false;
 
   constructor(store: SharedStore, seen: Moment, clock: Clock = realClock) {
     this.store = store;
@@ -67,9 +69,20 @@ export class History {
   /** As the store's; what it answers may be used, for it is checked as well. */
   async write(write: Write): Promise<Moment | undefined> {
     const least = this.seen.revision;
+    this.requireOpen();
     const moment = await this.store.write(write);
+    this.requireOpen();
     if (moment !== undefined) this.check(moment, least);
     return moment;
+  }
+
+  /** Nothing is asked any more, and what was asked is answered nobody. */
+  close(): void {
+    this.isClosed = true;
+  }
+
+  private requireOpen(): void {
+    if (this.isClosed) throw new StoreUnavailable("the node is being stopped");
   }
 
   /**
@@ -94,7 +107,9 @@ export class History {
 
   private async checked(ask: () => Promise<Reading>): Promise<Reading> {
     const least = this.seen.revision;
+    this.requireOpen();
     const reading = await ask();
+    this.requireOpen();
     this.check(reading.moment, least);
     return reading;
   }

@@ -12,7 +12,7 @@ import type { Dispenser } from "../dispenser/dispenser.ts";
 import { Leased } from "../dispenser/share.ts";
 import { strategies } from "../dispenser/strategy.ts";
 import type { Engine } from "../engine.ts";
-import type { Reading } from "../store/shared.ts";
+import { type Reading, StoreUnavailable } from "../store/shared.ts";
 import { type History, wentBack } from "./history.ts";
 import type { Memory } from "./memory.ts";
 import {
@@ -159,19 +159,25 @@ export class Leasing {
         ([dispenser, { count }]) =>
           !dispenser.removed && (count === 0 || count > dispenser.remaining),
       );
-      if (live.length > 0 && (await this.leaseFor(history, live))) await onStale();
-      for (const [, { granted }] of wants) granted.resolve();
+      const deleted = live.length > 0 ? await this.leaseFor(history, live) : [];
+      if (deleted.length > 0) await onStale();
+      for (const [dispenser, { granted }] of wants) {
+        // Who waits asks again; that must not go on and on.
+        const isLeft = deleted.includes(dispenser) && !dispenser.removed;
+        if (isLeft) granted.reject(new StoreUnavailable(`it has deleted line ${dispenser.id}`));
+        else granted.resolve();
+      }
     } catch (error) {
       for (const [, { granted }] of wants) granted.reject(error);
       throw error;
     }
   }
 
-  /** Answers whether a line was deleted. */
+  /** Answers those whose lines were deleted. */
   private async leaseFor(
     history: History,
     wants: readonly (readonly [Dispenser, Want])[],
-  ): Promise<boolean> {
+  ): Promise<readonly Dispenser[]> {
     const { memory } = this;
     const node = nodeKey(memory.membership.node);
     const keys = [
@@ -191,8 +197,9 @@ export class Leasing {
         memory.save({ intendedSequence: sequence });
         puts.set(node, encode({ ...record!, sequence } satisfies NodeRecord));
       }
-      const isStale = wants.some(([{ id }]) => readLine(rows.get(lineKey(id)))?.isDeleted);
-      return { puts, result: { leases, sequence, isStale } };
+      const isDeleted = ({ id }: Dispenser) => readLine(rows.get(lineKey(id)))?.isDeleted;
+      const deleted = wants.flatMap(([dispenser]) => (isDeleted(dispenser) ? [dispenser] : []));
+      return { puts, result: { leases, sequence, deleted } };
     });
     for (const { dispenser, stretch, size, burnt } of granted.leases) {
       if (burnt > 0n) this.onBurnt(dispenser, burnt);
@@ -209,7 +216,7 @@ export class Leasing {
       this.engine.remember(memory.change({ sequence: granted.sequence, revision }));
       this.engine.adopt(dispenser, { first, count, askAfter });
     }
-    return granted.isStale;
+    return granted.deleted;
   }
 
   /** Throws where the store's row of this node is not as this node left it. */

@@ -4,7 +4,6 @@
  * id of a line is that of its dispenser on every node, given in the order of the changes.
  */
 
-import { assert } from "../assert.ts";
 import {
   type Definition,
   define,
@@ -94,16 +93,22 @@ export class Lines {
   }
 
   /** DEL of one name. Answers whether there was such a dispenser. */
-  async remove(history: History, name: string, syncs = true): Promise<boolean> {
+  async remove(history: History, name: string): Promise<boolean> {
+    if (!isName(name)) return false;
     const key = nameKey(name);
-    const removed = await history.transact([NAMES, key], (rows) => {
+    const { rows: found } = await history.read([key]);
+    const known = readName(found.get(key));
+    if (known === undefined || known.isDeleted) return false;
+    // All rows that are there and are written are guarded: stores lock those first, and in one order.
+    const line = lineKey(known.line);
+    const removed = await history.transact([NAMES, key, line], (rows) => {
       const present = readName(rows.get(key));
-      if (present === undefined || present.isDeleted) return nothing(false);
+      if (present?.line !== known.line || present.isDeleted) return nothing(false);
       const puts = changed(name, { ...present, isDeleted: true }, rows);
-      puts.set(lineKey(present.line), encode({ ...NEW_LINE, isDeleted: true }));
+      puts.set(line, encode({ ...NEW_LINE, isDeleted: true } satisfies LineRecord));
       return { puts, result: true };
     });
-    if (syncs) await this.sync(history);
+    await this.sync(history);
     return removed;
   }
 
@@ -147,13 +152,13 @@ export class Lines {
   }
 
   /**
-   * Makes the dispensers like the names in the store. The commit that is gathered makes it durable. With
-   * `mends` the store may have forgotten that a name was deleted: it is told again.
+   * Makes the dispensers like the names in the store: those that changed since it was last done, or
+   * `everything`. The commit that is gathered makes it durable.
    */
-  async sync(history: History, mends = false): Promise<void> {
+  async sync(history: History, everything = false): Promise<void> {
     const { rows } = await history.read([NAMES]);
     const { revision } = rows.get(NAMES) ?? { revision: 0n };
-    const after = mends ? 0n : BigInt(this.memory.membership.namesRevision);
+    const after = everything ? 0n : BigInt(this.memory.membership.namesRevision);
     if (revision <= after) return;
     const found = await history.list(NAME_PREFIX, after);
     const records = [...found.rows].map(([key, row]) => ({
@@ -161,27 +166,29 @@ export class Lines {
       record: readName(row)!,
     }));
     records.sort((left, right) => left.record.line - right.record.line);
-    const forgotten = records.filter(({ name, record }) => !this.apply(name, record));
-    assert(mends || forgotten.length === 0, "all lines up to the last one are known");
-    for (const { name } of forgotten) await this.remove(history, name, false);
-    this.engine.remember(this.memory.change({ namesRevision: String(revision) }));
+    for (const { name, record } of records) this.apply(name, record);
+    this.engine.remember(
+      this.memory.change({
+        namesRevision: String(revision),
+        revision: String(history.seen.revision),
+      }),
+    );
   }
 
-  /** Answers false where the store has the name only because it forgot that it was deleted. */
-  private apply(name: string, record: NameRecord): boolean {
+  private apply(name: string, record: NameRecord): void {
     const { engine } = this;
     const present = engine.find(name);
     const isOther = present !== undefined && (record.isDeleted || present.id !== record.line);
     if (isOther) engine.remove(name);
-    if (record.isDeleted) return true;
+    if (record.isDeleted) return;
     const isNew = present === undefined || isOther;
-    // All lines up to the last one are known: this one was deleted.
-    if (isNew && record.line <= engine.lastId) return false;
+    // A store that forgot the line that has this id here gave it to another name.
+    const namesake = isNew ? engine.nameOf(record.line) : undefined;
+    if (namesake !== undefined) engine.remove(namesake);
     const definition = definitionIn(record);
     if (isNew) engine.create(record.line, name, definition);
     else engine.define(name, fieldsOf(definition));
     if (record.floor > 0n) engine.skipBelow(engine.find(name)!, record.floor);
-    return true;
   }
 
   /**

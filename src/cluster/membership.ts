@@ -34,6 +34,9 @@ export interface Identity {
   readonly whereabouts: Whereabouts;
 }
 
+/** So many starts may be under way, as the store may answer one late. */
+const INTENDED_MAX = 64;
+
 const NO_START: Start = { generation: 0, token: "" };
 
 /** The cluster's own row; makes the cluster where there is none and the folder belongs to none. */
@@ -68,7 +71,7 @@ export function newMembership(cluster: ClusterRecord, identity: Identity): Membe
     cluster: cluster.id,
     node: identity.unique(),
     start: NO_START,
-    intended: NO_START,
+    intended: [],
     whereabouts: identity.whereabouts,
     sequence: 0,
     intendedSequence: 0,
@@ -82,8 +85,12 @@ export function newMembership(cluster: ClusterRecord, identity: Identity): Membe
 
 /** The store's history as the folder knows it. */
 export function historyOf(store: SharedStore, membership: Membership, clock = realClock): History {
-  const { identity, timeline, revision } = membership;
-  return new History(store, { identity, timeline, revision: BigInt(revision) }, clock);
+  const { identity, timeline } = membership;
+  let revision = BigInt(membership.revision);
+  // Names are looked at more often than the other is written down.
+  const namesRevision = BigInt(membership.namesRevision);
+  if (namesRevision > revision) revision = namesRevision;
+  return new History(store, { identity, timeline, revision }, clock);
 }
 
 /**
@@ -102,24 +109,25 @@ export async function enter(
   const record = readNode(row);
   const doubt = doubtAbout(membership, record, identity.whereabouts);
   if (doubt !== undefined) return doubt;
-  const intended: Start = {
+  const next: Start = {
     generation: Math.max(record?.generation ?? 0, membership.start.generation) + 1,
     token: identity.unique(),
   };
   // First here: if the store has it and this process does not live to know, the next one does.
+  const intended = [...membership.intended, next].slice(-INTENDED_MAX);
   memory.save({ intended, whereabouts: identity.whereabouts });
   const sequence = Math.max(record?.sequence ?? 0, membership.sequence);
   const { host } = identity;
-  const raised: NodeRecord = { ...intended, isConfirmed: false, sequence, host, state: "member" };
+  const raised: NodeRecord = { ...next, isConfirmed: false, sequence, host, state: "member" };
   const guards = new Map([[key, row?.revision ?? 0n]]);
   const moment = await history.write({ guards, puts: new Map([[key, encode(raised)]]) });
   // Somebody else wrote it since: it is looked at again.
   if (moment === undefined) return enter(memory, history, identity);
-  memory.save({ start: intended, sequence, revision: String(history.seen.revision) });
+  memory.save({ start: next, intended: [], sequence, revision: String(history.seen.revision) });
   // A copy of the folder from before this line may have the intent, and would know no better.
   await history.transact([key], (found) => {
     const now = readNode(found.get(key));
-    if (now?.token !== intended.token) throw new StoreUnavailable("the node was started elsewhere");
+    if (now?.token !== next.token) throw new StoreUnavailable("the node was started elsewhere");
     const puts = new Map([[key, encode({ ...now, isConfirmed: true } satisfies NodeRecord)]]);
     return { puts, result: undefined };
   });
@@ -142,7 +150,7 @@ function doubtAbout(
     throw wentBack(`it does not know node ${membership.node}`);
   }
   if (record.state !== "member") return `node ${membership.node} has ${record.state} the cluster`;
-  const isKnown = [start, ...(record.isConfirmed ? [] : [intended])].some(
+  const isKnown = [start, ...(record.isConfirmed ? [] : intended)].some(
     ({ generation, token }) => generation === record.generation && token === record.token,
   );
   if (!isKnown && record.generation < start.generation) {
@@ -182,9 +190,8 @@ export async function acceptHistory(
   const isForgotten = start.generation > 0 && (known?.generation ?? 0) < start.generation;
   const leases = Math.max(sequence, known?.sequence ?? 0);
   if (isForgotten || leases > (known?.sequence ?? 0)) {
-    const isIntended = known?.token === intended.token;
     const record: NodeRecord = {
-      ...(isIntended ? intended : start),
+      ...(intended.find(({ token }) => token === known?.token) ?? start),
       isConfirmed: known?.isConfirmed ?? true,
       sequence: leases,
       host,

@@ -29,8 +29,8 @@ export interface Membership {
   readonly node: string;
   /** The last start that the store has for certain. */
   readonly start: Start;
-  /** The start that is under way: the store may have it. */
-  readonly intended: Start;
+  /** Starts since then: the store may have the last, or one before that it was late with. */
+  readonly intended: readonly Start[];
   readonly whereabouts: Whereabouts;
   /** Leases that are on this disk. */
   readonly sequence: number;

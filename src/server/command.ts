@@ -7,6 +7,7 @@ import type { Cluster } from "../cluster/cluster.ts";
 import type { Dispenser } from "../dispenser/dispenser.ts";
 import type { Engine } from "../engine.ts";
 import type { Log } from "../log.ts";
+import { Refusal } from "../refusal.ts";
 import type { Replies } from "../resp/encode.ts";
 import type { Config, Right } from "../settings.ts";
 import { StoreUnavailable } from "../store/shared.ts";
@@ -132,12 +133,27 @@ export interface Call {
   readonly args: readonly string[];
 }
 
-/** The reply of a command that waited for the store that nodes share in vain. */
-export function answerFailure({ replies }: Call, error: unknown): void {
-  if (error instanceof StoreUnavailable) replies.error(`ERR store unavailable: ${error.message}`);
-  else if (error instanceof StorageUnavailable) {
-    replies.error(`ERR storage unavailable: ${error.message}`);
-  } else throw error;
+/** What a command answers that waited for the store that nodes share in vain. Throws what is no failure. */
+export function failureOf(error: unknown): Refusal {
+  const { message } = error as Error;
+  if (error instanceof StoreUnavailable) return new Refusal(`ERR store unavailable: ${message}`);
+  if (error instanceof StorageUnavailable)
+    return new Refusal(`ERR storage unavailable: ${message}`);
+  throw error;
+}
+
+/** Answers a command when what it asked of the other nodes' store is done. */
+export function blockFor<T>(
+  { session, replies }: Call,
+  work: Promise<T>,
+  answer: (result: T) => void,
+): void {
+  session.block(
+    work.then(
+      (result) => () => answer(result),
+      (error: unknown) => () => replies.error(failureOf(error).message),
+    ),
+  );
 }
 
 /** Flags of COMMAND, as in Redis. */

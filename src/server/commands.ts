@@ -3,9 +3,9 @@
 import type { Engine } from "../engine.ts";
 import { Refusal } from "../refusal.ts";
 import {
-  answerFailure,
   type Call,
   type Command,
+  failureOf,
   keysIn,
   type Server,
   type Session,
@@ -139,14 +139,19 @@ function run(command: Command, call: Call, isKnown: boolean): void {
   call.session.block(
     Promise.all(waits).then(
       () => () => run(command, call, true),
-      (error: unknown) => () => answerFailure(call, error),
+      (error: unknown) => () => {
+        const { message } = failureOf(error);
+        refuseWith(message, call.session, command.name);
+      },
     ),
   );
 }
 
 /** The names of which a command, or the transaction it runs, needs a number each, or takes none. */
 function namesNeeded(command: Command, { session, args }: Call, takes: boolean): readonly string[] {
-  const queue = command.name === "exec" ? session.transaction?.queue : undefined;
+  const { transaction } = session;
+  const isRun = command.name === "exec" && transaction?.isBroken === false;
+  const queue = isRun ? transaction.queue : undefined;
   const needs = takes ? "numbers" : "names";
   return (queue ?? [{ command, args }])
     .filter((queued) => queued.command.needs === needs)

@@ -239,6 +239,7 @@ export class Listener implements Server {
   /** The store hears what the node did; the close does not wait for it for long. */
   private async leaveStore(cluster: Cluster): Promise<void> {
     await Promise.race([cluster.close(), Bun.sleep(FINISH_MS_MAX)]);
+    cluster.abandon();
     // A lease may have come in meanwhile.
     this.turn.end();
   }

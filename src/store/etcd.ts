@@ -127,7 +127,7 @@ export class EtcdStore implements SharedStore {
           key,
           range_end: end,
           limit: String(PAGE_ROWS),
-          min_mod_revision: String(after + 1n),
+          ...(after > 0n && { min_mod_revision: String(after + 1n) }),
           // All pages show the same moment.
           ...(moment === undefined ? {} : { revision: String(moment.revision) }),
         },
@@ -195,6 +195,7 @@ export class EtcdStore implements SharedStore {
   private async ask(path: string, body: object, isRepeatable: boolean): Promise<Answer> {
     const { endpoints, user } = this.options;
     let reason = "no endpoint";
+    let hasLoggedInAgain = false;
     for (let tries = 0; tries < endpoints.length; tries++) {
       const endpoint = endpoints[this.present % endpoints.length]!;
       try {
@@ -204,8 +205,14 @@ export class EtcdStore implements SharedStore {
         if (error instanceof Refused) {
           // Tokens end, and a member that was started anew knows none.
           const isToken = /auth token|revision of auth store/.test(error.message);
-          if (isToken && this.token !== undefined) this.token = undefined;
-          else if (!error.mayPass) throw new StoreUnavailable(error.message);
+          if (isToken && !hasLoggedInAgain) {
+            // The same member once more: it did nothing.
+            hasLoggedInAgain = true;
+            this.token = undefined;
+            tries--;
+            continue;
+          }
+          if (!error.mayPass) throw new StoreUnavailable(error.message);
         }
         reason = reasonOf(error);
         this.present++;

@@ -10,8 +10,12 @@ export function openSharedStore(url: string): SharedStore {
   if (url.startsWith("etcd:")) {
     const options = parseEtcdUrl(url);
     if (options !== undefined) return new EtcdStore(options);
-  } else if (URL.canParse(url)) {
-    return new PostgresStore(url);
+  } else if (/^postgres(ql)?:/.test(url) && URL.canParse(url)) {
+    try {
+      return new PostgresStore(url);
+    } catch (error) {
+      throw new CannotStart(`storage.store: ${(error as Error).message}`);
+    }
   }
   throw new CannotStart(
     "storage.store: the URL must be postgres://user:password@host:port/database, or " +

@@ -1,6 +1,6 @@
 /**
- * The shared store on PostgreSQL, or on what speaks its protocol and its SQL: one table of rows, each
- * write one statement, so that no node ever holds a lock while it thinks, or sleeps.
+ * The shared store on PostgreSQL, or on what speaks its protocol and its SQL: one table of rows. On
+ * PostgreSQL each write is one statement, so that no node ever holds a lock while it thinks, or sleeps.
  *
  * The row with the empty key counts the writes. A write raises it, which lets writes commit in the order
  * of their revisions.
@@ -26,16 +26,32 @@ const CHANNEL = "number_dispenser";
 const CONNECTIONS = 3;
 /** What takes longer has failed. Then the server gives it up, too. */
 const ANSWER_MS = 1500;
+/** Rows asked for at a time: more would take too long for one answer. */
+const PAGE_ROWS = 10_000;
 
-/** Another write was quicker; this one wrote nothing: unique_violation, serialization_failure, deadlock. */
-const LOST_RACES = ["23505", "40001", "40P01"];
+/** SQLSTATEs (PostgreSQL's manual, appendix A). */
+const UNDEFINED_FUNCTION = "42883";
+const UNDEFINED_TABLE = "42P01";
+const UNIQUE_VIOLATION = "23505";
+const DUPLICATE_TABLE = "42P07";
+/** Another write was quicker, and this one wrote nothing; two of them are serialization and deadlock. */
+const LOST_RACES = [UNIQUE_VIOLATION, "40001", "40P01"];
 
-/** What identifies PostgreSQL and its history; others, which lack these functions, have neither. */
-const POSTGRES_MOMENT = {
+/** What is asked of a server, by what it is. */
+interface Dialect {
+  /** Whether a write may have nothing that only PostgreSQL has. */
+  readonly isPlain: boolean;
+  /** What says which store and which history this is; empty where nothing does. */
+  readonly identity: string;
+  readonly timeline: string;
+}
+
+const POSTGRES: Dialect = {
+  isPlain: false,
   identity: "(SELECT system_identifier::text FROM pg_control_system())",
   timeline: "left(pg_walfile_name(pg_current_wal_lsn()), 8)",
 };
-const PLAIN_MOMENT = { identity: "''", timeline: "''" };
+const PLAIN: Dialect = { isPlain: true, identity: "''", timeline: "''" };
 
 interface Found {
   readonly identity: string;
@@ -49,14 +65,21 @@ interface Found {
 export class PostgresStore implements SharedStore {
   readonly title: string;
   private readonly url: string;
+  private readonly isPlain: boolean;
   private sql: SQL;
-  /** The table is there, and it is known what says which store and history this is. */
-  private ready: Promise<typeof POSTGRES_MOMENT> | undefined;
+  /** The table is there, and it is known what the server is. */
+  private ready: Promise<Dialect> | undefined;
   private readonly watchers: { readonly key: string; readonly tell: () => void }[] = [];
+  private isListening = false;
   private isClosed = false;
 
-  constructor(url: string) {
+  /**
+   * `isPlain`: to be used as one that only speaks PostgreSQL's protocol, with none of its own functions.
+   * Throws TypeError where the URL is none.
+   */
+  constructor(url: string, { isPlain = false } = {}) {
     this.url = url;
+    this.isPlain = isPlain;
     const { host, pathname } = new URL(url);
     this.title = `postgres://${host}${pathname}`;
     this.sql = this.connect();
@@ -68,7 +91,11 @@ export class PostgresStore implements SharedStore {
       max: CONNECTIONS,
       bigint: true,
       connectionTimeout: ANSWER_MS / 1000,
-      connection: { application_name: "number-dispenser", statement_timeout: ANSWER_MS },
+      connection: {
+        application_name: "number-dispenser",
+        statement_timeout: ANSWER_MS,
+        idle_in_transaction_session_timeout: ANSWER_MS,
+      },
     });
   }
 
@@ -76,8 +103,19 @@ export class PostgresStore implements SharedStore {
     return this.find("n.key = ANY($1::text[])", [this.sql.array([...keys], "text")]);
   }
 
-  list(prefix: string, after = 0n): Promise<Reading> {
-    return this.find("starts_with(n.key, $1) AND n.key <> '' AND n.revision > $2", [prefix, after]);
+  async list(prefix: string, after = 0n): Promise<Reading> {
+    const rows = new Map<string, Row>();
+    let moment: Moment | undefined;
+    for (let last = ""; ; ) {
+      const where = "starts_with(n.key, $1) AND n.revision > $2 AND n.key > $3";
+      const page = await this.find(where, [prefix, after, last]);
+      moment ??= page.moment;
+      for (const [key, row] of page.rows) {
+        rows.set(key, row);
+        last = key;
+      }
+      if (page.rows.size < PAGE_ROWS) return { moment, rows };
+    }
   }
 
   private find(where: string, values: unknown[]): Promise<Reading> {
@@ -85,39 +123,23 @@ export class PostgresStore implements SharedStore {
       const found: Found[] = await sql.unsafe(
         `SELECT ${identity} AS identity, ${timeline} AS timeline, m.revision AS now,
                 n.key, n.value, n.revision
-         FROM ${TABLE} m LEFT JOIN ${TABLE} n ON ${where} WHERE m.key = ''`,
+         FROM ${TABLE} m LEFT JOIN ${TABLE} n ON ${where} WHERE m.key = ''
+         ORDER BY n.key LIMIT ${PAGE_ROWS}`,
         values,
       );
       const rows = new Map<string, Row>();
       for (const { key, value, revision } of found) {
-        if (key !== null) rows.set(key, { value, revision });
+        if (key !== null) rows.set(key, { value, revision: BigInt(revision) });
       }
       return { moment: momentOf(found[0]), rows };
     });
   }
 
-  async write({ guards, puts }: Write): Promise<Moment | undefined> {
-    // A row that must not be there is inserted: if it is there by then, nothing at all is written.
-    const isNew = (key: string) => guards.get(key) === 0n;
-    const keys = [...puts.keys()];
-    const fresh = keys.filter(isNew);
-    const known = keys.filter((key) => !isNew(key));
-    const valuesOf = (some: readonly string[]) => some.map((key) => puts.get(key)!);
+  async write(write: Write): Promise<Moment | undefined> {
     try {
-      return await this.use(async (sql, { identity, timeline }) => {
-        const texts = (some: readonly string[]) => sql.array([...some], "text");
-        const revisions = [...guards.values()].map(String);
-        const written: Found[] = await sql.unsafe(writing(identity, timeline), [
-          texts([...guards.keys()]),
-          texts(revisions),
-          texts(fresh),
-          texts(valuesOf(fresh)),
-          texts(known),
-          texts(valuesOf(known)),
-          texts(keys.filter(canBeWatched)),
-        ]);
-        return written.length === 0 ? undefined : momentOf(written[0]);
-      });
+      return await this.use((sql, dialect) =>
+        dialect.isPlain ? writePlainly(sql, write) : writeAtOnce(sql, write, dialect),
+      );
     } catch (error) {
       if (!LOST_RACES.includes(stateOf((error as Error).cause ?? error))) throw error;
       return undefined;
@@ -126,15 +148,20 @@ export class PostgresStore implements SharedStore {
 
   watch(key: string, tell: () => void): void {
     this.watchers.push({ key, tell });
-    if (this.watchers.length === 1) this.listen();
+    if (!this.isListening) this.listen();
   }
 
   private listen(): void {
     const tellOf = (written: string) => {
       for (const { key, tell } of this.watchers) if (written === key || written === "") tell();
     };
-    // Once it is there it reconnects by itself, as it does after each reset().
-    this.sql.listen(CHANNEL, tellOf, () => tellOf("")).catch(() => {});
+    this.isListening = true;
+    // Once it is there it reconnects by itself; where it never was, it is tried again after a success.
+    this.sql
+      .listen(CHANNEL, tellOf, () => tellOf(""))
+      .catch(() => {
+        this.isListening = false;
+      });
   }
 
   async close(): Promise<void> {
@@ -143,15 +170,18 @@ export class PostgresStore implements SharedStore {
   }
 
   /** Runs what asks the server. After a failure it connects anew: nobody knows what the old ones do. */
-  private async use<T>(work: (sql: SQL, moment: typeof POSTGRES_MOMENT) => Promise<T>): Promise<T> {
+  private async use<T>(work: (sql: SQL, dialect: Dialect) => Promise<T>): Promise<T> {
     const { sql } = this;
     try {
-      this.ready ??= prepare(sql);
-      const { ready } = this;
-      return await within(
-        ANSWER_MS,
-        ready.then((moment) => work(sql, moment)),
-      );
+      const ready = this.ready ?? prepare(sql, this.isPlain);
+      this.ready = ready;
+      ready.catch(() => {
+        if (this.ready === ready) this.ready = undefined;
+      });
+      const asked = ready.then((dialect) => work(sql, dialect));
+      const result = await within(ANSWER_MS, asked);
+      if (this.watchers.length > 0 && !this.isListening) this.listen();
+      return result;
     } catch (error) {
       if (!LOST_RACES.includes(stateOf(error))) this.reset(sql);
       throw new StoreUnavailable(reasonOf(error), { cause: error });
@@ -162,28 +192,33 @@ export class PostgresStore implements SharedStore {
     if (sql !== this.sql || this.isClosed) return;
     this.ready = undefined;
     this.sql = this.connect();
-    if (this.watchers.length > 0) this.listen();
+    this.isListening = false;
     sql.close({ timeout: 0 }).catch(() => {});
   }
 }
 
-/** The SQLSTATE of an error that the server answered; empty for others. */
-function stateOf(error: unknown): string {
-  const { errno } = error as { errno?: unknown };
-  return typeof errno === "string" ? errno : "";
+/** Makes the table where it is missing, and finds out what the server is. */
+async function prepare(sql: SQL, isPlain: boolean): Promise<Dialect> {
+  if (!(await isThere(sql))) await create(sql);
+  if (isPlain) return PLAIN;
+  try {
+    await sql.unsafe(`SELECT ${POSTGRES.identity}, ${POSTGRES.timeline}`);
+    return POSTGRES;
+  } catch (error) {
+    // It is no PostgreSQL. Anything else is for the next try.
+    if (stateOf(error) !== UNDEFINED_FUNCTION) throw error;
+    return PLAIN;
+  }
 }
 
-/** Makes the table where it is missing, and finds out what says which store this is. */
-async function prepare(sql: SQL): Promise<typeof POSTGRES_MOMENT> {
-  const [there] = await sql.unsafe("SELECT to_regclass($1) IS NOT NULL AS there", [TABLE]);
-  if (there?.there !== true) await create(sql);
+/** Whether the table is there, its counter included. */
+async function isThere(sql: SQL): Promise<boolean> {
   try {
-    await sql.unsafe(`SELECT ${POSTGRES_MOMENT.identity}, ${POSTGRES_MOMENT.timeline}`);
-    return POSTGRES_MOMENT;
+    const found: unknown[] = await sql.unsafe(`SELECT 1 FROM ${TABLE} WHERE key = ''`);
+    return found.length > 0;
   } catch (error) {
-    // undefined_function: it is no PostgreSQL. Anything else is for the next try.
-    if (stateOf(error) !== "42883") throw error;
-    return PLAIN_MOMENT;
+    if (stateOf(error) !== UNDEFINED_TABLE) throw error;
+    return false;
   }
 }
 
@@ -197,16 +232,41 @@ async function create(sql: SQL): Promise<void> {
     await sql.unsafe(`CREATE INDEX IF NOT EXISTS ${TABLE}_revision ON ${TABLE} (revision)`);
   } catch (error) {
     // Two nodes that make it at once: one of them is told that it is there.
-    if (!["23505", "42P07"].includes(stateOf(error))) throw error;
+    if (![UNIQUE_VIOLATION, DUPLICATE_TABLE].includes(stateOf(error))) throw error;
   }
   await sql.unsafe(`INSERT INTO ${TABLE} VALUES ('', '', 0) ON CONFLICT DO NOTHING`);
 }
 
+/** A write as one statement of PostgreSQL. */
+async function writeAtOnce(
+  sql: SQL,
+  { guards, puts }: Write,
+  dialect: Dialect,
+): Promise<Moment | undefined> {
+  const texts = (some: readonly string[]) => sql.array([...some], "text");
+  // A row that must not be there is inserted: if it is there by then, nothing at all is written.
+  const isNew = (key: string) => guards.get(key) === 0n;
+  const keys = [...puts.keys()];
+  const [fresh, known] = [keys.filter(isNew), keys.filter((key) => !isNew(key))];
+  const valuesOf = (some: readonly string[]) => texts(some.map((key) => puts.get(key)!));
+  const written: Found[] = await sql.unsafe(writing(dialect), [
+    texts([...guards.keys()]),
+    texts([...guards.values()].map(String)),
+    texts(fresh),
+    valuesOf(fresh),
+    texts(known),
+    valuesOf(known),
+    texts(keys.filter(canBeWatched)),
+  ]);
+  return written.length === 0 ? undefined : momentOf(written[0]);
+}
+
 /**
- * One statement that writes all or nothing, and answers no row where a guard does not hold. Locked rows
- * are read as they are committed, also where another write was waited for.
+ * Writes all or nothing, and answers no row where a guard does not hold. Locked rows are read as they
+ * are committed, also where another write was waited for. It asks for synchronous commit where the
+ * session has less.
  */
-function writing(identity: string, timeline: string): string {
+function writing({ identity, timeline }: Dialect): string {
   return `
     WITH guards AS (SELECT * FROM unnest($1::text[], $2::text[]) AS g (key, revision)),
     held AS (
@@ -239,7 +299,48 @@ function writing(identity: string, timeline: string): string {
     FROM counted c`;
 }
 
+/** A guard did not hold: what the transaction did is rolled back. */
+class LostRace extends Error {}
+
+/** A write in statements that every SQL has. The counter is locked first: one comes after the other. */
+async function writePlainly(sql: SQL, { guards, puts }: Write): Promise<Moment | undefined> {
+  try {
+    return await sql.begin(async (transaction) => {
+      const [counter]: { revision: bigint }[] = await transaction.unsafe(
+        `UPDATE ${TABLE} SET revision = revision + 1 WHERE key = '' RETURNING revision`,
+      );
+      if (counter === undefined) throw lostCounter();
+      for (const [key, expected] of guards) {
+        const [row]: { revision: bigint }[] = await transaction.unsafe(
+          `SELECT revision FROM ${TABLE} WHERE key = $1`,
+          [key],
+        );
+        if (BigInt(row?.revision ?? 0) !== expected) throw new LostRace();
+      }
+      for (const [key, value] of puts) {
+        await transaction.unsafe(
+          `INSERT INTO ${TABLE} (key, value, revision) VALUES ($1, $2, $3)
+           ON CONFLICT (key) DO UPDATE SET value = excluded.value, revision = excluded.revision`,
+          [key, value, counter.revision],
+        );
+      }
+      return { identity: "", timeline: "", revision: BigInt(counter.revision) };
+    });
+  } catch (error) {
+    if (error instanceof LostRace) return undefined;
+    throw error;
+  }
+}
+
+/** The SQLSTATE of an error that the server answered; empty for others. */
+function stateOf(error: unknown): string {
+  const { errno } = error as { errno?: unknown };
+  return typeof errno === "string" ? errno : "";
+}
+
 function momentOf(found: Found | undefined): Moment {
-  if (found === undefined) throw new StoreUnavailable(`table ${TABLE} has lost its counter`);
+  if (found === undefined) throw lostCounter();
   return { identity: found.identity, timeline: found.timeline, revision: BigInt(found.now) };
 }
+
+const lostCounter = () => new StoreUnavailable(`table ${TABLE} has lost its counter`);

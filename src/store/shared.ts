@@ -22,7 +22,7 @@ export interface Moment {
   readonly revision: bigint;
 }
 
-/** What was read, all of it at one moment. */
+/** What was read, at one moment; of many rows, the later ones may be newer. */
 export interface Reading {
   readonly moment: Moment;
   /** By key; those that are not there are not in it. */
@@ -30,7 +30,10 @@ export interface Reading {
 }
 
 export interface Write {
-  /** Keys with the revisions they must still have; 0 for one that must not be there. */
+  /**
+   * Keys with the revisions they must still have; 0 for one that is written and must not be there. All
+   * rows that are there and are written should be guarded: stores lock guards first, in one order.
+   */
   readonly guards: ReadonlyMap<string, bigint>;
   /** Rows to write. A row is never removed. */
   readonly puts: ReadonlyMap<string, string>;

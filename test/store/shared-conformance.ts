@@ -9,6 +9,8 @@ export interface SharedStores {
   /** Another store on the same rows, as another node has it. */
   open(): SharedStore;
   stop(): Promise<void>;
+  /** Whether it can tell of changes. */
+  readonly watches: boolean;
 }
 
 export function describeSharedStore(title: string, stores: SharedStores): void {
@@ -134,6 +136,7 @@ export function describeSharedStore(title: string, stores: SharedStores): void {
       expect((await other.list(`${at}%`)).rows.size).toBe(0);
     });
 
+    if (!stores.watches) return;
     test("tells who watches that a row was written, by another store, too", async () => {
       const key = `watched${round}`;
       let told = Promise.withResolvers<void>();

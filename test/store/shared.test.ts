@@ -18,20 +18,25 @@ describeSharedStore("a shared store on SQLite", {
     return store;
   },
   stop: async () => {},
+  watches: true,
 });
 
 if (findPostgres() === undefined) {
   test.skip("PostgreSQL: not installed (apt-get install postgresql)", () => {});
 } else {
-  let server: PostgresServer;
-  describeSharedStore("a shared store on PostgreSQL", {
-    start: async () => {
-      server = new PostgresServer();
-      await server.start();
-    },
-    open: () => new PostgresStore(server.url),
-    stop: () => server.stop(),
-  });
+  for (const isPlain of [false, true]) {
+    let server: PostgresServer;
+    const how = isPlain ? ", by statements that every SQL has" : "";
+    describeSharedStore(`a shared store on PostgreSQL${how}`, {
+      start: async () => {
+        server = new PostgresServer();
+        await server.start();
+      },
+      open: () => new PostgresStore(server.url, { isPlain }),
+      stop: () => server.stop(),
+      watches: !isPlain,
+    });
+  }
 }
 
 if (Bun.which("etcd") === null) {
@@ -42,5 +47,6 @@ if (Bun.which("etcd") === null) {
     start: () => cluster.start(),
     open: () => new EtcdStore(parseEtcdUrl(cluster.url)!),
     stop: () => cluster.stop(),
+    watches: true,
   });
 }

@@ -7,7 +7,7 @@ import { NUMBER_MAX } from "../../dispenser/line.ts";
 import { type Engine, exhausted, notFound } from "../../engine.ts";
 import { quoted, Refusal } from "../../refusal.ts";
 import type { Replies } from "../../resp/encode.ts";
-import { answerFailure, type Call, type Command, lookUp, waitFor } from "../command.ts";
+import { blockFor, type Call, type Command, lookUp, waitFor } from "../command.ts";
 
 /**
  * GET: takes the next number of what was found by this name. Also what the decoder's fast lane leads
@@ -67,17 +67,7 @@ function defineFrom(call: Call, command: string, success: (set: number) => void)
     else success(set);
   };
   if (server.cluster === undefined) answer(engine.define(name, fields));
-  else block(call, server.cluster.define(name, fields), answer);
-}
-
-/** Answers a command when what it asked of the other nodes' store is done. */
-function block<T>(call: Call, work: Promise<T>, answer: (result: T) => void): void {
-  call.session.block(
-    work.then(
-      (result) => () => answer(result),
-      (error: unknown) => () => answerFailure(call, error),
-    ),
-  );
+  else blockFor(call, server.cluster.define(name, fields), answer);
 }
 
 function remove(call: Call): void {
@@ -88,7 +78,7 @@ function remove(call: Call): void {
     call.replies.integer(removed.filter(Boolean).length);
   };
   if (cluster === undefined) answer(args.map((name) => engine.remove(name)));
-  else block(call, Promise.all(args.map((name) => cluster.remove(name))), answer);
+  else blockFor(call, Promise.all(args.map((name) => cluster.remove(name))), answer);
 }
 
 function advance(call: Call): void {
@@ -110,7 +100,7 @@ function advance(call: Call): void {
     else replies.bulk(next);
   };
   if (server.cluster !== undefined)
-    return block(call, server.cluster.advance(name, number), answer);
+    return blockFor(call, server.cluster.advance(name, number), answer);
   answer(engine.advance(dispenser, number) ?? dispenser.current);
 }
 

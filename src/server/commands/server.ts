@@ -7,7 +7,7 @@ import { notFound } from "../../engine.ts";
 import { quoted, reasonOf } from "../../refusal.ts";
 import { StorageUnavailable } from "../../store/store.ts";
 import { version } from "../../version.ts";
-import { answerFailure, type Call, type Command, waitFor } from "../command.ts";
+import { blockFor, type Call, type Command, waitFor } from "../command.ts";
 import { describe } from "./dispensers.ts";
 
 /** The Redis whose protocol and replies this server follows: some clients look at the number. */
@@ -83,12 +83,7 @@ function info(call: Call, isKnown = false): void {
     const isName = !isKnown && !session.isInTransaction && !isSection(args[0]!);
     const waits = isName ? server.cluster?.prepare(args, false, false) : undefined;
     if (waits !== undefined) {
-      return session.block(
-        waits.then(
-          () => () => info(call, true),
-          (error: unknown) => () => answerFailure(call, error),
-        ),
-      );
+      return blockFor(call, waits, () => info(call, true));
     }
     const dispenser = engine.find(args[0]!);
     const dependsOn = engine.dependsOn(args[0]!, dispenser);
@@ -121,15 +116,10 @@ function describeTo(call: Call, dispenser: Dispenser): void {
   if (server.cluster === undefined || session.isInTransaction) {
     return replies.verbatim(describe(dispenser));
   }
-  session.block(
-    server.cluster.figuresOf(dispenser).then(
-      (figures) => () => {
-        waitFor(session, engine.dependsOn(dispenser.name, dispenser));
-        replies.verbatim(describe(dispenser, figures));
-      },
-      (error: unknown) => () => answerFailure(call, error),
-    ),
-  );
+  blockFor(call, server.cluster.figuresOf(dispenser), (figures) => {
+    waitFor(session, engine.dependsOn(dispenser.name, dispenser));
+    replies.verbatim(describe(dispenser, figures));
+  });
 }
 
 function isSection(name: string): boolean {
