@@ -147,9 +147,10 @@ export class Names {
 
   /** Those with an id above this one, in order. Names may come and go while the list is gone through. */
   *list(after: number): Generator<Listed> {
-    let { table } = this;
     let last = after;
-    for (let row = this.firstAfter(last); row < table.rows; row++) {
+    let row = this.firstAfter(last);
+    let { table } = this;
+    for (; row < table.rows; row++) {
       if (!table.has(row)) continue;
       last = this.ids[row]!;
       yield { id: last, name: table.name(row) };

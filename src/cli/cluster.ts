@@ -4,7 +4,6 @@
  */
 
 import { hostname } from "node:os";
-import type { History } from "../cluster/history.ts";
 import {
   enter,
   findCluster,
@@ -13,7 +12,14 @@ import {
   newMembership,
 } from "../cluster/membership.ts";
 import { Memory, parseState, whereaboutsOf } from "../cluster/memory.ts";
-import { advanceHistory, forgetNode, handBack, moveIn, nodesOf } from "../cluster/operations.ts";
+import {
+  advanceHistory,
+  type Folder,
+  forgetNode,
+  handBack,
+  moveIn,
+  nodesOf,
+} from "../cluster/operations.ts";
 import { UsageError } from "../config-file.ts";
 import { parseNumber } from "../dispenser/definition.ts";
 import { NUMBER_MAX } from "../dispenser/line.ts";
@@ -72,52 +78,58 @@ function identityOf(store: SqliteStore): Identity {
   };
 }
 
-function open(settings: ClusterSettings, share: Share) {
+/** Opens the data folder, whose server is stopped, and closes it whatever becomes of the work. */
+async function withFolder<T>(
+  settings: ClusterSettings,
+  share: Share,
+  work: (folder: Folder & { readonly store: SqliteStore }) => Promise<T>,
+): Promise<T> {
   const store = openSqliteStore(settings.dataDir, { ...settings, create: false });
   const engine = new Engine(store, { now: () => 0, savesCounts: false, onStaged: () => {}, share });
-  return { store, engine };
+  let isOpen = true;
+  const replaced = () => {
+    isOpen = false;
+    store.close();
+  };
+  try {
+    return await work({ store, engine, replaced });
+  } finally {
+    if (isOpen) engine.close();
+  }
 }
 
-async function join(shared: SharedStore, settings: ClusterSettings): Promise<string> {
-  const folder = open(settings, whole);
-  const { store, engine } = folder;
-  const { membership, place, joining } = parseState(store.node);
-  if (membership !== undefined) {
-    engine.close();
-    throw new CannotStart(`the data folder belongs to cluster ${membership.cluster} already`);
-  }
-  if (place !== undefined) {
-    engine.close();
-    throw new CannotStart(
-      `the data folder is that of node ${place}, which has a part of each line: it cannot join`,
-    );
-  }
-  const identity = identityOf(store);
-  const cluster = await findCluster(shared, joining, identity.unique);
-  const history = historyOf(shared, newMembership(cluster, identity));
-  const dispensers = await moveIn(folder, history, cluster, identity, joining);
-  return `joined cluster ${cluster.id} with ${dispensers} dispensers, each where it stood: start the server with -store`;
+function join(shared: SharedStore, settings: ClusterSettings): Promise<string> {
+  return withFolder(settings, whole, async (folder) => {
+    const { membership, place, joining } = parseState(folder.store.node);
+    if (membership !== undefined) {
+      throw new CannotStart(`the data folder belongs to cluster ${membership.cluster} already`);
+    }
+    if (place !== undefined) {
+      throw new CannotStart(
+        `the data folder is that of node ${place}, which has a part of each line: it cannot join`,
+      );
+    }
+    const identity = identityOf(folder.store);
+    const cluster = await findCluster(shared, joining, identity.unique);
+    const history = historyOf(shared, newMembership(cluster, identity));
+    const dispensers = await moveIn(folder, history, cluster, identity, joining);
+    return `joined cluster ${cluster.id} with ${dispensers} dispensers, each where it stood: start the server with -store`;
+  });
 }
 
-async function leave(shared: SharedStore, settings: ClusterSettings): Promise<string> {
-  const folder = open(settings, nothingLeased);
-  const { store, engine } = folder;
-  const { membership } = parseState(store.node);
-  if (membership === undefined) {
-    engine.close();
-    throw new CannotStart("the data folder belongs to no cluster");
-  }
-  const identity = identityOf(store);
-  await findCluster(shared, membership, identity.unique);
-  const memory = new Memory(store, membership);
-  const history: History = historyOf(shared, membership);
-  const doubt = await enter(memory, history, identity);
-  if (doubt !== undefined) {
-    engine.close();
-    throw new CannotStart(`nothing is handed back: ${doubt}`);
-  }
-  const numbers = await handBack(folder, history, memory.membership);
-  return `node ${membership.node} has left cluster ${membership.cluster}, and handed back ${numbers} numbers`;
+function leave(shared: SharedStore, settings: ClusterSettings): Promise<string> {
+  return withFolder(settings, nothingLeased, async (folder) => {
+    const { membership } = parseState(folder.store.node);
+    if (membership === undefined) throw new CannotStart("the data folder belongs to no cluster");
+    const identity = identityOf(folder.store);
+    await findCluster(shared, membership, identity.unique);
+    const memory = new Memory(folder.store, membership);
+    const history = historyOf(shared, membership);
+    const doubt = await enter(memory, history, identity);
+    if (doubt !== undefined) throw new CannotStart(`nothing is handed back: ${doubt}`);
+    const numbers = await handBack(folder, history, memory.membership);
+    return `node ${membership.node} has left cluster ${membership.cluster}, and handed back ${numbers} numbers`;
+  });
 }
 
 async function forget(

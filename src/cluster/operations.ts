@@ -38,6 +38,14 @@ import {
   type Stretch,
 } from "./records.ts";
 
+/** A data folder whose server is stopped. */
+export interface Folder {
+  readonly engine: Engine;
+  readonly store: Store;
+  /** All that the engine knows was written anew: commits that, and lets go of the folder. */
+  readonly replaced: () => void;
+}
+
 /** etcd allows 128 operations in a transaction, and a line takes three. */
 const LINES_AT_ONCE = 40;
 /** So many stretches of a line that were handed back are kept; the smallest are wasted. */
@@ -51,7 +59,7 @@ const IDS_SKIPPED = 1_000_000;
  * the names, and StoreUnavailable.
  */
 export async function moveIn(
-  { engine, store }: { readonly engine: Engine; readonly store: Store },
+  { engine, store, replaced }: Folder,
   history: History,
   cluster: ClusterRecord,
   identity: Identity,
@@ -67,7 +75,7 @@ export async function moveIn(
   for (const dispenser of all) restage(dispenser, store, joining.base + dispenser.id);
   const membership: Membership = { ...newMembership(cluster, identity), node: joining.node };
   store.stage({ kind: "node", state: JSON.stringify({ membership } satisfies NodeState) });
-  store.close();
+  replaced();
   return all.length;
 }
 
@@ -147,7 +155,7 @@ function restage(dispenser: Dispenser, store: Store, id: number): void {
  * numbers went back. The node has entered the cluster just now.
  */
 export async function handBack(
-  { engine, store }: { readonly engine: Engine; readonly store: Store },
+  { engine, store, replaced }: Folder,
   history: History,
   { node }: Membership,
 ): Promise<bigint> {
@@ -158,7 +166,7 @@ export async function handBack(
   // First here: a folder that still had them could hand them out as well as who gets them.
   for (const { dispenser } of left) store.stage({ kind: "remove", id: dispenser.id });
   store.stage({ kind: "node", state: JSON.stringify({} satisfies NodeState) });
-  store.close();
+  replaced();
   const held = left.filter(({ stretches }) => stretches.length > 0);
   let numbers = 0n;
   for (const { dispenser, stretches } of held) {

@@ -10,7 +10,7 @@ export function openSharedStore(url: string): SharedStore {
   if (url.startsWith("etcd:")) {
     const options = parseEtcdUrl(url);
     if (options !== undefined) return new EtcdStore(options);
-  } else if (/^postgres(ql)?:/.test(url) && URL.canParse(url)) {
+  } else if (/^postgres(ql)?:\/\/[^/?]/.test(url) && URL.canParse(url)) {
     try {
       return new PostgresStore(url);
     } catch (error) {

@@ -132,7 +132,9 @@ export class Ordeal {
         await this.takeFrom(client, line, order);
         client.close();
       } catch (error) {
-        if (!/down|closed|refused|Failed to connect/i.test((error as Error).message)) throw error;
+        // Between its end and our hearing of it nothing can be sent.
+        const isGone = /down|closed|refused|Failed to connect|sends too much/i;
+        if (!isGone.test((error as Error).message)) throw error;
         await Bun.sleep(20);
       }
     }

@@ -217,7 +217,8 @@ export class SimNode {
     const identity = { unique, host: this.name, whereabouts: this.whereabouts };
     const left = (async () => {
       const doubt = await enter(memory, history, identity);
-      if (doubt === undefined) await handBack({ engine, store }, history, memory.membership);
+      const folder = { engine, store, replaced: () => store.close() };
+      if (doubt === undefined) await handBack(folder, history, memory.membership);
     })();
     let isOver = false;
     // A store that went back has to be taken for good first: then it keeps what it has.
