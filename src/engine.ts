@@ -226,14 +226,12 @@ export class Engine {
 
   /** Adds a dispenser, with an id that no other has. */
   create(id: number, name: string, definition: Definition): void {
-    const { lastId } = this;
-    this.lastId = Math.max(lastId, id);
+    this.lastId = Math.max(this.lastId, id);
     const dispenser = new Dispenser(id, name, definition, this.share);
     this.names.put(dispenser);
     this.pending.change(name, () => {
       this.names.remove(dispenser);
       dispenser.removed = true;
-      this.lastId = lastId;
     });
     this.store.stage({ kind: "define", id, name, definition });
   }

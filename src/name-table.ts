@@ -103,6 +103,13 @@ export class NameTable {
     this.size--;
   }
 
+  /** Whether remove() took this name from the row. */
+  had(row: number, name: string): boolean {
+    const start = this.starts[row]! + NAME_AT;
+    const end = row + 1 < this.rows ? this.starts[row + 1]! : this.entriesEnd;
+    return !this.has(row) && this.entries.toString("latin1", start, end) === name;
+  }
+
   /** Gives a row the name back that remove() took. */
   restore(row: number, name: string): void {
     this.entries[this.starts[row]! + LENGTH_AT] = name.length;

@@ -81,8 +81,9 @@ export class Names {
     const { id, name } = dispenser;
     this.forget();
     const row = this.firstAfter(id - 1);
-    if (row < this.table.rows && this.ids[row] === id) {
-      assert(!this.table.has(row), "an id is one dispenser's");
+    const isThere = row < this.table.rows && this.ids[row] === id;
+    assert(!isThere || !this.table.has(row), "an id is one dispenser's");
+    if (isThere && this.table.had(row, name)) {
       this.table.restore(row, name);
       this.dispensers[row] = dispenser;
     } else {

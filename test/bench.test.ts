@@ -6,7 +6,7 @@ const TIMEOUT_MS = 60_000;
 
 const hasRedis = Bun.which("redis-server") !== null;
 if (!hasRedis) console.warn("bench/compare.ts is not run: this machine has no redis-server.");
-const benches = ["backup", "isolation", "micro", "scale", "waste"];
+const benches = ["backup", "cluster", "isolation", "micro", "scale", "waste"];
 
 /** Small runs: they check their bounds, and write no file of the documentation. */
 test.each(hasRedis ? [...benches, "compare"] : benches)(

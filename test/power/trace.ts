@@ -101,6 +101,9 @@ class Reader {
       case "mkdir":
       case "unlink":
         return this.entry(name, args[0]!);
+      case "unlinkat":
+        // What a crash left half made, whose path is absolute.
+        return this.entry("unlink", args[1]!);
       case "link":
       case "rename":
         return this.entry(name, args[0]!, args[1]!);

@@ -168,6 +168,7 @@ describe("INFO", () => {
       "CPU",
       "Replication",
       "Dispensers",
+      "Cluster",
       "Keyspace",
     ];
     expect(titles(await run("INFO"))).toEqual(all);

@@ -57,6 +57,8 @@ const sections: Record<string, (call: Call) => Record<string, string | number>> 
     const seconds = (microseconds: number) => (microseconds / 1e6).toFixed(6);
     return { used_cpu_sys: seconds(system), used_cpu_user: seconds(user) };
   },
+  Replication: () => ({ role: "master", connected_slaves: 0 }),
+  Dispensers: ({ engine }) => ({ dispensers: engine.size }),
   Cluster: ({ server: { cluster } }) => ({
     cluster_enabled: 0,
     ...(cluster !== undefined && {
@@ -65,8 +67,6 @@ const sections: Record<string, (call: Call) => Record<string, string | number>> 
       cluster_store_status: cluster.trouble === undefined ? "ok" : "unavailable",
     }),
   }),
-  Replication: () => ({ role: "master", connected_slaves: 0 }),
-  Dispensers: ({ engine }) => ({ dispensers: engine.size }),
   Keyspace: ({ engine }) => ({ db0: `keys=${engine.size},expires=0,avg_ttl=0` }),
 };
 

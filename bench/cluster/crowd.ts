@@ -1,0 +1,258 @@
+/**
+ * Many nodes and many lines over one store, in simulated time: what the store sees. The nodes' own engines,
+ * leases and transactions, on a store in memory that takes a while to answer.
+ */
+
+import { Cluster } from "../../src/cluster/cluster.ts";
+import type { Clock } from "../../src/cluster/history.ts";
+import type { Dispenser } from "../../src/dispenser/dispenser.ts";
+import { nothingLeased } from "../../src/dispenser/share.ts";
+import { Engine } from "../../src/engine.ts";
+import { createLog } from "../../src/log.ts";
+import type { Moment, Reading, Row, SharedStore, Write } from "../../src/store/shared.ts";
+import { LifeStore } from "../waste/store.ts";
+
+const TICK_MS = 20;
+/** A transaction of the store takes so long. */
+const ANSWER_MS = 2;
+
+export interface CrowdOptions {
+  readonly nodes: number;
+  readonly lines: number;
+  /** Requests a second of the busiest line on each node; the r-th busiest has an r-th of it (Zipf). */
+  readonly busiest: number;
+  readonly seconds: number;
+}
+
+export interface CrowdResult {
+  readonly numbers: number;
+  readonly requestsPerSecond: number;
+  readonly writesPerSecond: number;
+  readonly readsPerSecond: number;
+  readonly lostRaces: number;
+  readonly leasesPerSecond: number;
+  /** Numbers that were asked for and not there at once, of all. */
+  readonly waited: number;
+}
+
+/** Rows in memory; each call is answered a while later. */
+class CountingStore {
+  writes = 0;
+  reads = 0;
+  lostRaces = 0;
+  leases = 0;
+  private revision = 0n;
+  private readonly rows = new Map<string, Row>();
+  private readonly clock: Clock;
+
+  constructor(clock: Clock) {
+    this.clock = clock;
+  }
+
+  private get moment(): Moment {
+    return { identity: "memory", timeline: "", revision: this.revision };
+  }
+
+  open(): SharedStore {
+    const later = async <T>(work: () => T): Promise<T> => {
+      await this.clock.sleep(ANSWER_MS);
+      return work();
+    };
+    return {
+      title: "memory",
+      read: (keys) =>
+        later((): Reading => {
+          this.reads++;
+          const found = keys.flatMap((key) => {
+            const row = this.rows.get(key);
+            return row === undefined ? [] : [[key, row] as const];
+          });
+          return { moment: this.moment, rows: new Map(found) };
+        }),
+      list: (prefix, after = 0n) =>
+        later((): Reading => {
+          this.reads++;
+          const found = [...this.rows].filter(
+            ([key, row]) => key.startsWith(prefix) && row.revision > after,
+          );
+          return { moment: this.moment, rows: new Map(found) };
+        }),
+      write: (write) => later(() => this.write(write)),
+      watch: () => {},
+      close: async () => {},
+    };
+  }
+
+  private write({ guards, puts }: Write): Moment | undefined {
+    for (const [key, revision] of guards) {
+      if ((this.rows.get(key)?.revision ?? 0n) === revision) continue;
+      this.lostRaces++;
+      return undefined;
+    }
+    this.writes++;
+    this.revision++;
+    for (const [key, value] of puts) {
+      if (key.startsWith("line/")) this.leases++;
+      this.rows.set(key, { value, revision: this.revision });
+    }
+    return this.moment;
+  }
+}
+
+/** Simulated time, in which sleepers wake in order. */
+class SimulatedTime {
+  nowMs = 0;
+  private sleepers: { readonly atMs: number; readonly wake: () => void }[] = [];
+  readonly clock: Clock = {
+    now: () => this.nowMs,
+    random: Math.random,
+    sleep: (milliseconds) =>
+      new Promise((wake) => this.sleepers.push({ atMs: this.nowMs + milliseconds, wake })),
+  };
+
+  async advance(milliseconds: number): Promise<void> {
+    const endMs = this.nowMs + milliseconds;
+    for (; this.nowMs < endMs; this.nowMs++) {
+      const due = this.sleepers.filter(({ atMs }) => atMs <= this.nowMs);
+      if (due.length === 0) continue;
+      this.sleepers = this.sleepers.filter(({ atMs }) => atMs > this.nowMs);
+      for (const { wake } of due) wake();
+      // What they wake runs before anything else does.
+      await new Promise<void>((resolve) => void setImmediate(resolve));
+    }
+  }
+}
+
+const silent = createLog(
+  "error",
+  "text",
+  () => {},
+  () => new Date(0),
+);
+
+class CrowdNode {
+  readonly engine: Engine;
+  readonly cluster: Cluster;
+  readonly lines: Dispenser[] = [];
+  /** Requests that came and found nothing, by line. */
+  readonly waiting: number[] = [];
+  waited = 0;
+  numbers = 0;
+  private readonly into = new Uint8Array(32);
+  private isStaged = false;
+
+  constructor(shared: SharedStore, clock: Clock, id: number) {
+    const store = new LifeStore();
+    const onStaged = () => {
+      this.isStaged = true;
+    };
+    const { now } = clock;
+    const share = nothingLeased;
+    this.engine = new Engine(store, { now, savesCounts: false, onStaged, share });
+    this.cluster = new Cluster({
+      ...{ shared, engine: this.engine, store, clock, log: silent, membership: undefined },
+      identity: {
+        unique: () => crypto.randomUUID(),
+        host: String(id),
+        whereabouts: { inode: String(id), born: "", machine: "" },
+      },
+      onFatal: (error) => {
+        throw error;
+      },
+    });
+  }
+
+  /** So many requests of a line. */
+  take(line: number, count: number): void {
+    const dispenser = this.lines[line]!;
+    let left = count + (this.waiting[line] ?? 0);
+    while (left > 0 && dispenser.digits > 0) {
+      this.engine.take(dispenser, this.into, 0);
+      this.numbers++;
+      left--;
+    }
+    this.waiting[line] = left;
+    if (left === 0) return;
+    this.waited += Math.min(left, count);
+    this.cluster.prepare(Array(left).fill(dispenser.name), true, true)?.catch(() => {});
+  }
+
+  endTurn(): void {
+    if (!this.isStaged) return;
+    this.isStaged = false;
+    this.engine.commit();
+  }
+}
+
+export async function simulateCrowd(options: CrowdOptions): Promise<CrowdResult> {
+  const { nodes: nodeCount, lines, busiest, seconds } = options;
+  const time = new SimulatedTime();
+  const store = new CountingStore(time.clock);
+  const nodes = Array.from(
+    { length: nodeCount },
+    (_, id) => new CrowdNode(store.open(), time.clock, id),
+  );
+  const whole = async (work: Promise<unknown>) => {
+    let isDone = false;
+    void work.then(() => {
+      isDone = true;
+    });
+    while (!isDone) await time.advance(1);
+  };
+  const fields = new Map([
+    ["type", "3"],
+    ["auto_disk", "pre_close"],
+  ]);
+  await whole(nodes[0]!.cluster.join());
+  for (let line = 0; line < lines; line++) {
+    await whole(nodes[0]!.cluster.define(`n${line}`, fields));
+    nodes[0]!.endTurn();
+  }
+  await whole(Promise.all(nodes.slice(1).map(({ cluster }) => cluster.join())));
+  for (const node of nodes) {
+    node.endTurn();
+    for (let line = 0; line < lines; line++) node.lines.push(node.engine.find(`n${line}`)!);
+    node.cluster.follow();
+  }
+
+  const due = nodes.map(() => new Float64Array(lines).map(() => Math.random()));
+  const run = async (forSeconds: number) => {
+    for (let tick = 0; tick < (forSeconds * 1000) / TICK_MS; tick++) {
+      for (const [index, node] of nodes.entries()) {
+        const owed = due[index]!;
+        for (let line = 0; line < lines; line++) {
+          owed[line]! += (busiest / (line + 1)) * (TICK_MS / 1000);
+          const count = Math.floor(owed[line]!);
+          if (count === 0 && !node.waiting[line]) continue;
+          owed[line]! -= count;
+          node.take(line, count);
+        }
+        node.endTurn();
+      }
+      await time.advance(TICK_MS);
+    }
+  };
+  // The first leases are small.
+  await run(seconds / 2);
+  const before = { ...pick(store), numbers: sum(nodes, "numbers"), waited: sum(nodes, "waited") };
+  await run(seconds);
+  const after = { ...pick(store), numbers: sum(nodes, "numbers"), waited: sum(nodes, "waited") };
+  const numbers = after.numbers - before.numbers;
+  return {
+    numbers,
+    requestsPerSecond: numbers / seconds,
+    writesPerSecond: (after.writes - before.writes) / seconds,
+    readsPerSecond: (after.reads - before.reads) / seconds,
+    lostRaces: (after.lostRaces - before.lostRaces) / seconds,
+    leasesPerSecond: (after.leases - before.leases) / seconds,
+    waited: (after.waited - before.waited) / numbers,
+  };
+}
+
+function pick({ writes, reads, lostRaces, leases }: CountingStore) {
+  return { writes, reads, lostRaces, leases };
+}
+
+function sum(nodes: readonly CrowdNode[], what: "numbers" | "waited"): number {
+  return nodes.reduce((total, node) => total + node[what], 0);
+}
