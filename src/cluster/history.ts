@@ -42,6 +42,8 @@ export const realClock: Clock = {
 export interface Outcome<T> {
   /** Rows to write; none: nothing is to be done. */
   readonly puts: ReadonlyMap<string, string>;
+  /** Those of the keys that matter to it; all of them by default. */
+  readonly keys?: readonly string[];
   readonly result: T;
 }
 
@@ -95,9 +97,9 @@ export class History {
   ): Promise<T> {
     for (let tries = 1; tries <= TRIES_MAX; tries++) {
       const { rows } = await this.read(keys);
-      const { puts, result } = work(rows);
+      const { puts, keys: guarded = keys, result } = work(rows);
       if (puts.size === 0) return result;
-      const guards = new Map(keys.map((key) => [key, rows.get(key)?.revision ?? 0n]));
+      const guards = new Map(guarded.map((key) => [key, rows.get(key)?.revision ?? 0n]));
       if ((await this.write({ guards, puts })) !== undefined) return result;
       const { random, sleep } = this.clock;
       await sleep(random() * Math.min(RETRY_MS_MAX, RETRY_MS * tries));

@@ -15,6 +15,7 @@ import type { Engine } from "../engine.ts";
 import { type Reading, StoreUnavailable } from "../store/shared.ts";
 import { type History, wentBack } from "./history.ts";
 import type { Memory } from "./memory.ts";
+import { Paces } from "./pace.ts";
 import {
   encode,
   type FigureRecord,
@@ -31,27 +32,12 @@ import {
 
 /** So many lines are leased in one transaction: etcd allows it 128 operations. */
 const LINES_MAX = 40;
-/** A line of which nothing is known yet gets so many numbers. */
-const FIRST_SIZE = 100;
-/** One lease is at most so many times the one before: a burst tells little of the next second. */
-const GROWTH_MAX = 10;
-/** However small the budget, a lease lasts about so long: the store sees two of a line in a second. */
-const LEAST_MS = 500;
-/** Within the budget it lasts so long. */
-const MOST_MS = 4000;
-/** The next lease is asked for when what is left lasts so long, or half of the last one is used up. */
-const AHEAD_MS = 1000;
 /** A lease takes at most this part of what is left of the line, unless more is waited for. */
 const FAIR_PART = 8n;
+/** Where another node was quicker, a line is leased alone for so long. */
+const CONTENDED_MS = 30_000;
 /** A line found exhausted is not asked for again for so long: a node that leaves may hand some back. */
 const EXHAUSTED_MS = 1000;
-
-/** What a line did since its last lease. */
-interface Pace {
-  readonly size: number;
-  readonly atMs: number;
-  readonly generated: bigint;
-}
 
 interface Want {
   count: number;
@@ -69,7 +55,9 @@ export class Leasing {
   private readonly now: () => number;
   private readonly onBurnt: (dispenser: Dispenser, numbers: bigint) => void;
   private wants = new Map<Dispenser, Want>();
-  private readonly paces = new WeakMap<Dispenser, Pace>();
+  private readonly paces: Paces;
+  /** Lines of which other nodes leased while this one did: these are leased alone. */
+  private readonly contendedUntilMs = new WeakMap<Dispenser, number>();
   private readonly exhaustedAtMs = new WeakMap<Dispenser, number>();
   /** What lines generated before this life, as the store knew when it was first asked in it. */
   private readonly bases = new WeakMap<Dispenser, bigint>();
@@ -82,6 +70,7 @@ export class Leasing {
     onBurnt: (dispenser: Dispenser, numbers: bigint) => void,
   ) {
     this.onBurnt = onBurnt;
+    this.paces = new Paces(now);
     this.engine = engine;
     this.memory = memory;
     this.now = now;
@@ -110,6 +99,11 @@ export class Leasing {
     return want.granted.promise;
   }
 
+  /** A line used up its lease as far as was said: whether to ask for the next one already. */
+  isLow(dispenser: Dispenser): boolean {
+    return this.paces.isLow(dispenser);
+  }
+
   /** Nothing can be leased now. */
   refuse(error: unknown): void {
     const { wants } = this;
@@ -117,51 +111,23 @@ export class Leasing {
     for (const { granted } of wants.values()) granted.reject(error);
   }
 
-  /** A line used up its lease as far as was said: whether to ask for the next one already. */
-  isLow(dispenser: Dispenser): boolean {
-    const remaining = dispenser.remaining;
-    const ahead = Math.ceil(this.rate(dispenser) * AHEAD_MS);
-    if (remaining <= ahead) return true;
-    // It goes on slowly: later, or when there is nothing left.
-    if (ahead > 1) dispenser.leaseAt = dispenser.taken + (remaining - ahead);
-    return false;
-  }
-
-  /** Numbers a millisecond since the last lease. */
-  private rate(dispenser: Dispenser): number {
-    const pace = this.paces.get(dispenser);
-    if (pace === undefined) return 0;
-    const used = Number(dispenser.counts.generated - pace.generated);
-    return used / Math.max(1, this.now() - pace.atMs);
-  }
-
-  /** How many numbers to lease. */
-  private sizeFor(dispenser: Dispenser, wanted: number): number {
-    const pace = this.paces.get(dispenser);
-    if (pace === undefined) return Math.max(FIRST_SIZE, wanted);
-    const rate = this.rate(dispenser);
-    const { handedOutPerAhead } = strategies[dispenser.definition.strategy];
-    const budget = Number(dispenser.counts.generated) / Math.max(1, handedOutPerAhead);
-    const size = Math.max(rate * LEAST_MS, Math.min(rate * MOST_MS, budget), FIRST_SIZE);
-    return Math.max(wanted, Math.ceil(Math.min(size, pace.size * GROWTH_MAX)));
-  }
-
   /**
    * Leases for lines that want it, as many as go into one transaction; calls `onStale` first for who
    * waits where one of them turned out to be deleted. Throws StoreUnavailable.
    */
   async lease(history: History, onStale: () => Promise<void>): Promise<void> {
-    const wants = [...this.wants].slice(0, LINES_MAX);
-    for (const [dispenser] of wants) this.wants.delete(dispenser);
+    const wants = this.next();
     try {
       // Who came while the lease before was under way may find enough by now.
       const live = wants.filter(
         ([dispenser, { count }]) =>
           !dispenser.removed && (count === 0 || count > dispenser.remaining),
       );
-      const deleted = live.length > 0 ? await this.leaseFor(history, live) : [];
+      const { deleted, put } =
+        live.length > 0 ? await this.leaseFor(history, live) : { deleted: [], put: [] };
       if (deleted.length > 0) await onStale();
       for (const [dispenser, { granted }] of wants) {
+        if (put.includes(dispenser)) continue;
         // Who waits asks again; that must not go on and on.
         const isLeft = deleted.includes(dispenser) && !dispenser.removed;
         if (isLeft) granted.reject(new StoreUnavailable(`it has deleted line ${dispenser.id}`));
@@ -173,18 +139,46 @@ export class Leasing {
     }
   }
 
-  /** Answers those whose lines were deleted. */
+  /** What goes into the next transaction: lines that nobody else leases now, or one that others do. */
+  private next(): (readonly [Dispenser, Want])[] {
+    const all = [...this.wants];
+    const isContended = ([dispenser]: (typeof all)[number]) =>
+      (this.contendedUntilMs.get(dispenser) ?? 0) > this.now();
+    const isAlone = all.length > 0 && isContended(all[0]!);
+    const wants = isAlone
+      ? all.slice(0, 1)
+      : all.filter((want) => !isContended(want)).slice(0, LINES_MAX);
+    for (const [dispenser] of wants) this.wants.delete(dispenser);
+    return wants;
+  }
+
+  /** Answers those whose lines were deleted, and those put off as others leased of them meanwhile. */
   private async leaseFor(
     history: History,
-    wants: readonly (readonly [Dispenser, Want])[],
-  ): Promise<readonly Dispenser[]> {
+    asked: readonly (readonly [Dispenser, Want])[],
+  ): Promise<{ readonly deleted: readonly Dispenser[]; readonly put: readonly Dispenser[] }> {
     const { memory } = this;
     const node = nodeKey(memory.membership.node);
-    const keys = [
+    const keysOf = (wants: typeof asked) => [
       node,
       ...wants.flatMap(([{ id }]) => [lineKey(id), figureKey(id, memory.membership.node)]),
     ];
-    const granted = await history.transact(keys, (rows) => {
+    const put: Dispenser[] = [];
+    let wants = asked;
+    let last: Reading["rows"] | undefined;
+    const granted = await history.transact(keysOf(asked), (rows) => {
+      const isContended = ([{ id }]: (typeof asked)[number]) =>
+        last !== undefined && rows.get(lineKey(id))?.revision !== last.get(lineKey(id))?.revision;
+      const [others, calm] = [
+        wants.filter(isContended),
+        wants.filter((want) => !isContended(want)),
+      ];
+      last = rows;
+      // One line that many nodes lease of must not hold up the rest.
+      if (calm.length > 0) {
+        wants = calm;
+        for (const [dispenser, want] of others) this.putOff(dispenser, want, put);
+      }
       const record = readNode(rows.get(node));
       this.checkOurs(record);
       const puts = new Map<string, string>();
@@ -199,7 +193,7 @@ export class Leasing {
       }
       const isDeleted = ({ id }: Dispenser) => readLine(rows.get(lineKey(id)))?.isDeleted;
       const deleted = wants.flatMap(([dispenser]) => (isDeleted(dispenser) ? [dispenser] : []));
-      return { puts, result: { leases, sequence, deleted } };
+      return { puts, keys: keysOf(wants), result: { leases, sequence, deleted } };
     });
     for (const { dispenser, stretch, size, burnt } of granted.leases) {
       if (burnt > 0n) this.onBurnt(dispenser, burnt);
@@ -208,15 +202,22 @@ export class Leasing {
       const revision = String(history.seen.revision);
       const remaining = dispenser.remaining + Number(count);
       const askAfter = Math.max(1, remaining - Math.ceil(Number(count) / 2));
-      this.paces.set(dispenser, {
-        size,
-        atMs: this.now(),
-        generated: dispenser.counts.generated,
-      });
+      this.paces.leased(dispenser, size);
       this.engine.remember(memory.change({ sequence: granted.sequence, revision }));
       this.engine.adopt(dispenser, { first, count, askAfter });
     }
-    return granted.deleted;
+    return { deleted: granted.deleted, put };
+  }
+
+  private putOff(dispenser: Dispenser, want: Want, put: Dispenser[]): void {
+    this.contendedUntilMs.set(dispenser, this.now() + CONTENDED_MS);
+    put.push(dispenser);
+    const newer = this.wants.get(dispenser);
+    if (newer === undefined) this.wants.set(dispenser, want);
+    else {
+      newer.count += want.count;
+      newer.granted.promise.then(want.granted.resolve, want.granted.reject);
+    }
   }
 
   /** Throws where the store's row of this node is not as this node left it. */
@@ -244,7 +245,7 @@ export class Leasing {
     if (line === undefined) throw wentBack(`it does not know line ${id}`);
     if (line.isDeleted) return [];
     if (line.next < share.lineEnd) throw wentBack(`it forgot leases of line ${id}`);
-    const size = this.sizeFor(dispenser, wanted);
+    const size = this.paces.sizeFor(dispenser, wanted);
     // Near its end a line is not leased by one node alone.
     const end = positionsOf(definition);
     const fair = (end - line.next) / FAIR_PART;

@@ -23,6 +23,7 @@ export const clusterBreakages: readonly ClusterBreakage[] = [
     file: "src/cluster/history.ts",
     find: "if ((await this.write({ guards, puts })) !== undefined) return result;",
     replace: "await this.write({ guards, puts });\n      return result;",
+    caughtBy: "another check",
   },
   {
     title: "a copied folder goes on as the node it was",
