@@ -156,7 +156,7 @@ async function measureCrowd(): Promise<void> {
   const options = {
     nodes: flags.count("nodes"),
     lines: flags.count("lines"),
-    busiest: 1000,
+    busiest: 100,
     seconds: flags.count("seconds"),
   };
   const result = await simulateCrowd(options);

@@ -13,6 +13,7 @@ import type { Moment, Reading, Row, SharedStore, Write } from "../../src/store/s
 import { LifeStore } from "../waste/store.ts";
 
 const TICK_MS = 20;
+const WARM_UP_SECONDS = 20;
 /** A transaction of the store takes so long. */
 const ANSWER_MS = 2;
 
@@ -232,7 +233,18 @@ export async function simulateCrowd(options: CrowdOptions): Promise<CrowdResult>
       await time.advance(TICK_MS);
     }
   };
-  // The first leases are small.
+  // Each line is asked for once on each node, in an order of its own: that is when it gets its first lease.
+  const orders = nodes.map(() => shuffled(lines));
+  const warmUpTicks = (WARM_UP_SECONDS * 1000) / TICK_MS;
+  for (let tick = 0; tick < warmUpTicks; tick++) {
+    const [from, to] = [tick, tick + 1].map((at) => Math.floor((at * lines) / warmUpTicks));
+    for (const [index, node] of nodes.entries()) {
+      for (const line of orders[index]!.slice(from, to)) node.take(line, 1);
+      node.endTurn();
+    }
+    await time.advance(TICK_MS);
+  }
+  // The first leases of busy lines are small.
   await run(seconds / 2);
   const before = { ...pick(store), numbers: sum(nodes, "numbers"), waited: sum(nodes, "waited") };
   await run(seconds);
@@ -247,6 +259,15 @@ export async function simulateCrowd(options: CrowdOptions): Promise<CrowdResult>
     leasesPerSecond: (after.leases - before.leases) / seconds,
     waited: (after.waited - before.waited) / numbers,
   };
+}
+
+function shuffled(count: number): number[] {
+  const order = Array.from({ length: count }, (_, index) => index);
+  for (let at = count - 1; at > 0; at--) {
+    const other = Math.floor(Math.random() * (at + 1));
+    [order[at], order[other]] = [order[other]!, order[at]!];
+  }
+  return order;
 }
 
 function pick({ writes, reads, lostRaces, leases }: CountingStore) {

@@ -9,37 +9,25 @@
 import type { Fields } from "../dispenser/definition.ts";
 import type { Dispenser } from "../dispenser/dispenser.ts";
 import { isName, toText } from "../dispenser/name.ts";
-import type { Engine } from "../engine.ts";
-import type { Log } from "../log.ts";
 import type { Refusal } from "../refusal.ts";
-import { type SharedStore, StoreUnavailable } from "../store/shared.ts";
-import { StorageUnavailable, type Store } from "../store/store.ts";
-import { type Clock, type History, StoreWentBack, wentBack } from "./history.ts";
-import { Fenced, Leasing } from "./leasing.ts";
-import { Lines } from "./lines.ts";
+import { StoreUnavailable } from "../store/shared.ts";
+import { StorageUnavailable } from "../store/store.ts";
+import type { History } from "./history.ts";
+import { Leasing } from "./leasing.ts";
+import type { Lines } from "./lines.ts";
+import { Fenced } from "./membership.ts";
 import {
-  acceptHistory,
-  enter,
-  findCluster,
-  historyOf,
-  type Identity,
-  newMembership,
-} from "./membership.ts";
-import { type Membership, Memory } from "./memory.ts";
-import {
-  CLUSTER,
-  type ClusterRecord,
   encode,
   type FigureRecord,
   figureKey,
   figurePrefix,
   NAMES,
   NODE_PREFIX,
-  nodeKey,
-  readCluster,
   readFigure,
   readNode,
 } from "./records.ts";
+import { Standing, type StandingOptions } from "./standing.ts";
+import { Turns } from "./turns.ts";
 
 /** So often a node asks what changed, beside being told. */
 export const POLL_MS = 400;
@@ -48,15 +36,7 @@ const MISS_MS = 10;
 /** A node that is being stopped says what it did with so many lines in one transaction. */
 const REPORTED_AT_ONCE = 40;
 
-export interface ClusterOptions {
-  readonly shared: SharedStore;
-  readonly engine: Engine;
-  readonly store: Store;
-  readonly log: Log;
-  readonly clock: Clock;
-  readonly identity: Identity;
-  /** What the folder remembers; undefined in one that belongs to no cluster. */
-  readonly membership: Membership | undefined;
+export interface ClusterOptions extends StandingOptions {
   /** It must not go on as this node: nothing may leave any more. */
   readonly onFatal: (error: unknown) => void;
 }
@@ -73,14 +53,9 @@ export class Cluster {
   /** Why the store cannot be used now; undefined while it can. */
   trouble: string | undefined;
   private readonly options: ClusterOptions;
-  private memory!: Memory;
-  private history!: History;
-  private lines!: Lines;
+  private readonly standing: Standing;
   private leasing!: Leasing;
-  /** What is to be asked of the store, the urgent first, and whether something is. */
-  private readonly urgent: (() => Promise<void>)[] = [];
-  private readonly ordinary: (() => Promise<void>)[] = [];
-  private isAsking = false;
+  private readonly turns = new Turns();
   private isLeasing = false;
   private nextPoll: Promise<void> | undefined;
   private missedAtMs = Number.NEGATIVE_INFINITY;
@@ -89,10 +64,19 @@ export class Cluster {
 
   constructor(options: ClusterOptions) {
     this.options = options;
+    this.standing = new Standing(options);
   }
 
   get node(): string {
-    return this.memory.membership.node;
+    return this.standing.node;
+  }
+
+  private get lines(): Lines {
+    return this.standing.lines;
+  }
+
+  private get history(): History {
+    return this.standing.history;
   }
 
   get title(): string {
@@ -106,8 +90,9 @@ export class Cluster {
   async join(): Promise<void> {
     while (!this.isClosed) {
       try {
-        await this.tryToJoin();
-        return this.noteTrouble(undefined);
+        await this.standing.enter();
+        this.noteTrouble(undefined);
+        return this.beginLeasing();
       } catch (error) {
         if (!(error instanceof StoreUnavailable)) throw error;
         this.noteTrouble(error.message);
@@ -116,58 +101,16 @@ export class Cluster {
     }
   }
 
-  private async tryToJoin(): Promise<void> {
-    const { shared, engine, store, identity, log, clock } = this.options;
-    const { unique, host } = identity;
-    const own = this.memory?.membership ?? this.options.membership;
-    const cluster = await findCluster(shared, own, unique);
-    this.memory ??= new Memory(store, own ?? newMembership(cluster, identity));
-    const { memory } = this;
-    const isBehind = cluster.epoch > memory.membership.epoch;
-    requireNoOlder(cluster, memory.membership);
-    let accepted: Partial<Membership> = {};
-    if (isBehind) {
-      const taken = await acceptHistory(shared, memory.membership, cluster, host, clock);
-      this.history = taken.history;
-      accepted = taken.accepted;
-    } else this.history = historyOf(shared, memory.membership, clock);
-    const doubt = await enter(memory, this.history, identity);
-    if (doubt !== undefined) {
-      log.warning("this folder goes on as a new node", { reason: doubt, ...this.burn(cluster) });
-      await enter(memory, this.history, identity);
-    }
-    this.lines = new Lines(engine, memory);
+  private beginLeasing(): void {
+    const { engine, log, clock, shared } = this.options;
+    const { memory } = this.standing;
     this.leasing = new Leasing(engine, memory, clock.now, ({ name }, numbers) =>
       log.warning("a lease was not heard of, and is lost", { dispenser: toText(name), numbers }),
     );
-    if (isBehind) await this.mend(accepted);
-    else await this.lines.sync(this.history);
     engine.onLow = (dispenser) => {
       if (this.trouble === undefined && this.leasing.isLow(dispenser)) this.want(dispenser, 0);
     };
     log.info("in the cluster", { store: shared.title, node: this.node });
-  }
-
-  /** Makes the folder another node's, without what the one had: its runs are lost. */
-  private burn(cluster: ClusterRecord): { runs_of_lines_lost: number; numbers_lost: bigint } {
-    const { engine, identity } = this.options;
-    let [lines, numbers] = [0, 0n];
-    for (const dispenser of [...engine.all()]) {
-      const { id, name, definition, share, position } = dispenser;
-      if (!share.isLeased || !dispenser.isLine) continue;
-      const held = share.size(0n) - position;
-      if (held > 0n) lines++;
-      numbers += held;
-      engine.remove(name);
-      engine.create(id, name, definition);
-    }
-    const { membership } = this.memory;
-    const { identity: storeIdentity, timeline, revision, namesRevision, epoch } = membership;
-    const fresh = { ...newMembership(cluster, identity), revision, namesRevision, epoch };
-    engine.remember(this.memory.change({ ...fresh, identity: storeIdentity, timeline }));
-    const failure = engine.commit();
-    if (failure !== undefined) throw failure;
-    return { runs_of_lines_lost: lines, numbers_lost: numbers };
   }
 
   /** Begins to follow what other nodes change. */
@@ -186,62 +129,15 @@ export class Cluster {
   /** Looks what changed in the store, and whether it can be used. Never rejects. */
   poll(): Promise<void> {
     // One that waits for its turn will see all that is there by then.
-    this.nextPoll ??= this.inTurn(async () => {
-      this.nextPoll = undefined;
-      await this.look();
-      if (this.trouble !== undefined) await this.probe();
-    })
+    this.nextPoll ??= this.turns
+      .take(async () => {
+        this.nextPoll = undefined;
+        await this.standing.look();
+        if (this.trouble !== undefined) await this.standing.probe();
+      })
       .then(() => this.noteTrouble(undefined))
       .catch((error: unknown) => this.note(error));
     return this.nextPoll;
-  }
-
-  /** Whether the store takes writes, too: leases are some. */
-  private async probe(): Promise<void> {
-    const key = nodeKey(this.node);
-    await this.history.transact([key], (rows) => ({
-      puts: new Map([[key, rows.get(key)!.value]]),
-      result: undefined,
-    }));
-  }
-
-  private async look(): Promise<void> {
-    const { shared, identity } = this.options;
-    const node = nodeKey(this.node);
-    try {
-      const { rows } = await this.history.read([CLUSTER, node]);
-      const cluster = readCluster(rows.get(CLUSTER));
-      if (cluster?.id !== this.memory.membership.cluster) throw wentBack("it is another cluster's");
-      requireNoOlder(cluster, this.memory.membership);
-      if (cluster.epoch === this.memory.membership.epoch) {
-        this.leasing.checkOurs(readNode(rows.get(node)));
-        return await this.lines.sync(this.history);
-      }
-    } catch (error) {
-      if (!(error instanceof StoreWentBack)) throw error;
-      const cluster = readCluster((await shared.read([CLUSTER])).rows.get(CLUSTER));
-      const isAccepted = (cluster?.epoch ?? 0) > this.memory.membership.epoch;
-      if (cluster?.id !== this.memory.membership.cluster || !isAccepted) throw error;
-    }
-    const { rows } = await shared.read([CLUSTER]);
-    const taken = await acceptHistory(
-      shared,
-      this.memory.membership,
-      readCluster(rows.get(CLUSTER))!,
-      identity.host,
-      this.options.clock,
-    );
-    this.history = taken.history;
-    await this.mend(taken.accepted);
-  }
-
-  /** Tells a store that forgot what this node knows, and only then takes its history for good. */
-  private async mend(accepted: Partial<Membership>): Promise<void> {
-    await this.lines.mend(this.history);
-    await this.lines.sync(this.history, true);
-    const { revision } = this.history.seen;
-    // The names that were looked at are on disk with the next commit only: until then all are new.
-    this.memory.save({ ...accepted, revision: String(revision), namesRevision: "0" });
   }
 
   /**
@@ -360,7 +256,7 @@ export class Cluster {
   async close(): Promise<void> {
     this.isClosed = true;
     try {
-      if (this.trouble === undefined) await this.inTurn(() => this.report(), true);
+      if (this.trouble === undefined) await this.turns.take(() => this.report(), true);
     } catch (error) {
       this.options.log.warning("figures not reported", { reason: (error as Error).message });
     }
@@ -371,7 +267,7 @@ export class Cluster {
   /** Whatever the store still answers reaches the engine no more, which may be closed after this. */
   abandon(): void {
     this.isClosed = true;
-    this.history?.close();
+    this.standing.close();
   }
 
   private async report(): Promise<void> {
@@ -396,7 +292,7 @@ export class Cluster {
   /** Asks something of the store that may fail; what became of it is noted. */
   private async asked<T>(work: () => Promise<T>, isUrgent = false): Promise<T> {
     try {
-      return await this.inTurn(() => {
+      return await this.turns.take(() => {
         if (this.trouble !== undefined) throw new StoreUnavailable(this.trouble);
         return work();
       }, isUrgent);
@@ -404,32 +300,6 @@ export class Cluster {
       this.note(error);
       throw error;
     }
-  }
-
-  /** Runs work when what was asked before is over; what is urgent before what is not. */
-  private inTurn<T>(work: () => Promise<T>, isUrgent = false): Promise<T> {
-    const done = Promise.withResolvers<T>();
-    const queue = isUrgent ? this.urgent : this.ordinary;
-    queue.push(async () => {
-      try {
-        done.resolve(await work());
-      } catch (error) {
-        done.reject(error);
-      }
-    });
-    // Not before who asked has got the promise.
-    if (!this.isAsking) queueMicrotask(() => void this.askInTurn());
-    this.isAsking = true;
-    return done.promise;
-  }
-
-  private async askInTurn(): Promise<void> {
-    for (;;) {
-      const next = this.urgent.shift() ?? this.ordinary.shift();
-      if (next === undefined) break;
-      await next();
-    }
-    this.isAsking = false;
   }
 
   private note(error: unknown): void {
@@ -451,9 +321,4 @@ export class Cluster {
     }
     this.trouble = trouble;
   }
-}
-
-/** A store that knows an earlier epoch than the node forgot the one that an operator began since. */
-function requireNoOlder(cluster: ClusterRecord, { epoch }: Membership): void {
-  if (cluster.epoch < epoch) throw wentBack(`its epoch was ${epoch}, and is ${cluster.epoch} now`);
 }

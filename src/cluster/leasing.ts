@@ -14,6 +14,7 @@ import { strategies } from "../dispenser/strategy.ts";
 import type { Engine } from "../engine.ts";
 import { type Reading, StoreUnavailable } from "../store/shared.ts";
 import { type History, wentBack } from "./history.ts";
+import { checkOurs } from "./membership.ts";
 import type { Memory } from "./memory.ts";
 import { Paces } from "./pace.ts";
 import {
@@ -42,11 +43,6 @@ const EXHAUSTED_MS = 1000;
 interface Want {
   count: number;
   readonly granted: PromiseWithResolvers<void>;
-}
-
-/** The node was told by the store that it is not the one it takes itself for. */
-export class Fenced extends Error {
-  override readonly name = "Fenced";
 }
 
 export class Leasing {
@@ -180,16 +176,16 @@ export class Leasing {
         for (const [dispenser, want] of others) this.putOff(dispenser, want, put);
       }
       const record = readNode(rows.get(node));
-      this.checkOurs(record);
+      checkOurs(record, memory.membership);
       const puts = new Map<string, string>();
       const leases = wants.flatMap(([dispenser, { count }]) =>
         this.plan(dispenser, count, rows, puts),
       );
-      const sequence = record!.sequence + 1;
+      const sequence = record.sequence + 1;
       if (leases.length > 0) {
         // If the store has it and this process does not live to know, the next one is not in doubt.
         memory.save({ intendedSequence: sequence });
-        puts.set(node, encode({ ...record!, sequence } satisfies NodeRecord));
+        puts.set(node, encode({ ...record, sequence } satisfies NodeRecord));
       }
       const isDeleted = ({ id }: Dispenser) => readLine(rows.get(lineKey(id)))?.isDeleted;
       const deleted = wants.flatMap(([dispenser]) => (isDeleted(dispenser) ? [dispenser] : []));
@@ -218,17 +214,6 @@ export class Leasing {
       newer.count += want.count;
       newer.granted.promise.then(want.granted.resolve, want.granted.reject);
     }
-  }
-
-  /** Throws where the store's row of this node is not as this node left it. */
-  checkOurs(record: NodeRecord | undefined): asserts record is NodeRecord {
-    const { node, start, sequence } = this.memory.membership;
-    if (record === undefined) throw wentBack(`it does not know node ${node}`);
-    if (record.state !== "member") throw new Fenced(`node ${node} has ${record.state} the cluster`);
-    if (record.generation < start.generation || record.sequence < sequence) {
-      throw wentBack(`it forgot leases of node ${node}`);
-    }
-    if (record.token !== start.token) throw new Fenced(`node ${node} was started elsewhere`);
   }
 
   /** Puts what a lease changes; the lease, if there is one. */

@@ -205,3 +205,21 @@ export async function acceptHistory(
   const revision = String(moment.revision);
   return { history, accepted: { identity, timeline, epoch, revision } };
 }
+
+/** The node was told by the store that it is not the one it takes itself for. */
+export class Fenced extends Error {
+  override readonly name = "Fenced";
+}
+
+/** Throws where the store's row of a node is not as the node left it. */
+export function checkOurs(
+  record: NodeRecord | undefined,
+  { node, start, sequence }: Membership,
+): asserts record is NodeRecord {
+  if (record === undefined) throw wentBack(`it does not know node ${node}`);
+  if (record.state !== "member") throw new Fenced(`node ${node} has ${record.state} the cluster`);
+  if (record.generation < start.generation || record.sequence < sequence) {
+    throw wentBack(`it forgot leases of node ${node}`);
+  }
+  if (record.token !== start.token) throw new Fenced(`node ${node} was started elsewhere`);
+}

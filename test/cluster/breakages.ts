@@ -40,7 +40,7 @@ export const clusterBreakages: readonly ClusterBreakage[] = [
   },
   {
     title: "a folder that became another node's keeps its runs",
-    file: "src/cluster/cluster.ts",
+    file: "src/cluster/standing.ts",
     find: "      engine.remove(name);\n      engine.create(id, name, definition);\n",
     replace: "",
   },
