@@ -138,12 +138,10 @@ export class Leasing {
   /** What goes into the next transaction: lines that nobody else leases now, or one that others do. */
   private next(): (readonly [Dispenser, Want])[] {
     const all = [...this.wants];
-    const isContended = ([dispenser]: (typeof all)[number]) =>
-      (this.contendedUntilMs.get(dispenser) ?? 0) > this.now();
-    const isAlone = all.length > 0 && isContended(all[0]!);
+    const isAlone = all.length > 0 && this.isContended(all[0]![0]);
     const wants = isAlone
       ? all.slice(0, 1)
-      : all.filter((want) => !isContended(want)).slice(0, LINES_MAX);
+      : all.filter(([dispenser]) => !this.isContended(dispenser)).slice(0, LINES_MAX);
     for (const [dispenser] of wants) this.wants.delete(dispenser);
     return wants;
   }
@@ -163,14 +161,14 @@ export class Leasing {
     let wants = asked;
     let last: Reading["rows"] | undefined;
     const granted = await history.transact(keysOf(asked), (rows) => {
-      const isContended = ([{ id }]: (typeof asked)[number]) =>
+      const isChanged = ([{ id }]: (typeof asked)[number]) =>
         last !== undefined && rows.get(lineKey(id))?.revision !== last.get(lineKey(id))?.revision;
-      const [others, calm] = [
-        wants.filter(isContended),
-        wants.filter((want) => !isContended(want)),
-      ];
+      const [others, calm] = [wants.filter(isChanged), wants.filter((want) => !isChanged(want))];
       last = rows;
       // One line that many nodes lease of must not hold up the rest.
+      for (const [dispenser] of others) {
+        this.contendedUntilMs.set(dispenser, this.now() + CONTENDED_MS);
+      }
       if (calm.length > 0) {
         wants = calm;
         for (const [dispenser, want] of others) this.putOff(dispenser, want, put);
@@ -205,8 +203,11 @@ export class Leasing {
     return { deleted: granted.deleted, put };
   }
 
+  private isContended(dispenser: Dispenser): boolean {
+    return (this.contendedUntilMs.get(dispenser) ?? 0) > this.now();
+  }
+
   private putOff(dispenser: Dispenser, want: Want, put: Dispenser[]): void {
-    this.contendedUntilMs.set(dispenser, this.now() + CONTENDED_MS);
     put.push(dispenser);
     const newer = this.wants.get(dispenser);
     if (newer === undefined) this.wants.set(dispenser, want);
@@ -230,7 +231,7 @@ export class Leasing {
     if (line === undefined) throw wentBack(`it does not know line ${id}`);
     if (line.isDeleted) return [];
     if (line.next < share.lineEnd) throw wentBack(`it forgot leases of line ${id}`);
-    const size = this.paces.sizeFor(dispenser, wanted);
+    const size = this.paces.sizeFor(dispenser, wanted, this.isContended(dispenser));
     // Near its end a line is not leased by one node alone.
     const end = positionsOf(definition);
     const fair = (end - line.next) / FAIR_PART;

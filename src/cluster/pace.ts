@@ -43,14 +43,18 @@ export class Paces {
     return used / Math.max(1, this.now() - pace.atMs);
   }
 
-  /** How many numbers to lease, where so many are waited for. */
-  sizeFor(dispenser: Dispenser, wanted: number): number {
+  /**
+   * How many numbers to lease, where so many are waited for. Of a line that many nodes lease of each takes
+   * more at a time, whatever the budget.
+   */
+  sizeFor(dispenser: Dispenser, wanted: number, isContended: boolean): number {
     const pace = this.paces.get(dispenser);
     if (pace === undefined) return Math.max(FIRST_SIZE, wanted);
     const rate = this.rate(dispenser);
     const { handedOutPerAhead } = strategies[dispenser.definition.strategy];
     const budget = Number(dispenser.counts.generated) / Math.max(1, handedOutPerAhead);
-    const size = Math.max(rate * LEAST_MS, Math.min(rate * MOST_MS, budget), FIRST_SIZE);
+    const least = rate * (isContended ? MOST_MS : LEAST_MS);
+    const size = Math.max(least, Math.min(rate * MOST_MS, budget), FIRST_SIZE);
     return Math.max(wanted, Math.ceil(Math.min(size, pace.size * GROWTH_MAX)));
   }
 

@@ -1,6 +1,7 @@
 /** An etcd of some members for the tests, on the loopback interface. */
 
 import { join } from "node:path";
+import type { Certificate } from "./certificates.ts";
 import { temporaryFolder } from "./folder.ts";
 import { freePort } from "./ports.ts";
 import { endOnExit } from "./server.ts";
@@ -16,7 +17,11 @@ export class EtcdCluster {
   private readonly folder = temporaryFolder();
   private readonly members: Member[];
 
-  constructor(count: number) {
+  private readonly tls: Certificate | undefined;
+
+  /** With a certificate clients speak TLS. */
+  constructor(count: number, tls?: Certificate) {
+    this.tls = tls;
     this.members = Array.from({ length: count }, (_, index) => ({
       name: `m${index}`,
       clientPort: freePort(),
@@ -41,7 +46,7 @@ export class EtcdCluster {
   startMember(index: number): void {
     const member = this.members[index]!;
     const { name, clientPort, peerPort } = member;
-    const [client, peer] = [`http://127.0.0.1:${clientPort}`, `http://127.0.0.1:${peerPort}`];
+    const [client, peer] = [this.urlOf(clientPort), `http://127.0.0.1:${peerPort}`];
     const all = this.members.map((each) => `${each.name}=http://127.0.0.1:${each.peerPort}`);
     const flags = {
       name,
@@ -53,6 +58,7 @@ export class EtcdCluster {
       "initial-cluster": all.join(","),
       "initial-cluster-state": "new",
       "log-level": "error",
+      ...(this.tls && { "cert-file": this.tls.cert, "key-file": this.tls.key }),
     };
     const args = Object.entries(flags).map(([flag, value]) => `--${flag}=${value}`);
     member.child = Bun.spawn(["etcd", ...args], {
@@ -65,11 +71,16 @@ export class EtcdCluster {
     endOnExit(member.child);
   }
 
+  private urlOf(port: number): string {
+    return `${this.tls === undefined ? "http" : "https"}://127.0.0.1:${port}`;
+  }
+
   async healthy(index: number): Promise<void> {
-    const url = `http://127.0.0.1:${this.members[index]!.clientPort}/health`;
+    const url = `${this.urlOf(this.members[index]!.clientPort)}/health`;
+    const tls = { rejectUnauthorized: false };
     for (;;) {
       try {
-        const response = await fetch(url, { signal: AbortSignal.timeout(500) });
+        const response = await fetch(url, { signal: AbortSignal.timeout(500), tls });
         if ((await response.text()).includes('"true"')) return;
       } catch {
         // Not yet.
