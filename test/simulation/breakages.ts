@@ -147,14 +147,14 @@ export const breakages: readonly Breakage[] = [
   {
     title: "DEL is answered before its commit",
     file: "src/server/commands/dispensers.ts",
-    find: "    if (engine.remove(name)) removed++;\n    waitFor(session, engine.dependsOnName(name));\n",
-    replace: "    if (engine.remove(name)) removed++;\n",
+    find: "    for (const name of args) waitFor(call.session, engine.dependsOnName(name));\n",
+    replace: "",
   },
   {
     title: "HSET is answered before its commit",
     file: "src/server/commands/dispensers.ts",
-    find: "fields);\n  waitFor(session, engine.dependsOnName(name));\n",
-    replace: "fields);\n",
+    find: "(set: number | Refusal) => {\n    waitFor(call.session, engine.dependsOnName(name));\n",
+    replace: "(set: number | Refusal) => {\n",
   },
   {
     title: "the bound of pre_close is 10 %",
