@@ -55,7 +55,7 @@ export interface EngineOptions {
   /** Whether stageCounts() is called now and then. */
   readonly savesCounts: boolean;
   /** Called when there is something to commit: commit() has to be called in this turn. */
-  readonly onStaged: () => void;
+  readonly onStaged?: () => void;
   /** What a dispenser has of its line, if none stands on disk; all of it by default. */
   readonly share?: Share;
 }
@@ -88,7 +88,7 @@ export class Engine {
     this.store = store;
     this.limits = options.limits ?? NO_LIMITS;
     this.now = options.now;
-    this.pending = new Gathering(store, options.onStaged);
+    this.pending = new Gathering(store, options.onStaged ?? (() => {}));
     this.savesCounts = options.savesCounts;
     this.share = options.share ?? whole;
     this.names = new Names(store.size, this.share);

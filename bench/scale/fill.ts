@@ -13,7 +13,7 @@ const AT_ONCE = 10_000;
 
 const [folder, count, strategy] = process.argv.slice(2) as [string, string, string];
 const store = openSqliteStore(folder, { create: true, allowNetworkFileSystem: false });
-const engine = new Engine(store, { now: () => 0, savesCounts: false, onStaged: () => {} });
+const engine = new Engine(store, { now: () => 0, savesCounts: false });
 const fields = new Map(Object.entries({ type: "3", auto_disk: strategy }));
 const into = Buffer.alloc(20);
 

@@ -4,6 +4,7 @@
  */
 
 import { hostname } from "node:os";
+import { realClock } from "../cluster/history.ts";
 import {
   enter,
   findCluster,
@@ -85,7 +86,7 @@ async function withFolder<T>(
   work: (folder: Folder & { readonly store: SqliteStore }) => Promise<T>,
 ): Promise<T> {
   const store = openSqliteStore(settings.dataDir, { ...settings, create: false });
-  const engine = new Engine(store, { now: () => 0, savesCounts: false, onStaged: () => {}, share });
+  const engine = new Engine(store, { ...realClock, savesCounts: false, share });
   let isOpen = true;
   const replaced = () => {
     isOpen = false;

@@ -101,7 +101,7 @@ function exists(path: string): CannotStart {
  */
 function moveAhead(folder: string, margin: bigint, options: FolderOptions): number {
   const store = openSqliteStore(folder, options);
-  const engine = new Engine(store, { now: () => 0, savesCounts: false, onStaged: () => {} });
+  const engine = new Engine(store, { now: () => 0, savesCounts: false });
   let count = 0;
   for (const dispenser of engine.all()) {
     engine.skip(dispenser, margin);

@@ -97,7 +97,7 @@ describe("BACKUP", () => {
 
   test("of two at a time the second is refused; the clean close ends it and leaves nothing", async () => {
     const store = openSqliteStore(temporaryFolder(), create);
-    const engine = new Engine(store, { now: () => 0, savesCounts: false, onStaged: () => {} });
+    const engine = new Engine(store, { now: () => 0, savesCounts: false });
     const folder = temporaryFolder();
     const first = messageOf(() => engine.backUp(join(folder, "a")));
     expect(await messageOf(() => engine.backUp(join(folder, "b")))).toBe(
@@ -112,7 +112,7 @@ describe("BACKUP", () => {
 
   test("is ended before the log outgrows the disk", async () => {
     const store = openSqliteStore(temporaryFolder(), create);
-    const engine = new Engine(store, { now: () => 0, savesCounts: false, onStaged: () => {} });
+    const engine = new Engine(store, { now: () => 0, savesCounts: false });
     for (let line = 0; line < 70_000; line++)
       engine.define(`line:${line}`, new Map([["type", "3"]]));
     const folder = temporaryFolder();
@@ -165,7 +165,7 @@ describe("a backup", () => {
     expect(readdirSync(dataDir)).toEqual(["number-dispenser.db"]);
     const store = openSqliteStore(dataDir, create);
     expect(store.crashed).toBe(false);
-    const engine = new Engine(store, { now: () => 0, savesCounts: false, onStaged: () => {} });
+    const engine = new Engine(store, { now: () => 0, savesCounts: false });
     for (const strategy of ["pre-base", "pre-checkpoint", "elegant_close", "pre_close"]) {
       const { current, counts, position } = engine.find(strategy)!;
       expect(Number(current)).toBeGreaterThanOrEqual(1010);

@@ -147,6 +147,14 @@ if (findPostgres() === undefined) {
       await other.end("SIGTERM");
     });
 
+    test("a node with a place does not join", async () => {
+      const server = await ServerProcess.start({ args: ["-node", "1/2"] });
+      await server.end("SIGTERM");
+      expect(await messageOf(() => operate("join", postgres.url, server))).toBe(
+        "CannotStart: the data folder is that of node 1/2, which has a part of each line: it cannot join",
+      );
+    });
+
     test("leave hands back what a node holds, and it goes to a node that has not passed it", async () => {
       const store = await emptyStore();
       const [one, two] = [await start(store), await start(store)];

@@ -89,7 +89,7 @@ export class SimNode {
     const settings = { store: "model", node: "" };
     const share = shareOfNode(settings, state, store.size);
     const { now } = clock;
-    const engine = new Engine(store, { now, savesCounts: true, onStaged: () => {}, share });
+    const engine = new Engine(store, { now, savesCounts: true, share });
     this.engine = engine;
     if (store.crashed) engine.skippedByCrash();
     const fatal = (error: unknown) => {
@@ -211,7 +211,7 @@ export class SimNode {
     const { clockFor, unique } = this.world;
     const { now } = clockFor(link);
     const share = nothingLeased;
-    const engine = new Engine(store, { now, savesCounts: false, onStaged: () => {}, share });
+    const engine = new Engine(store, { now, savesCounts: false, share });
     const memory = new Memory(store, membership);
     const history = historyOf(link, membership, clockFor(link));
     const identity = { unique, host: this.name, whereabouts: this.whereabouts };

@@ -197,6 +197,6 @@ export class FuzzedServer implements Server, Host {
 
   private newEngine(): Engine {
     const { store, config, now } = this;
-    return new QuietEngine(store, { limits: config, now, savesCounts: true, onStaged: () => {} });
+    return new QuietEngine(store, { limits: config, now, savesCounts: true });
   }
 }

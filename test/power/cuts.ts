@@ -48,7 +48,7 @@ export function recover(image: Image, look: (engine: Engine) => void): void {
   try {
     const options = { create: true, allowNetworkFileSystem: false };
     const store = openSqliteStore(materialise(image, parent), options);
-    const engine = new Engine(store, { now: () => 0, savesCounts: true, onStaged: () => {} });
+    const engine = new Engine(store, { now: () => 0, savesCounts: true });
     look(engine);
     if (store.crashed) engine.skippedByCrash();
     engine.commit();

@@ -221,7 +221,7 @@ class Simulation {
     const store = new SqliteStore(this.disk.open(), WAL_WRITES_MAX);
     if (store.crashed === this.wasClosed)
       throw new Broken(this.wasClosed ? "took a clean close for a crash" : "saw no crash");
-    const engine = new WatchedEngine(store, { now, savesCounts: true, onStaged: () => {} });
+    const engine = new WatchedEngine(store, { now, savesCounts: true });
     engine.onCommit = (isCommitted) => {
       if (isCommitted) return this.model.committed();
       if (!this.faults.hasStruck) throw new Broken("a commit failed on a sound disk");

@@ -322,7 +322,7 @@ describe("a full disk", () => {
 
   test("refuses what needs space, changes nothing, and is over when there is space", () => {
     const store = open(temporaryFolder(), options);
-    const engine = new Engine(store, { now: () => 0, savesCounts: true, onStaged: () => {} });
+    const engine = new Engine(store, { now: () => 0, savesCounts: true });
     const long = "x".repeat(200);
     for (const name of ["old", "gone"]) define(engine, name);
     expect(engine.commit()).toBeUndefined();
