@@ -216,10 +216,20 @@ export async function simulateCrowd(options: CrowdOptions): Promise<CrowdResult>
     node.cluster.follow();
   }
 
+  /** A tick of all nodes, each at an instant of its own. */
+  const eachInTurn = async (work: (node: CrowdNode, index: number) => void) => {
+    for (let ms = 0; ms < TICK_MS; ms++) {
+      for (let index = ms; index < nodes.length; index += TICK_MS) {
+        work(nodes[index]!, index);
+        nodes[index]!.endTurn();
+      }
+      await time.advance(1);
+    }
+  };
   const due = nodes.map(() => new Float64Array(lines).map(() => Math.random()));
   const run = async (forSeconds: number) => {
     for (let tick = 0; tick < (forSeconds * 1000) / TICK_MS; tick++) {
-      for (const [index, node] of nodes.entries()) {
+      await eachInTurn((node, index) => {
         const owed = due[index]!;
         for (let line = 0; line < lines; line++) {
           owed[line]! += (busiest / (line + 1)) * (TICK_MS / 1000);
@@ -228,9 +238,7 @@ export async function simulateCrowd(options: CrowdOptions): Promise<CrowdResult>
           owed[line]! -= count;
           node.take(line, count);
         }
-        node.endTurn();
-      }
-      await time.advance(TICK_MS);
+      });
     }
   };
   // Each line is asked for once on each node, in an order of its own: that is when it gets its first lease.
@@ -238,11 +246,9 @@ export async function simulateCrowd(options: CrowdOptions): Promise<CrowdResult>
   const warmUpTicks = (WARM_UP_SECONDS * 1000) / TICK_MS;
   for (let tick = 0; tick < warmUpTicks; tick++) {
     const [from, to] = [tick, tick + 1].map((at) => Math.floor((at * lines) / warmUpTicks));
-    for (const [index, node] of nodes.entries()) {
+    await eachInTurn((node, index) => {
       for (const line of orders[index]!.slice(from, to)) node.take(line, 1);
-      node.endTurn();
-    }
-    await time.advance(TICK_MS);
+    });
   }
   // The first leases of busy lines are small.
   await run(seconds / 2);

@@ -16,9 +16,9 @@ import {
 
 /** So often what was worked out from rows is worked out again because they changed meanwhile. */
 const TRIES_MAX = 60;
-/** Who lost a race waits a random part of this, and longer each time. */
-const RETRY_MS = 4;
-const RETRY_MS_MAX = 100;
+/** Who lost a race waits a random part of this, and of twice as much each time. */
+const RETRY_MS = 10;
+const RETRY_MS_MAX = 200;
 
 /** The store answers, but it forgot something, or is not the one it was. */
 export class StoreWentBack extends StoreUnavailable {}
@@ -102,7 +102,7 @@ export class History {
       const guards = new Map(guarded.map((key) => [key, rows.get(key)?.revision ?? 0n]));
       if ((await this.write({ guards, puts })) !== undefined) return result;
       const { random, sleep } = this.clock;
-      await sleep(random() * Math.min(RETRY_MS_MAX, RETRY_MS * tries));
+      await sleep(random() * Math.min(RETRY_MS_MAX, RETRY_MS * 2 ** (tries - 1)));
     }
     throw new StoreUnavailable(`other nodes were quicker ${TRIES_MAX} times`);
   }

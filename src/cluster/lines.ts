@@ -18,7 +18,7 @@ import { isName, toBytes } from "../dispenser/name.ts";
 import { Leased } from "../dispenser/share.ts";
 import { type Engine, exhausted, notFound } from "../engine.ts";
 import { quoted, Refusal } from "../refusal.ts";
-import type { Reading } from "../store/shared.ts";
+import type { Reading, Row } from "../store/shared.ts";
 import type { History, Outcome } from "./history.ts";
 import type { Memory } from "./memory.ts";
 import {
@@ -157,7 +157,12 @@ export class Lines {
    */
   async sync(history: History, everything = false): Promise<void> {
     const { rows } = await history.read([NAMES]);
-    const { revision } = rows.get(NAMES) ?? { revision: 0n };
+    await this.syncTo(history, rows.get(NAMES), everything);
+  }
+
+  /** The same, where the row that says whether something changed is at hand. */
+  async syncTo(history: History, names: Row | undefined, everything = false): Promise<void> {
+    const { revision } = names ?? { revision: 0n };
     const after = everything ? 0n : BigInt(this.memory.membership.namesRevision);
     if (revision <= after) return;
     const found = await history.list(NAME_PREFIX, after);

@@ -19,7 +19,7 @@ import {
   newMembership,
 } from "./membership.ts";
 import { type Membership, Memory } from "./memory.ts";
-import { CLUSTER, type ClusterRecord, nodeKey, readCluster, readNode } from "./records.ts";
+import { CLUSTER, type ClusterRecord, NAMES, nodeKey, readCluster, readNode } from "./records.ts";
 
 export interface StandingOptions {
   readonly shared: SharedStore;
@@ -110,13 +110,13 @@ export class Standing {
     const { shared, identity } = this.options;
     const node = nodeKey(this.node);
     try {
-      const { rows } = await this.history.read([CLUSTER, node]);
+      const { rows } = await this.history.read([CLUSTER, NAMES, node]);
       const cluster = readCluster(rows.get(CLUSTER));
       if (cluster?.id !== this.memory.membership.cluster) throw wentBack("it is another cluster's");
       requireNoOlder(cluster, this.memory.membership);
       if (cluster.epoch === this.memory.membership.epoch) {
         checkOurs(readNode(rows.get(node)), this.memory.membership);
-        return await this.lines.sync(this.history);
+        return await this.lines.syncTo(this.history, rows.get(NAMES));
       }
     } catch (error) {
       if (!(error instanceof StoreWentBack)) throw error;
