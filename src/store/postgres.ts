@@ -9,7 +9,18 @@
 import { SQL } from "bun";
 import { reasonOf } from "../refusal.ts";
 import {
-  canBeWatched,
+  CHANNEL,
+  type Dialect,
+  type Found,
+  isLostRace,
+  momentOf,
+  stateOf,
+  TABLE,
+  UNIQUE_VIOLATION,
+  writeAtOnce,
+  writePlainly,
+} from "./postgres-writes.ts";
+import {
   type Moment,
   type Reading,
   type Row,
@@ -18,9 +29,6 @@ import {
   type Write,
   within,
 } from "./shared.ts";
-
-const TABLE = "number_dispenser";
-const CHANNEL = "number_dispenser";
 
 /** Connections of a node: what waits for a lock must not hold up what does not. */
 const CONNECTIONS = 3;
@@ -32,19 +40,7 @@ const PAGE_ROWS = 10_000;
 /** SQLSTATEs (PostgreSQL's manual, appendix A). */
 const UNDEFINED_FUNCTION = "42883";
 const UNDEFINED_TABLE = "42P01";
-const UNIQUE_VIOLATION = "23505";
 const DUPLICATE_TABLE = "42P07";
-/** Another write was quicker, and this one wrote nothing; two of them are serialization and deadlock. */
-const LOST_RACES = [UNIQUE_VIOLATION, "40001", "40P01"];
-
-/** What is asked of a server, by what it is. */
-interface Dialect {
-  /** Whether a write may have nothing that only PostgreSQL has. */
-  readonly isPlain: boolean;
-  /** What says which store and which history this is; empty where nothing does. */
-  readonly identity: string;
-  readonly timeline: string;
-}
 
 const POSTGRES: Dialect = {
   isPlain: false,
@@ -52,15 +48,6 @@ const POSTGRES: Dialect = {
   timeline: "left(pg_walfile_name(pg_current_wal_lsn()), 8)",
 };
 const PLAIN: Dialect = { isPlain: true, identity: "''", timeline: "''" };
-
-interface Found {
-  readonly identity: string;
-  readonly timeline: string;
-  readonly now: bigint;
-  readonly key: string | null;
-  readonly value: string;
-  readonly revision: bigint;
-}
 
 export class PostgresStore implements SharedStore {
   readonly title: string;
@@ -141,7 +128,7 @@ export class PostgresStore implements SharedStore {
         dialect.isPlain ? writePlainly(sql, write) : writeAtOnce(sql, write, dialect),
       );
     } catch (error) {
-      if (!LOST_RACES.includes(stateOf((error as Error).cause ?? error))) throw error;
+      if (!isLostRace((error as Error).cause ?? error)) throw error;
       return undefined;
     }
   }
@@ -183,7 +170,7 @@ export class PostgresStore implements SharedStore {
       if (this.watchers.length > 0 && !this.isListening) this.listen();
       return result;
     } catch (error) {
-      if (!LOST_RACES.includes(stateOf(error))) this.reset(sql);
+      if (!isLostRace(error)) this.reset(sql);
       throw new StoreUnavailable(reasonOf(error), { cause: error });
     }
   }
@@ -236,111 +223,3 @@ async function create(sql: SQL): Promise<void> {
   }
   await sql.unsafe(`INSERT INTO ${TABLE} VALUES ('', '', 0) ON CONFLICT DO NOTHING`);
 }
-
-/** A write as one statement of PostgreSQL. */
-async function writeAtOnce(
-  sql: SQL,
-  { guards, puts }: Write,
-  dialect: Dialect,
-): Promise<Moment | undefined> {
-  const texts = (some: readonly string[]) => sql.array([...some], "text");
-  // A row that must not be there is inserted: if it is there by then, nothing at all is written.
-  const isNew = (key: string) => guards.get(key) === 0n;
-  const keys = [...puts.keys()];
-  const [fresh, known] = [keys.filter(isNew), keys.filter((key) => !isNew(key))];
-  const valuesOf = (some: readonly string[]) => texts(some.map((key) => puts.get(key)!));
-  const written: Found[] = await sql.unsafe(writing(dialect), [
-    texts([...guards.keys()]),
-    texts([...guards.values()].map(String)),
-    texts(fresh),
-    valuesOf(fresh),
-    texts(known),
-    valuesOf(known),
-    texts(keys.filter(canBeWatched)),
-  ]);
-  return written.length === 0 ? undefined : momentOf(written[0]);
-}
-
-/**
- * Writes all or nothing, and answers no row where a guard does not hold. Locked rows are read as they
- * are committed, also where another write was waited for. It asks for synchronous commit where the
- * session has less.
- */
-function writing({ identity, timeline }: Dialect): string {
-  return `
-    WITH guards AS (SELECT * FROM unnest($1::text[], $2::text[]) AS g (key, revision)),
-    held AS (
-      SELECT n.key, n.revision FROM ${TABLE} n
-      WHERE n.key IN (SELECT key FROM guards) ORDER BY n.key FOR UPDATE
-    ),
-    counted AS (
-      UPDATE ${TABLE} SET revision = revision + 1
-      WHERE key = '' AND NOT EXISTS (
-        SELECT 1 FROM guards g LEFT JOIN held h ON h.key = g.key
-        WHERE g.revision <> coalesce(h.revision, 0)::text
-      )
-      RETURNING revision
-    ),
-    fresh AS (
-      INSERT INTO ${TABLE} (key, value, revision)
-      SELECT p.key, p.value, c.revision
-      FROM unnest($3::text[], $4::text[]) AS p (key, value), counted c
-    ),
-    known AS (
-      INSERT INTO ${TABLE} (key, value, revision)
-      SELECT p.key, p.value, c.revision
-      FROM unnest($5::text[], $6::text[]) AS p (key, value), counted c
-      ON CONFLICT (key) DO UPDATE SET value = excluded.value, revision = excluded.revision
-    )
-    SELECT ${identity} AS identity, ${timeline} AS timeline, c.revision AS now,
-      CASE WHEN current_setting('synchronous_commit') IN ('off', 'local', 'remote_write')
-           THEN set_config('synchronous_commit', 'on', true) END,
-      (SELECT count(pg_notify('${CHANNEL}', key)) FROM unnest($7::text[]) AS w (key))
-    FROM counted c`;
-}
-
-/** A guard did not hold: what the transaction did is rolled back. */
-class LostRace extends Error {}
-
-/** A write in statements that every SQL has. The counter is locked first: one comes after the other. */
-async function writePlainly(sql: SQL, { guards, puts }: Write): Promise<Moment | undefined> {
-  try {
-    return await sql.begin(async (transaction) => {
-      const [counter]: { revision: bigint }[] = await transaction.unsafe(
-        `UPDATE ${TABLE} SET revision = revision + 1 WHERE key = '' RETURNING revision`,
-      );
-      if (counter === undefined) throw lostCounter();
-      for (const [key, expected] of guards) {
-        const [row]: { revision: bigint }[] = await transaction.unsafe(
-          `SELECT revision FROM ${TABLE} WHERE key = $1`,
-          [key],
-        );
-        if (BigInt(row?.revision ?? 0) !== expected) throw new LostRace();
-      }
-      for (const [key, value] of puts) {
-        await transaction.unsafe(
-          `INSERT INTO ${TABLE} (key, value, revision) VALUES ($1, $2, $3)
-           ON CONFLICT (key) DO UPDATE SET value = excluded.value, revision = excluded.revision`,
-          [key, value, counter.revision],
-        );
-      }
-      return { identity: "", timeline: "", revision: BigInt(counter.revision) };
-    });
-  } catch (error) {
-    if (error instanceof LostRace) return undefined;
-    throw error;
-  }
-}
-
-/** The SQLSTATE of an error that the server answered; empty for others. */
-function stateOf(error: unknown): string {
-  const { errno } = error as { errno?: unknown };
-  return typeof errno === "string" ? errno : "";
-}
-
-function momentOf(found: Found | undefined): Moment {
-  if (found === undefined) throw lostCounter();
-  return { identity: found.identity, timeline: found.timeline, revision: BigInt(found.now) };
-}
-
-const lostCounter = () => new StoreUnavailable(`table ${TABLE} has lost its counter`);
