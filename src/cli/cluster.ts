@@ -13,12 +13,12 @@ import {
   newMembership,
 } from "../cluster/membership.ts";
 import { Memory, parseState, whereaboutsOf } from "../cluster/memory.ts";
+import { moveIn } from "../cluster/moving-in.ts";
 import {
   advanceHistory,
   type Folder,
   forgetNode,
   handBack,
-  moveIn,
   nodesOf,
 } from "../cluster/operations.ts";
 import { UsageError } from "../config-file.ts";

@@ -12,20 +12,12 @@ import { isName, toText } from "../dispenser/name.ts";
 import type { Refusal } from "../refusal.ts";
 import { StoreUnavailable } from "../store/shared.ts";
 import { StorageUnavailable } from "../store/store.ts";
+import { type ClusterFigures, Figures } from "./figures.ts";
 import type { History } from "./history.ts";
 import { Leasing } from "./leasing.ts";
 import type { Lines } from "./lines.ts";
 import { Fenced } from "./membership.ts";
-import {
-  encode,
-  type FigureRecord,
-  figureKey,
-  figurePrefix,
-  NAMES,
-  NODE_PREFIX,
-  readFigure,
-  readNode,
-} from "./records.ts";
+import { NAMES } from "./records.ts";
 import { Standing, type StandingOptions } from "./standing.ts";
 import { Turns } from "./turns.ts";
 
@@ -33,20 +25,9 @@ import { Turns } from "./turns.ts";
 export const POLL_MS = 400;
 /** A name that is not known is asked for at most so often. */
 const MISS_MS = 10;
-/** A node that is being stopped says what it did with so many lines in one transaction. */
-const REPORTED_AT_ONCE = 40;
-
 export interface ClusterOptions extends StandingOptions {
   /** It must not go on as this node: nothing may leave any more. */
   readonly onFatal: (error: unknown) => void;
-}
-
-/** What a line's dispensers on all nodes did, as far as they said. */
-export interface ClusterFigures {
-  readonly nodes: number;
-  readonly leased: bigint;
-  readonly generated: bigint;
-  readonly wasted: bigint;
 }
 
 export class Cluster {
@@ -54,6 +35,7 @@ export class Cluster {
   trouble: string | undefined;
   private readonly options: ClusterOptions;
   private readonly standing: Standing;
+  private figures!: Figures;
   private leasing!: Leasing;
   private readonly turns = new Turns();
   private isLeasing = false;
@@ -104,9 +86,10 @@ export class Cluster {
   private beginLeasing(): void {
     const { engine, log, clock, shared } = this.options;
     const { memory } = this.standing;
-    this.leasing = new Leasing(engine, memory, clock.now, ({ name }, numbers) =>
-      log.warning("a lease was not heard of, and is lost", { dispenser: toText(name), numbers }),
-    );
+    this.figures = new Figures(this.node);
+    const onBurnt = ({ name }: Dispenser, numbers: bigint) =>
+      log.warning("a lease was not heard of, and is lost", { dispenser: toText(name), numbers });
+    this.leasing = new Leasing({ engine, memory, figures: this.figures, now: clock.now, onBurnt });
     engine.onLow = (dispenser) => {
       if (this.trouble === undefined && this.leasing.isLow(dispenser)) this.want(dispenser, 0);
     };
@@ -231,32 +214,18 @@ export class Cluster {
     return this.asked(() => this.lines.advance(this.history, name, number));
   }
 
-  /** What all nodes did with a line, as they last said, and this one as it is now. */
+  /** What all nodes did with a line, as they last said. Throws StoreUnavailable. */
   async figuresOf(dispenser: Dispenser): Promise<ClusterFigures> {
     if (this.trouble !== undefined) throw new StoreUnavailable(this.trouble);
-    const { id } = dispenser;
-    const [figures, nodes] = await Promise.all([
-      this.history.list(figurePrefix(id)),
-      this.history.list(NODE_PREFIX),
-    ]);
-    const all = new Map([...figures.rows].map(([key, row]) => [key, readFigure(row)!]));
-    const own = figureKey(id, this.node);
-    if (dispenser.isLine) all.set(own, this.leasing.figureOf(dispenser, all.get(own)));
-    const sum = (of: (figure: FigureRecord) => bigint) =>
-      [...all.values()].reduce((total, figure) => total + of(figure), 0n);
-    return {
-      nodes: [...nodes.rows.values()].filter((row) => readNode(row)!.state === "member").length,
-      leased: sum(({ leased }) => leased),
-      generated: sum(({ generated }) => generated),
-      wasted: sum(({ leased, generated, held }) => leased - generated - held),
-    };
+    return this.figures.ofAll(this.history, dispenser);
   }
 
   /** The node is being stopped: says what it did with its lines, if the store hears it. Never rejects. */
   async close(): Promise<void> {
     this.isClosed = true;
     try {
-      if (this.trouble === undefined) await this.turns.take(() => this.report(), true);
+      if (this.trouble === undefined)
+        await this.turns.take(() => this.figures.report(this.history, this.options.engine), true);
     } catch (error) {
       this.options.log.warning("figures not reported", { reason: (error as Error).message });
     }
@@ -268,25 +237,6 @@ export class Cluster {
   abandon(): void {
     this.isClosed = true;
     this.standing.close();
-  }
-
-  private async report(): Promise<void> {
-    const { engine } = this.options;
-    const used = [...engine.awake()].filter(
-      ({ isLine, share }) => isLine && share.isLeased && share.size(0n) > 0n,
-    );
-    for (let from = 0; from < used.length; from += REPORTED_AT_ONCE) {
-      const some = used.slice(from, from + REPORTED_AT_ONCE);
-      const keys = some.map(({ id }) => figureKey(id, this.node));
-      await this.history.transact(keys, (rows) => {
-        const figures = some.map((dispenser, index): [string, string] => {
-          const key = keys[index]!;
-          return [key, encode(this.leasing.figureOf(dispenser, readFigure(rows.get(key))))];
-        });
-        const puts = new Map(figures.filter(([key, value]) => rows.get(key)?.value !== value));
-        return { puts, result: undefined };
-      });
-    }
   }
 
   /** Asks something of the store that may fail; what became of it is noted. */

@@ -10,16 +10,15 @@ import { assert } from "../assert.ts";
 import { positionsOf } from "../dispenser/definition.ts";
 import type { Dispenser } from "../dispenser/dispenser.ts";
 import { Leased } from "../dispenser/share.ts";
-import { strategies } from "../dispenser/strategy.ts";
 import type { Engine } from "../engine.ts";
 import { type Reading, StoreUnavailable } from "../store/shared.ts";
+import type { Figures } from "./figures.ts";
 import { type History, wentBack } from "./history.ts";
 import { checkOurs } from "./membership.ts";
 import type { Memory } from "./memory.ts";
 import { Paces } from "./pace.ts";
 import {
   encode,
-  type FigureRecord,
   figureKey,
   type LineRecord,
   lineKey,
@@ -45,9 +44,20 @@ interface Want {
   readonly granted: PromiseWithResolvers<void>;
 }
 
+export interface LeasingOptions {
+  readonly engine: Engine;
+  readonly memory: Memory;
+  readonly figures: Figures;
+  /** A clock that only goes forwards, in milliseconds. */
+  readonly now: () => number;
+  /** The store leased numbers without this node hearing of it. */
+  readonly onBurnt: (dispenser: Dispenser, numbers: bigint) => void;
+}
+
 export class Leasing {
   private readonly engine: Engine;
   private readonly memory: Memory;
+  private readonly figures: Figures;
   private readonly now: () => number;
   private readonly onBurnt: (dispenser: Dispenser, numbers: bigint) => void;
   private wants = new Map<Dispenser, Want>();
@@ -55,21 +65,14 @@ export class Leasing {
   /** Lines of which other nodes leased while this one did: these are leased alone. */
   private readonly contendedUntilMs = new WeakMap<Dispenser, number>();
   private readonly exhaustedAtMs = new WeakMap<Dispenser, number>();
-  /** What lines generated before this life, as the store knew when it was first asked in it. */
-  private readonly bases = new WeakMap<Dispenser, bigint>();
 
-  /** `onBurnt` hears of numbers that the store leased without this node hearing of it. */
-  constructor(
-    engine: Engine,
-    memory: Memory,
-    now: () => number,
-    onBurnt: (dispenser: Dispenser, numbers: bigint) => void,
-  ) {
-    this.onBurnt = onBurnt;
-    this.paces = new Paces(now);
+  constructor({ engine, memory, figures, now, onBurnt }: LeasingOptions) {
     this.engine = engine;
     this.memory = memory;
+    this.figures = figures;
     this.now = now;
+    this.onBurnt = onBurnt;
+    this.paces = new Paces(now);
   }
 
   get isWanted(): boolean {
@@ -246,33 +249,10 @@ export class Leasing {
     puts.set(key, encode(rest));
     const figure = figureKey(id, this.memory.membership.node);
     const before = readFigure(rows.get(figure));
-    const after = this.figureOf(dispenser, before, stretch.count);
+    const after = this.figures.of(dispenser, before, stretch.count);
     puts.set(figure, encode(after));
     const burnt = after.burnt - (before?.burnt ?? 0n);
     return [{ dispenser, stretch, size, burnt }];
-  }
-
-  /** What the node did with a line, with a lease under way. */
-  figureOf(dispenser: Dispenser, before: FigureRecord | undefined, more = 0n): FigureRecord {
-    const { share, position } = dispenser;
-    const { generated } = dispenser.counts;
-    const leased = before?.leased ?? 0n;
-    // A line in memory counts anew in each life.
-    const isInMemory = strategies[dispenser.definition.strategy].keeps === "definition";
-    let base = this.bases.get(dispenser);
-    if (base === undefined) {
-      // What it said of numbers in a lease that a crash took was never true.
-      const most = position - BigInt(dispenser.generatedInLife);
-      base = before?.generated ?? 0n;
-      if (base > most) base = most;
-      this.bases.set(dispenser, base);
-    }
-    return {
-      leased: leased + more,
-      burnt: leased - share.size(0n),
-      generated: isInMemory ? base + BigInt(dispenser.generatedInLife) : generated,
-      held: share.size(0n) - position + more,
-    };
   }
 }
 

@@ -1,6 +1,6 @@
 /** The commands that define dispensers, take from them and show what they are. */
 
-import type { ClusterFigures } from "../../cluster/cluster.ts";
+import type { ClusterFigures } from "../../cluster/figures.ts";
 import { type Fields, fieldsOf, parseNumber } from "../../dispenser/definition.ts";
 import type { Dispenser } from "../../dispenser/dispenser.ts";
 import { NUMBER_MAX } from "../../dispenser/line.ts";

@@ -1,0 +1,126 @@
+/** How the dispensers of a node that was alone become a cluster's. No server runs on its folder. */
+
+import { fieldsOf } from "../dispenser/definition.ts";
+import type { Dispenser } from "../dispenser/dispenser.ts";
+import { Leased } from "../dispenser/share.ts";
+import { strategies } from "../dispenser/strategy.ts";
+import type { Engine } from "../engine.ts";
+import { CannotStart } from "../refusal.ts";
+import type { Store } from "../store/store.ts";
+import type { History } from "./history.ts";
+import { type Identity, newMembership } from "./membership.ts";
+import type { Joining, Membership, NodeState } from "./memory.ts";
+import type { Folder } from "./operations.ts";
+import {
+  type ClusterRecord,
+  encode,
+  type FigureRecord,
+  figureKey,
+  type LineRecord,
+  lineKey,
+  NAMES,
+  type NameRecord,
+  nameKey,
+  readName,
+  readNames,
+} from "./records.ts";
+
+/** etcd allows 128 operations in a transaction, and a line takes three. */
+const LINES_AT_ONCE = 40;
+
+/**
+ * Takes the dispensers of a node that was alone into the cluster, each where it stands. It may be run
+ * again where it did not end. Answers how many there were. Throws CannotStart where the cluster has one of
+ * the names, and StoreUnavailable.
+ */
+export async function moveIn(
+  { engine, store, replaced }: Folder,
+  history: History,
+  cluster: ClusterRecord,
+  identity: Identity,
+  begun: Joining | undefined,
+): Promise<number> {
+  const all = [...engine.all()];
+  const joining = begun ?? (await reserveIds(engine, history, cluster, identity.unique()));
+  // First here: if this does not end, the next try knows which of the cluster's lines are its own.
+  store.writeNode(JSON.stringify({ joining } satisfies NodeState));
+  for (let from = 0; from < all.length; from += LINES_AT_ONCE) {
+    await writeLines(all.slice(from, from + LINES_AT_ONCE), history, joining);
+  }
+  for (const dispenser of all) restage(dispenser, store, joining.base + dispenser.id);
+  const membership: Membership = { ...newMembership(cluster, identity), node: joining.node };
+  store.stage({ kind: "node", state: JSON.stringify({ membership } satisfies NodeState) });
+  replaced();
+  return all.length;
+}
+
+/** The ids that the node's lines get in the cluster: its own ones, moved by a base. */
+async function reserveIds(
+  engine: Engine,
+  history: History,
+  cluster: ClusterRecord,
+  node: string,
+): Promise<Joining> {
+  const base = await history.transact([NAMES], (rows) => {
+    // Above all local ones as well, so that no line has the id of another for a moment.
+    const base = Math.max(readNames(rows.get(NAMES))?.lastLine ?? 0, engine.lastId);
+    return { puts: new Map([[NAMES, encode({ lastLine: base + engine.lastId })]]), result: base };
+  });
+  return { cluster: cluster.id, node, base };
+}
+
+async function writeLines(
+  some: readonly Dispenser[],
+  history: History,
+  { base, node }: Joining,
+): Promise<void> {
+  const keys = some.flatMap(({ name, id }) => [nameKey(name), lineKey(base + id)]);
+  await history.transact([NAMES, ...keys], (rows) => {
+    const puts = new Map<string, string>();
+    for (const dispenser of some) {
+      const { id, name, definition, position, counts, isLine } = dispenser;
+      const line = base + id;
+      const present = readName(rows.get(nameKey(name)));
+      if (present?.line === line) continue;
+      if (present !== undefined && !present.isDeleted) {
+        throw new CannotStart(
+          `the cluster has a dispenser ${nameKey(name).slice("name/".length)} already: DEL one of the two first`,
+        );
+      }
+      const fields = Object.fromEntries(fieldsOf(definition));
+      const record: NameRecord = { line, isDeleted: false, fields, floor: 0n };
+      const leased: LineRecord = { isDeleted: false, next: position, returned: [], floor: 0n };
+      puts.set(nameKey(name), encode(record)).set(lineKey(line), encode(leased));
+      if (!isLine) continue;
+      const { generated } = counts;
+      const figure: FigureRecord = { leased: position, burnt: 0n, generated, held: 0n };
+      puts.set(figureKey(line, node), encode(figure));
+    }
+    if (puts.size > 0) puts.set(NAMES, encode(readNames(rows.get(NAMES))!));
+    return { puts, result: undefined };
+  });
+}
+
+/** Writes a dispenser under another id, as one that used up a lease of all it handed out. */
+function restage(dispenser: Dispenser, store: Store, id: number): void {
+  const { name, definition, position, isLine, counts } = dispenser;
+  store.stage({ kind: "remove", id: dispenser.id });
+  store.stage({ kind: "define", id, name, definition });
+  const keeps = isLine ? strategies[definition.strategy].keeps : "position";
+  if (isLine && position > 0n) {
+    const share = new Leased([{ own: 0n, first: 0n, count: position }]);
+    store.stage({ kind: "lease", id, share });
+  }
+  const { generated } = counts;
+  const isGrouped = keeps === "segments" || keeps === "checkpoint";
+  store.stage({
+    kind: "reserve",
+    reservation: {
+      id,
+      keeps,
+      account: { reserved: position, generated, wasted: isLine ? position - generated : 0n },
+      segment: isGrouped ? { first: position, last: position - 1n } : undefined,
+      replaces: true,
+    },
+  });
+}
