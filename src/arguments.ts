@@ -5,7 +5,7 @@ import { UsageError } from "./config-file.ts";
 import { type Config, type Setting, settings } from "./settings.ts";
 
 interface CommandLine {
-  /** What has to be given besides flags, in order. */
+  /** What has to be given besides flags, in order; in brackets what may be left out. */
   readonly operands: readonly string[];
   /** Flags that take a value. */
   readonly flags: readonly string[];
@@ -19,6 +19,11 @@ const settingFlags = keys.flatMap((key) => settingOf(key).flag ?? []);
 const commands = {
   server: { operands: [], flags: ["config", ...settingFlags], switches: [] },
   backup: { operands: ["FILE"], flags: ["config", "addr"], switches: [] },
+  import: {
+    operands: ["[FILE]"],
+    flags: ["config", "data", "margin", "redis", "match", "strategy"],
+    switches: [],
+  },
   "cluster join": { operands: [], flags: ["config", "data", "store"], switches: [] },
   "cluster leave": { operands: [], flags: ["config", "data", "store"], switches: [] },
   "cluster forget": { operands: ["NODE"], flags: ["config", "store"], switches: ["confirm"] },
@@ -70,7 +75,8 @@ export function parseArguments(argv: readonly string[]): Invocation {
     flags.set(name, value);
   }
   const missing = wanted[operands.length];
-  if (missing !== undefined) throw new UsageError(`${command} needs ${missing}; see -help`);
+  if (missing !== undefined && !missing.startsWith("["))
+    throw new UsageError(`${command} needs ${missing}; see -help`);
   return { command, operands, flags };
 }
 
@@ -87,6 +93,7 @@ export function helpText(version: string): string {
 usage: number-dispenser [server] [flags]
        number-dispenser backup FILE [-addr host:port]
        number-dispenser restore FILE [-data dir] -margin N -confirm
+       number-dispenser import FILE|-redis URL [-data dir] [-margin N]
        number-dispenser cluster join|leave [-data dir] [-store URL]
        number-dispenser cluster nodes [-store URL]
        number-dispenser cluster forget NODE [-store URL] -confirm
@@ -96,6 +103,8 @@ server    runs the server
 backup    has the server that runs on this machine copy its database to FILE, which is new
 restore   puts a backup into a data folder without a database, each line moved ahead by N numbers;
           numbers handed out since the backup repeat where they are more than N of a line
+import    takes the lines of dispensers.json, the data of the Go implementation, or makes lines of the
+          counters of a Redis (its keys with whole numbers), in a data folder whose server is stopped
 cluster   join takes the dispensers of a data folder into a cluster, each where it stands; leave hands back
           what a node holds, and empties its folder; nodes lists the nodes; forget writes one off;
           advance takes a store that went back in time for good, each line moved ahead by N numbers
@@ -105,7 +114,9 @@ cluster   join takes the dispensers of a data folder into a cluster, each where 
   -store URL        store that several nodes share: ${settings.store.allowed}
   -node i/n         node i of n that share their lines without a store
   -config file      settings (or ${VARIABLE_PREFIX}CONFIG; default ${DEFAULT_FILE}, where it exists)
-  -margin N         how many numbers of each line restore and cluster advance skip
+  -margin N         how many numbers of each line restore, import (default 1000) and cluster advance skip
+  -redis URL        redis://host:port, whose counters import makes lines of: those that fit
+  -match pattern    (default *), each with -strategy s (default elegant_close)
   -confirm          says that you have read what the command cannot know
   -help, -version   show this, or the version
 

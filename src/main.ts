@@ -5,6 +5,7 @@ import { hostname } from "node:os";
 import { helpText, parseArguments } from "./arguments.ts";
 import { backUp } from "./cli/backup.ts";
 import { type ClusterAction, operateCluster } from "./cli/cluster.ts";
+import { importDispensers } from "./cli/import.ts";
 import { restore } from "./cli/restore.ts";
 import { Cluster } from "./cluster/cluster.ts";
 import { realClock } from "./cluster/history.ts";
@@ -41,6 +42,7 @@ async function run(): Promise<void> {
   const [file] = operands;
   if (command === "backup") say(`${await backUp(file!, config, process.env)}\n`);
   else if (command === "restore") say(`${restore(file!, flags, config)}\n`);
+  else if (command === "import") say(`${await importDispensers(file, flags, config)}\n`);
   else if (command.startsWith("cluster ")) {
     const action = command.slice("cluster ".length) as ClusterAction;
     say(`${await operateCluster(action, operands, flags, config)}\n`);

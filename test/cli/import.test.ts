@@ -1,0 +1,192 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { importDispensers } from "../../src/cli/import.ts";
+import { openSqliteStore } from "../../src/store/sqlite.ts";
+import { temporaryFolder } from "../support/folder.ts";
+import { freePort } from "../support/ports.ts";
+import { TestClient } from "../support/resp.ts";
+import { endOnExit, ServerProcess, startLocal } from "../support/server.ts";
+
+const options = { create: true, allowNetworkFileSystem: false };
+
+const messageOf = async (work: () => unknown) => {
+  try {
+    await work();
+    return "no error";
+  } catch (error) {
+    return `${(error as Error).name}: ${(error as Error).message}`;
+  }
+};
+
+/** As the Go implementation writes it, integers above 2^53 among them. */
+function goFile(dispensers: string): string {
+  const file = join(temporaryFolder(), "dispensers.json");
+  writeFileSync(file, dispensers);
+  return file;
+}
+
+const usual = `{
+  "order_id": {
+    "config": { "type": 3, "step": 1, "auto_disk": "pre_close" },
+    "current": 41000, "updated": "2024-11-05T10:00:00.123456789Z"
+  },
+  "invoice": {
+    "config": { "type": 2, "length": 8, "starting": 100, "step": 5, "auto_disk": "elegant_close" },
+    "current": 600, "updated": "2024-11-05T10:00:00Z"
+  },
+  "large": { "config": { "type": 3 }, "current": 9007199254740993, "updated": "2024-11-05T10:00:00Z" },
+  "short": { "config": { "type": 2, "length": 2 }, "current": 90, "updated": "2024-11-05T10:00:00Z" },
+  "coupon": { "config": { "type": 1, "length": 12, "step": 1 }, "current": 0, "updated": "2024-11-05T10:00:00Z" }
+}`;
+
+const run = (
+  file: string | undefined,
+  flags: Record<string, string> = {},
+  dataDir = temporaryFolder(),
+) => importDispensers(file, new Map(Object.entries(flags)), { ...options, dataDir });
+
+/** What a server says of these, with GET, in a folder. */
+async function taken(dataDir: string, ...names: string[]): Promise<unknown[]> {
+  const server = startLocal(openSqliteStore(dataDir, options));
+  const client = await TestClient.connect(server.port);
+  const replies = await client.pipeline(names.map((name) => ["GET", name]));
+  client.close();
+  await server.listener.stop();
+  return replies.map((reply) => (typeof reply === "string" ? reply : String(reply)));
+}
+
+describe("import of dispensers.json", () => {
+  test("takes each line on, ahead of what was not saved", async () => {
+    const dataDir = temporaryFolder();
+    expect(await run(goFile(usual), {}, dataDir)).toBe(
+      [
+        "imported 5 dispensers, each line moved ahead by 1000 numbers",
+        "  order_id: type 3, pre_close, next 42000",
+        "  invoice: type 2, elegant_close, next 5600",
+        "  large: type 3, elegant_close, next 9007199254741993",
+        "  short: type 2, elegant_close, next 100",
+        "  coupon: type 1, elegant_close",
+      ].join("\n"),
+    );
+    const [order, invoice, large, short, coupon] = await taken(
+      dataDir,
+      ...["order_id", "invoice", "large", "short", "coupon"],
+    );
+    expect([order, invoice, large]).toEqual(["42000", "00005600", "9007199254741993"]);
+    expect(short).toContain("number range exhausted");
+    expect(coupon).toMatch(/^[1-9]\d{11}$/);
+  });
+
+  test("by the margin that is given", async () => {
+    const dataDir = temporaryFolder();
+    await run(goFile(usual), { margin: "0" }, dataDir);
+    expect(await taken(dataDir, "order_id", "short")).toEqual(["41000", "90"]);
+  });
+
+  test("overwrites nothing, and takes all or none", async () => {
+    const dataDir = temporaryFolder();
+    await run(goFile('{ "invoice": { "config": { "type": 3 }, "current": 5 } }'), {}, dataDir);
+    expect(await messageOf(() => run(goFile(usual), {}, dataDir))).toBe(
+      "CannotStart: 1 of the dispensers are there already, 'invoice' among them: " +
+        "import overwrites nothing; DEL them first, or name another folder",
+    );
+    expect(await taken(dataDir, "invoice", "order_id")).toEqual([
+      "1005",
+      "ReplyError: ERR dispenser not found",
+    ]);
+  });
+
+  test.each([
+    ["[]", /is no dispensers.json/],
+    ["{", /^CannotStart: cannot read /],
+    ['{ "x": {} }', /'x' has no config, or no current number/],
+    ['{ "x": { "config": { "type": 3 }, "current": -1 } }', /'x' has no config, or no current/],
+    ['{ "a b": { "config": { "type": 3 }, "current": 1 } }', /'a b' cannot be a dispenser's name/],
+    [
+      '{ "x": { "config": { "type": 2 }, "current": 1 } }',
+      /'x': length field is required: nothing/,
+    ],
+  ])("%s is refused", async (text, reason) => {
+    expect(await messageOf(() => run(goFile(text)))).toMatch(reason);
+  });
+
+  test("is for a node alone, and needs something to read", async () => {
+    const server = await ServerProcess.start({ args: ["-node", "1/2"] });
+    await server.end("SIGTERM");
+    expect(await messageOf(() => run(goFile(usual), {}, server.dataDir))).toContain(
+      "the data folder is that of one node of several",
+    );
+    expect(await messageOf(() => run(undefined))).toBe(
+      "UsageError: import needs FILE, or -redis URL; see -help",
+    );
+    expect(await messageOf(() => run("x", { margin: "1.5" }))).toContain("-margin: '1.5' must be");
+  });
+});
+
+if (Bun.which("redis-server") === null) {
+  test.skip("import of a Redis's counters: redis-server is not installed", () => {});
+} else {
+  describe("import of a Redis's counters", () => {
+    const port = freePort();
+    const url = `redis://127.0.0.1:${port}`;
+    let redis: Bun.Subprocess;
+
+    beforeAll(async () => {
+      redis = Bun.spawn(
+        ["redis-server", "--port", `${port}`, "--save", "", "--dir", temporaryFolder()],
+        {
+          stdout: "ignore",
+        },
+      );
+      endOnExit(redis);
+      for (;;) {
+        try {
+          const client = await TestClient.connect(port);
+          await client.command("SET", "orders:count", "41");
+          for (let count = 0; count < 9; count++) await client.command("INCR", "orders:count");
+          await client.command("SET", "users", "9223372036854775807");
+          await client.command("SET", "text", "hello");
+          await client.command("LPUSH", "list", "1");
+          client.close();
+          return;
+        } catch {
+          await Bun.sleep(20);
+        }
+      }
+    });
+
+    afterAll(async () => {
+      redis.kill();
+      await redis.exited;
+    });
+
+    test("makes lines above their values", async () => {
+      const dataDir = temporaryFolder();
+      const report = await run(
+        undefined,
+        { redis: url, margin: "10", strategy: "pre_close" },
+        dataDir,
+      );
+      expect(report).toContain("imported 2 dispensers");
+      expect(report).toContain("  orders:count: type 3, pre_close, next 61");
+      const [orders, users] = await taken(dataDir, "orders:count", "users");
+      expect(orders).toBe("61");
+      expect(users).toContain("number range exhausted");
+    });
+
+    test("of those that fit a pattern", async () => {
+      const flags = { redis: url, match: "orders:*" };
+      expect(await run(undefined, flags)).toContain("imported 1 dispensers");
+    });
+
+    test("says what cannot be reached, or is no strategy", async () => {
+      expect(await messageOf(() => run(undefined, { redis: "redis://127.0.0.1:1" }))).toMatch(
+        /^CannotStart: cannot read the counters of 127.0.0.1:1: /,
+      );
+      expect(await messageOf(() => run(undefined, { redis: url, strategy: "none" }))).toMatch(
+        /invalid auto_disk 'none'/,
+      );
+    });
+  });
+}
