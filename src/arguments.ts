@@ -19,6 +19,8 @@ const settingFlags = keys.flatMap((key) => settingOf(key).flag ?? []);
 const commands = {
   server: { operands: [], flags: ["config", ...settingFlags], switches: [] },
   backup: { operands: ["FILE"], flags: ["config", "addr"], switches: [] },
+  health: { operands: [], flags: ["config", "addr"], switches: ["json"] },
+  info: { operands: ["[NAME]"], flags: ["config", "addr"], switches: ["json"] },
   import: {
     operands: ["[FILE]"],
     flags: ["config", "data", "margin", "redis", "match", "strategy"],
@@ -93,6 +95,8 @@ export function helpText(version: string): string {
 usage: number-dispenser [server] [flags]
        number-dispenser backup FILE [-addr host:port]
        number-dispenser restore FILE [-data dir] -margin N -confirm
+       number-dispenser health [-addr host:port] [-json]
+       number-dispenser info [NAME] [-addr host:port] [-json]
        number-dispenser import FILE|-redis URL [-data dir] [-margin N]
        number-dispenser cluster join|leave [-data dir] [-store URL]
        number-dispenser cluster nodes [-store URL]
@@ -103,6 +107,8 @@ server    runs the server
 backup    has the server that runs on this machine copy its database to FILE, which is new
 restore   puts a backup into a data folder without a database, each line moved ahead by N numbers;
           numbers handed out since the backup repeat where they are more than N of a line
+health    says whether the server that runs on this machine answers, and can write
+info      shows its figures, or those of one dispenser
 import    takes the lines of dispensers.json, the data of the Go implementation, or makes lines of the
           counters of a Redis (its keys with whole numbers), in a data folder whose server is stopped
 cluster   join takes the dispensers of a data folder into a cluster, each where it stands; leave hands back
@@ -118,9 +124,10 @@ cluster   join takes the dispensers of a data folder into a cluster, each where 
   -redis URL        redis://host:port, whose counters import makes lines of: those that fit
   -match pattern    (default *), each with -strategy s (default elegant_close)
   -confirm          says that you have read what the command cannot know
+  -json             answers in JSON
   -help, -version   show this, or the version
 
-Where a password is set, backup takes it from ${VARIABLE_PREFIX}PASSWORD, and the name of the user, if it
+Where a password is set, backup, health and info take it from ${VARIABLE_PREFIX}PASSWORD, and the name of the user, if it
 is not the default one, from ${VARIABLE_PREFIX}USER. Users and their rights stand in the file alone.
 
 Flags take one dash or two. They win over the environment, that over the file, that over defaults.

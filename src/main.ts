@@ -6,6 +6,7 @@ import { helpText, parseArguments } from "./arguments.ts";
 import { backUp } from "./cli/backup.ts";
 import { type ClusterAction, operateCluster } from "./cli/cluster.ts";
 import { importDispensers } from "./cli/import.ts";
+import { health, info } from "./cli/inspect.ts";
 import { restore } from "./cli/restore.ts";
 import { Cluster } from "./cluster/cluster.ts";
 import { realClock } from "./cluster/history.ts";
@@ -42,6 +43,8 @@ async function run(): Promise<void> {
   const [file] = operands;
   if (command === "backup") say(`${await backUp(file!, config, process.env)}\n`);
   else if (command === "restore") say(`${restore(file!, flags, config)}\n`);
+  else if (command === "health") say(`${await health(config, process.env, flags.has("json"))}\n`);
+  else if (command === "info") say(`${await info(file, config, process.env, flags.has("json"))}\n`);
   else if (command === "import") say(`${await importDispensers(file, flags, config)}\n`);
   else if (command.startsWith("cluster ")) {
     const action = command.slice("cluster ".length) as ClusterAction;

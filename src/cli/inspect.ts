@@ -1,0 +1,56 @@
+/**
+ * `number-dispenser health` and `number-dispenser info [name]`: what the server that runs on this machine says
+ * of itself.
+ */
+
+import { CannotStart } from "../refusal.ts";
+import { type Addresses, ask, type Environment, withServer } from "./connection.ts";
+
+/**
+ * Whether the server answers and can write. Answers one line, or JSON; throws CannotStart where it does
+ * not.
+ */
+export function health(
+  addresses: Addresses,
+  environment: Environment,
+  isJson: boolean,
+): Promise<string> {
+  return withServer(addresses, environment, async (client) => {
+    const began = performance.now();
+    await ask(client, "PING");
+    const answeredMs = Math.round((performance.now() - began) * 100) / 100;
+    const fields = fieldsOf(await ask(client, "INFO", "persistence", "cluster"));
+    const { storage_status: storage = "?", cluster_store_status: store } = fields;
+    if (storage !== "ok")
+      throw new CannotStart(`the server answers, but its storage is ${storage}`);
+    const state = { status: "ok", answered_ms: answeredMs, storage, ...(store && { store }) };
+    if (isJson) return JSON.stringify(state);
+    const shared = store === undefined ? "" : `, store ${store}`;
+    return `ok: answered in ${answeredMs} ms, storage ${storage}${shared}`;
+  });
+}
+
+/** The server's own figures, or those of one dispenser, as INFO shows them, or as JSON. */
+export function info(
+  name: string | undefined,
+  addresses: Addresses,
+  environment: Environment,
+  isJson: boolean,
+): Promise<string> {
+  return withServer(addresses, environment, async (client) => {
+    const words: [string, ...string[]] = name === undefined ? ["INFO"] : ["INFO", name];
+    const text = String(await ask(client, ...words)).replaceAll("\r\n", "\n");
+    return isJson ? JSON.stringify(fieldsOf(text)) : text.trimEnd();
+  });
+}
+
+/** The lines field:value of INFO. */
+function fieldsOf(text: unknown): Record<string, string> {
+  const lines = String(text).split(/\r?\n/);
+  return Object.fromEntries(
+    lines.flatMap((line) => {
+      const [, field, value] = /^([a-z_0-9]+):(.*)$/.exec(line) ?? [];
+      return field === undefined ? [] : [[field, value!]];
+    }),
+  );
+}

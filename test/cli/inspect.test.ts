@@ -1,0 +1,93 @@
+import { describe, expect, test } from "bun:test";
+import { health, info } from "../../src/cli/inspect.ts";
+import { parsePassword } from "../../src/setting-kinds.ts";
+import { MemoryStore } from "../support/memory-store.ts";
+import { TestClient } from "../support/resp.ts";
+import { fromSource, root, ServerProcess, startInMemory, startNode } from "../support/server.ts";
+import { SharedRows } from "../support/shared-store.ts";
+
+const at = (port: number) => ({ addr: [{ host: "127.0.0.1", port }], tlsAddr: [] });
+
+const messageOf = async (work: Promise<unknown>) =>
+  work.then(
+    () => "no error",
+    ({ name, message }: Error) => `${name}: ${message}`,
+  );
+
+describe("health", () => {
+  test("says in how long the server answered, and that it can write", async () => {
+    const { port, listener } = startInMemory();
+    expect(await health(at(port), {}, false)).toMatch(/^ok: answered in [\d.]+ ms, storage ok$/);
+    expect(JSON.parse(await health(at(port), {}, true))).toEqual({
+      status: "ok",
+      answered_ms: expect.any(Number),
+      storage: "ok",
+    });
+    await listener.stop();
+  });
+
+  test("says whether a node can use its store", async () => {
+    const { port, listener } = await startNode(new MemoryStore(), new SharedRows().open());
+    expect(await health(at(port), {}, false)).toEndWith("storage ok, store ok");
+    expect(JSON.parse(await health(at(port), {}, true))).toMatchObject({ store: "ok" });
+    await listener.stop();
+  });
+
+  test("fails where the disk is full, and where nobody answers", async () => {
+    const { port, listener, store } = startInMemory();
+    store.lasting = "unavailable";
+    const client = await TestClient.connect(port);
+    await client.command("HSET", "x", "type", "3");
+    expect(await messageOf(health(at(port), {}, false))).toBe(
+      "CannotStart: the server answers, but its storage is unavailable",
+    );
+    store.lasting = undefined;
+    client.close();
+    await listener.stop();
+    expect(await messageOf(health(at(port), {}, false))).toStartWith(
+      `CannotStart: no server on 127.0.0.1:${port} takes a connection from this machine: `,
+    );
+  });
+
+  test("logs in by what the environment says", async () => {
+    const { port, listener } = startInMemory({ requirepass: parsePassword("secret")! });
+    expect(await messageOf(health(at(port), {}, false))).toContain("NUMBER_DISPENSER_PASSWORD");
+    const environment = { NUMBER_DISPENSER_PASSWORD: "secret" };
+    expect(await health(at(port), environment, false)).toStartWith("ok: ");
+    await listener.stop();
+  });
+
+  test("has exit statuses for scripts", async () => {
+    const server = await ServerProcess.start();
+    const run = (...args: string[]) => {
+      const { exitCode, stdout, stderr } = Bun.spawnSync([...fromSource, ...args], { cwd: root });
+      return [exitCode, `${stdout}${stderr}`];
+    };
+    const addr = `127.0.0.1:${server.port}`;
+    expect(run("health", "-addr", addr)).toEqual([0, expect.stringMatching(/^ok: /)]);
+    expect(run("info", "nothing", "-addr", addr)).toEqual([
+      1,
+      "number-dispenser: the server refused: ERR dispenser not found\n",
+    ]);
+    expect(run("health", "-adr", addr)).toEqual([2, expect.stringContaining("unknown flag -adr")]);
+    await server.end("SIGTERM");
+    expect(run("health", "-addr", addr)).toEqual([1, expect.stringContaining("no server on")]);
+  });
+});
+
+test("info shows the server's figures, or a dispenser's, as text and as JSON", async () => {
+  const { port, listener } = startInMemory();
+  const client = await TestClient.connect(port);
+  await client.command("HSET", "order_id", "type", "3");
+  await client.command("GET", "order_id");
+  client.close();
+  const lines = (await info("order_id", at(port), {}, false)).split("\n");
+  expect(lines.slice(0, 2)).toEqual(["name:order_id", "type:3"]);
+  expect(JSON.parse(await info("order_id", at(port), {}, true))).toMatchObject({
+    current: "1",
+    generated: "1",
+  });
+  expect(await info(undefined, at(port), {}, false)).toContain("# Server\n");
+  expect(JSON.parse(await info(undefined, at(port), {}, true))).toMatchObject({ dispensers: "1" });
+  await listener.stop();
+});
