@@ -25,7 +25,7 @@ import type { Config } from "./settings.ts";
 import { openSharedStore } from "./store/open-shared.ts";
 import { openSqliteStore } from "./store/sqlite.ts";
 import { StorageBroken, StorageUnavailable } from "./store/store.ts";
-import { version } from "./version.ts";
+import { version, versionText } from "./version.ts";
 
 const EXIT_ENVIRONMENT = 1;
 const EXIT_USAGE = 2;
@@ -38,7 +38,7 @@ const SKIPPED_SHOWN_MAX = 100;
 async function run(): Promise<void> {
   const { command, operands, flags } = parseArguments(process.argv.slice(2));
   if (command === "help") return say(helpText(version));
-  if (command === "version") return say(`number-dispenser ${version}\n`);
+  if (command === "version") return say(`${versionText}\n`);
   const config = loadConfig(flags, process.env);
   const [file] = operands;
   if (command === "backup") say(`${await backUp(file!, config, process.env)}\n`);
@@ -185,12 +185,11 @@ function faultOf(error: unknown): { error: string } {
   return { error: error instanceof Error ? (error.stack ?? error.message) : String(error) };
 }
 
-try {
-  await run();
-} catch (error) {
+// No await out here: a binary with bytecode cannot have one.
+run().catch((error: unknown) => {
   const isUsage = error instanceof UsageError;
   const isExpected = isUsage || error instanceof CannotStart;
-  const message = isExpected ? error.message.replace(/\s+/g, " ") : faultOf(error).error;
+  const message = isExpected ? (error as Error).message.replace(/\s+/g, " ") : faultOf(error).error;
   writeToStderr(`number-dispenser: ${message}`);
   leave(isUsage ? EXIT_USAGE : EXIT_ENVIRONMENT);
-}
+});

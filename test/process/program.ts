@@ -364,7 +364,11 @@ export function describeProgram(title: string, program: () => readonly string[])
     test("says what it is and how it is used", () => {
       const [command, ...args] = program() as [string, ...string[]];
       const run = (flag: string) => Bun.spawnSync([command, ...args, flag]).stdout.toString();
-      expect(run("-version")).toMatch(/^number-dispenser \d+\.\d+\.\d+\n$/);
+      const commit = "(source|commit ([0-9a-f]{12}\\+?|unknown))";
+      const line = new RegExp(
+        `^number-dispenser \\d+\\.\\d+\\.\\d+ \\(${commit}, Bun ${Bun.version}\\)\n$`,
+      );
+      expect(run("-version")).toMatch(line);
       expect(run("--help")).toContain("-addr host:port");
     });
 
