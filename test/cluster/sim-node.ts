@@ -44,8 +44,9 @@ export class SimNode {
   disk = new SimulatedDisk();
   /** Its disk was set back, and the store has not seen it since. */
   isSetBack = false;
-  /** How often it entered the cluster. */
-  entries = 0;
+  /** Which life it is in, and the last that entered the cluster. */
+  life = 0;
+  lifeEntered = 0;
   whereabouts: Whereabouts;
   /** Whether clients are let in. */
   isServing = false;
@@ -80,6 +81,7 @@ export class SimNode {
     const { world, faults } = this;
     faults.none();
     this.disk.interfere = faults.interfere;
+    this.life++;
     const link = new Link(world.model);
     const clock = world.clockFor(link);
     this.link = link;
@@ -110,7 +112,7 @@ export class SimNode {
       if (link.isDead) return;
       this.isServing = true;
       this.isSetBack = false;
-      this.entries++;
+      this.lifeEntered = this.life;
       this.cluster.follow();
     }, fatal);
   }

@@ -33,7 +33,7 @@ interface Sleeper {
 /** What a disk had on it at one time. */
 interface DiskCopy {
   readonly node: SimNode;
-  readonly entries: number;
+  readonly life: number;
   readonly place: Whereabouts;
   readonly disk: SimulatedDisk;
 }
@@ -258,14 +258,14 @@ class ClusterSimulation {
   }
 
   private copyOf(node: SimNode): DiskCopy {
-    return { node, entries: node.entries, place: node.whereabouts, disk: node.copyDisk() };
+    return { node, life: node.life, place: node.whereabouts, disk: node.copyDisk() };
   }
 
-  /** The disk of a machine is set back to a copy, without a trace but that it entered since. */
+  /** The disk of a machine is set back to a copy, without a trace but a start since. */
   private restoreInPlace(node: SimNode): void {
     const copy = this.copies.find(
-      ({ node: of, entries, place }) =>
-        of === node && place === node.whereabouts && entries < node.entries,
+      ({ node: of, life, place }) =>
+        of === node && place === node.whereabouts && life < node.lifeEntered,
     );
     if (copy === undefined) return;
     node.die();
