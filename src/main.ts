@@ -18,6 +18,7 @@ import { toText } from "./dispenser/name.ts";
 import { Engine } from "./engine.ts";
 import { leave } from "./exit.ts";
 import { createLog, type Log } from "./log.ts";
+import { notify } from "./notify.ts";
 import { CannotStart } from "./refusal.ts";
 import { Listener } from "./server/listener.ts";
 import { clearUnixSockets } from "./server/sockets.ts";
@@ -104,6 +105,7 @@ async function serve(config: Config): Promise<void> {
     if (isStopping) return;
     isStopping = true;
     log.info("stopping", { reason });
+    notify("STOPPING=1");
     listener.stop().then(
       (skipped) => {
         log.info("stopped, all positions saved", { numbers_skipped: skipped });
@@ -150,6 +152,7 @@ async function serve(config: Config): Promise<void> {
     log.warning("environment variable is no setting, and ignored", { variable });
   }
   if (store.isNew) log.info("new database: every line starts at its beginning");
+  notify("READY=1");
   log.info("ready", {
     version,
     address: listener.addresses.join(","),

@@ -14,6 +14,7 @@ const allowed: Record<string, string[]> = {
   log: [],
   libc: [],
   exit: ["libc"],
+  notify: ["libc"],
   "config-file": ["refusal"],
   address: [],
   "setting-kinds": ["address"],
