@@ -1,0 +1,76 @@
+#!/bin/sh
+# Installs Number Dispenser as a service of systemd, upgrades it, or removes it; may be run again at any time.
+#
+#   config/install.sh install [path of the binary]    default dist/number-dispenser; also upgrades
+#   config/install.sh remove                          the data and the settings stay
+#
+# DESTDIR=/some/root puts everything below that folder, and starts nothing.
+set -eu
+
+here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
+root=${DESTDIR:-}
+binary=$root/usr/local/bin/number-dispenser
+unit=$root/etc/systemd/system/number-dispenser.service
+settings=$root/etc/number-dispenser
+user=number-dispenser
+
+fail() {
+  printf 'install.sh: %s\n' "$*" >&2
+  exit 1
+}
+
+# Whether a systemd runs that the unit can be given to.
+has_systemd() { [ -z "$root" ] && [ -d /run/systemd/system ]; }
+
+usage() {
+  sed -n '2,8s/^# \{0,1\}//p' "$0" >&2
+  exit 2
+}
+
+install_all() {
+  from=${1:-$here/../dist/number-dispenser}
+  [ -f "$from" ] || fail "there is no binary $from: 'bun run build' makes one"
+  [ -n "$root" ] || [ "$(id -u)" -eq 0 ] || fail "run it as root, or with DESTDIR"
+  if [ -z "$root" ] && ! getent passwd "$user" >/dev/null; then
+    useradd --system --user-group --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin "$user"
+  fi
+  mkdir -p "$(dirname "$binary")" "$(dirname "$unit")" "$settings"
+  # Beside it and then in its place: a server that runs keeps the file it was started from.
+  cp "$from" "$binary.new"
+  chmod 0755 "$binary.new"
+  mv -f "$binary.new" "$binary"
+  if [ ! -e "$settings/config.yaml" ]; then
+    sed 's|^  data_dir: .*|  data_dir: "/var/lib/number-dispenser"|' "$here/config.yaml" >"$settings/config.yaml"
+    chmod 0644 "$settings/config.yaml"
+  fi
+  if [ ! -e "$settings/environment" ]; then
+    printf '# What is secret, as NUMBER_DISPENSER_REQUIREPASS=... or NUMBER_DISPENSER_STORE=...\n' \
+      >"$settings/environment"
+    chmod 0600 "$settings/environment"
+  fi
+  cp "$here/number-dispenser.service" "$unit"
+  chmod 0644 "$unit"
+  if has_systemd; then
+    systemctl daemon-reload
+    systemctl enable --quiet number-dispenser
+    # SIGTERM saves all positions: an upgrade skips no numbers but those the strategies allow.
+    systemctl restart number-dispenser
+  fi
+  printf 'installed %s\n' "$binary"
+}
+
+remove_all() {
+  [ -n "$root" ] || [ "$(id -u)" -eq 0 ] || fail "run it as root, or with DESTDIR"
+  if has_systemd && [ -e "$unit" ]; then
+    systemctl disable --quiet --now number-dispenser
+  fi
+  rm -f "$unit" "$binary"
+  if has_systemd; then systemctl daemon-reload; fi
+  printf 'removed; %s and %s stay, with all numbers and settings\n' "$root/var/lib/number-dispenser" "$settings"
+}
+
+case ${1:-} in
+  install) shift && install_all "$@" ;;
+  remove) remove_all ;;
+  *) usage ;;
+esac
