@@ -105,7 +105,9 @@ export class Lines {
       const present = readName(rows.get(key));
       if (present?.line !== known.line || present.isDeleted) return nothing(false);
       const puts = changed(name, { ...present, isDeleted: true }, rows);
-      puts.set(line, encode({ ...NEW_LINE, isDeleted: true } satisfies LineRecord));
+      // How far it was leased stays known.
+      const leased = readLine(rows.get(line)) ?? NEW_LINE;
+      puts.set(line, encode({ ...leased, isDeleted: true } satisfies LineRecord));
       return { puts, result: true };
     });
     await this.sync(history);
