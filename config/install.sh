@@ -41,7 +41,9 @@ install_all() {
   mv -f "$binary.new" "$binary"
   if [ ! -e "$settings/config.yaml" ]; then
     sed 's|^  data_dir: .*|  data_dir: "/var/lib/number-dispenser"|' "$here/config.yaml" >"$settings/config.yaml"
-    chmod 0644 "$settings/config.yaml"
+    # It may hold the hashes of passwords.
+    [ -n "$root" ] || chgrp "$user" "$settings/config.yaml"
+    chmod 0640 "$settings/config.yaml"
   fi
   if [ ! -e "$settings/environment" ]; then
     printf '# What is secret, as NUMBER_DISPENSER_REQUIREPASS=... or NUMBER_DISPENSER_STORE=...\n' \
