@@ -53,6 +53,9 @@ export function parseArguments(argv: readonly string[]): Invocation {
   // A command is one word, or two.
   const words =
     [1, 2].find((count) => Object.hasOwn(commands, argv.slice(0, count).join(" "))) ?? 0;
+  if (words === 0 && argv[0] === "cluster") {
+    throw new UsageError("cluster needs one of join, leave, nodes, forget, advance; see -help");
+  }
   const command = words === 0 ? "server" : (argv.slice(0, words).join(" ") as CommandName);
   const { operands: wanted, flags: valued, switches }: CommandLine = commands[command];
   const operands: string[] = [];

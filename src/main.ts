@@ -10,6 +10,7 @@ import { health, info } from "./cli/inspect.ts";
 import { restore } from "./cli/restore.ts";
 import { Cluster } from "./cluster/cluster.ts";
 import { realClock } from "./cluster/history.ts";
+import { Fenced } from "./cluster/membership.ts";
 import { parseState, whereaboutsOf } from "./cluster/memory.ts";
 import { shareOfNode } from "./cluster/share-of-node.ts";
 import { loadConfig, unknownVariables } from "./config.ts";
@@ -24,6 +25,7 @@ import { Listener } from "./server/listener.ts";
 import { clearUnixSockets } from "./server/sockets.ts";
 import type { Config } from "./settings.ts";
 import { openSharedStore } from "./store/open-shared.ts";
+import type { SharedStore } from "./store/shared.ts";
 import { openSqliteStore } from "./store/sqlite.ts";
 import { StorageBroken, StorageUnavailable } from "./store/store.ts";
 import { version, versionText } from "./version.ts";
@@ -68,6 +70,7 @@ async function serve(config: Config): Promise<void> {
   process.on("uncaughtException", fatal);
   process.on("unhandledRejection", fatal);
 
+  const shared = config.store === "" ? undefined : openSharedStore(config.store);
   await clearUnixSockets([...config.addr, ...config.tlsAddr]);
   const store = openSqliteStore(config.dataDir, config);
   const state = parseState(store.node);
@@ -81,18 +84,19 @@ async function serve(config: Config): Promise<void> {
   });
 
   if (config.node !== "") store.writeNode(JSON.stringify({ place: config.node }));
-  const cluster = config.store === "" ? undefined : clusterOf();
+  const cluster = shared === undefined ? undefined : clusterOn(shared);
 
-  function clusterOf(): Cluster {
+  function clusterOn(shared: SharedStore): Cluster {
     return new Cluster({
-      shared: openSharedStore(config.store),
+      shared,
       engine,
       store,
       log,
       clock: realClock,
       identity: {
         unique: () => crypto.randomUUID(),
-        host: hostname(),
+        // Several nodes may be on one machine.
+        host: `${hostname()}:${config.dataDir}`,
         whereabouts: whereaboutsOf(store.path),
       },
       membership: state.membership,
@@ -151,7 +155,9 @@ async function serve(config: Config): Promise<void> {
   for (const variable of unknownVariables(Object.keys(process.env))) {
     log.warning("environment variable is no setting, and ignored", { variable });
   }
-  if (store.isNew) log.info("new database: every line starts at its beginning");
+  if (store.isNew && cluster === undefined) {
+    log.info("new database: every line starts at its beginning");
+  }
   notify("READY=1");
   log.info("ready", {
     version,
@@ -182,7 +188,8 @@ function writeToStderr(line: string): void {
 
 /** What the log says of an error: its message where that is meant for the operator. */
 function faultOf(error: unknown): { error: string } {
-  if (error instanceof StorageBroken || error instanceof StorageUnavailable) {
+  const isForTheOperator = [StorageBroken, StorageUnavailable, Fenced];
+  if (error instanceof Error && isForTheOperator.some((kind) => error instanceof kind)) {
     return { error: error.message };
   }
   return { error: error instanceof Error ? (error.stack ?? error.message) : String(error) };

@@ -36,6 +36,8 @@ describe("the command line", () => {
     [["-adr", "x"], "unknown flag -adr; see -help"],
     [["-addr"], "flag -addr needs a value; see -help"],
     [["backup"], "backup needs FILE; see -help"],
+    [["cluster"], "cluster needs one of join, leave, nodes, forget, advance; see -help"],
+    [["cluster", "forget"], "cluster forget needs NODE; see -help"],
     [["backup", "a", "b"], "unexpected argument 'b'; see -help"],
     [["backup", "a", "-margin", "1"], "unknown flag -margin; see -help"],
     [["restore", "a", "-confirm=yes"], "unknown flag -confirm=yes; see -help"],

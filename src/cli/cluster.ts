@@ -3,7 +3,9 @@
  * whose server is stopped, the others on the shared store alone. Each answers what was done, in words.
  */
 
+import { existsSync } from "node:fs";
 import { hostname } from "node:os";
+import { dirname, resolve } from "node:path";
 import { realClock } from "../cluster/history.ts";
 import {
   enter,
@@ -27,6 +29,7 @@ import { NUMBER_MAX } from "../dispenser/line.ts";
 import { nothingLeased, type Share, whole } from "../dispenser/share.ts";
 import { Engine } from "../engine.ts";
 import { CannotStart } from "../refusal.ts";
+import { DATABASE_FILE } from "../store/file.ts";
 import type { FolderOptions } from "../store/folder.ts";
 import { openSharedStore } from "../store/open-shared.ts";
 import { type SharedStore, StoreUnavailable } from "../store/shared.ts";
@@ -74,7 +77,7 @@ export async function operateCluster(
 function identityOf(store: SqliteStore): Identity {
   return {
     unique: () => crypto.randomUUID(),
-    host: hostname(),
+    host: `${hostname()}:${dirname(store.path)}`,
     whereabouts: whereaboutsOf(store.path),
   };
 }
@@ -85,7 +88,11 @@ async function withFolder<T>(
   share: Share,
   work: (folder: Folder & { readonly store: SqliteStore }) => Promise<T>,
 ): Promise<T> {
-  const store = openSqliteStore(settings.dataDir, { ...settings, create: false });
+  const { dataDir } = settings;
+  if (!existsSync(resolve(dataDir, DATABASE_FILE))) {
+    throw new CannotStart(`data folder ${dataDir} has no database`);
+  }
+  const store = openSqliteStore(dataDir, { ...settings, create: false });
   const engine = new Engine(store, { ...realClock, savesCounts: false, share });
   let isOpen = true;
   const replaced = () => {

@@ -13,10 +13,9 @@ import type { Refusal } from "../refusal.ts";
 import { StoreUnavailable } from "../store/shared.ts";
 import { StorageUnavailable } from "../store/store.ts";
 import { type ClusterFigures, Figures } from "./figures.ts";
-import type { History } from "./history.ts";
+import { type History, StoreWentBack } from "./history.ts";
 import { Leasing } from "./leasing.ts";
 import type { Lines } from "./lines.ts";
-import { Fenced } from "./membership.ts";
 import { NAMES } from "./records.ts";
 import { Standing, type StandingOptions } from "./standing.ts";
 import { Turns } from "./turns.ts";
@@ -33,6 +32,8 @@ export interface ClusterOptions extends StandingOptions {
 export class Cluster {
   /** Why the store cannot be used now; undefined while it can. */
   trouble: string | undefined;
+  /** Whether that is because it forgot something: an operator has to do something about it. */
+  private hasForgotten = false;
   private readonly options: ClusterOptions;
   private readonly standing: Standing;
   private figures!: Figures;
@@ -77,7 +78,9 @@ export class Cluster {
         return this.beginLeasing();
       } catch (error) {
         if (!(error instanceof StoreUnavailable)) throw error;
-        this.noteTrouble(error.message);
+        const isFirst = this.trouble === undefined;
+        this.noteTrouble(error);
+        if (isFirst) this.options.log.warning("waits for its store, and takes no clients yet");
       }
       await this.options.clock.sleep(POLL_MS);
     }
@@ -254,21 +257,25 @@ export class Cluster {
 
   private note(error: unknown): void {
     if (this.isClosed) return;
-    if (error instanceof StoreUnavailable) this.noteTrouble(error.message);
+    if (error instanceof StoreUnavailable) this.noteTrouble(error);
     // The node's own disk is full: that is another trouble, and passes.
     else if (!(error instanceof StorageUnavailable)) this.options.onFatal(error);
-    if (error instanceof Fenced) this.options.log.error("another has this node's name");
   }
 
-  private noteTrouble(trouble: string | undefined): void {
+  /** Said once when it begins and when it is over; and when it becomes an operator's matter. */
+  private noteTrouble(error: StoreUnavailable | undefined): void {
     const { log } = this.options;
     if (this.isClosed) return;
-    if (trouble !== undefined && this.trouble === undefined) {
-      log.error("store unavailable", { store: this.title, reason: trouble });
+    const store = this.title;
+    const hasForgotten = error instanceof StoreWentBack;
+    const isNews = this.trouble === undefined || (hasForgotten && !this.hasForgotten);
+    if (error !== undefined && isNews) {
+      log.error("store unavailable", { store, reason: error.message });
     }
-    if (trouble === undefined && this.trouble !== undefined) {
-      log.info("store available again", { store: this.title });
+    if (error === undefined && this.trouble !== undefined) {
+      log.info("store available again", { store });
     }
-    this.trouble = trouble;
+    this.trouble = error?.message;
+    this.hasForgotten = hasForgotten;
   }
 }

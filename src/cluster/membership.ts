@@ -49,9 +49,9 @@ export async function findCluster(
     const { rows, moment } = await store.read([CLUSTER]);
     const found = readCluster(rows.get(CLUSTER));
     if (own !== undefined && found?.id !== own.cluster) {
-      const what = found === undefined ? "is empty" : `belongs to cluster ${found.id}`;
+      const what = found === undefined ? "is empty" : `is that of cluster ${found.id}`;
       throw new CannotStart(
-        `the store ${store.title} ${what}, and the data folder to cluster ${own.cluster}`,
+        `the store ${store.title} ${what}, and the data folder belongs to cluster ${own.cluster}`,
       );
     }
     if (found !== undefined) return found;
@@ -149,7 +149,7 @@ function doubtAbout(
     if (isFirst) return undefined;
     throw wentBack(`it does not know node ${membership.node}`);
   }
-  if (record.state !== "member") return `node ${membership.node} has ${record.state} the cluster`;
+  if (record.state !== "member") return expelled(membership.node, record);
   const isKnown = [start, ...(record.isConfirmed ? [] : intended)].some(
     ({ generation, token }) => generation === record.generation && token === record.token,
   );
@@ -217,9 +217,15 @@ export function checkOurs(
   { node, start, sequence }: Membership,
 ): asserts record is NodeRecord {
   if (record === undefined) throw wentBack(`it does not know node ${node}`);
-  if (record.state !== "member") throw new Fenced(`node ${node} has ${record.state} the cluster`);
+  if (record.state !== "member") throw new Fenced(expelled(node, record));
   if (record.generation < start.generation || record.sequence < sequence) {
     throw wentBack(`it forgot leases of node ${node}`);
   }
   if (record.token !== start.token) throw new Fenced(`node ${node} was started elsewhere`);
+}
+
+function expelled(node: string, { state }: NodeRecord): string {
+  return state === "left"
+    ? `node ${node} has left the cluster`
+    : `node ${node} was written off (cluster forget)`;
 }

@@ -2,6 +2,7 @@
 
 import { fieldsOf } from "../dispenser/definition.ts";
 import type { Dispenser } from "../dispenser/dispenser.ts";
+import { toText } from "../dispenser/name.ts";
 import { Leased } from "../dispenser/share.ts";
 import { strategies } from "../dispenser/strategy.ts";
 import type { Engine } from "../engine.ts";
@@ -18,6 +19,7 @@ import {
   figureKey,
   type LineRecord,
   lineKey,
+  NAME_PREFIX,
   NAMES,
   type NameRecord,
   nameKey,
@@ -41,6 +43,8 @@ export async function moveIn(
   begun: Joining | undefined,
 ): Promise<number> {
   const all = [...engine.all()];
+  // Before anything is written: the folder can still be started alone then.
+  if (begun === undefined) await refuseConflicts(all, history);
   const joining = begun ?? (await reserveIds(engine, history, cluster, identity.unique()));
   // First here: if this does not end, the next try knows which of the cluster's lines are its own.
   store.writeNode(JSON.stringify({ joining } satisfies NodeState));
@@ -53,6 +57,15 @@ export async function moveIn(
   replaced();
   return all.length;
 }
+
+async function refuseConflicts(all: readonly Dispenser[], history: History): Promise<void> {
+  const { rows } = await history.list(NAME_PREFIX);
+  const conflict = all.find(({ name }) => readName(rows.get(nameKey(name)))?.isDeleted === false);
+  if (conflict !== undefined) throw conflictOf(conflict);
+}
+
+const conflictOf = ({ name }: Dispenser) =>
+  new CannotStart(`the cluster has a dispenser ${toText(name)} already: DEL one of the two first`);
 
 /** The ids that the node's lines get in the cluster: its own ones, moved by a base. */
 async function reserveIds(
@@ -83,9 +96,7 @@ async function writeLines(
       const present = readName(rows.get(nameKey(name)));
       if (present?.line === line) continue;
       if (present !== undefined && !present.isDeleted) {
-        throw new CannotStart(
-          `the cluster has a dispenser ${nameKey(name).slice("name/".length)} already: DEL one of the two first`,
-        );
+        throw conflictOf(dispenser);
       }
       const fields = Object.fromEntries(fieldsOf(definition));
       const record: NameRecord = { line, isDeleted: false, fields, floor: 0n };

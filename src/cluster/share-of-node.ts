@@ -27,8 +27,9 @@ export function shareOfNode({ store, node }: NodeSettings, state: NodeState, siz
     );
   }
   if (place !== undefined && (node !== place || store !== "")) {
+    const other = store === "" ? `not '${node}'` : "storage.store (-store) is not for it";
     throw new CannotStart(
-      `the data folder is that of node ${place}: cluster.node (-node) has to be ${place}, and not '${node}'`,
+      `the data folder is that of node ${place}: cluster.node (-node) has to be ${place}, and ${other}`,
     );
   }
   const isAlone = place === undefined && membership === undefined;

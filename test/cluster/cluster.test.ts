@@ -256,6 +256,7 @@ describe("while the store is away", () => {
     rows.away = undefined;
     const { listener, logged } = await starting;
     expect(logged.join("\n")).toContain("not there yet");
+    expect(logged.filter((line) => line.includes("takes no clients yet"))).toHaveLength(1);
     await listener.stop();
   });
 
@@ -285,8 +286,19 @@ describe("a store that went back in time", () => {
     const { rows, one, left, stop } = await startTwo();
     await left.command("HSET", "o", "type", "3");
     await left.command("GET", "o");
+    // A restored store was away first: that is said, and then what an operator has to know.
+    rows.away = "restarting";
+    await eventually(async () => one.cluster.trouble, "restarting");
     rows.timeline = "2";
+    rows.away = undefined;
+    await eventually(
+      async () => one.logged.some((line) => line.includes("went back in time")),
+      true,
+    );
     await eventually(async () => one.cluster.trouble !== undefined, true);
+    expect(await left.command("INFO", "cluster")).toContain(
+      "cluster_store_error:the store went back",
+    );
     expect((await left.pipeline(gets("o", 100))).at(-1)).toEqual(
       error(
         "ERR store unavailable: the store went back in time (it was sqlite 1, and is sqlite 2 now): " +

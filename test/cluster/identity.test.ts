@@ -94,11 +94,11 @@ describe("who a node is", () => {
     await node.listener.stop();
     const other = new SharedRows();
     expect(await messageOf(() => startNode(store.reopen(), other.open()))).toMatch(
-      /^CannotStart: the store shared rows is empty, and the data folder to cluster /,
+      /^CannotStart: the store shared rows is empty, and the data folder belongs to cluster /,
     );
     await (await startNode(new MemoryStore(), other.open())).listener.stop();
     expect(await messageOf(() => startNode(store.reopen(), other.open()))).toMatch(
-      /^CannotStart: the store shared rows belongs to cluster .*, and the data folder to cluster /,
+      /^CannotStart: the store shared rows is that of cluster .*, and the data folder belongs to cluster /,
     );
     const { node: state } = store.reopen();
     expect(await messageOf(() => shareOfNode(alone, parseState(state), 1))).toMatch(

@@ -65,6 +65,7 @@ const sections: Record<string, (call: Call) => Record<string, string | number>> 
       cluster_node: cluster.node,
       cluster_store: cluster.title,
       cluster_store_status: cluster.trouble === undefined ? "ok" : "unavailable",
+      ...(cluster.trouble !== undefined && { cluster_store_error: cluster.trouble }),
     }),
   }),
   Keyspace: ({ engine }) => ({ db0: `keys=${engine.size},expires=0,avg_ttl=0` }),
