@@ -177,9 +177,9 @@ function doubtAbout(
  */
 export async function acceptHistory(
   store: SharedStore,
-  { start, intended, node, sequence }: Membership,
+  { start, intended, node, sequence, whereabouts }: Membership,
   cluster: ClusterRecord,
-  host: string,
+  { host, whereabouts: here }: Identity,
   clock: Clock,
 ): Promise<{ readonly history: History; readonly accepted: Partial<Membership> }> {
   const { identity, timeline, epoch } = cluster;
@@ -189,7 +189,9 @@ export async function acceptHistory(
   const known = readNode(rows.get(key));
   const isForgotten = start.generation > 0 && (known?.generation ?? 0) < start.generation;
   const leases = Math.max(sequence, known?.sequence ?? 0);
-  if (isForgotten || leases > (known?.sequence ?? 0)) {
+  // A copy of the folder has no say in what the node is.
+  const isInPlace = isSamePlace(whereabouts, here);
+  if (isInPlace && (isForgotten || leases > (known?.sequence ?? 0))) {
     const record: NodeRecord = {
       ...(intended.find(({ token }) => token === known?.token) ?? start),
       isConfirmed: known?.isConfirmed ?? true,

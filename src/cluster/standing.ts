@@ -60,7 +60,7 @@ export class Standing {
    */
   async enter(): Promise<void> {
     const { shared, engine, store, identity, log, clock } = this.options;
-    const { unique, host } = identity;
+    const { unique } = identity;
     const own = this.memory?.membership ?? this.options.membership;
     const cluster = await findCluster(shared, own, unique);
     this.memory ??= new Memory(store, own ?? newMembership(cluster, identity));
@@ -69,7 +69,7 @@ export class Standing {
     requireNoOlder(cluster, memory.membership);
     let accepted: Partial<Membership> = {};
     if (isBehind) {
-      const taken = await acceptHistory(shared, memory.membership, cluster, host, clock);
+      const taken = await acceptHistory(shared, memory.membership, cluster, identity, clock);
       this.history = taken.history;
       accepted = taken.accepted;
     } else this.history = historyOf(shared, memory.membership, clock);
@@ -129,7 +129,7 @@ export class Standing {
       shared,
       this.memory.membership,
       readCluster(rows.get(CLUSTER))!,
-      identity.host,
+      identity,
       this.options.clock,
     );
     this.history = taken.history;
@@ -153,6 +153,8 @@ export class Standing {
     const { revision } = this.history.seen;
     // The names that were looked at are on disk with the next commit only: until then all are new.
     this.memory.save({ ...accepted, revision: String(revision), namesRevision: "0" });
+    const { log, shared } = this.options;
+    log.info("an operator took the store as it is for good", { store: shared.title });
   }
 }
 

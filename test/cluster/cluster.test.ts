@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { POLL_MS } from "../../src/cluster/cluster.ts";
+import { advanceHistory } from "../../src/cluster/operations.ts";
 import { MemoryStore } from "../support/memory-store.ts";
 import { ReplyError, TestClient } from "../support/resp.ts";
 import { startNode } from "../support/server.ts";
@@ -282,6 +283,44 @@ describe("while the store is away", () => {
 });
 
 describe("a store that went back in time", () => {
+  test("is taken for good by an operator, told what it forgot, and repeats nothing", async () => {
+    const { rows, one, two, left, right, stop } = await startTwo();
+    await left.command("HSET", "o", "type", "3");
+    const before = new Set((await right.pipeline(gets("o", 50))) as string[]);
+    const forget = rows.save();
+    for (const number of await left.pipeline(gets("o", 150))) before.add(String(number));
+    await left.command("HSET", "later", "type", "3");
+    await left.command("GET", "later");
+    await left.command("DEL", "nothing");
+    forget();
+    await eventually(async () => /went back in time/.test(one.cluster.trouble ?? ""), true);
+    expect(await advanceHistory(rows.open(), 2000n, Date.now())).toBe(1);
+    for (const { cluster } of [one, two]) await eventually(async () => cluster.trouble, undefined);
+    for (const client of [left, right]) {
+      for (const number of await client.pipeline(gets("o", 200))) {
+        expect(before.has(String(number))).toBe(false);
+        before.add(String(number));
+      }
+    }
+    // The store forgot the name; the node that knew it told it.
+    expect(await left.command("GET", "later")).toBe("1");
+    await eventually(async () => typeof (await right.command("GET", "later")), "string");
+    await stop();
+  });
+
+  test("an earlier epoch is no later one", async () => {
+    const { rows, one, left, stop } = await startTwo();
+    await left.command("HSET", "o", "type", "3");
+    const forget = rows.save();
+    await advanceHistory(rows.open(), 0n, Date.now());
+    await eventually(async () => one.logged.some((line) => line.includes("for good")), true);
+    forget();
+    await eventually(async () => /went back in time/.test(one.cluster.trouble ?? ""), true);
+    await advanceHistory(rows.open(), 0n, Date.now());
+    await eventually(async () => one.cluster.trouble, undefined);
+    await stop();
+  });
+
   test("is not leased from until an operator says so", async () => {
     const { rows, one, left, stop } = await startTwo();
     await left.command("HSET", "o", "type", "3");

@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { chmodSync, cpSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { isSamePlace, parseState, whereaboutsOf } from "../../src/cluster/memory.ts";
+import { advanceHistory, forgetNode } from "../../src/cluster/operations.ts";
 import { shareOfNode } from "../../src/cluster/share-of-node.ts";
 import { DATABASE_FILE } from "../../src/store/file.ts";
 import { openSqliteStore } from "../../src/store/sqlite.ts";
@@ -86,6 +87,41 @@ describe("who a node is", () => {
     const fatal = (await node.fatalOf) as Error;
     expect(fatal.message).toContain("was started elsewhere");
     await next.listener.stop();
+  });
+
+  test("one that was written off stops, and comes back as another", async () => {
+    const rows = new SharedRows();
+    const { store, node } = await nodeWithLine(rows);
+    const name = node.cluster.node;
+    expect(await forgetNode(rows.open(), name)).toBe(100n);
+    const fatal = (await node.fatalOf) as Error;
+    expect(fatal.message).toBe(`node ${name} was written off (cluster forget)`);
+    const next = await startNode(store.reopen(), rows.open());
+    expect(next.cluster.node).not.toBe(name);
+    expect(next.logged.join("\n")).toContain("was written off (cluster forget)");
+    expect(await takeOne(next.port)).toBe(100);
+    await next.listener.stop();
+  });
+
+  test("a copy does not write over what the node did, when the store went back", async () => {
+    const rows = new SharedRows();
+    const { store, node } = await nodeWithLine(rows);
+    const copy = store.reopen();
+    const client = await TestClient.connect(node.port);
+    await client.pipeline(Array.from({ length: 200 }, () => ["GET", "o"]));
+    client.close();
+    await advanceHistory(rows.open(), 1000n, Date.now());
+    const twin = await startNode(copy, rows.open(), {}, "elsewhere");
+    expect(twin.cluster.node).not.toBe(node.cluster.node);
+    const own = await TestClient.connect(node.port);
+    for (;;) {
+      const reply = await own.command("GET", "o");
+      if (typeof reply === "string" && Number(reply) > 1000) break;
+    }
+    own.close();
+    expect(node.fatal).toEqual([]);
+    await twin.listener.stop();
+    await node.listener.stop();
   });
 
   test("a folder does not go to another store, nor to an emptied one, nor without", async () => {

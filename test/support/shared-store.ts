@@ -44,9 +44,13 @@ export class SharedRows {
     };
   }
 
-  /** What stands there, for those that go back to it. */
-  save(): Uint8Array {
-    return this.database.serialize();
+  /** What stands there now; what it answers makes the store forget all that was written since. */
+  save(): () => void {
+    const rows = this.database.query("SELECT * FROM rows").values() as [string, string, bigint][];
+    return () => {
+      this.database.run("DELETE FROM rows");
+      for (const row of rows) this.database.run("INSERT INTO rows VALUES (?, ?, ?)", row);
+    };
   }
 
   private answer<T>(ask: () => Promise<T>): Promise<T> {
