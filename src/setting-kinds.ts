@@ -59,10 +59,15 @@ export const passwordForms = "a password, or sha256: and 64 hexadecimal digits";
 export const storeForms =
   "postgres://user:password@host:port/database, or etcd://host:port,host:port";
 
+const postgresUrl = /^postgres(ql)?:\/\/[^\s/?]\S*$/;
+const etcdUrl = /^etcd:\/\/([^\s@/]*@)?[^\s,/?@]+:\d{1,5}(,[^\s,/?@]+:\d{1,5})*([/?]\S*)?$/;
+
 /** The URL of a shared store; empty for none. Who opens it looks at the rest (store/open-shared.ts). */
 export const storeUrl = {
-  parse: (text: string) =>
-    some(/^$|^(postgres(ql)?|etcd):\/\/[^\s/]/.test(text) ? text : undefined),
+  parse: (text: string) => {
+    const isUrl = postgresUrl.test(text) || etcdUrl.test(text);
+    return some(text === "" || isUrl ? text : undefined);
+  },
   allowed: storeForms,
 };
 

@@ -80,6 +80,14 @@ describe("nodes that share their lines without a store", () => {
     expect([status, log]).toEqual([2, expect.stringContaining(`-node: '${place}' must be i/n`)]);
   });
 
+  test.each(["nonsense", "http://x", "etcd://host", "etcd://host:port", "postgres://"])(
+    "-store %s is refused",
+    async (url) => {
+      const { status, log } = await ServerProcess.run({ args: ["-store", url] });
+      expect([status, log]).toEqual([2, expect.stringContaining("-store: it must be postgres://")]);
+    },
+  );
+
   test("-node and -store are for different things", async () => {
     const args = ["-node", "1/3", "-store", "etcd://127.0.0.1:1"];
     const { status, log } = await ServerProcess.run({ args });
