@@ -4,9 +4,11 @@ import { join } from "node:path";
 import { importDispensers } from "../../src/cli/import.ts";
 import { openSqliteStore } from "../../src/store/sqlite.ts";
 import { temporaryFolder } from "../support/folder.ts";
+import { noRedis } from "../support/installed.ts";
 import { freePort } from "../support/ports.ts";
 import { TestClient } from "../support/resp.ts";
 import { endOnExit, ServerProcess, startLocal } from "../support/server.ts";
+import { succeeds } from "../support/until.ts";
 
 const options = { create: true, allowNetworkFileSystem: false };
 
@@ -124,69 +126,60 @@ describe("import of dispensers.json", () => {
   });
 });
 
-if (Bun.which("redis-server") === null) {
-  test.skip("import of a Redis's counters: redis-server is not installed", () => {});
-} else {
-  describe("import of a Redis's counters", () => {
-    const port = freePort();
-    const url = `redis://127.0.0.1:${port}`;
-    let redis: Bun.Subprocess;
+describe.skipIf(noRedis !== undefined)("import of a Redis's counters", () => {
+  const port = freePort();
+  const url = `redis://127.0.0.1:${port}`;
+  let redis: Bun.Subprocess;
 
-    beforeAll(async () => {
-      redis = Bun.spawn(
-        ["redis-server", "--port", `${port}`, "--save", "", "--dir", temporaryFolder()],
-        {
-          stdout: "ignore",
-        },
-      );
-      endOnExit(redis);
-      for (;;) {
-        try {
-          const client = await TestClient.connect(port);
-          await client.command("SET", "orders:count", "41");
-          for (let count = 0; count < 9; count++) await client.command("INCR", "orders:count");
-          await client.command("SET", "users", "9223372036854775807");
-          await client.command("SET", "text", "hello");
-          await client.command("LPUSH", "list", "1");
-          client.close();
-          return;
-        } catch {
-          await Bun.sleep(20);
-        }
-      }
-    });
-
-    afterAll(async () => {
-      redis.kill();
-      await redis.exited;
-    });
-
-    test("makes lines above their values", async () => {
-      const dataDir = temporaryFolder();
-      const report = await run(
-        undefined,
-        { redis: url, margin: "10", strategy: "pre_close" },
-        dataDir,
-      );
-      expect(report).toContain("imported 2 dispensers");
-      expect(report).toContain("  orders:count: type 3, pre_close, next 61");
-      const [orders, users] = await taken(dataDir, "orders:count", "users");
-      expect(orders).toBe("61");
-      expect(users).toContain("number range exhausted");
-    });
-
-    test("of those that fit a pattern", async () => {
-      const flags = { redis: url, match: "orders:*" };
-      expect(await run(undefined, flags)).toContain("imported 1 dispensers");
-    });
-
-    test("says what cannot be reached, or is no strategy", async () => {
-      expect(await messageOf(() => run(undefined, { redis: "redis://127.0.0.1:1" }))).toMatch(
-        /^CannotStart: cannot read the counters of 127.0.0.1:1: /,
-      );
-      expect(await messageOf(() => run(undefined, { redis: url, strategy: "none" }))).toMatch(
-        /invalid auto_disk 'none'/,
-      );
+  beforeAll(async () => {
+    redis = Bun.spawn(
+      ["redis-server", "--port", `${port}`, "--save", "", "--dir", temporaryFolder()],
+      {
+        stdout: "ignore",
+      },
+    );
+    endOnExit(redis);
+    await succeeds(async () => {
+      const client = await TestClient.connect(port);
+      await client.command("SET", "orders:count", "41");
+      for (let count = 0; count < 9; count++) await client.command("INCR", "orders:count");
+      await client.command("SET", "users", "9223372036854775807");
+      await client.command("SET", "text", "hello");
+      await client.command("LPUSH", "list", "1");
+      client.close();
     });
   });
-}
+
+  afterAll(async () => {
+    redis.kill();
+    await redis.exited;
+  });
+
+  test("makes lines above their values", async () => {
+    const dataDir = temporaryFolder();
+    const report = await run(
+      undefined,
+      { redis: url, margin: "10", strategy: "pre_close" },
+      dataDir,
+    );
+    expect(report).toContain("imported 2 dispensers");
+    expect(report).toContain("  orders:count: type 3, pre_close, next 61");
+    const [orders, users] = await taken(dataDir, "orders:count", "users");
+    expect(orders).toBe("61");
+    expect(users).toContain("number range exhausted");
+  });
+
+  test("of those that fit a pattern", async () => {
+    const flags = { redis: url, match: "orders:*" };
+    expect(await run(undefined, flags)).toContain("imported 1 dispensers");
+  });
+
+  test("says what cannot be reached, or is no strategy", async () => {
+    expect(await messageOf(() => run(undefined, { redis: "redis://127.0.0.1:1" }))).toMatch(
+      /^CannotStart: cannot read the counters of 127.0.0.1:1: /,
+    );
+    expect(await messageOf(() => run(undefined, { redis: url, strategy: "none" }))).toMatch(
+      /invalid auto_disk 'none'/,
+    );
+  });
+});

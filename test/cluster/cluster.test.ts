@@ -1,10 +1,10 @@
 import { describe, expect, test } from "bun:test";
-import { POLL_MS } from "../../src/cluster/cluster.ts";
 import { advanceHistory } from "../../src/cluster/operations.ts";
 import { MemoryStore } from "../support/memory-store.ts";
 import { ReplyError, TestClient } from "../support/resp.ts";
 import { startNode } from "../support/server.ts";
 import { SharedRows } from "../support/shared-store.ts";
+import { until } from "../support/until.ts";
 
 /** Two nodes of one cluster, a client on each. */
 async function startTwo() {
@@ -25,11 +25,7 @@ const gets = (name: string, count: number) => Array.from({ length: count }, () =
 
 /** Asks again and again, until what comes is as it should be. */
 async function eventually(ask: () => Promise<unknown>, wanted: unknown): Promise<void> {
-  for (;;) {
-    const found = await ask();
-    if (Bun.deepEquals(found, wanted)) return;
-    await Bun.sleep(5);
-  }
+  await until(async () => Bun.deepEquals(await ask(), wanted));
 }
 
 describe("two nodes share their lines", () => {
@@ -253,7 +249,7 @@ describe("while the store is away", () => {
     const rows = new SharedRows();
     rows.away = "not there yet";
     const starting = startNode(new MemoryStore(), rows.open());
-    await Bun.sleep(POLL_MS / 4);
+    await until(() => rows.calls > 0);
     rows.away = undefined;
     const { listener, logged } = await starting;
     expect(logged.join("\n")).toContain("not there yet");

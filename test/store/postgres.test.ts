@@ -1,8 +1,10 @@
-import { expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { PostgresStore } from "../../src/store/postgres.ts";
 import type { SharedStore } from "../../src/store/shared.ts";
 import { FragileLink } from "../support/fragile-link.ts";
-import { findPostgres, PostgresServer } from "../support/postgres.ts";
+import { noPostgres } from "../support/installed.ts";
+import { PostgresServer } from "../support/postgres.ts";
+import { succeeds } from "../support/until.ts";
 
 /** A call fails within its own time and a little. */
 const FAILS_WITHIN_MS = 2500;
@@ -22,21 +24,7 @@ const failureOf = async (work: Promise<unknown>) => {
   return `${name}: ${message}`;
 };
 
-/** Until it works again. */
-async function comesBack(work: () => Promise<unknown>): Promise<void> {
-  for (;;) {
-    try {
-      await work();
-      return;
-    } catch {
-      await Bun.sleep(20);
-    }
-  }
-}
-
-if (findPostgres() === undefined) {
-  test.skip("PostgreSQL as it fails: not installed (apt-get install postgresql)", () => {});
-} else {
+describe.skipIf(noPostgres !== undefined)("PostgreSQL as it fails", () => {
   test("a server that is gone, or silent, fails in time, and is used again when it is back", async () => {
     const server = new PostgresServer();
     await server.start();
@@ -49,7 +37,7 @@ if (findPostgres() === undefined) {
     link.set("silent");
     expect(await failureOf(store.read(["a"]))).toBe("StoreUnavailable: no answer within 1500 ms");
     link.set("none");
-    await comesBack(() => store.read(["a"]));
+    await succeeds(() => store.read(["a"]));
 
     // All of its connections are there, and have seen the statement: otherwise it would not get far.
     await Promise.all(Array.from({ length: 9 }, (_, index) => put(store, `b${index}`, "1")));
@@ -57,12 +45,12 @@ if (findPostgres() === undefined) {
     expect(await failureOf(put(store, "a", "2"))).toStartWith("StoreUnavailable: ");
     link.set("none");
     // It was written all the same: nobody can know but who looks.
-    await comesBack(async () => expect(await textAt(store, "a")).toBe("2"));
+    await succeeds(async () => expect(await textAt(store, "a")).toBe("2"));
 
     await server.stop("SIGQUIT");
     expect(await failureOf(store.read(["a"]))).toStartWith("StoreUnavailable: ");
     await server.start();
-    await comesBack(() => store.read(["a"]));
+    await succeeds(() => store.read(["a"]));
     expect(await textAt(store, "a")).toBe("2");
     told = Promise.withResolvers();
     const write = setInterval(() => void put(store, "names", "x").catch(() => {}), 100);
@@ -93,4 +81,4 @@ if (findPostgres() === undefined) {
     await store.close();
     await server.stop();
   }, 30_000);
-}
+});

@@ -1,10 +1,11 @@
 import { Database } from "bun:sqlite";
-import { test } from "bun:test";
+import { describe } from "bun:test";
 import { EtcdStore, parseEtcdUrl } from "../../src/store/etcd.ts";
 import { PostgresStore } from "../../src/store/postgres.ts";
 import { SqliteSharedStore } from "../../src/store/shared-sqlite.ts";
 import { EtcdCluster } from "../support/etcd.ts";
-import { findPostgres, PostgresServer } from "../support/postgres.ts";
+import { noEtcd, noPostgres } from "../support/installed.ts";
+import { PostgresServer } from "../support/postgres.ts";
 import { describeSharedStore } from "./shared-conformance.ts";
 
 const database = new Database(":memory:", { strict: true, safeIntegers: true });
@@ -21,9 +22,7 @@ describeSharedStore("a shared store on SQLite", {
   watches: true,
 });
 
-if (findPostgres() === undefined) {
-  test.skip("PostgreSQL: not installed (apt-get install postgresql)", () => {});
-} else {
+describe.skipIf(noPostgres !== undefined)("PostgreSQL", () => {
   for (const isPlain of [false, true]) {
     let server: PostgresServer;
     const how = isPlain ? ", by statements that every SQL has" : "";
@@ -37,11 +36,9 @@ if (findPostgres() === undefined) {
       watches: !isPlain,
     });
   }
-}
+});
 
-if (Bun.which("etcd") === null) {
-  test.skip("etcd: not installed (apt-get install etcd-server)", () => {});
-} else {
+describe.skipIf(noEtcd !== undefined)("etcd", () => {
   const cluster = new EtcdCluster(3);
   describeSharedStore("a shared store on etcd, three members", {
     start: () => cluster.start(),
@@ -49,4 +46,4 @@ if (Bun.which("etcd") === null) {
     stop: () => cluster.stop(),
     watches: true,
   });
-}
+});

@@ -5,6 +5,7 @@ import type { Certificate } from "./certificates.ts";
 import { temporaryFolder } from "./folder.ts";
 import { freePort } from "./ports.ts";
 import { endOnExit } from "./server.ts";
+import { succeeds } from "./until.ts";
 
 interface Member {
   readonly name: string;
@@ -78,15 +79,10 @@ export class EtcdCluster {
   async healthy(index: number): Promise<void> {
     const url = `${this.urlOf(this.members[index]!.clientPort)}/health`;
     const tls = { rejectUnauthorized: false };
-    for (;;) {
-      try {
-        const response = await fetch(url, { signal: AbortSignal.timeout(500), tls });
-        if ((await response.text()).includes('"true"')) return;
-      } catch {
-        // Not yet.
-      }
-      await Bun.sleep(50);
-    }
+    await succeeds(async () => {
+      const response = await fetch(url, { signal: AbortSignal.timeout(500), tls });
+      if (!(await response.text()).includes('"true"')) throw new Error("not healthy yet");
+    });
   }
 
   async kill(index: number): Promise<void> {

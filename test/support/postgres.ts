@@ -5,6 +5,7 @@ import { dirname, join } from "node:path";
 import { temporaryFolder } from "./folder.ts";
 import { freePort } from "./ports.ts";
 import { endOnExit } from "./server.ts";
+import { until } from "./until.ts";
 
 const DEBIAN = "/usr/lib/postgresql";
 
@@ -86,7 +87,7 @@ export class PostgresServer {
       { stdin: "ignore", stdout: "ignore", stderr: "ignore" },
     );
     endOnExit(this.child);
-    for (;;) {
+    await until(() => {
       const ready = Bun.spawnSync([
         join(this.bin, "pg_isready"),
         "-h",
@@ -94,11 +95,10 @@ export class PostgresServer {
         "-p",
         String(this.port),
       ]);
-      if (ready.exitCode === 0) return;
-      if (this.child.exitCode !== null)
-        throw new Error(`postgres ended with ${this.child.exitCode}`);
-      await Bun.sleep(20);
-    }
+      const ended = this.child?.exitCode ?? null;
+      if (ended !== null) throw new Error(`postgres ended with ${ended}`);
+      return ready.exitCode === 0;
+    });
   }
 
   /** "SIGQUIT" is PostgreSQL's immediate shutdown: as a crash, for all its processes. */

@@ -1,0 +1,19 @@
+/** Which servers the tests find on this machine, and why some are skipped: said once, when they are. */
+
+import { findPostgres } from "./postgres.ts";
+
+function reasonFor(isThere: boolean, what: string, packageName: string): string | undefined {
+  if (isThere) return undefined;
+  const reason = `${what} is not installed (apt-get install ${packageName})`;
+  console.warn(`skipped: ${reason}`);
+  return reason;
+}
+
+/** Why tests of these are skipped; undefined where they are not. */
+export const noPostgres = reasonFor(findPostgres() !== undefined, "PostgreSQL", "postgresql");
+export const noEtcd = reasonFor(Bun.which("etcd") !== null, "etcd", "etcd-server");
+export const noRedis = reasonFor(
+  Bun.which("redis-server") !== null,
+  "redis-server",
+  "redis-server",
+);
