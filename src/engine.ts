@@ -8,26 +8,18 @@
  */
 
 import { assert } from "./assert.ts";
-import {
-  type Definition,
-  define,
-  type Fields,
-  positionsOf,
-  redefine,
-} from "./dispenser/definition.ts";
+import { type Definition, define, type Fields, redefine } from "./dispenser/definition.ts";
 import { Dispenser } from "./dispenser/dispenser.ts";
 import { isName } from "./dispenser/name.ts";
-import { type Leased, type Share, whole } from "./dispenser/share.ts";
+import { type Share, whole } from "./dispenser/share.ts";
 import { Gathering, type Remembered, unavailability } from "./gathering.ts";
+import { Moves } from "./moves.ts";
 import { type Listed, Names } from "./names.ts";
-import { quoted, Refusal } from "./refusal.ts";
+import { Refusal } from "./refusal.ts";
 import type { StorageUnavailable, Store } from "./store/store.ts";
 
 /** The background saves at most so many counts in one commit. */
 const COUNTS_PER_COMMIT_MAX = 1000;
-
-export const notFound = new Refusal("ERR dispenser not found");
-export const exhausted = new Refusal("ERR number range exhausted");
 
 export interface Skipped {
   readonly name: string;
@@ -60,19 +52,12 @@ export interface EngineOptions {
   readonly share?: Share;
 }
 
-/** A lease, as it is added to a dispenser's share. */
-export interface Lease {
-  /** The line's position it begins at. */
-  readonly first: bigint;
-  readonly count: bigint;
-  /** When so many more numbers were taken, onLow() is to be called. */
-  readonly askAfter: number;
-}
-
 export class Engine {
   limits: EngineLimits;
   /** The highest id a dispenser ever had. */
   lastId = 0;
+  /** What moves lines on. */
+  readonly moves: Moves;
   private readonly store: Store;
   private readonly now: () => number;
   private readonly pending: Gathering;
@@ -89,6 +74,7 @@ export class Engine {
     this.limits = options.limits ?? NO_LIMITS;
     this.now = options.now;
     this.pending = new Gathering(store, options.onStaged ?? (() => {}));
+    this.moves = new Moves(store, this.pending);
     this.savesCounts = options.savesCounts;
     this.share = options.share ?? whole;
     this.names = new Names(store.size, this.share);
@@ -265,57 +251,9 @@ export class Engine {
     return true;
   }
 
-  /** ADVANCE: the line goes on at its first number >= `number`. */
-  advance(dispenser: Dispenser, number: bigint): Refusal | undefined {
-    const { definition, name, share } = dispenser;
-    const { type } = definition;
-    if (!type.isLine) return new Refusal(`ERR ADVANCE does not apply to type ${type.code}`);
-    const position = dispenser.ownPositionOf(number);
-    if (position <= dispenser.position) return dispenser.digits > 0 ? undefined : exhausted;
-    if (position >= share.size(positionsOf(definition))) {
-      return new Refusal(
-        `${exhausted.message}: ${quoted(name)} has no number from ${number} on, and stays where it is`,
-      );
-    }
-    this.advanceTo(dispenser, position);
-    return undefined;
-  }
-
-  /** Skips so many numbers of a line, which count as wasted, or all that are left. */
-  skip(dispenser: Dispenser, numbers: bigint): void {
-    const { definition, share, isLine } = dispenser;
-    if (!isLine) return;
-    const end = share.size(positionsOf(definition));
-    let position = dispenser.position + numbers;
-    if (position > end) position = end;
-    this.advanceTo(dispenser, position);
-  }
-
-  /** Skips what it has of its line below a position of the line. */
-  skipBelow(dispenser: Dispenser, position: bigint): void {
-    const own = dispenser.share.below(position);
-    if (own > dispenser.position) this.advanceTo(dispenser, own);
-  }
-
-  /**
-   * Adds a lease to a dispenser's share, in the commit being gathered. Where that fails the lease is lost.
-   */
-  adopt(dispenser: Dispenser, { first, count, askAfter }: Lease): void {
-    const { id, name } = dispenser;
-    this.pending.change(name, dispenser.remember());
-    dispenser.extend(first, count, askAfter);
-    this.store.stage({ kind: "lease", id, share: dispenser.share as Leased });
-  }
-
   /** Writes what the node has to remember, in the commit being gathered. */
   remember(node: Remembered): void {
     this.pending.remember(node);
-  }
-
-  private advanceTo(dispenser: Dispenser, position: bigint): void {
-    this.pending.change(dispenser.name, dispenser.remember());
-    dispenser.advance(position);
-    this.pending.stage(dispenser);
   }
 
   /**

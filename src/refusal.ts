@@ -15,6 +15,9 @@ export class Refusal {
   }
 }
 
+export const notFound = new Refusal("ERR dispenser not found");
+export const exhausted = new Refusal("ERR number range exhausted");
+
 /** As long as a name may be. */
 const QUOTED_BYTES_MAX = 255;
 

@@ -47,7 +47,7 @@ describe("what waits for the commit", () => {
     const staged = [
       () => define("x", { type: "3" }),
       () => define("x", { auto_disk: "pre_close" }),
-      () => engine.advance(engine.find("x")!, 50n),
+      () => engine.moves.advance(engine.find("x")!, 50n),
       () => engine.remove("x"),
     ];
     for (const stage of staged) {
@@ -89,7 +89,7 @@ describe("a failed commit", () => {
     define("gone", { type: "1", length: "3" });
     define("old", { auto_disk: "elegant_close" });
     take("old");
-    engine.advance(engine.find("old")!, 1000n);
+    engine.moves.advance(engine.find("old")!, 1000n);
     take("old");
     expect(engine.commit()).toEqual(FULL);
     expect(engine.find("new")).toBeUndefined();
@@ -287,9 +287,9 @@ describe("advance", () => {
     const { engine, define } = start();
     define("x", { type: "3", starting: "5", step: "10" });
     const x = engine.find("x")!;
-    expect(engine.advance(x, 26n)).toBeUndefined();
+    expect(engine.moves.advance(x, 26n)).toBeUndefined();
     expect(x.current).toBe("35");
-    expect(engine.advance(x, 7n)).toBeUndefined();
+    expect(engine.moves.advance(x, 7n)).toBeUndefined();
     expect(x.current).toBe("35");
   });
 
@@ -298,14 +298,14 @@ describe("advance", () => {
     define("x", { type: "2", length: "2" });
     define("r", { type: "1", length: "2" });
     const x = engine.find("x")!;
-    expect(engine.advance(x, 100n)?.message).toStartWith(
+    expect(engine.moves.advance(x, 100n)?.message).toStartWith(
       "ERR number range exhausted: 'x' has no number",
     );
     expect(x.current).toBe("00");
-    expect(engine.advance(x, 99n)).toBeUndefined();
+    expect(engine.moves.advance(x, 99n)).toBeUndefined();
     expect(take("x")).toBe("99");
-    expect(engine.advance(x, 5n)?.message).toBe("ERR number range exhausted");
-    expect(engine.advance(engine.find("r")!, 5n)?.message).toBe(
+    expect(engine.moves.advance(x, 5n)?.message).toBe("ERR number range exhausted");
+    expect(engine.moves.advance(engine.find("r")!, 5n)?.message).toBe(
       "ERR ADVANCE does not apply to type 1",
     );
   });
@@ -313,7 +313,7 @@ describe("advance", () => {
   test("moves where a line in memory starts over", () => {
     const { engine, define, take, store } = start();
     define("x", { type: "3", auto_disk: "memory" });
-    engine.advance(engine.find("x")!, 100n);
+    engine.moves.advance(engine.find("x")!, 100n);
     engine.commit();
     take("x");
     const next = start(store.reopen());
@@ -336,7 +336,7 @@ describe("a line in memory starts over where it became so", () => {
   test("and after ADVANCE at the number it answered", () => {
     const { engine, define, take, store } = start();
     define("m", { type: "3", auto_disk: "memory" });
-    engine.advance(engine.find("m")!, 100n);
+    engine.moves.advance(engine.find("m")!, 100n);
     expect([take("m"), take("m")]).toEqual(["100", "101"]);
     engine.commit();
     expect(start(store.reopen()).take("m")).toBe("100");
@@ -355,7 +355,7 @@ describe("a line in memory starts over where it became so", () => {
 test("an exhausted line of 2^63 numbers may change its strategy", () => {
   const { engine, define, take } = start();
   define("x", { type: "3" });
-  engine.advance(engine.find("x")!, 2n ** 63n - 1n);
+  engine.moves.advance(engine.find("x")!, 2n ** 63n - 1n);
   expect(take("x")).toBe("9223372036854775807");
   for (const strategy of ["pre-base", "pre_close", "memory", "pre-checkpoint", "elegant_close"]) {
     expect(define("x", { auto_disk: strategy })).toBe(0);

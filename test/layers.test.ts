@@ -27,7 +27,8 @@ const allowed: Record<string, string[]> = {
   "name-table": [],
   names: ["assert", "dispenser", "name-table", "store"],
   gathering: ["assert", "dispenser", "store"],
-  engine: ["assert", "refusal", "names", "gathering", "dispenser", "store"],
+  moves: ["refusal", "dispenser", "gathering", "store"],
+  engine: ["assert", "refusal", "names", "gathering", "moves", "dispenser", "store"],
   cluster: ["assert", "refusal", "log", "dispenser", "engine", "gathering", "store"],
   cli: [
     "address",

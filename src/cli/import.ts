@@ -187,7 +187,7 @@ function write(planned: readonly Planned[], options: ImportOptions): void {
     }
     for (const { name, definition, position } of planned) {
       engine.define(name, fieldsOf(definition));
-      engine.skip(engine.find(name)!, position);
+      engine.moves.skip(engine.find(name)!, position);
     }
     // One commit: all of them or none.
     const failure = engine.commit();

@@ -201,7 +201,7 @@ export class Leasing {
       const askAfter = Math.max(1, remaining - Math.ceil(Number(count) / 2));
       this.paces.leased(dispenser, size);
       this.engine.remember(memory.change({ sequence: granted.sequence, revision }));
-      this.engine.adopt(dispenser, { first, count, askAfter });
+      this.engine.moves.adopt(dispenser, { first, count, askAfter });
     }
     return { deleted: granted.deleted, put };
   }

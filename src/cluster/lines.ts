@@ -16,8 +16,8 @@ import type { Dispenser } from "../dispenser/dispenser.ts";
 import { numberAt, positionOf } from "../dispenser/line.ts";
 import { isName, toBytes } from "../dispenser/name.ts";
 import { Leased } from "../dispenser/share.ts";
-import { type Engine, exhausted, notFound } from "../engine.ts";
-import { quoted, Refusal } from "../refusal.ts";
+import type { Engine } from "../engine.ts";
+import { exhausted, notFound, quoted, Refusal } from "../refusal.ts";
 import type { Reading, Row } from "../store/shared.ts";
 import type { History, Outcome } from "./history.ts";
 import type { Memory } from "./memory.ts";
@@ -195,7 +195,7 @@ export class Lines {
     const definition = definitionIn(record);
     if (isNew) engine.create(record.line, name, definition);
     else engine.define(name, fieldsOf(definition));
-    if (record.floor > 0n) engine.skipBelow(engine.find(name)!, record.floor);
+    if (record.floor > 0n) engine.moves.skipBelow(engine.find(name)!, record.floor);
   }
 
   /**

@@ -66,7 +66,7 @@ export const clusterBreakages: readonly ClusterBreakage[] = [
   {
     title: "ADVANCE leaves the runs of nodes as they are",
     file: "src/cluster/lines.ts",
-    find: "if (record.floor > 0n) engine.skipBelow(engine.find(name)!, record.floor);",
+    find: "if (record.floor > 0n) engine.moves.skipBelow(engine.find(name)!, record.floor);",
     replace: "",
   },
   {

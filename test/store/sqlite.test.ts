@@ -337,7 +337,7 @@ describe("a full disk", () => {
     expect(failure).toEqual(full);
     expect(engine.size).toBe(2 + defined - 1);
     engine.remove("gone");
-    engine.advance(engine.find("old")!, 50n);
+    engine.moves.advance(engine.find("old")!, 50n);
     engine.define("old", new Map([["auto_disk", "pre_close"]]));
     for (let index = 0; index < 50; index++) define(engine, `${long}more${index}`);
     engine.take(engine.find("old")!, into, 0);

@@ -4,8 +4,8 @@ import type { ClusterFigures } from "../../cluster/figures.ts";
 import { type Fields, fieldsOf, parseNumber } from "../../dispenser/definition.ts";
 import type { Dispenser } from "../../dispenser/dispenser.ts";
 import { NUMBER_MAX } from "../../dispenser/line.ts";
-import { type Engine, exhausted, notFound } from "../../engine.ts";
-import { quoted, Refusal } from "../../refusal.ts";
+import type { Engine } from "../../engine.ts";
+import { exhausted, notFound, quoted, Refusal } from "../../refusal.ts";
 import type { Replies } from "../../resp/encode.ts";
 import { blockFor, type Call, type Command, lookUp, waitFor } from "../command.ts";
 
@@ -101,7 +101,7 @@ function advance(call: Call): void {
   };
   if (server.cluster !== undefined)
     return blockFor(call, server.cluster.advance(name, number), answer);
-  answer(engine.advance(dispenser, number) ?? dispenser.current);
+  answer(engine.moves.advance(dispenser, number) ?? dispenser.current);
 }
 
 /** INFO of one dispenser: lines of field:value. */

@@ -3,8 +3,8 @@
 import { isAbsolute } from "node:path";
 import type { Dispenser } from "../../dispenser/dispenser.ts";
 import { toBytes, toText } from "../../dispenser/name.ts";
-import { notFound } from "../../engine.ts";
-import { quoted, reasonOf } from "../../refusal.ts";
+
+import { notFound, quoted, reasonOf } from "../../refusal.ts";
 import { StorageUnavailable } from "../../store/store.ts";
 import { version } from "../../version.ts";
 import { blockFor, type Call, type Command, waitFor } from "../command.ts";
