@@ -2,9 +2,11 @@
 
 import { writeSync } from "node:fs";
 import { hostname } from "node:os";
-import { helpText, parseArguments } from "./arguments.ts";
+import { parseArguments } from "./cli/arguments.ts";
 import { backUp } from "./cli/backup.ts";
+import { bench } from "./cli/bench.ts";
 import { type ClusterAction, operateCluster } from "./cli/cluster.ts";
+import { helpText } from "./cli/help.ts";
 import { importDispensers } from "./cli/import.ts";
 import { health, info } from "./cli/inspect.ts";
 import { restore } from "./cli/restore.ts";
@@ -39,9 +41,10 @@ const COUNTS_EVERY_MS = 1000;
 const SKIPPED_SHOWN_MAX = 100;
 
 async function run(): Promise<void> {
-  const { command, operands, flags } = parseArguments(process.argv.slice(2));
-  if (command === "help") return say(helpText(version));
+  const { command, operands, flags, topic } = parseArguments(process.argv.slice(2));
+  if (command === "help") return say(helpText(topic));
   if (command === "version") return say(`${versionText}\n`);
+  if (command === "bench") return say(`${await bench(flags, process.env, process.stderr)}\n`);
   const config = loadConfig(flags, process.env);
   const [file] = operands;
   if (command === "backup") say(`${await backUp(file!, config, process.env)}\n`);

@@ -6,8 +6,11 @@ declare const BUILD_COMMIT: string;
 
 export const version: string = manifest.version;
 
+/** Whether this is the compiled binary. */
+export const isCompiled: boolean = typeof BUILD_COMMIT !== "undefined";
+
 /** The commit that was compiled; run from source it is what lies there. */
-const commit = typeof BUILD_COMMIT === "undefined" ? "source" : `commit ${BUILD_COMMIT}`;
+const commit = isCompiled ? `commit ${BUILD_COMMIT}` : "source";
 
 /** What -version says. */
 export const versionText = `number-dispenser ${version} (${commit}, Bun ${Bun.version})`;

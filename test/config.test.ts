@@ -1,7 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { helpText, parseArguments } from "../src/arguments.ts";
+import { parseArguments } from "../src/cli/arguments.ts";
+import { helpText } from "../src/cli/help.ts";
 import { loadConfig, unknownVariables } from "../src/config.ts";
 import { type Setting, settings } from "../src/settings.ts";
 import { temporaryFolder } from "./support/folder.ts";
@@ -71,7 +72,7 @@ describe("defaults", () => {
   });
 
   test("are shown by -help, with every setting", () => {
-    const help = helpText("1.2.3");
+    const help = helpText();
     for (const { path, variable, unset } of Object.values<Setting<unknown>>(settings)) {
       expect(help).toContain(path);
       expect(help).toContain(variable);

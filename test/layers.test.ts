@@ -20,7 +20,6 @@ const allowed: Record<string, string[]> = {
   "setting-kinds": ["address"],
   settings: ["address", "log", "setting-kinds"],
   config: ["config-file", "setting-kinds", "settings"],
-  arguments: ["config", "config-file", "settings"],
   resp: ["assert"],
   dispenser: ["assert", "refusal"],
   store: ["assert", "dispenser", "refusal"],
@@ -40,6 +39,7 @@ const allowed: Record<string, string[]> = {
     "engine",
     "settings",
     "store",
+    "version",
   ],
   server: [
     ...["address", "assert", "refusal", "version", "libc", "log", "config", "settings"],

@@ -64,7 +64,7 @@ export async function operateCluster(
       case "advance":
         return await advance(shared, flags);
       case "nodes":
-        return await listNodes(shared);
+        return await listNodes(shared, flags.has("json"));
     }
   } catch (error) {
     if (!(error instanceof StoreUnavailable)) throw error;
@@ -176,8 +176,16 @@ async function advance(shared: SharedStore, flags: ReadonlyMap<string, string>):
   return `${lines} lines moved ahead by ${margin} numbers; the nodes go on by themselves`;
 }
 
-async function listNodes(shared: SharedStore): Promise<string> {
+async function listNodes(shared: SharedStore, isJson: boolean): Promise<string> {
   const nodes = await nodesOf(shared);
+  if (isJson) {
+    const all = [...nodes].map(([node, { host, state, generation, sequence }]) => ({
+      ...{ node, state, host },
+      starts: generation,
+      leases: sequence,
+    }));
+    return JSON.stringify(all);
+  }
   const rows = [...nodes].map(([node, { host, state, generation, sequence }]) =>
     [node, state, host, `started ${generation} times`, `${sequence} leases`].join("  "),
   );

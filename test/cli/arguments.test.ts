@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
-import { parseArguments } from "../src/arguments.ts";
-import { UsageError } from "../src/config-file.ts";
+import { parseArguments } from "../../src/cli/arguments.ts";
+import { UsageError } from "../../src/config-file.ts";
 
 describe("the command line", () => {
   test("runs the server where it names no command", () => {
@@ -27,7 +27,17 @@ describe("the command line", () => {
 
   test("shows -help and -version whatever else is there", () => {
     expect(parseArguments(["-addr", ":1", "--help"]).command).toBe("help");
-    expect(parseArguments(["restore", "-help"]).command).toBe("help");
+    for (const flag of ["-help", "--help", "-h"]) {
+      expect(parseArguments(["restore", flag])).toMatchObject({
+        command: "help",
+        topic: "restore",
+      });
+      expect(parseArguments(["cluster", flag])).toMatchObject({
+        command: "help",
+        topic: "cluster",
+      });
+      expect(parseArguments([flag])).toMatchObject({ command: "help", topic: undefined });
+    }
     expect(parseArguments(["-version", "nonsense"]).command).toBe("version");
   });
 
@@ -35,12 +45,12 @@ describe("the command line", () => {
     [["serve"], "unexpected argument 'serve'; see -help"],
     [["-adr", "x"], "unknown flag -adr; see -help"],
     [["-addr"], "flag -addr needs a value; see -help"],
-    [["backup"], "backup needs FILE; see -help"],
-    [["cluster"], "cluster needs one of join, leave, nodes, forget, advance; see -help"],
-    [["cluster", "forget"], "cluster forget needs NODE; see -help"],
-    [["backup", "a", "b"], "unexpected argument 'b'; see -help"],
-    [["backup", "a", "-margin", "1"], "unknown flag -margin; see -help"],
-    [["restore", "a", "-confirm=yes"], "unknown flag -confirm=yes; see -help"],
+    [["backup"], "backup needs FILE; see backup -help"],
+    [["cluster"], "cluster needs one of join, leave, nodes, forget, advance; see cluster -help"],
+    [["cluster", "forget"], "cluster forget needs NODE; see cluster forget -help"],
+    [["backup", "a", "b"], "unexpected argument 'b'; see backup -help"],
+    [["backup", "a", "-margin", "1"], "unknown flag -margin; see backup -help"],
+    [["restore", "a", "-confirm=yes"], "unknown flag -confirm=yes; see restore -help"],
   ])("%j is refused: %s", (argv, message) => {
     expect(() => parseArguments(argv)).toThrow(new UsageError(message));
   });

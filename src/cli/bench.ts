@@ -1,0 +1,230 @@
+/** `number-dispenser bench`: what this machine and its disk give, measured on a server of its own. */
+
+import {
+  closeSync,
+  existsSync,
+  fdatasyncSync,
+  mkdtempSync,
+  openSync,
+  rmSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
+import { availableParallelism } from "node:os";
+import { dirname, join } from "node:path";
+import { RedisClient } from "bun";
+import { VARIABLE_PREFIX } from "../config.ts";
+import { UsageError } from "../config-file.ts";
+import { strategyNames } from "../dispenser/strategy.ts";
+import { CannotStart, reasonOf } from "../refusal.ts";
+import { settings } from "../settings.ts";
+import { isCompiled, versionText } from "../version.ts";
+import type { Environment } from "./connection.ts";
+import { load } from "./load.ts";
+
+const CONNECTIONS = 50;
+const DEPTHS = [1, 16, 64];
+const SYNCS_MS = 500;
+const SYNC_BYTES = 4096;
+const BAR_WIDTH = 30;
+
+/** How this program is started once more. */
+const programCommand = isCompiled
+  ? [process.execPath]
+  : [process.execPath, join(import.meta.dir, "../main.ts")];
+
+/** One load and what came of it. */
+interface Measured {
+  readonly strategy: string;
+  readonly depth: number;
+  readonly numbers_per_second: number;
+  /** Of the server's CPU time. */
+  readonly numbers_per_cpu_second: number;
+  readonly p50_ms: number;
+  readonly p99_ms: number;
+}
+
+/**
+ * Measures, showing how far it is on `progress`, and answers a summary, or JSON. Throws CannotStart and
+ * UsageError.
+ */
+export async function bench(
+  flags: ReadonlyMap<string, string>,
+  environment: Environment,
+  progress: NodeJS.WriteStream,
+): Promise<string> {
+  const seconds = secondsOf(flags.get("seconds") ?? "1");
+  const folder = makeFolder(settings.dataDir.parse(flags.get("data") ?? settings.dataDir.unset));
+  try {
+    const syncs = syncsPerSecond(folder);
+    const measured = await withOwnServer(folder, environment, (port, client) =>
+      measureAll(port, client, seconds, progress),
+    );
+    return flags.has("json")
+      ? JSON.stringify({ version: versionText, syncs_per_second: syncs, loads: measured })
+      : summaryOf(measured, syncs);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+function secondsOf(text: string): number {
+  const seconds = /^\d{1,2}(\.\d{1,3})?$/.test(text) ? Number(text) : 0;
+  if (seconds >= 0.1 && seconds <= 60) return seconds;
+  throw new UsageError(`-seconds: '${text}' must be a number from 0.1 to 60`);
+}
+
+/** A folder on the disk of the data folder: in it, or where it would be made. */
+function makeFolder(dataDir: { readonly value: string } | undefined): string {
+  if (dataDir === undefined) throw new UsageError(`-data must be ${settings.dataDir.allowed}`);
+  let place = dataDir.value;
+  while (!existsSync(place)) place = dirname(place);
+  try {
+    return mkdtempSync(join(place, ".bench-"));
+  } catch (error) {
+    throw new CannotStart(`cannot make a folder in ${place}: ${reasonOf(error)}`);
+  }
+}
+
+/** How often a second the disk takes a block and says that it is safe. */
+function syncsPerSecond(folder: string): number {
+  const file = openSync(join(folder, "syncs"), "w");
+  const block = Buffer.alloc(SYNC_BYTES, 1);
+  const began = performance.now();
+  let syncs = 0;
+  while (performance.now() - began < SYNCS_MS) {
+    writeSync(file, block);
+    fdatasyncSync(file);
+    syncs++;
+  }
+  closeSync(file);
+  return Math.round((syncs * 1000) / (performance.now() - began));
+}
+
+/** Starts this program as a server with a folder of its own and the default settings, and ends it after. */
+async function withOwnServer<T>(
+  folder: string,
+  environment: Environment,
+  work: (port: number, client: RedisClient) => Promise<T>,
+): Promise<T> {
+  const noSettings = join(folder, "empty.yaml");
+  writeFileSync(noSettings, "");
+  const others = Object.entries(environment).filter(([name]) => !name.startsWith(VARIABLE_PREFIX));
+  const child = Bun.spawn(
+    [
+      ...programCommand,
+      ...["-addr", "127.0.0.1:0", "-config", noSettings, "-data", join(folder, "data")],
+    ],
+    {
+      env: { ...Object.fromEntries(others), [`${VARIABLE_PREFIX}LOG_FORMAT`]: "json" },
+      stdin: "ignore",
+      stdout: "ignore",
+      stderr: "pipe",
+    },
+  );
+  try {
+    const port = await readyPort(child.stderr);
+    const client = new RedisClient(`redis://127.0.0.1:${port}`, { autoReconnect: false });
+    const result = await work(port, client);
+    client.close();
+    return result;
+  } finally {
+    child.kill("SIGKILL");
+    await child.exited;
+  }
+}
+
+/** The port on which a server that logs in JSON is ready. Throws CannotStart with what it says instead. */
+async function readyPort(log: ReadableStream<Uint8Array>): Promise<number> {
+  let text = "";
+  for await (const piece of log) {
+    text += Buffer.from(piece).toString();
+    const address = /"ready".*"address":"127\.0\.0\.1:(\d+)"/.exec(text);
+    if (address !== null) return Number(address[1]);
+  }
+  throw new CannotStart(`the server did not start: ${text.trim()}`);
+}
+
+async function measureAll(
+  port: number,
+  client: RedisClient,
+  seconds: number,
+  progress: NodeJS.WriteStream,
+): Promise<Measured[]> {
+  const kinds = [
+    ...strategyNames.map((strategy) => ({ strategy: strategy as string, type: 3 })),
+    { strategy: "random", type: 1 },
+  ];
+  const loads = kinds.flatMap((kind) => DEPTHS.map((depth) => ({ ...kind, depth })));
+  const measured: Measured[] = [];
+  for (const [index, { strategy, type, depth }] of loads.entries()) {
+    showProgress(progress, index / loads.length, `${strategy}, ${depth} deep`);
+    const name = `${strategy}_${depth}`;
+    const fields = type === 1 ? ["length", "18"] : ["auto_disk", strategy];
+    await client.send("HSET", [name, "type", String(type), ...fields]);
+    const cpuBefore = await cpuSeconds(client);
+    const result = await load({ port, name, connections: CONNECTIONS, depth, seconds });
+    const cpu = (await cpuSeconds(client)) - cpuBefore;
+    const generated = Number(await fieldOf(client, name, "generated"));
+    if (generated !== result.numbers) {
+      throw new CannotStart(`${result.numbers} numbers came, but ${name} counts ${generated}`);
+    }
+    const at = (share: number) =>
+      round(result.waitsMs[Math.floor(share * (result.waitsMs.length - 1))]!, 2);
+    measured.push({
+      strategy,
+      depth,
+      numbers_per_second: round(result.numbers / result.seconds, 0),
+      numbers_per_cpu_second: round(result.numbers / cpu, 0),
+      p50_ms: at(0.5),
+      p99_ms: at(0.99),
+    });
+  }
+  showProgress(progress, 1, "");
+  return measured;
+}
+
+async function fieldOf(client: RedisClient, section: string, field: string): Promise<string> {
+  const info = String(await client.send("INFO", [section]));
+  return new RegExp(`^${field}:(.*?)\\r?$`, "m").exec(info)?.[1] ?? "";
+}
+
+async function cpuSeconds(client: RedisClient): Promise<number> {
+  const [user, system] = await Promise.all(
+    ["used_cpu_user", "used_cpu_sys"].map((field) => fieldOf(client, "CPU", field)),
+  );
+  return Number(user) + Number(system);
+}
+
+const round = (value: number, digits: number) => Number(value.toFixed(digits));
+
+/** A bar where somebody looks; nothing elsewhere. */
+function showProgress(stream: NodeJS.WriteStream, share: number, what: string): void {
+  if (!stream.isTTY) return;
+  const filled = Math.round(share * BAR_WIDTH);
+  const bar = "#".repeat(filled) + ".".repeat(BAR_WIDTH - filled);
+  const shown = share === 1 ? "" : `[${bar}] ${Math.round(share * 100)} %  ${what}`;
+  stream.write(`\r\x1b[K${shown}`);
+}
+
+function summaryOf(measured: readonly Measured[], syncs: number): string {
+  const head = [
+    versionText,
+    `${process.platform} ${process.arch}, ${availableParallelism()} cores, ${syncs} syncs a second on the disk of the data folder`,
+    `${CONNECTIONS} clients on this machine, which share its cores with the server; numbers a second, and`,
+    "how many milliseconds a batch of that depth took (median, 99 of 100):",
+    "",
+  ];
+  const cell = (text: string) => text.padStart(24);
+  const titles = DEPTHS.map((depth) => cell(`${depth} deep`)).join("");
+  const names = [...new Set(measured.map(({ strategy }) => strategy))];
+  const rows = names.map((name) => {
+    const cells = measured
+      .filter(({ strategy }) => strategy === name)
+      .map(({ numbers_per_second, p50_ms, p99_ms }) =>
+        cell(`${numbers_per_second.toLocaleString("en")} (${p50_ms}, ${p99_ms})`),
+      );
+    return name.padEnd(15) + cells.join("");
+  });
+  return [...head, "".padEnd(15) + titles, ...rows].join("\n");
+}

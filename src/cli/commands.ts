@@ -1,0 +1,174 @@
+/** The table of the program's commands: what each takes, what it does, and when it fails. */
+
+import { DEFAULT_FILE, keys, VARIABLE_PREFIX } from "../config.ts";
+import { type Config, type Setting, settings } from "../settings.ts";
+
+export interface CommandLine {
+  /** What has to be given besides flags, in order; in brackets what may be left out. */
+  readonly operands: readonly string[];
+  /** Names of the flags it takes, of those below. */
+  readonly flags: readonly FlagName[];
+  /** One line. */
+  readonly summary: string;
+  /** Whole sentences. */
+  readonly details: string;
+  /** What its exit status 1 says. */
+  readonly failure: string;
+  /** A call as a user would make it, after the program's name. */
+  readonly example: string;
+}
+
+/** A flag with a value has its name here, one without none. */
+interface Flag {
+  readonly value?: string;
+  readonly help: string;
+}
+
+const settingOf = (key: keyof typeof settings): Setting<Config[keyof Config]> => settings[key];
+
+export const flags = {
+  addr: { value: "host:port", help: "address of the server (default :6380)" },
+  data: { value: "dir", help: "folder of the database (default ./data)" },
+  store: { value: "URL", help: `store that several nodes share: ${settings.store.allowed}` },
+  node: { value: "i/n", help: "node i of n that share their lines without a store" },
+  config: {
+    value: "file",
+    help: `settings (or ${VARIABLE_PREFIX}CONFIG; default ${DEFAULT_FILE}, where it exists)`,
+  },
+  margin: { value: "N", help: "how many numbers each line moves ahead" },
+  redis: { value: "URL", help: "redis://host:port, whose counters are taken" },
+  match: { value: "pattern", help: "which of them, as KEYS has it (default *)" },
+  strategy: { value: "s", help: "their auto_disk (default elegant_close)" },
+  seconds: { value: "N", help: "how long each load lasts, 0.1 to 60 (default 1)" },
+  confirm: { help: "you have read what the command cannot know" },
+  json: { help: "answer in JSON" },
+} satisfies Record<string, Flag>;
+
+export type FlagName = keyof typeof flags;
+
+export const flagOf = (name: FlagName): Flag => flags[name];
+
+const ofServer =
+  `Where a password is set it is taken from ${VARIABLE_PREFIX}PASSWORD, and the name of the user, ` +
+  `if it is not the default one, from ${VARIABLE_PREFIX}USER.`;
+
+export const commands = {
+  server: {
+    operands: [],
+    flags: ["config", ...keys.flatMap((key) => (settingOf(key).flag as FlagName) ?? [])],
+    summary: "runs the server; what is meant where no command is named",
+    details:
+      "Serves until SIGTERM, SIGINT or SHUTDOWN, which save all positions first. SIGHUP reads the certificates " +
+      "of TLS again. The log goes to stderr.",
+    failure:
+      "it could not start (address in use, damaged database, …), or had to stop as a sync failed",
+    example: "-addr 127.0.0.1:6380 -data /var/lib/number-dispenser",
+  },
+  health: {
+    operands: [],
+    flags: ["config", "addr", "json"],
+    summary: "says whether the server on this machine answers, and can write",
+    details: `Asks at the first of the server's addresses. ${ofServer}`,
+    failure: "no server answers there, or its storage is in trouble",
+    example: "health -json",
+  },
+  info: {
+    operands: ["[NAME]"],
+    flags: ["config", "addr", "json"],
+    summary: "shows the server's figures, or those of one dispenser",
+    details: `What the command INFO answers. ${ofServer}`,
+    failure: "no server answers, or it has no such dispenser",
+    example: "info order_id -json",
+  },
+  backup: {
+    operands: ["FILE"],
+    flags: ["config", "addr"],
+    summary: "has the server on this machine copy its database to FILE",
+    details: `FILE is new; the server goes on meanwhile. The user needs the right admin. ${ofServer}`,
+    failure: "no server answers, or it cannot write the file",
+    example: "backup /backups/monday.db",
+  },
+  restore: {
+    operands: ["FILE"],
+    flags: ["config", "data", "margin", "confirm"],
+    summary: "puts a backup into a data folder that has no database",
+    details:
+      "A backup does not know what was handed out after it was made, so each line moves ahead by -margin numbers. " +
+      "Numbers handed out since repeat where they are more than that of a line; -confirm says that you have " +
+      "thought of it.",
+    failure: "the folder has a database, or the backup is none",
+    example: "restore /backups/monday.db -data ./data -margin 100000 -confirm",
+  },
+  import: {
+    operands: ["[FILE]"],
+    flags: ["config", "data", "margin", "redis", "match", "strategy"],
+    summary: "takes the lines of the Go implementation's dispensers.json, or a Redis's counters",
+    details:
+      "Either FILE or -redis. Each line moves ahead by -margin of its own numbers (default 1000): the Go implementation " +
+      "saves late, and a counter may still be raised by somebody. Stop what counts there first, and the server of " +
+      "this folder. All or nothing is taken, nothing overwritten.",
+    failure: "nothing was imported, for the reason that is given",
+    example: "import dispensers.json -data ./data",
+  },
+  bench: {
+    operands: [],
+    flags: ["data", "seconds", "json"],
+    summary: "measures this machine: numbers a second of each strategy, syncs a second of the disk",
+    details:
+      "Starts a server of its own on the loopback interface, with a folder of its own beside the data folder, so on " +
+      "the same disk, and loads it with 50 clients from one process. Where servers run already they share the " +
+      "machine with it. Nothing stays.",
+    failure: "the server could not be started, or answered what it should not",
+    example: "bench -data /var/lib/number-dispenser -seconds 5",
+  },
+  "cluster join": {
+    operands: [],
+    flags: ["config", "data", "store"],
+    summary: "takes the dispensers of a data folder into a cluster, each where it stands",
+    details: "The folder's server is stopped. It is started with the same -store from then on.",
+    failure: "nothing was changed, for the reason that is given",
+    example: "cluster join -data ./data -store postgres://db/numbers",
+  },
+  "cluster leave": {
+    operands: [],
+    flags: ["config", "data", "store"],
+    summary: "hands back what a node holds, and empties its folder",
+    details:
+      "The node's server is stopped. What it held is handed out by nodes that have not passed it.",
+    failure: "the node is still one, for the reason that is given",
+    example: "cluster leave -data ./data -store postgres://db/numbers",
+  },
+  "cluster nodes": {
+    operands: [],
+    flags: ["config", "store", "json"],
+    summary: "lists the nodes",
+    details:
+      "One line each: its name, state, machine and folder, how often it started, how many leases it took.",
+    failure: "the store does not answer",
+    example: "cluster nodes -store postgres://db/numbers",
+  },
+  "cluster forget": {
+    operands: ["NODE"],
+    flags: ["config", "store", "confirm"],
+    summary: "writes off a node that will never come back",
+    details: "What it holds is wasted. It may not start again with its folder.",
+    failure: "the node is still one, for the reason that is given",
+    example: "cluster forget 3 -store postgres://db/numbers -confirm",
+  },
+  "cluster advance": {
+    operands: [],
+    flags: ["config", "store", "margin", "confirm"],
+    summary: "takes a store that went back in time for good",
+    details:
+      "Each line moves ahead by -margin numbers: choose more than may have been leased since the moment the store " +
+      "went back to.",
+    failure: "nothing was changed, for the reason that is given",
+    example: "cluster advance -store postgres://db/numbers -margin 1000000 -confirm",
+  },
+} satisfies Record<string, CommandLine>;
+
+/** What may stand first on the command line. */
+export type CommandName = keyof typeof commands;
+
+export const lineOf = (name: CommandName): CommandLine => commands[name];
+export const commandNames = Object.keys(commands) as CommandName[];

@@ -1,0 +1,92 @@
+/** What -help says, of the program and of each of its commands. */
+
+import { keys, VARIABLE_PREFIX } from "../config.ts";
+import { type Config, type Setting, settings } from "../settings.ts";
+import { version } from "../version.ts";
+import { type CommandName, commandNames, type FlagName, flagOf, lineOf } from "./commands.ts";
+
+const WIDTH = 96;
+
+/** Exit statuses; 1 is said of each command. */
+const EXITS = `Exit status: 0 when it is done, 1 for what the environment refuses, 2 for bad usage (flags, values,
+the file's content), each with one line on stderr that says what and where.`;
+
+/** The text of -help, or of `COMMAND -help`. */
+export function helpText(topic?: CommandName | "cluster"): string {
+  if (topic === undefined) return programHelp();
+  if (topic !== "cluster") return commandHelp(topic);
+  const rows = commandNames.filter((name) => name.startsWith("cluster ")).map(summaryRow);
+  return `usage: number-dispenser cluster COMMAND [flags]\n\n${rows.join("\n")}\n\nEach takes -help.\n`;
+}
+
+/** The flag as it is typed, with its value. */
+export function flagText(name: FlagName): string {
+  const { value } = flagOf(name);
+  return value === undefined ? `-${name}` : `-${name} ${value}`;
+}
+
+/** How a command is called. */
+export function usageOf(name: CommandName): string {
+  const { operands } = lineOf(name);
+  return ["number-dispenser", name, ...operands, "[flags]"].join(" ");
+}
+
+function summaryRow(name: CommandName): string {
+  return `  ${name.padEnd(16)}${lineOf(name).summary}`;
+}
+
+function programHelp(): string {
+  const settingRows = keys.map((key) => {
+    const setting: Setting<Config[keyof Config]> = settings[key];
+    const { flag, path, variable, alias, unset, help } = setting;
+    const name = flag === undefined ? "" : `-${flag}`;
+    const variables = alias === undefined ? variable : `${variable}, ${alias}`;
+    return `  ${name.padEnd(8)}${path.padEnd(26)}${variables.padEnd(20)}${help} (${unset})`;
+  });
+  return `number-dispenser ${version}: a server that hands out unique numbers to any Redis client
+
+usage: number-dispenser [COMMAND] [flags]
+
+${commandNames.map(summaryRow).join("\n")}
+
+Each takes -help, which tells its flags, with one dash or two. -version tells the version.
+
+Flags win over the environment, that over the file, that over defaults. All settings, as flag, place in
+the file, variable (after ${VARIABLE_PREFIX}), meaning (default):
+
+${settingRows.join("\n")}
+
+Users and their rights stand in the file alone.
+
+${EXITS}
+`;
+}
+
+/** The flags, what it does, its exit statuses, an example. */
+function commandHelp(name: CommandName): string {
+  const { summary, details, flags, failure, example } = lineOf(name);
+  const rows = flags.map((flag) => `  ${flagText(flag).padEnd(18)}${flagOf(flag).help}`);
+  return `number-dispenser ${name}: ${summary}
+
+usage: ${usageOf(name)}
+
+${wrap(details)}
+
+${rows.join("\n")}
+
+Exit status: 0 when it is done; 1: ${failure}; 2: bad usage.
+
+  number-dispenser ${example}
+`;
+}
+
+/** The words of a text in lines. */
+function wrap(text: string): string {
+  const lines = [""];
+  for (const word of text.split(" ")) {
+    const line = `${lines.at(-1)} ${word}`.trimStart();
+    if (line.length > WIDTH) lines.push(word);
+    else lines[lines.length - 1] = line;
+  }
+  return lines.join("\n");
+}
