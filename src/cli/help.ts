@@ -49,10 +49,12 @@ usage: number-dispenser [COMMAND] [flags]
 
 ${commandNames.map(summaryRow).join("\n")}
 
-Each takes -help, which tells its flags, with one dash or two. -version tells the version.
+Each takes -help, which tells its flags. Those of the server, with one dash or two:
 
-Flags win over the environment, that over the file, that over defaults. All settings, as flag, place in
-the file, variable (after ${VARIABLE_PREFIX}), meaning (default):
+${flagRows("server")}
+  -help, -version   show this, or the version
+
+They win over the environment, that over the file, that over defaults. All settings, as flag, place in the file, variable (after ${VARIABLE_PREFIX}), meaning (default):
 
 ${settingRows.join("\n")}
 
@@ -62,17 +64,21 @@ ${EXITS}
 `;
 }
 
+function flagRows(name: CommandName): string {
+  const { flags } = lineOf(name);
+  return flags.map((flag) => `  ${flagText(flag).padEnd(18)}${flagOf(flag).help}`).join("\n");
+}
+
 /** The flags, what it does, its exit statuses, an example. */
 function commandHelp(name: CommandName): string {
-  const { summary, details, flags, failure, example } = lineOf(name);
-  const rows = flags.map((flag) => `  ${flagText(flag).padEnd(18)}${flagOf(flag).help}`);
+  const { summary, details, failure, example } = lineOf(name);
   return `number-dispenser ${name}: ${summary}
 
 usage: ${usageOf(name)}
 
 ${wrap(details)}
 
-${rows.join("\n")}
+${flagRows(name)}
 
 Exit status: 0 when it is done; 1: ${failure}; 2: bad usage.
 

@@ -199,7 +199,9 @@ describe.skipIf(noPostgres !== undefined)("the commands of a cluster", () => {
     client.close();
     const node = /in the cluster .*node=(\S+)/.exec(one.log)![1]!;
     expect(await operate("nodes", store)).toContain(`${node}  member`);
-    expect(JSON.parse(await operate("nodes", store, { flags: new Map([["json", ""]]) }))).toContainEqual({
+    expect(
+      JSON.parse(await operate("nodes", store, { flags: new Map([["json", ""]]) })),
+    ).toContainEqual({
       ...{ node, state: "member", host: expect.any(String) },
       ...{ starts: expect.any(Number), leases: expect.any(Number) },
     });

@@ -1,7 +1,7 @@
 /** What the program has to do however it is run: the suite for the source and for the binary. */
 
 import { describe, expect, test } from "bun:test";
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { strategyNames } from "../../src/dispenser/strategy.ts";
 import { Rounds } from "../kills/rounds.ts";
@@ -370,6 +370,16 @@ export function describeProgram(title: string, program: () => readonly string[])
       );
       expect(run("-version")).toMatch(line);
       expect(run("--help")).toContain("-addr host:port");
+    });
+
+    test("measures itself", () => {
+      const [command, ...args] = program() as [string, ...string[]];
+      const folder = temporaryFolder();
+      const bench = ["bench", "-json", "-seconds", "0.1", "-data", folder];
+      const { stdout, stderr } = Bun.spawnSync([command, ...args, ...bench]);
+      expect(stderr.toString()).toBe("");
+      expect(JSON.parse(stdout.toString()).loads).toHaveLength(18);
+      expect(readdirSync(folder)).toEqual([]);
     });
 
     test("ends with status 2 and one line for bad usage", async () => {
