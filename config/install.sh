@@ -10,7 +10,7 @@ set -eu
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
 root=${DESTDIR:-}
 binary=$root/usr/local/bin/number-dispenser
-unit=$root/etc/systemd/system/number-dispenser.service
+units=$root/etc/systemd/system
 settings=$root/etc/number-dispenser
 user=number-dispenser
 
@@ -34,7 +34,7 @@ install_all() {
   if [ -z "$root" ] && ! getent passwd "$user" >/dev/null; then
     useradd --system --user-group --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin "$user"
   fi
-  mkdir -p "$(dirname "$binary")" "$(dirname "$unit")" "$settings"
+  mkdir -p "$(dirname "$binary")" "$units" "$settings"
   # Beside it and then in its place: a server that runs keeps the file it was started from.
   cp "$from" "$binary.new"
   chmod 0755 "$binary.new"
@@ -50,8 +50,10 @@ install_all() {
       >"$settings/environment"
     chmod 0600 "$settings/environment"
   fi
-  cp "$here/number-dispenser.service" "$unit"
-  chmod 0644 "$unit"
+  for unit in service socket; do
+    cp "$here/number-dispenser.$unit" "$units/"
+    chmod 0644 "$units/number-dispenser.$unit"
+  done
   if has_systemd; then
     systemctl daemon-reload
     systemctl enable --quiet number-dispenser
@@ -63,10 +65,10 @@ install_all() {
 
 remove_all() {
   [ -n "$root" ] || [ "$(id -u)" -eq 0 ] || fail "run it as root, or with DESTDIR"
-  if has_systemd && [ -e "$unit" ]; then
-    systemctl disable --quiet --now number-dispenser
+  if has_systemd && [ -e "$units/number-dispenser.service" ]; then
+    systemctl disable --quiet --now number-dispenser.socket number-dispenser.service
   fi
-  rm -f "$unit" "$binary"
+  rm -f "$units/number-dispenser.service" "$units/number-dispenser.socket" "$binary"
   if has_systemd; then systemctl daemon-reload; fi
   printf 'removed; %s and %s stay, with all numbers and settings\n' "$root/var/lib/number-dispenser" "$settings"
 }

@@ -1,13 +1,19 @@
 /** Where a server listens, as texts of the settings and back. */
 
-export interface TcpAddress {
+/** One that a service manager listens on already. */
+interface Passed {
+  /** The descriptor of the listening socket; undefined where the server has to open it. */
+  readonly descriptor?: number;
+}
+
+export interface TcpAddress extends Passed {
   /** Undefined: all interfaces. */
   readonly host: string | undefined;
   /** 0: one that is free. */
   readonly port: number;
 }
 
-export interface UnixAddress {
+export interface UnixAddress extends Passed {
   /** The path of a unix socket. */
   readonly unix: string;
 }

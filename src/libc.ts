@@ -23,3 +23,10 @@ export function openLibc<Functions extends Record<string, FFIFunction>>(
   }
   return undefined;
 }
+
+/** Another descriptor of the same open file or socket: dup(2). Throws where there is none. */
+export function duplicate(descriptor: number): number {
+  const copy = openLibc({ dup: { args: ["int"], returns: "int" } })?.dup(descriptor) ?? -1;
+  if (copy < 0) throw new Error(`descriptor ${descriptor} is not open`);
+  return copy;
+}

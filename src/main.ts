@@ -21,10 +21,10 @@ import { toText } from "./dispenser/name.ts";
 import { Engine } from "./engine.ts";
 import { leave } from "./exit.ts";
 import { createLog, type Log } from "./log.ts";
-import { notify } from "./notify.ts";
 import { CannotStart } from "./refusal.ts";
 import { Listener } from "./server/listener.ts";
 import { clearUnixSockets } from "./server/sockets.ts";
+import { notify, passedSockets } from "./service-manager.ts";
 import type { Config } from "./settings.ts";
 import { openSharedStore } from "./store/open-shared.ts";
 import type { SharedStore } from "./store/shared.ts";
@@ -55,7 +55,7 @@ async function run(): Promise<void> {
   else if (command.startsWith("cluster ")) {
     const action = command.slice("cluster ".length) as ClusterAction;
     say(`${await operateCluster(action, operands, flags, config)}\n`);
-  } else await serve(config);
+  } else await serve({ ...config, ...passedSockets(process.env) });
 }
 
 function say(text: string): void {

@@ -5,7 +5,11 @@ import { temporaryFolder } from "./support/folder.ts";
 import { root } from "./support/server.ts";
 
 const script = join(root, "config/install.sh");
-const unit = join(root, "config/number-dispenser.service");
+const [service, socket] = ["service", "socket"].map((kind) => `number-dispenser.${kind}`) as [
+  string,
+  string,
+];
+const textOf = (unit: string) => readFileSync(join(root, "config", unit), "utf8");
 
 const run = (destination: string, ...args: string[]) => {
   const env = { ...process.env, DESTDIR: destination };
@@ -24,14 +28,14 @@ test("install.sh installs, upgrades and removes, and may be run again", () => {
   const destination = temporaryFolder();
   const at = (path: string) => join(destination, path);
   const [binary, settings] = [at("usr/local/bin/number-dispenser"), at("etc/number-dispenser")];
-  const service = at("etc/systemd/system/number-dispenser.service");
+  const units = [service, socket].map((unit) => at(join("etc/systemd/system", unit)));
   for (const version of ["one", "one", "two"]) {
     expect(run(destination, "install", binaryOf(version))).toEqual({
       exitCode: 0,
       said: `installed ${binary}\n`,
     });
     expect(Bun.spawnSync([binary]).stdout.toString()).toBe(`${version}\n`);
-    expect(readFileSync(service, "utf8")).toBe(readFileSync(unit, "utf8"));
+    expect(units.map((unit) => readFileSync(unit, "utf8"))).toEqual([service, socket].map(textOf));
   }
   const config = join(settings, "config.yaml");
   expect(readFileSync(config, "utf8")).toContain('\n  data_dir: "/var/lib/number-dispenser"\n');
@@ -44,7 +48,12 @@ test("install.sh installs, upgrades and removes, and may be run again", () => {
 
   for (let times = 0; times < 2; times++) {
     expect(run(destination, "remove")).toMatchObject({ exitCode: 0 });
-    expect([binary, service, config].map((path) => existsSync(path))).toEqual([false, false, true]);
+    expect([binary, ...units, config].map((path) => existsSync(path))).toEqual([
+      false,
+      false,
+      false,
+      true,
+    ]);
   }
 });
 
@@ -63,15 +72,14 @@ test("install.sh says what is missing, and how it is used", () => {
 const analyze = Bun.which("systemd-analyze");
 if (analyze === null) console.warn("The unit is not verified: there is no systemd-analyze here.");
 
-test.if(analyze !== null)("the unit is one that systemd takes, and is hardened", () => {
+test.if(analyze !== null)("the units are such that systemd takes, and hardened", () => {
+  const folder = temporaryFolder();
+  const [file, listening] = [join(folder, service), join(folder, socket)];
   // It looks whether the program is there.
-  const text = readFileSync(unit, "utf8").replace(
-    "/usr/local/bin/number-dispenser",
-    process.execPath,
-  );
-  const file = join(temporaryFolder(), "number-dispenser.service");
+  const text = textOf(service).replace("/usr/local/bin/number-dispenser", process.execPath);
   writeFileSync(file, text);
-  const verified = Bun.spawnSync([analyze!, "verify", file]);
+  writeFileSync(listening, textOf(socket));
+  const verified = Bun.spawnSync([analyze!, "verify", listening, file]);
   expect([verified.exitCode, verified.stderr.toString()]).toEqual([0, ""]);
   const security = Bun.spawnSync([analyze!, "security", "--offline=true", "--threshold=20", file]);
   expect(security.exitCode).toBe(0);

@@ -14,7 +14,7 @@ const allowed: Record<string, string[]> = {
   log: [],
   libc: [],
   exit: ["libc"],
-  notify: ["libc"],
+  "service-manager": ["address", "libc", "refusal"],
   "config-file": ["refusal"],
   address: [],
   "setting-kinds": ["address"],

@@ -1,8 +1,16 @@
 /** The sockets a server listens on: TCP, TLS and unix, opened from the settings. */
 
 import { existsSync, lstatSync, readFileSync, unlinkSync } from "node:fs";
-import type { Socket, SocketHandler, TCPSocketListener, TLSOptions, UnixSocketListener } from "bun";
-import { type Address, addressText } from "../address.ts";
+import type {
+  Socket,
+  SocketHandler,
+  TCPSocketListener,
+  TLSOptions,
+  UnixSocketListener,
+  UnixSocketOptions,
+} from "bun";
+import { type Address, addressText, type TcpAddress } from "../address.ts";
+import { duplicate } from "../libc.ts";
 import { CannotStart, reasonOf } from "../refusal.ts";
 import type { Config } from "../settings.ts";
 
@@ -11,7 +19,8 @@ type ListeningSocket<Data> = TCPSocketListener<Data> | UnixSocketListener<Data>;
 /** Removes what a killed server left at the path of a unix socket. Throws CannotStart. */
 export async function clearUnixSockets(addresses: readonly Address[]): Promise<void> {
   for (const address of addresses) {
-    if (!("unix" in address) || !existsSync(address.unix)) continue;
+    if (!("unix" in address) || address.descriptor !== undefined) continue;
+    if (!existsSync(address.unix)) continue;
     const shown = `cannot listen on ${addressText(address)}`;
     if (!lstatSync(address.unix).isSocket()) {
       throw new CannotStart(`${shown}: there is a file that is no socket`);
@@ -53,8 +62,8 @@ export class ListeningSockets<Data> {
 
   /** The port of the first that has one; 0 for none. */
   get port(): number {
-    const first = this.listening.find(({ address }) => !("unix" in address))?.socket;
-    return first !== undefined && "port" in first ? first.port : 0;
+    const first = this.listening.find(({ address }) => !("unix" in address));
+    return first === undefined ? 0 : (withPort(first.address, first.socket) as TcpAddress).port;
   }
 
   /** The addresses as texts, with the ports they got. */
@@ -112,7 +121,9 @@ export class ListeningSockets<Data> {
 
 /** An address with the port that was found for it. */
 function withPort(address: Address, socket: ListeningSocket<unknown>): Address {
-  return "port" in socket && !("unix" in address) ? { ...address, port: socket.port } : address;
+  const isPassed = address.descriptor !== undefined;
+  if (isPassed || "unix" in address || !("port" in socket)) return address;
+  return { ...address, port: socket.port };
 }
 
 /** Reads what TLS needs. Throws CannotStart where a file cannot be read. */
@@ -139,6 +150,11 @@ function listen<Data>(
 ): ListeningSocket<Data> {
   const common = { allowHalfOpen: true, socket, ...(tls === undefined ? {} : { tls }) };
   try {
+    if (address.descriptor !== undefined) {
+      // A copy, so that it may be closed and listened on again. Bun's types do not know it.
+      const fd = duplicate(address.descriptor);
+      return Bun.listen<Data>({ fd, ...common } as unknown as UnixSocketOptions<Data>);
+    }
     if ("unix" in address) {
       // Permissions from the first instant on: nobody gets in before they are set.
       const before = process.umask(0o777 & ~config.unixSocketMode);

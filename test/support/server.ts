@@ -125,6 +125,8 @@ export interface ProcessOptions {
   readonly dataDir?: string;
   readonly args?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
+  /** Descriptors of listening sockets, which it has from 3 on. */
+  readonly passed?: readonly number[];
 }
 
 export const fromSource: readonly string[] = [process.execPath, join(root, "src/main.ts")];
@@ -161,9 +163,7 @@ export class ServerProcess {
     this.child = Bun.spawn([...program, ...args], {
       cwd: root,
       env: { ...process.env, ...options.env },
-      stdin: "ignore",
-      stdout: "pipe",
-      stderr: "pipe",
+      stdio: ["ignore", "pipe", "pipe", ...(options.passed ?? [])],
       onExit: (child) => void running.delete(child),
     });
     running.add(this.child);
