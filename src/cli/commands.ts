@@ -105,8 +105,9 @@ export const commands = {
     summary: "takes the lines of the Go implementation's dispensers.json, or a Redis's counters",
     details:
       "Either FILE or -redis. Each line moves ahead by -margin of its own numbers (default 1000): the Go implementation " +
-      "saves late, and a counter may still be raised by somebody. Stop what counts there first, and the server of " +
-      "this folder. All or nothing is taken, nothing overwritten.",
+      "saves every 5 seconds, and not when it stops, so keep traffic from it for that long before you stop it, or choose " +
+      "a margin above what a line hands out meanwhile. Stop what counts there first, and the server of this folder. " +
+      "All or nothing is taken, nothing overwritten.",
     failure: "nothing was imported, for the reason that is given",
     example: "import dispensers.json -data ./data",
   },

@@ -4,14 +4,12 @@
  * a margin that covers what it may have handed out since. All of them are taken, or none.
  */
 
-import { readFileSync } from "node:fs";
 import { RedisClient } from "bun";
 import { parseState } from "../cluster/memory.ts";
 import { UsageError } from "../config-file.ts";
 import {
   type Definition,
   define,
-  type Fields,
   fieldsOf,
   parseNumber,
   positionsOf,
@@ -22,24 +20,19 @@ import { Engine } from "../engine.ts";
 import { CannotStart, Refusal, reasonOf } from "../refusal.ts";
 import type { FolderOptions } from "../store/folder.ts";
 import { openSqliteStore } from "../store/sqlite.ts";
+import { type Entry, readDispensers } from "./dispensers-json.ts";
 
 /** A segment of the Go implementation: it may have handed out so many that it did not save. */
 const MARGIN_DEFAULT = 1000n;
+const SAVES_LATE =
+  "that implementation saves every 5 seconds, and not when it stops: where a line handed out more than the margin " +
+  "since, ADVANCE it past the highest number used";
 /** The report names so many lines. */
 const SHOWN_MAX = 100;
 const CONNECT_MS_MAX = 5000;
 
 export interface ImportOptions extends FolderOptions {
   readonly dataDir: string;
-}
-
-/** A line as another program left it. */
-interface Found {
-  /** As text. */
-  readonly name: string;
-  readonly fields: Fields;
-  /** The number it would have handed out next; undefined for random ones. */
-  readonly next: bigint | undefined;
 }
 
 interface Planned {
@@ -59,16 +52,23 @@ export async function importDispensers(
     throw new UsageError("import needs FILE, or -redis URL; see -help");
   }
   const margin = marginOf(flags.get("margin"));
-  const found = redis === undefined ? readGoFile(file!) : await readCounters(redis, flags);
-  const planned = found.map((line) => plan(line, margin));
+  const { entries, leftOut } =
+    redis === undefined
+      ? readDispensers(file!)
+      : { entries: await readCounters(redis, flags), leftOut: [] };
+  const planned = entries.map((entry) => plan(entry, margin));
   write(planned, options);
   const shown = planned.slice(0, SHOWN_MAX).map(({ name, definition, position }) => {
     const next = definition.type.isLine ? `, next ${numberAt(definition, position)}` : "";
-    return `  ${toText(name)}: type ${definition.type.code}, ${definition.strategy}${next}`;
+    const isVague = next !== "" && definition.strategy === "memory" && redis === undefined;
+    const doubt = isVague ? " (the file never knows where such a line stands: it may repeat)" : "";
+    return `  ${toText(name)}: type ${definition.type.code}, ${definition.strategy}${next}${doubt}`;
   });
   const rest = planned.length > SHOWN_MAX ? [`  and ${planned.length - SHOWN_MAX} more`] : [];
+  const others = leftOut.map((name) => `  ${name}: left out, its type is none of this server's`);
   const what = `imported ${planned.length} dispensers, each line moved ahead by ${margin} numbers`;
-  return [what, ...shown, ...rest].join("\n");
+  const advice = redis === undefined ? [SAVES_LATE] : [];
+  return [what, ...shown, ...rest, ...others, ...advice].join("\n");
 }
 
 function marginOf(text: string | undefined): bigint {
@@ -77,50 +77,14 @@ function marginOf(text: string | undefined): bigint {
   throw new UsageError(`-margin: '${text}' must be a whole number from 0 to ${NUMBER_MAX}`);
 }
 
-/** Numbers keep all their digits. */
-const exactly = (_: string, value: unknown, { source }: { source?: string } = {}): unknown =>
-  typeof value === "number" ? source : value;
-
-function readGoFile(file: string): Found[] {
-  let data: Record<string, { config?: Record<string, unknown>; current?: unknown }>;
-  try {
-    data = JSON.parse(
-      readFileSync(file, "utf8"),
-      exactly as (key: string, value: unknown) => unknown,
-    );
-  } catch (error) {
-    throw new CannotStart(`cannot read ${file}: ${reasonOf(error)}`);
-  }
-  if (typeof data !== "object" || data === null || Array.isArray(data)) {
-    throw new CannotStart(`${file} is no dispensers.json: it has to be an object of dispensers`);
-  }
-  return Object.entries(data).map(([name, entry]) => {
-    const { config, current } = entry ?? {};
-    const next = parseNumber(String(current));
-    if (typeof config !== "object" || config === null || next === undefined) {
-      throw new CannotStart(`${file}: '${name}' has no config, or no current number`);
-    }
-    const fields = new Map<string, string>();
-    for (const [field, value] of Object.entries(config)) {
-      // What was not given stands there as 0 or as nothing.
-      if (String(value) !== "0" && value !== "") fields.set(field, String(value));
-    }
-    const isRandom = fields.get("type") === "1";
-    // It keeps these for random ones, too, where they mean nothing.
-    if (isRandom) for (const field of ["starting", "step"]) fields.delete(field);
-    if (fields.get("type") === "3") fields.delete("length");
-    return { name, fields, next: isRandom ? undefined : next };
-  });
-}
-
 /** The counters of a Redis: its keys whose value is a whole number. */
-async function readCounters(url: string, flags: ReadonlyMap<string, string>): Promise<Found[]> {
+async function readCounters(url: string, flags: ReadonlyMap<string, string>): Promise<Entry[]> {
   const strategy = flags.get("strategy");
   const client = new RedisClient(url, {
     autoReconnect: false,
     connectionTimeout: CONNECT_MS_MAX,
   });
-  const found: Found[] = [];
+  const found: Entry[] = [];
   try {
     await client.connect();
     let cursor = "0";
@@ -151,7 +115,7 @@ async function readCounters(url: string, flags: ReadonlyMap<string, string>): Pr
   return [...new Map(found.map((line) => [line.name, line])).values()];
 }
 
-function plan({ name: text, fields, next }: Found, margin: bigint): Planned {
+function plan({ name: text, fields, next }: Entry, margin: bigint): Planned {
   const name = toBytes(text);
   if (!isName(name)) {
     throw new CannotStart(`'${text}' cannot be a dispenser's name: nothing was imported`);

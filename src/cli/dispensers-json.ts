@@ -1,0 +1,93 @@
+/**
+ * dispensers.json, the data file of the Go implementation of this idea. It has had two forms: in the first a type is what
+ * it is here; in the second type 2 has a mode, and types 3, 4 and 5 are letters, Snowflake ids and UUIDs, which are no lines.
+ */
+
+import { readFileSync } from "node:fs";
+import { type Fields, parseNumber } from "../dispenser/definition.ts";
+import { CannotStart, reasonOf } from "../refusal.ts";
+
+/** A dispenser as the file has it. */
+export interface Entry {
+  readonly name: string;
+  readonly fields: Fields;
+  /** The number it would have handed out next; undefined for random ones. */
+  readonly next: bigint | undefined;
+}
+
+export interface DispensersFile {
+  readonly entries: readonly Entry[];
+  /** Names of those that have no type here. */
+  readonly leftOut: readonly string[];
+}
+
+type Config = Readonly<Record<string, unknown>>;
+
+/** Fields that say which form a file has. */
+const SECOND_FORM = ["incr_mode", "charset", "uuid_format", "machine_id", "datacenter_id"];
+/** Fields that a definition here has, too. */
+const SHARED = ["type", "length", "starting", "step", "auto_disk"];
+
+/** Numbers keep all their digits. */
+const exactly = (_: string, value: unknown, { source }: { source?: string } = {}): unknown =>
+  typeof value === "number" ? source : value;
+
+/** Reads the file. Throws CannotStart where it is none. */
+export function readDispensers(file: string): DispensersFile {
+  let data: Record<string, { config?: Config; current?: unknown } | null>;
+  try {
+    data = JSON.parse(
+      readFileSync(file, "utf8"),
+      exactly as (key: string, value: unknown) => unknown,
+    );
+  } catch (error) {
+    throw new CannotStart(`cannot read ${file}: ${reasonOf(error)}`);
+  }
+  if (typeof data !== "object" || data === null || Array.isArray(data)) {
+    throw new CannotStart(`${file} is no dispensers.json: it has to be an object of dispensers`);
+  }
+  const all = Object.entries(data).map(([name, entry]) => {
+    const { config, current } = entry ?? {};
+    const next = parseNumber(String(current));
+    if (typeof config !== "object" || config === null || next === undefined) {
+      throw new CannotStart(`${file}: '${name}' has no config, or no current number`);
+    }
+    return { name, config, next };
+  });
+  const isSecond = all.some(({ config }) => isSecondForm(config));
+  const entries: Entry[] = [];
+  const leftOut: string[] = [];
+  for (const { name, config, next } of all) {
+    const type = isSecond ? typeOfSecondForm(config) : String(config.type);
+    if (type === undefined) leftOut.push(name);
+    else
+      entries.push({ name, fields: fieldsOf(config, type), next: type === "1" ? undefined : next });
+  }
+  return { entries, leftOut };
+}
+
+function isSecondForm(config: Config): boolean {
+  return SECOND_FORM.some((field) => field in config) || ["4", "5"].includes(String(config.type));
+}
+
+/** The type here; undefined for none. */
+function typeOfSecondForm({ type, incr_mode: mode, length = "0" }: Config): string | undefined {
+  if (String(type) === "1") return "1";
+  if (String(type) !== "2") return undefined;
+  const isFixed = mode === undefined || mode === "" ? length !== "0" : mode === "fixed";
+  return isFixed ? "2" : "3";
+}
+
+function fieldsOf(config: Config, type: string): Fields {
+  const fields = new Map<string, string>();
+  for (const [field, value] of Object.entries(config)) {
+    // What was not given stands there as 0 or as nothing.
+    if (SHARED.includes(field) && String(value) !== "0" && value !== "")
+      fields.set(field, String(value));
+  }
+  fields.set("type", type);
+  // It keeps these where they mean nothing, too.
+  const meaningless = { "1": ["starting", "step"], "3": ["length"] }[type] ?? [];
+  for (const field of meaningless) fields.delete(field);
+  return fields;
+}
