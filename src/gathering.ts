@@ -91,15 +91,14 @@ export class Gathering {
   commit(nowMs: number): StorageUnavailable | undefined {
     if (!this.hasStaged) return undefined;
     const planned = this.staged.filter((dispenser) => !dispenser.removed);
-    for (const dispenser of planned) {
-      this.store.stage({ kind: "reserve", reservation: dispenser.plan(nowMs) });
-    }
+    const reservations = planned.map((dispenser) => dispenser.plan(nowMs));
+    for (const reservation of reservations) this.store.stage({ kind: "reserve", reservation });
     if (this.node !== undefined) this.store.stage({ kind: "node", state: this.node.text });
     const failure = unavailability(() => this.store.commit());
     this.node?.settle(failure === undefined);
     this.node = undefined;
     if (failure === undefined) {
-      for (const dispenser of planned) dispenser.confirm();
+      for (const [index, dispenser] of planned.entries()) dispenser.confirm(reservations[index]!);
     } else {
       for (const undo of this.undo.reverse()) undo();
       for (const dispenser of this.staged) dispenser.abandon();

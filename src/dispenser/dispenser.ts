@@ -20,6 +20,35 @@ const NEW: Account = { reserved: 0n, generated: 0n, wasted: 0n };
 
 const NOTHING: Counts = { generated: 0n, wasted: 0n };
 
+/**
+ * A position in memory. A million dispensers keep it for long, and a BigInt takes memory of its own: so it is a
+ * plain number where that is exact.
+ */
+type Kept = number | bigint;
+
+const kept = (position: bigint): Kept =>
+  position <= Number.MAX_SAFE_INTEGER ? Number(position) : position;
+
+/** What the next commit changes of a line beside its counts; a later one includes those before. */
+const NONE = 0;
+/** It moves. All its replies wait for that commit then, so none of them pays for a number ahead. */
+const MOVED = 1;
+/** Its strategy, or where it starts over: what was kept of it before is to go. */
+const REPLACED = 2;
+
+/** What most dispensers have nothing of; one object for all of those. */
+interface Rest {
+  /** Numbers that lay reserved when the last life ended, are lost, and not on disk as wasted. */
+  readonly skipped: bigint;
+  /** Where a line in memory starts over: as it stood when it became so, or after ADVANCE. */
+  readonly startsOver: Account;
+  /** What the counts of a line that starts over in memory do not show: all before this life. */
+  readonly hidden: Counts;
+}
+
+const ORDINARY: Rest = { skipped: 0n, startsOver: NEW, hidden: NOTHING };
+
+/** A million of them are in memory. With 26 fields one takes 224 bytes there, with 27 already 256. */
 export class Dispenser {
   readonly id: number;
   /** The name as a byte string (name.ts). */
@@ -37,20 +66,17 @@ export class Dispenser {
   staged = false;
   /** Whether DEL took it: nothing more is written of it. */
   removed = false;
-  /** Numbers that lay reserved when the last life ended, are lost, and not on disk as wasted. */
-  skipped: bigint;
 
   /** Which positions of the line the own ones are. */
   share: Share;
   /** When `taken` gets here, another lease is to be asked for. */
   leaseAt = Number.POSITIVE_INFINITY;
 
-  private strategy: Strategy;
   /** The supply, open at the present position; undefined until it is needed. */
   private numbers: Numbers | undefined;
   /** When `taken` gets here, the supply ends: with the share, or with what lies side by side in it. */
   private supplyEnd = 0;
-  private origin: bigint;
+  private origin: Kept;
   /** Numbers the line still had at `origin`; Infinity for a type without one. */
   private capacity: number;
   private generatedAtOrigin: number;
@@ -63,24 +89,14 @@ export class Dispenser {
   private generatedSaved: number;
   /** What `taken` was when the disk last learned the counts. */
   private takenSaved = 0;
-  private segmentEnd: bigint;
-  private replaces = false;
-  /**
-   * Whether the next commit moves the line or changes its strategy. All its replies wait for that
-   * commit then, so none of them pays for a number ahead.
-   */
-  private isChanged = false;
+  private segmentEnd: Kept;
+  private change = NONE;
   /** Numbers taken within the reservation whose reply waits for the next commit all the same. */
   private atStake = 0;
-  /** The reservation in the commit under way, counted from `origin`. */
-  private planned = 0;
-  private plannedSegmentEnd: bigint;
-  private plannedAtMs: number | undefined;
+  /** When numbers were last reserved ahead; never, so far. */
+  private plannedAtMs = Number.NEGATIVE_INFINITY;
   private takenAtPlan = 0;
-  /** Where a line in memory starts over: as it stood when it became so, or after ADVANCE. */
-  private startsOver: Account | undefined;
-  /** What the counts of a line that starts over in memory do not show: all before this life. */
-  private hidden: Counts = NOTHING;
+  private rest = ORDINARY;
 
   constructor(
     id: number,
@@ -93,21 +109,17 @@ export class Dispenser {
     this.name = name;
     this.definition = definition;
     this.share = share;
-    this.strategy = strategies[definition.strategy];
     const account = this.accountAtStart(recovered?.account ?? NEW);
-    this.origin = account.reserved;
-    this.capacity = numbersLeft(this.definition, this.share, this.origin);
+    this.origin = kept(account.reserved);
+    this.capacity = numbersLeft(this.definition, this.share, account.reserved);
     this.generatedAtOrigin = Number(account.generated);
     this.generatedAtStart = this.generatedAtOrigin;
     this.generatedSaved = this.generatedAtOrigin;
-    this.segmentEnd = recovered?.segmentEnd ?? account.reserved;
-    this.plannedSegmentEnd = this.segmentEnd;
+    this.segmentEnd = kept(recovered?.segmentEnd ?? account.reserved);
     const skipped = account.reserved - account.generated - account.wasted;
-    // The same zero for all of them: each result of a sum takes memory of its own.
-    this.skipped = this.isLine && skipped > 0n ? skipped : 0n;
-    if (this.keepsNothing) {
-      this.startsOver = account;
-      this.hidden = this.counts;
+    if (this.isLine && skipped > 0n) this.rest = { ...this.rest, skipped };
+    if (this.keepsNothing && account !== NEW) {
+      this.rest = { ...this.rest, startsOver: account, hidden: this.counts };
     }
     this.settle();
   }
@@ -164,7 +176,7 @@ export class Dispenser {
 
   /** The position that comes next; 0 for a type without a line. */
   get position(): bigint {
-    return this.isLine ? this.origin + BigInt(this.taken) : 0n;
+    return this.isLine ? this.start + BigInt(this.taken) : 0n;
   }
 
   /** The number that comes next (on an exhausted line: that would), as GET writes it. */
@@ -178,8 +190,8 @@ export class Dispenser {
   get counts(): Counts {
     const { generated, wasted } = this.account(this.position);
     return {
-      generated: generated - this.hidden.generated,
-      wasted: wasted - this.hidden.wasted,
+      generated: generated - this.rest.hidden.generated,
+      wasted: wasted - this.rest.hidden.wasted,
     };
   }
 
@@ -196,8 +208,22 @@ export class Dispenser {
     return this.hasUnsavedCounts || liesAhead || this.skipped > 0n;
   }
 
+  /** Numbers that lay reserved when the last life ended, are lost, and not on disk as wasted. */
+  get skipped(): bigint {
+    return this.rest.skipped;
+  }
+
   get isLine(): boolean {
     return this.definition.type.isLine;
+  }
+
+  private get strategy(): Strategy {
+    return strategies[this.definition.strategy];
+  }
+
+  /** `origin`, exactly. */
+  private get start(): bigint {
+    return BigInt(this.origin);
   }
 
   private get keepsNothing(): boolean {
@@ -207,18 +233,18 @@ export class Dispenser {
   /** Goes on at a later position; what lies between counts as wasted. */
   advance(position: bigint): void {
     assert(position >= this.position, "advance() goes only forwards");
-    const reserved = this.origin + BigInt(this.reservesInMemory ? 0 : this.reserved);
+    const reserved = this.start + BigInt(this.reservesInMemory ? 0 : this.reserved);
     const skipped = position - this.position;
     this.generatedAtOrigin = this.generated;
-    this.origin = position;
-    this.capacity = numbersLeft(this.definition, this.share, this.origin);
+    this.origin = kept(position);
+    this.capacity = numbersLeft(this.definition, this.share, position);
     this.leaseAt -= this.taken + Number(skipped);
     this.numbers = undefined;
     this.taken = 0;
     this.takenSaved = 0;
     this.takenAtPlan = 0;
     this.reserved = reserved > position ? Number(reserved - position) : 0;
-    this.isChanged = true;
+    this.change = Math.max(this.change, MOVED);
     this.startOverHere();
     this.settle();
   }
@@ -234,9 +260,9 @@ export class Dispenser {
    */
   extend(first: bigint, count: bigint, leaseAt: number): void {
     assert(this.share instanceof Leased, "extend() of what is not leased");
-    const used = this.origin + BigInt(Math.min(this.taken, this.reserved));
+    const used = this.start + BigInt(Math.min(this.taken, this.reserved));
     this.share = this.share.with(first, count, used);
-    this.capacity = numbersLeft(this.definition, this.share, this.origin);
+    this.capacity = numbersLeft(this.definition, this.share, this.start);
     this.leaseAt = this.taken + leaseAt;
     this.settle();
   }
@@ -244,10 +270,8 @@ export class Dispenser {
   /** Changes the strategy. The next commit sets the reservation to the exact position. */
   redefine(definition: Definition): void {
     this.definition = definition;
-    this.strategy = strategies[definition.strategy];
-    this.hidden = NOTHING;
-    this.replaces = true;
-    this.isChanged = true;
+    this.rest = { ...this.rest, hidden: NOTHING };
+    this.change = REPLACED;
     this.reserved = this.taken;
     this.startOverHere();
     this.settle();
@@ -256,8 +280,8 @@ export class Dispenser {
   /** A line in memory writes nothing but this: where it starts over from now on. */
   private startOverHere(): void {
     if (!this.keepsNothing) return;
-    this.startsOver = this.account(this.position);
-    this.replaces = true;
+    this.rest = { ...this.rest, startsOver: this.account(this.position) };
+    this.change = REPLACED;
   }
 
   /** A closure that brings the dispenser back to what it is now, but for the engine's marks. */
@@ -269,19 +293,19 @@ export class Dispenser {
     };
   }
 
-  /** Works out what the next commit shall write; confirm() or abandon() must follow. */
+  /** Works out what the next commit shall write; confirm() of that, or abandon(), must follow. */
   plan(nowMs: number): Reservation {
-    this.planned = this.replaces ? this.taken : Math.max(this.reserved, this.taken);
+    let reserved = this.change === REPLACED ? this.taken : Math.max(this.reserved, this.taken);
     let ahead = 0;
-    if (!this.reservesInMemory && !this.isChanged && this.taken >= this.refillAt) {
+    if (!this.reservesInMemory && this.change === NONE && this.taken >= this.refillAt) {
       const used = this.taken - this.takenAtPlan;
-      const spanMs = nowMs - (this.plannedAtMs ?? Number.NEGATIVE_INFINITY);
+      const spanMs = nowMs - this.plannedAtMs;
       ahead = reserveAhead(this.strategy, this.handedOut, used, spanMs);
-      this.planned = Math.max(this.planned, Math.min(this.capacity, this.taken + ahead));
+      reserved = Math.max(reserved, Math.min(this.capacity, this.taken + ahead));
       this.plannedAtMs = nowMs;
       this.takenAtPlan = this.taken;
     }
-    return this.reservation(ahead);
+    return this.reservation(reserved, ahead);
   }
 
   /**
@@ -289,23 +313,25 @@ export class Dispenser {
    * Elsewhere what lies reserved ahead is lost from now on, and counts as wasted.
    */
   planClose(): Reservation {
-    this.planned = this.strategy.exactAtClose ? this.taken : this.reserved;
-    const reservation = this.reservation(0);
+    const reservation = this.reservation(
+      this.strategy.exactAtClose ? this.taken : this.reserved,
+      0,
+    );
     const { reserved, generated, wasted } = reservation.account;
     const lost = this.isLine ? reserved - generated - wasted : 0n;
     return { ...reservation, account: { reserved, generated, wasted: wasted + lost } };
   }
 
   /** The commit of what was planned succeeded: memory follows the disk. */
-  confirm(): void {
-    this.reserved = this.planned;
-    this.segmentEnd = this.plannedSegmentEnd;
+  confirm({ account, segment, replaces }: Reservation): void {
+    if (!this.reservesInMemory) this.reserved = Number(account.reserved - this.start);
+    if (segment !== undefined) this.segmentEnd = kept(segment.last + 1n);
+    else if (replaces) this.segmentEnd = kept(account.reserved);
     this.generatedSaved = this.generated;
     this.takenSaved = this.taken;
     this.handedOut = this.generatedInLife;
-    this.skipped = 0n;
-    this.replaces = false;
-    this.isChanged = false;
+    if (this.skipped > 0n) this.rest = { ...this.rest, skipped: 0n };
+    this.change = NONE;
     this.settle();
   }
 
@@ -348,26 +374,26 @@ export class Dispenser {
     return { reserved, generated, wasted: this.isLine ? this.position - generated : 0n };
   }
 
-  private reservation(ahead: number): Reservation {
-    const inMemory = this.reservesInMemory;
-    const reserved = inMemory ? this.position : this.origin + BigInt(this.planned);
+  /** Of a line that is reserved up to there, counted from `origin`: by `ahead` numbers more than are taken. */
+  private reservation(upTo: number, ahead: number): Reservation {
+    const reserved = this.reservesInMemory ? this.position : this.start + BigInt(upTo);
     const keeps = this.isLine ? this.strategy.keeps : "position";
+    const replaces = this.change === REPLACED;
+    const first = replaces ? reserved : BigInt(this.segmentEnd);
     let segment: Segment | undefined;
-    this.plannedSegmentEnd = this.replaces ? reserved : this.segmentEnd;
     // Where segments are the reservation, one must stand there from the start, even an empty one.
-    const grows = reserved > this.plannedSegmentEnd || (this.replaces && keeps === "segments");
+    const grows = reserved > first || (replaces && keeps === "segments");
     if (grows && (keeps === "segments" || keeps === "checkpoint")) {
       const beyond = segmentBeyond(this.strategy, ahead);
-      const end = this.origin + BigInt(Math.min(this.capacity, this.planned + beyond));
-      segment = { first: this.plannedSegmentEnd, last: end - 1n };
-      this.plannedSegmentEnd = end;
+      const end = this.start + BigInt(Math.min(this.capacity, upTo + beyond));
+      segment = { first, last: end - 1n };
     }
     return {
       id: this.id,
       keeps,
-      account: this.keepsNothing ? this.startsOver! : this.account(reserved),
+      account: this.keepsNothing ? this.rest.startsOver : this.account(reserved),
       segment,
-      replaces: this.replaces,
+      replaces,
     };
   }
 }

@@ -24,7 +24,7 @@ function take(dispenser: Dispenser): string {
 
 function commit(dispenser: Dispenser, nowMs = 0) {
   const reservation = dispenser.plan(nowMs);
-  dispenser.confirm();
+  dispenser.confirm(reservation);
   return reservation;
 }
 

@@ -15,7 +15,7 @@ export const breakages: readonly Breakage[] = [
   {
     title: "a lower reservation is written than memory believes",
     file: "src/dispenser/dispenser.ts",
-    find: "const reserved = inMemory ? this.position : this.origin + BigInt(this.planned);",
+    find: "const reserved = this.reservesInMemory ? this.position : this.start + BigInt(upTo);",
     replace: "const reserved = this.position;",
   },
   {
@@ -33,8 +33,8 @@ export const breakages: readonly Breakage[] = [
   {
     title: "memory follows a commit that failed",
     file: "src/gathering.ts",
-    find: "if (failure === undefined) {\n      for (const dispenser of planned)",
-    replace: "if (true) {\n      for (const dispenser of planned)",
+    find: "if (failure === undefined) {\n      for (const [index, dispenser]",
+    replace: "if (true) {\n      for (const [index, dispenser]",
   },
   {
     title: "numbers of a failed commit are not given back",
@@ -70,8 +70,8 @@ export const breakages: readonly Breakage[] = [
   {
     title: "the clean close of pre_close keeps what lies ahead",
     file: "src/dispenser/dispenser.ts",
-    find: "this.planned = this.strategy.exactAtClose ? this.taken : this.reserved;",
-    replace: "this.planned = this.reserved;",
+    find: "this.strategy.exactAtClose ? this.taken : this.reserved",
+    replace: "this.reserved",
   },
   {
     title: "off by one at the end of a segment",
@@ -94,8 +94,8 @@ export const breakages: readonly Breakage[] = [
   {
     title: "a switch away from memory keeps memory's limitless reservation",
     file: "src/dispenser/dispenser.ts",
-    find: "    this.isChanged = true;\n    this.reserved = this.taken;\n",
-    replace: "    this.isChanged = true;\n",
+    find: "    this.change = REPLACED;\n    this.reserved = this.taken;\n",
+    replace: "    this.change = REPLACED;\n",
     caughtBy: "arithmetic",
   },
   {
@@ -108,7 +108,7 @@ export const breakages: readonly Breakage[] = [
   {
     title: "a line that becomes memory forgets where it stood",
     file: "src/dispenser/dispenser.ts",
-    find: "    this.startsOver = this.account(this.position);\n",
+    find: "    this.rest = { ...this.rest, startsOver: this.account(this.position) };\n",
     replace: "",
   },
   {
