@@ -1,36 +1,46 @@
 /** The example programs do what they show, run after run. */
 
 import { afterAll, afterEach, describe, expect, test } from "bun:test";
+import { cpSync } from "node:fs";
 import { join } from "node:path";
 import { RedisClient } from "bun";
+import { temporaryFolder } from "../support/folder.ts";
 import { root, ServerProcess } from "../support/server.ts";
 import { python, unavailable } from "./python.ts";
 
 const server = await ServerProcess.start();
 const client = new RedisClient(`redis://127.0.0.1:${server.port}`);
 
-afterEach(() => client.del("order_id"));
+afterEach(() => client.del("order_id", "invoice", "one_digit"));
 
 afterAll(async () => {
   client.close();
   await server.end("SIGTERM");
 });
 
-/** What an example prints whose first number is this one. */
-function outputFrom(first: number, refusal: string): string {
-  const [a, b, c, d, next] = [1, 2, 3, 4, 5].map((k) => first + k);
+/** What an example prints when it is run for the first time, and the second; `code` is how errors start. */
+function outputOf(repetition: number, code: string): string {
+  const order = (k: number) => 1000 + 8 * repetition + k;
+  const invoice = (k: number) => `00000${1 + 2 * repetition + k}`;
   return [
-    `one: ${first}`,
-    `pipelined: ${a}, ${b}`,
-    `in a transaction: ${c}, ${d}`,
-    `next: ${next}`,
-    `refused: ${refusal}`,
+    `one: ${order(0)}`,
+    `without gaps: ${invoice(0)}`,
+    `many: ${order(1)}, ${order(2)}, ${order(3)}`,
+    `pipelined: ${order(4)}, ${order(5)}`,
+    `in a transaction: ${order(6)}, ${invoice(1)}`,
+    `connected again: ${order(7)}`,
+    `next: ${order(8)}`,
+    `refused: ${code}dispenser not found`,
+    `refused: ${code}number range exhausted`,
+    `refused: ${code}cannot change 'step' of 'order_id': DEL it first`,
+    `refused: ${code}invalid length '19': must be a whole number from 1 to 18`,
     "",
   ].join("\n");
 }
 
-async function run(program: string, file: string) {
-  const child = Bun.spawn([program, join(root, "examples", file)], {
+async function run(command: string[], cwd = root) {
+  const child = Bun.spawn(command, {
+    cwd,
     env: { ...process.env, PORT: String(server.port) },
     stdout: "pipe",
     stderr: "pipe",
@@ -40,20 +50,62 @@ async function run(program: string, file: string) {
 }
 
 /** Runs it twice: the second run goes on where the first ended. */
-async function check(program: string, file: string, refusal: string): Promise<void> {
-  for (const first of [1000, 1005]) {
-    const output = outputFrom(first, refusal);
-    expect(await run(program, file)).toEqual({ output, errors: "", status: 0 });
+async function check(command: string[], code = "ERR "): Promise<void> {
+  for (const repetition of [0, 1]) {
+    const output = outputOf(repetition, code);
+    expect(await run(command)).toEqual({ output, errors: "", status: 0 });
   }
 }
 
+const example = (file: string) => join(root, "examples", file);
+
+/** Why the example of a client that nothing here installs is skipped: said once; undefined where it runs. */
+function reasonWithout(program: string, packageName: string, variable: string, use: string) {
+  let reason: string | undefined;
+  if (Bun.which(program) === null) {
+    reason = `${program} is not installed (apt-get install ${packageName})`;
+  } else if (!process.env[variable]) {
+    reason = `${variable} does not say ${use}`;
+  }
+  if (reason !== undefined) console.warn(`skipped: ${reason}`);
+  return reason;
+}
+
+const noGo = reasonWithout("go", "golang-go", "GOPROXY", "where go gets go-redis");
+const noJedis = reasonWithout(
+  "java",
+  "default-jdk-headless",
+  "JEDIS_CLASSPATH",
+  "where java finds Jedis and what it needs",
+);
+
 describe("the example of", () => {
   test.each(["ioredis.ts", "node-redis.ts", "bun.ts"])("%s", (file) =>
-    check(process.execPath, file, "ERR dispenser not found"),
+    check([process.execPath, example(file)]),
   );
+
+  test("redis-cli.sh", () => check(["sh", example("redis-cli.sh")]));
 
   test.skipIf(unavailable !== undefined)("redis_py.py", () =>
     // redis-py takes the code away from the error's text.
-    check(python!, "redis_py.py", "dispenser not found"),
+    check([python!, example("redis_py.py")], ""),
+  );
+
+  test.skipIf(noGo !== undefined)(
+    "go/main.go",
+    async () => {
+      // In a copy: go adds the checksums of what it got.
+      const folder = temporaryFolder();
+      cpSync(example("go"), folder, { recursive: true });
+      const build = await run(["go", "build", "-mod=mod", "-o", "example", "."], folder);
+      expect(build.status, build.errors).toBe(0);
+      await check([join(folder, "example")]);
+    },
+    // Its first build compiles the standard library.
+    300_000,
+  );
+
+  test.skipIf(noJedis !== undefined)("Jedis.java", () =>
+    check(["java", "-cp", process.env.JEDIS_CLASSPATH!, example("Jedis.java")]),
   );
 });
