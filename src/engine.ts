@@ -20,6 +20,8 @@ import type { StorageUnavailable, Store } from "./store/store.ts";
 
 /** The background saves at most so many counts in one commit. */
 const COUNTS_PER_COMMIT_MAX = 1000;
+/** And looks through so many for it: most have nothing to save, as those of lines in memory. */
+const COUNTS_LOOKED_THROUGH_MAX = 10_000;
 
 export interface Skipped {
   readonly name: string;
@@ -63,7 +65,9 @@ export class Engine {
   private readonly pending: Gathering;
   private readonly names: Names;
   /** Dispensers that may have counts the disk does not know. */
-  private readonly active = new Set<Dispenser>();
+  private readonly active: Dispenser[] = [];
+  /** Those before were looked through. */
+  private activeFrom = 0;
   private readonly savesCounts: boolean;
   private readonly share: Share;
   /** Called once for a dispenser that used up its lease as far as was said there. */
@@ -157,7 +161,7 @@ export class Engine {
     if (dispenser.taken >= dispenser.refillAt && !dispenser.staged) this.refill(dispenser);
     if (!dispenser.active && this.savesCounts) {
       dispenser.active = true;
-      this.active.add(dispenser);
+      this.active.push(dispenser);
     }
   }
 
@@ -240,8 +244,6 @@ export class Engine {
     const dispenser = this.names.find(name);
     if (dispenser === undefined) return false;
     dispenser.removed = true;
-    dispenser.active = false;
-    this.active.delete(dispenser);
     this.names.remove(dispenser);
     this.pending.change(name, () => {
       this.names.put(dispenser);
@@ -279,10 +281,23 @@ export class Engine {
 
   /** Stages counts that the disk does not know; uniqueness does not depend on them. */
   stageCounts(): void {
-    for (const dispenser of this.active.values().take(COUNTS_PER_COMMIT_MAX)) {
+    const { active } = this;
+    const end = Math.min(active.length, this.activeFrom + COUNTS_LOOKED_THROUGH_MAX);
+    for (
+      let staged = 0;
+      this.activeFrom < end && staged < COUNTS_PER_COMMIT_MAX;
+      this.activeFrom++
+    ) {
+      const dispenser = active[this.activeFrom]!;
       dispenser.active = false;
-      this.active.delete(dispenser);
-      if (dispenser.hasUnsavedCounts && !dispenser.removed) this.pending.stage(dispenser);
+      if (!dispenser.hasUnsavedCounts || dispenser.removed) continue;
+      this.pending.stage(dispenser);
+      staged++;
+    }
+    // Not each time: what is behind has to move.
+    if (2 * this.activeFrom >= active.length) {
+      active.splice(0, this.activeFrom);
+      this.activeFrom = 0;
     }
   }
 

@@ -50,12 +50,14 @@ const ORDINARY: Rest = { skipped: 0n, startsOver: NEW, hidden: NOTHING };
 
 /** A million of them are in memory. With 26 fields one takes 224 bytes there, with 27 already 256. */
 export class Dispenser {
-  readonly id: number;
-  /** The name as a byte string (name.ts). */
-  readonly name: string;
-  definition: Definition;
+  // What a GET looks at comes first: it lies side by side in memory.
+
+  /** The supply, open at the present position; undefined until it is needed. */
+  private numbers: Numbers | undefined;
   /** Numbers taken since `origin`. */
   taken = 0;
+  /** When `taken` gets here, the supply ends: with the share, or with what lies side by side in it. */
+  private supplyEnd = 0;
   /** How far the committed reservation reaches, counted from `origin`. */
   reserved = 0;
   /** When `taken` gets here, the next run is to be reserved. */
@@ -67,15 +69,15 @@ export class Dispenser {
   /** Whether DEL took it: nothing more is written of it. */
   removed = false;
 
+  readonly id: number;
+  /** The name as a byte string (name.ts). */
+  readonly name: string;
+  definition: Definition;
   /** Which positions of the line the own ones are. */
   share: Share;
   /** When `taken` gets here, another lease is to be asked for. */
   leaseAt = Number.POSITIVE_INFINITY;
 
-  /** The supply, open at the present position; undefined until it is needed. */
-  private numbers: Numbers | undefined;
-  /** When `taken` gets here, the supply ends: with the share, or with what lies side by side in it. */
-  private supplyEnd = 0;
   private origin: Kept;
   /** Numbers the line still had at `origin`; Infinity for a type without one. */
   private capacity: number;
