@@ -14,7 +14,7 @@ import { isName } from "./dispenser/name.ts";
 import { type Share, whole } from "./dispenser/share.ts";
 import { Gathering, type Remembered, unavailability } from "./gathering.ts";
 import { Moves } from "./moves.ts";
-import { type Listed, Names } from "./names.ts";
+import { type Listed, Names, type NamesInBytes } from "./names.ts";
 import { Refusal } from "./refusal.ts";
 import type { StorageUnavailable, Store } from "./store/store.ts";
 
@@ -22,6 +22,9 @@ import type { StorageUnavailable, Store } from "./store/store.ts";
 const COUNTS_PER_COMMIT_MAX = 1000;
 /** And looks through so many for it: most have nothing to save, as those of lines in memory. */
 const COUNTS_LOOKED_THROUGH_MAX = 10_000;
+
+/** Of fewer dispensers all that a GET reads stays in the processor's nearest caches. */
+const FETCHED_FROM = 1000;
 
 export interface Skipped {
   readonly name: string;
@@ -114,6 +117,13 @@ export class Engine {
   /** The dispenser of the name whose bytes these are. */
   findBytes(bytes: Uint8Array, from: number, to: number): Dispenser | undefined {
     return this.names.findBytes(bytes, from, to);
+  }
+
+  /** A number of each of these will be taken next. Answers for how many GETs it need not be told again. */
+  expect(names: NamesInBytes): number {
+    if (this.size < FETCHED_FROM) return Number.POSITIVE_INFINITY;
+    this.names.fetch(names);
+    return names.count;
   }
 
   /** Whether there is a dispenser of this name. */

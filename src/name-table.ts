@@ -30,6 +30,14 @@ function hashOf(bytes: Uint8Array, from: number, to: number): number {
   return (hash ^ (hash >>> 15)) >>> 0;
 }
 
+/** Names in some bytes: the first is from `from(0)` to `to(0)`. */
+export interface NamesInBytes {
+  readonly bytes: Uint8Array;
+  readonly count: number;
+  from(index: number): number;
+  to(index: number): number;
+}
+
 export class NameTable {
   /** Rows so far, those of removed names among them. */
   rows = 0;
@@ -76,6 +84,26 @@ export class NameTable {
       let at = from;
       while (at < to && entries[shift + at] === bytes[at]) at++;
       if (at === to) return entries.readUInt32LE(start);
+    }
+  }
+
+  /**
+   * Reads what findBytes() of these names will read, first the slots of all, then the entries of all: so the processor
+   * fetches many at a time from memory, where a search alone waits for each ("group prefetching": Chen, Ailamaki,
+   * Gibbons and Mowry, Improving Hash Join Performance through Prefetching, ICDE 2004). Puts into `rows` what lies in
+   * each name's own slot, which mostly is its row, or else any.
+   */
+  fetch(names: NamesInBytes, rows: Int32Array): void {
+    const { slots, mask, entries } = this;
+    const { bytes, count } = names;
+    for (let index = 0; index < count; index++) {
+      const slot = hashOf(bytes, names.from(index), names.to(index)) & mask;
+      rows[index] = slots[2 * slot]! - 1;
+    }
+    for (let index = 0; index < count; index++) {
+      const start = Math.max(0, rows[index]!);
+      const high = (entries[start + 3]! << 24) | (entries[start + 2]! << 16);
+      rows[index] = high | (entries[start + 1]! << 8) | entries[start]!;
     }
   }
 

@@ -11,8 +11,10 @@ import type { Definition } from "./dispenser/definition.ts";
 import { Dispenser } from "./dispenser/dispenser.ts";
 import type { Account, Recovered } from "./dispenser/reservation.ts";
 import { type Share, whole } from "./dispenser/share.ts";
-import { grown, NameTable } from "./name-table.ts";
+import { grown, type NamesInBytes, NameTable } from "./name-table.ts";
 import type { StoredDispenser } from "./store/store.ts";
+
+export type { NamesInBytes } from "./name-table.ts";
 
 /** So many rows of removed names are kept at least before they are thrown away. */
 const REMOVED_MIN = 4096;
@@ -32,6 +34,10 @@ export class Names {
   /** The name last found, as mostly the next one is the same: and the same string, even. */
   private lastName = "";
   private lastFound: Dispenser | undefined;
+  /** Rows of the names that fetch() was called for last. */
+  private rows = new Int32Array(0);
+  /** What it read; nobody needs it, but what nobody got would not be read. */
+  fetched = 0;
   /** Whether rows are in the order of their ids. */
   private isInOrder = true;
   /** What dispensers have of their lines that have no share of their own. */
@@ -66,6 +72,27 @@ export class Names {
   findBytes(bytes: Uint8Array, from: number, to: number): Dispenser | undefined {
     const row = this.table.findBytes(bytes, from, to);
     return row < 0 ? undefined : this.at(row);
+  }
+
+  /** Has the processor fetch what taking a number of each will read, for all at a time: NameTable.fetch(). */
+  fetch(names: NamesInBytes): void {
+    const { dispensers } = this;
+    const { count } = names;
+    if (count > this.rows.length) this.rows = new Int32Array(count);
+    const { rows } = this;
+    this.table.fetch(names, rows);
+    let read = 0;
+    // Each loop follows one pointer further.
+    for (let index = 0; index < count; index++) if (dispensers[rows[index]!]) read++;
+    for (let index = 0; index < count; index++) {
+      const found = dispensers[rows[index]!];
+      if (found instanceof Dispenser) read += found.taken;
+    }
+    for (let index = 0; index < count; index++) {
+      const found = dispensers[rows[index]!];
+      if (found instanceof Dispenser) read += found.firstDigit;
+    }
+    this.fetched = read;
   }
 
   /** Adds what was found on disk, in the order of ids. */

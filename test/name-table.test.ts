@@ -58,3 +58,23 @@ test("names of texts that no client can send are not found, and do no harm", () 
     expect(table.find(none)).toBe(-1);
   }
 });
+
+test("fetch() finds the rows of most names, and does no harm to others", () => {
+  const table = new NameTable(0);
+  for (let row = 0; row < 400; row++) table.add(`name:${row}`);
+  table.remove(7);
+  const wanted = [...Array.from({ length: 400 }, (_, row) => `name:${row}`), "nobody", "x"];
+  const bytes = Buffer.from(wanted.join(""));
+  const ends = wanted.map((_, index) => wanted.slice(0, index + 1).join("").length);
+  const names = {
+    bytes,
+    count: wanted.length,
+    from: (index: number) => ends[index - 1] ?? 0,
+    to: (index: number) => ends[index]!,
+  };
+  const rows = new Int32Array(wanted.length);
+  table.fetch(names, rows);
+  const right = rows.filter((row, index) => index < 400 && row === index).length;
+  expect(right).toBeGreaterThan(200);
+  for (const row of rows) expect(row >= 0 && row < table.rows).toBe(true);
+});

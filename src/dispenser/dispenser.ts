@@ -132,6 +132,11 @@ export class Dispenser {
     return this.numbers.digits;
   }
 
+  /** The first digit of the next number, in ASCII; 0 where it is not known yet. */
+  get firstDigit(): number {
+    return this.numbers === undefined ? 0 : this.numbers.firstDigit;
+  }
+
   /** Opens the supply at the present position, if there is one; answers the digits of its number. */
   private openSupply(): number {
     if (this.taken >= this.capacity) return 0;

@@ -98,6 +98,10 @@ class Line implements Numbers {
     return this.end - this.first;
   }
 
+  get firstDigit(): number {
+    return this.wheels[this.first]!;
+  }
+
   next(into: Uint8Array, at: number): void {
     const { wheels, end } = this;
     let to = at;

@@ -22,6 +22,8 @@ export const DIGITS_MAX = 19;
 export interface Numbers {
   /** How many digits the next number has. */
   readonly digits: number;
+  /** Its first digit, in ASCII; 0 where it is drawn only then. */
+  readonly firstDigit: number;
   /** Writes the next number as ASCII digits at `into[at]` and on, and goes on to the one after. */
   next(into: Uint8Array, at: number): void;
 }

@@ -43,6 +43,7 @@ export const random: NumberType = {
 
 class RandomDigits implements Numbers {
   readonly digits: number;
+  readonly firstDigit = 0;
 
   constructor(digits: number) {
     this.digits = digits;

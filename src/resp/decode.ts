@@ -8,7 +8,7 @@
 
 import { isAscii } from "node:buffer";
 import RedisParser from "redis-parser";
-import { assert } from "../assert.ts";
+import { FAST_GET_BYTES_MAX, FastGet, type NamesAhead } from "./fast-get.ts";
 import { BROKEN, Framer, INCOMPLETE, INLINE, type RequestLimits } from "./frame.ts";
 import { splitLine } from "./inline.ts";
 
@@ -23,25 +23,8 @@ export const FAILED = 3;
 /** A request of nothing, which is answered by nothing. */
 export const EMPTY_REQUEST = 4;
 
-/** "*2\r\n$3\r\nGET\r\n$": how a GET begins. */
-const GET_HEAD = Buffer.from("*2\r\n$3\r\nget\r\n$");
-const GET_HEAD_BYTES = GET_HEAD.length;
-/** The letters of GET in the head: these may be in either case. */
-const LETTERS_FROM = 8;
-const LETTERS_TO = 11;
-const LOWER_CASE = 32;
-/** A name of up to two digits of length takes the fast lane. */
-const FAST_NAME_BYTES_MAX = 99;
-/** The longest GET of the fast lane: its head, two digits, CRLF, the name, CRLF. */
-const FAST_GET_BYTES_MAX = GET_HEAD_BYTES + 2 + 2 + FAST_NAME_BYTES_MAX + 2;
-
 /** Shorter chunks are copied together: each that is kept costs memory of its own. */
 const KEPT_BYTES_MIN = 16 * 1024;
-
-const CR = 13;
-const LF = 10;
-const ZERO = 48;
-const NINE = 57;
 
 const EMPTY = Buffer.alloc(0);
 
@@ -49,6 +32,7 @@ export class Decoder {
   args: readonly string[] = [];
   error = "";
   private readonly framer: Framer;
+  private readonly fastGet = new FastGet();
   private bytes: Buffer = EMPTY;
   private start = 0;
   private end = 0;
@@ -210,31 +194,21 @@ export class Decoder {
 
   /** The fast lane: a whole GET of one name at the start of what is there. */
   private matchGet(): boolean {
-    const { bytes, start, end } = this;
-    if (start + GET_HEAD_BYTES + 3 > end) return false;
-    for (let at = 0; at < GET_HEAD_BYTES; at++) {
-      const byte = bytes[start + at]!;
-      const folded = at >= LETTERS_FROM && at < LETTERS_TO ? byte | LOWER_CASE : byte;
-      if (folded !== GET_HEAD[at]) return false;
-    }
-    let at = start + GET_HEAD_BYTES;
-    const digit = bytes[at++]! - ZERO;
-    if (digit < 1 || digit > 9) return false;
-    let nameBytes = digit;
-    if (bytes[at]! >= ZERO && bytes[at]! <= NINE) nameBytes = digit * 10 + (bytes[at++]! - ZERO);
-    assert(nameBytes <= FAST_NAME_BYTES_MAX, "two digits make at most 99");
-    const nameAt = at + 2;
-    const nameEnd = nameAt + nameBytes;
-    if (nameEnd + 2 > end || bytes[at] !== CR || bytes[at + 1] !== LF) return false;
-    if (bytes[nameEnd] !== CR || bytes[nameEnd + 1] !== LF) return false;
-    this.start = nameEnd + 2;
-    this.nameFrom = nameAt - start;
-    this.nameTo = nameEnd - start;
+    const { bytes, start, fastGet, lastGet } = this;
+    if (!fastGet.match(bytes, start, this.end)) return false;
+    this.start = fastGet.end;
+    this.nameFrom = fastGet.nameFrom - start;
+    this.nameTo = fastGet.nameTo - start;
     this.lastName = "";
     this.isRepeat = false;
     this.lastGetBytes = this.start - start;
-    for (let byte = 0; byte < this.lastGetBytes; byte++) this.lastGet[byte] = bytes[start + byte]!;
+    for (let byte = 0; byte < this.lastGetBytes; byte++) lastGet[byte] = bytes[start + byte]!;
     return true;
+  }
+
+  /** The names of the GETs that come next. */
+  gatherAhead(names: NamesAhead): void {
+    names.gather(this.bytes, this.start, this.end);
   }
 }
 

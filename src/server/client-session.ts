@@ -5,6 +5,7 @@
 
 import type { Engine } from "../engine.ts";
 import { Decoder, EMPTY_REQUEST, FAILED, GET, NOTHING } from "../resp/decode.ts";
+import { NamesAhead } from "../resp/fast-get.ts";
 import type { User } from "./access.ts";
 import type { ReplyMode, Server, Session } from "./command.ts";
 import { takeOne } from "./commands/dispensers.ts";
@@ -30,6 +31,9 @@ export interface Line {
 
 /** Requests other than GET get so much of a turn; those left go on in a later one. */
 const SLICE_MS = 2;
+
+/** One for all sessions: it is looked at once. */
+const ahead = new NamesAhead();
 
 /** Why answer() stopped. */
 export type Stop = "nothing left" | "replies full" | "slice over";
@@ -64,6 +68,8 @@ export class ClientSession implements Session {
   private presentUser: User | undefined;
   /** Where the reply of the command under way begins. */
   private replyStart = 0;
+  /** For how many GETs the engine was told already what they ask for. */
+  private expected = 0;
 
   constructor(engine: Engine, server: Server, line: Line, peer: Peer) {
     this.engine = engine;
@@ -139,6 +145,7 @@ export class ClientSession implements Session {
     const { decoder, replies, server } = this;
     const { replyBytesMax } = server.config;
     let sliceEndMs = 0;
+    this.expected = 0;
     while (!this.closes && !this.isOver && !this.isBlocked && !server.isStopping) {
       if (replies.length >= replyBytesMax) return "replies full";
       const found = decoder.next();
@@ -156,6 +163,10 @@ export class ClientSession implements Session {
   /** The fast way of a GET. Answers false where it has to go the other one. */
   private take(): boolean {
     const { engine, decoder, server } = this;
+    if (!decoder.isRepeat && --this.expected < 0) {
+      decoder.gatherAhead(ahead);
+      this.expected = engine.expect(ahead);
+    }
     // Bytes make a text, for which the last dispenser is remembered, only where they come again.
     const dispenser = decoder.isRepeat
       ? engine.find(decoder.name)

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { Decoder, EMPTY_REQUEST, FAILED, GET, NOTHING } from "../../src/resp/decode.ts";
+import { NamesAhead } from "../../src/resp/fast-get.ts";
 import { encodeRequest } from "../support/resp.ts";
 
 const limits = { requestBytesMax: 1024 * 1024, requestArgumentsMax: 1024 * 1024 };
@@ -87,6 +88,38 @@ describe("a mixed pipeline gives the same requests", () => {
       }),
     );
   });
+});
+
+test("the names gathered ahead are those of the GETs that follow at once", () => {
+  const ahead = new NamesAhead();
+  const gathered = () =>
+    Array.from({ length: ahead.count }, (_, index) =>
+      Buffer.from(ahead.bytes).toString("latin1", ahead.from(index), ahead.to(index)),
+    );
+  const name = fc.stringMatching(/^[a-z]{1,12}$/);
+  const request = fc.oneof(
+    name.map((each) => encodeRequest("GET", each)),
+    name.map((each) => encodeRequest("get", each)),
+    fc.constantFrom(encodeRequest("PING"), "GET inline\r\n", encodeRequest("GET", "x".repeat(120))),
+  );
+  fc.assert(
+    fc.property(fc.array(request, { maxLength: 40 }), fc.nat(20), (all, left) => {
+      const bytes = all.join("");
+      const decoder = new Decoder(limits);
+      decoder.push(Buffer.from(bytes.slice(0, Math.max(0, bytes.length - left)), "latin1"));
+      for (;;) {
+        decoder.gatherAhead(ahead);
+        const expected = gathered();
+        if (expected.length === 0) {
+          // What follows, if anything, is none of the fast lane's.
+          if (decoder.next() === NOTHING) break;
+          continue;
+        }
+        const found = expected.map(() => (decoder.next() === GET ? decoder.name : "none"));
+        expect(found).toEqual(expected);
+      }
+    }),
+  );
 });
 
 describe("large requests", () => {
