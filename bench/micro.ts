@@ -14,6 +14,7 @@ import { benchCommit } from "./micro/commit.ts";
 import { benchDecode } from "./micro/decode.ts";
 import { benchEncode } from "./micro/encode.ts";
 import { benchEndToEnd } from "./micro/end-to-end.ts";
+import { benchNames } from "./micro/names.ts";
 import { benchTake } from "./micro/take.ts";
 import { isSmall } from "./support/flags.ts";
 import { InProcess } from "./support/in-process.ts";
@@ -25,6 +26,7 @@ const wanted = process.argv[2] ?? "";
 const groups: Record<string, () => void> = {
   decode: benchDecode,
   take: () => benchTake(server.engine),
+  names: benchNames,
   encode: benchEncode,
   commit: () => benchCommit(server.engine),
   end: () => benchEndToEnd(server),
