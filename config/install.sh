@@ -66,7 +66,10 @@ install_all() {
 remove_all() {
   [ -n "$root" ] || [ "$(id -u)" -eq 0 ] || fail "run it as root, or with DESTDIR"
   if has_systemd && [ -e "$units/number-dispenser.service" ]; then
-    systemctl disable --quiet --now number-dispenser.socket number-dispenser.service
+    # The socket first: it would start the service again.
+    for unit in socket service; do
+      [ ! -e "$units/number-dispenser.$unit" ] || systemctl disable --quiet --now "number-dispenser.$unit"
+    done
   fi
   rm -f "$units/number-dispenser.service" "$units/number-dispenser.socket" "$binary"
   if has_systemd; then systemctl daemon-reload; fi

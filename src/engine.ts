@@ -12,6 +12,7 @@ import { type Definition, define, type Fields, redefine } from "./dispenser/defi
 import { Dispenser } from "./dispenser/dispenser.ts";
 import { isName } from "./dispenser/name.ts";
 import { type Share, whole } from "./dispenser/share.ts";
+import { Fifo } from "./fifo.ts";
 import { Gathering, type Remembered, unavailability } from "./gathering.ts";
 import { Moves } from "./moves.ts";
 import { type Listed, Names, type NamesInBytes } from "./names.ts";
@@ -68,9 +69,7 @@ export class Engine {
   private readonly pending: Gathering;
   private readonly names: Names;
   /** Dispensers that may have counts the disk does not know. */
-  private readonly active: Dispenser[] = [];
-  /** Those before were looked through. */
-  private activeFrom = 0;
+  private readonly active = new Fifo<Dispenser>();
   private readonly savesCounts: boolean;
   private readonly share: Share;
   /** Called once for a dispenser that used up its lease as far as was said there. */
@@ -119,11 +118,14 @@ export class Engine {
     return this.names.findBytes(bytes, from, to);
   }
 
-  /** A number of each of these will be taken next. Answers for how many GETs it need not be told again. */
-  expect(names: NamesInBytes): number {
-    if (this.size < FETCHED_FROM) return Number.POSITIVE_INFINITY;
+  /** Whether it gains by expect(). */
+  get expects(): boolean {
+    return this.size >= FETCHED_FROM;
+  }
+
+  /** A number of each of these will be taken next. */
+  expect(names: NamesInBytes): void {
     this.names.fetch(names);
-    return names.count;
   }
 
   /** Whether there is a dispenser of this name. */
@@ -171,7 +173,7 @@ export class Engine {
     if (dispenser.taken >= dispenser.refillAt && !dispenser.staged) this.refill(dispenser);
     if (!dispenser.active && this.savesCounts) {
       dispenser.active = true;
-      this.active.push(dispenser);
+      this.active.add(dispenser);
     }
   }
 
@@ -291,23 +293,13 @@ export class Engine {
 
   /** Stages counts that the disk does not know; uniqueness does not depend on them. */
   stageCounts(): void {
-    const { active } = this;
-    const end = Math.min(active.length, this.activeFrom + COUNTS_LOOKED_THROUGH_MAX);
-    for (
-      let staged = 0;
-      this.activeFrom < end && staged < COUNTS_PER_COMMIT_MAX;
-      this.activeFrom++
-    ) {
-      const dispenser = active[this.activeFrom]!;
+    for (let looked = 0, staged = 0; looked < COUNTS_LOOKED_THROUGH_MAX; looked++) {
+      const dispenser = staged < COUNTS_PER_COMMIT_MAX ? this.active.take() : undefined;
+      if (dispenser === undefined) return;
       dispenser.active = false;
       if (!dispenser.hasUnsavedCounts || dispenser.removed) continue;
       this.pending.stage(dispenser);
       staged++;
-    }
-    // Not each time: what is behind has to move.
-    if (2 * this.activeFrom >= active.length) {
-      active.splice(0, this.activeFrom);
-      this.activeFrom = 0;
     }
   }
 

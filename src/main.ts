@@ -44,13 +44,14 @@ async function run(): Promise<void> {
   const { command, operands, flags, topic } = parseArguments(process.argv.slice(2));
   if (command === "help") return say(helpText(topic));
   if (command === "version") return say(`${versionText}\n`);
-  if (command === "bench") return say(`${await bench(flags, process.env, process.stderr)}\n`);
   const config = loadConfig(flags, process.env);
   const [file] = operands;
   if (command === "backup") say(`${await backUp(file!, config, process.env)}\n`);
   else if (command === "restore") say(`${restore(file!, flags, config)}\n`);
   else if (command === "health") say(`${await health(config, process.env, flags.has("json"))}\n`);
   else if (command === "info") say(`${await info(file, config, process.env, flags.has("json"))}\n`);
+  else if (command === "bench")
+    say(`${await bench(config.dataDir, flags, process.env, process.stderr)}\n`);
   else if (command === "import") say(`${await importDispensers(file, flags, config)}\n`);
   else if (command.startsWith("cluster ")) {
     const action = command.slice("cluster ".length) as ClusterAction;

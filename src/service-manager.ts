@@ -12,6 +12,8 @@ const AF_UNIX = 1;
 const AF_INET = 2;
 const AF_INET6 = 10;
 const SOCK_DGRAM = 2;
+const SOL_SOCKET = 1;
+const SO_ACCEPTCONN = 30;
 /** The first descriptor that is passed (SD_LISTEN_FDS_START). */
 const FIRST_DESCRIPTOR = 3;
 /** The name of a socket for TLS: FileDescriptorName= in its unit. */
@@ -44,15 +46,15 @@ export function notify(state: string, socket = process.env.NOTIFY_SOCKET): boole
   return Number(sent) === message.length;
 }
 
-/** Addresses to listen on, of sockets that are open. */
+/** Addresses to listen on, of sockets that are open; of those that were passed. */
 export interface PassedSockets {
-  readonly addr: readonly Address[];
-  readonly tlsAddr: readonly Address[];
+  readonly addr?: readonly Address[];
+  readonly tlsAddr?: readonly Address[];
 }
 
 /**
  * The sockets that the service manager passed to this process, those named "tls" for TLS; undefined for none.
- * Throws CannotStart where one of them is no TCP or unix socket.
+ * Throws CannotStart where one of them is no TCP or unix socket that listens.
  */
 export function passedSockets(
   environment: Readonly<Record<string, string | undefined>>,
@@ -68,23 +70,29 @@ export function passedSockets(
     const address = addressOf(FIRST_DESCRIPTOR + index);
     (names[index] === TLS_NAME ? tlsAddr : addr).push(address);
   }
-  return { addr, tlsAddr };
+  return { ...(addr.length > 0 && { addr }), ...(tlsAddr.length > 0 && { tlsAddr }) };
 }
 
 /** Where a socket listens: getsockname(2). */
 function addressOf(descriptor: number): Address {
-  const libc = openLibc({ getsockname: { args: ["int", "ptr", "ptr"], returns: "int" } });
+  const libc = openLibc({
+    getsockname: { args: ["int", "ptr", "ptr"], returns: "int" },
+    getsockopt: { args: ["int", "int", "int", "ptr", "ptr"], returns: "int" },
+  });
   const name = Buffer.alloc(128);
   const length = new Uint32Array([name.length]);
-  const status = libc?.getsockname(descriptor, ptr(name), ptr(length)) ?? -1;
-  const family = status === 0 ? name.readUInt16LE(0) : undefined;
+  const [listens, bytes] = [new Int32Array(1), new Uint32Array([4])];
+  const status =
+    (libc?.getsockname(descriptor, ptr(name), ptr(length)) ?? -1) |
+    (libc?.getsockopt(descriptor, SOL_SOCKET, SO_ACCEPTCONN, ptr(listens), ptr(bytes)) ?? -1);
+  const family = status === 0 && listens[0] === 1 ? name.readUInt16LE(0) : undefined;
   if (family === AF_UNIX) {
     const path = name.toString("utf8", PATH_AT, length[0]!).replace(/\0$/, "");
     return { unix: path.replace("\0", "@"), descriptor };
   }
   if (family !== AF_INET && family !== AF_INET6) {
     throw new CannotStart(
-      `descriptor ${descriptor} of the service manager is no TCP or unix socket`,
+      `descriptor ${descriptor} of the service manager is no TCP or unix socket that listens`,
     );
   }
   // A port is at the same place in both, then an IPv4 address of 4 bytes, or 4 bytes and an IPv6 one of 16.

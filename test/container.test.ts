@@ -25,7 +25,7 @@ interface Compose {
 describe("the Dockerfile", () => {
   const text = readFileSync(join(root, "Dockerfile"), "utf8");
 
-  test("pins what it is made from, and the Bun of package.json's engines", () => {
+  test("pins what it is made from, and the Bun that the tests run on", () => {
     const images = [...text.matchAll(/^FROM (\S+)/gm)].map(([, image]) => image!);
     expect(images).toEqual([
       `oven/bun:${Bun.version}-debian`,

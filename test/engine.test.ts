@@ -368,3 +368,27 @@ test("names are refused that are none", () => {
   const { define } = start();
   expect(define("a b", { type: "3" })).toEqual(new Refusal("ERR invalid dispenser name"));
 });
+
+test("counts are saved by and by, a thousand in a commit, of all that were asked for", () => {
+  const { engine, define, take, store } = start();
+  const names = Array.from({ length: 2500 }, (_, index) => `r${index}`);
+  for (const name of names) define(name, { type: "1", length: "3" });
+  engine.commit();
+  for (const round of [1, 2]) {
+    for (const name of names) take(name);
+    engine.remove("r7");
+    engine.commit();
+    const saved = [];
+    for (let sweep = 0; sweep < 4; sweep++) {
+      const before = store.commits;
+      engine.stageCounts();
+      engine.commit();
+      saved.push(store.commits - before);
+    }
+    // The last one has nothing to save.
+    expect(saved).toEqual([1, 1, 1, 0]);
+    expect(names.every((name) => engine.find(name)?.hasUnsavedCounts !== true)).toBe(true);
+    if (round === 1) define("r7", { type: "1", length: "3" });
+    engine.commit();
+  }
+});

@@ -25,9 +25,10 @@ const allowed: Record<string, string[]> = {
   store: ["assert", "dispenser", "refusal"],
   "name-table": [],
   names: ["assert", "dispenser", "name-table", "store"],
+  fifo: [],
   gathering: ["assert", "dispenser", "store"],
   moves: ["refusal", "dispenser", "gathering", "store"],
-  engine: ["assert", "refusal", "names", "gathering", "moves", "dispenser", "store"],
+  engine: ["assert", "refusal", "fifo", "names", "gathering", "moves", "dispenser", "store"],
   cluster: ["assert", "refusal", "log", "dispenser", "engine", "gathering", "store"],
   cli: [
     "address",

@@ -117,10 +117,12 @@ describe.skipIf(process.platform !== "linux")("sockets of the service manager", 
       passed: [descriptor],
       env: {
         ...{ LISTEN_FDS: "1", LISTEN_FDNAMES: "tls", NUMBER_DISPENSER_TLS_ADDR: ":1" },
+        // What nothing was passed for is listened on as always.
+        NUMBER_DISPENSER_ADDR: "127.0.0.1:0",
         ...{ NUMBER_DISPENSER_TLS_CERT: cert, NUMBER_DISPENSER_TLS_KEY: key },
       },
     });
-    await server.logged(new RegExp(`ready .*address=tls:\\[::1\\]:${port} `));
+    await server.logged(new RegExp(`ready .*address=127\\.0\\.0\\.1:\\d+,tls:\\[::1\\]:${port} `));
     const ping = async () => {
       const url = `rediss://[::1]:${port}`;
       const client = new RedisClient(url, { tls: { rejectUnauthorized: false } });
@@ -129,7 +131,7 @@ describe.skipIf(process.platform !== "linux")("sockets of the service manager", 
     };
     await ping();
     server.signal("SIGHUP");
-    await server.logged(/certificates/);
+    await server.logged(/certificates read again/);
     await ping();
     expect(await server.end("SIGTERM")).toBe(0);
   });
@@ -138,15 +140,18 @@ describe.skipIf(process.platform !== "linux")("sockets of the service manager", 
     expect(passedSockets({ LISTEN_FDS: "1", LISTEN_PID: "1" })).toBeUndefined();
     expect(passedSockets({ LISTEN_FDS: "0", LISTEN_PID: String(process.pid) })).toBeUndefined();
     const file = openSync(import.meta.path, "r");
-    const { status, log } = await ServerProcess.run({
-      program: asService,
-      passed: [file],
-      env: { LISTEN_FDS: "1" },
-    });
-    closeSync(file);
-    expect([status, log]).toEqual([
-      1,
-      "number-dispenser: descriptor 3 of the service manager is no TCP or unix socket\n",
-    ]);
+    const datagrams = openLibc({ socket: { args: ["int", "int", "int"], returns: "int" } })!;
+    for (const passed of [file, datagrams.socket(2, 2, 0)]) {
+      const { status, log } = await ServerProcess.run({
+        program: asService,
+        passed: [passed],
+        env: { LISTEN_FDS: "1" },
+      });
+      expect([status, log]).toEqual([
+        1,
+        "number-dispenser: descriptor 3 of the service manager is no TCP or unix socket that listens\n",
+      ]);
+      closeSync(passed);
+    }
   });
 });

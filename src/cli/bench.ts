@@ -17,7 +17,6 @@ import { VARIABLE_PREFIX } from "../config.ts";
 import { UsageError } from "../config-file.ts";
 import { strategyNames } from "../dispenser/strategy.ts";
 import { CannotStart, reasonOf } from "../refusal.ts";
-import { settings } from "../settings.ts";
 import { isCompiled, versionText } from "../version.ts";
 import type { Environment } from "./connection.ts";
 import { load } from "./load.ts";
@@ -49,23 +48,47 @@ interface Measured {
  * UsageError.
  */
 export async function bench(
+  dataDir: string,
   flags: ReadonlyMap<string, string>,
   environment: Environment,
   progress: NodeJS.WriteStream,
 ): Promise<string> {
   const seconds = secondsOf(flags.get("seconds") ?? "1");
-  const folder = makeFolder(settings.dataDir.parse(flags.get("data") ?? settings.dataDir.unset));
+  const folder = makeFolder(dataDir);
+  let server: OwnServer | undefined;
+  const isOver = endAtSignals(() => {
+    server?.kill();
+    rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
+  });
   try {
     const syncs = syncsPerSecond(folder);
-    const measured = await withOwnServer(folder, environment, (port, client) =>
-      measureAll(port, client, seconds, progress),
-    );
+    server = new OwnServer(folder, environment);
+    const measured = await measureAll(server, seconds, progress);
     return flags.has("json")
       ? JSON.stringify({ version: versionText, syncs_per_second: syncs, loads: measured })
       : summaryOf(measured, syncs);
   } finally {
-    rmSync(folder, { recursive: true, force: true });
+    isOver();
+    await server?.end();
+    rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
   }
+}
+
+/** Nothing is to stay where the program is ended meanwhile. Answers how to take that back. */
+function endAtSignals(cleanUp: () => void): () => void {
+  const handlers = (["SIGINT", "SIGTERM", "SIGHUP"] as const).map((signal) => {
+    const handler = () => {
+      cleanUp();
+      // As it would have ended without this.
+      process.removeListener(signal, handler);
+      process.kill(process.pid, signal);
+    };
+    process.on(signal, handler);
+    return () => process.removeListener(signal, handler);
+  });
+  return () => {
+    for (const remove of handlers) remove();
+  };
 }
 
 function secondsOf(text: string): number {
@@ -75,9 +98,8 @@ function secondsOf(text: string): number {
 }
 
 /** A folder on the disk of the data folder: in it, or where it would be made. */
-function makeFolder(dataDir: { readonly value: string } | undefined): string {
-  if (dataDir === undefined) throw new UsageError(`-data must be ${settings.dataDir.allowed}`);
-  let place = dataDir.value;
+function makeFolder(dataDir: string): string {
+  let place = dataDir;
   while (!existsSync(place)) place = dirname(place);
   try {
     return mkdtempSync(join(place, ".bench-"));
@@ -101,36 +123,37 @@ function syncsPerSecond(folder: string): number {
   return Math.round((syncs * 1000) / (performance.now() - began));
 }
 
-/** Starts this program as a server with a folder of its own and the default settings, and ends it after. */
-async function withOwnServer<T>(
-  folder: string,
-  environment: Environment,
-  work: (port: number, client: RedisClient) => Promise<T>,
-): Promise<T> {
-  const noSettings = join(folder, "empty.yaml");
-  writeFileSync(noSettings, "");
-  const others = Object.entries(environment).filter(([name]) => !name.startsWith(VARIABLE_PREFIX));
-  const child = Bun.spawn(
-    [
-      ...programCommand,
-      ...["-addr", "127.0.0.1:0", "-config", noSettings, "-data", join(folder, "data")],
-    ],
-    {
+/** This program as a server with a folder of its own and the default settings. */
+class OwnServer {
+  private readonly child: Bun.Subprocess<"ignore", "ignore", "pipe">;
+
+  constructor(folder: string, environment: Environment) {
+    const noSettings = join(folder, "empty.yaml");
+    writeFileSync(noSettings, "");
+    const others = Object.entries(environment).filter(
+      ([name]) => !name.startsWith(VARIABLE_PREFIX) && !name.startsWith("LISTEN_"),
+    );
+    const args = ["-addr", "127.0.0.1:0", "-config", noSettings, "-data", join(folder, "data")];
+    this.child = Bun.spawn([...programCommand, ...args], {
       env: { ...Object.fromEntries(others), [`${VARIABLE_PREFIX}LOG_FORMAT`]: "json" },
       stdin: "ignore",
       stdout: "ignore",
       stderr: "pipe",
-    },
-  );
-  try {
-    const port = await readyPort(child.stderr);
-    const client = new RedisClient(`redis://127.0.0.1:${port}`, { autoReconnect: false });
-    const result = await work(port, client);
-    client.close();
-    return result;
-  } finally {
-    child.kill("SIGKILL");
-    await child.exited;
+    });
+  }
+
+  /** Once it is ready, the port it listens on. */
+  ready(): Promise<number> {
+    return readyPort(this.child.stderr);
+  }
+
+  kill(): void {
+    this.child.kill("SIGKILL");
+  }
+
+  async end(): Promise<void> {
+    this.kill();
+    await this.child.exited;
   }
 }
 
@@ -146,11 +169,12 @@ async function readyPort(log: ReadableStream<Uint8Array>): Promise<number> {
 }
 
 async function measureAll(
-  port: number,
-  client: RedisClient,
+  server: OwnServer,
   seconds: number,
   progress: NodeJS.WriteStream,
 ): Promise<Measured[]> {
+  const port = await server.ready();
+  const client = new RedisClient(`redis://127.0.0.1:${port}`, { autoReconnect: false });
   const kinds = [
     ...strategyNames.map((strategy) => ({ strategy: strategy as string, type: 3 })),
     { strategy: "random", type: 1 },
@@ -180,6 +204,7 @@ async function measureAll(
       p99_ms: at(0.99),
     });
   }
+  client.close();
   showProgress(progress, 1, "");
   return measured;
 }

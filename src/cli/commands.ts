@@ -27,7 +27,10 @@ interface Flag {
 const settingOf = (key: keyof typeof settings): Setting<Config[keyof Config]> => settings[key];
 
 export const flags = {
-  addr: { value: "host:port", help: "address of the server (default :6380)" },
+  addr: {
+    value: "host:port",
+    help: "address of the server, or several, as [ipv6]:port, unix:/path (default :6380)",
+  },
   data: { value: "dir", help: "folder of the database (default ./data)" },
   store: { value: "URL", help: `store that several nodes share: ${settings.store.allowed}` },
   node: { value: "i/n", help: "node i of n that share their lines without a store" },
@@ -113,11 +116,11 @@ export const commands = {
   },
   bench: {
     operands: [],
-    flags: ["data", "seconds", "json"],
+    flags: ["config", "data", "seconds", "json"],
     summary: "measures this machine: numbers a second of each strategy, syncs a second of the disk",
     details:
-      "Starts a server of its own on the loopback interface, with a folder of its own beside the data folder, so on " +
-      "the same disk, and loads it with 50 clients from one process. Where servers run already they share the " +
+      "Starts a server of its own on the loopback interface, with a folder of its own in the data folder, so on the " +
+      "same disk, and loads it with 50 clients from one process. A server that runs there goes on, but shares the " +
       "machine with it. Nothing stays.",
     failure: "the server could not be started, or answered what it should not",
     example: "bench -data /var/lib/number-dispenser -seconds 5",

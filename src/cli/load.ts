@@ -3,6 +3,9 @@
 import type { Socket } from "bun";
 import { CannotStart } from "../refusal.ts";
 
+/** A batch that takes longer has failed. */
+const ANSWER_SECONDS_MAX = 30;
+
 const LINE_END = 0x0a;
 const MINUS = 0x2d;
 
@@ -50,7 +53,8 @@ function loadOfOne({ port, name, depth }: LoadOptions, untilMs: number): Promise
   const send = (socket: Socket) => {
     linesLeft = 2 * depth;
     sentAt = performance.now();
-    socket.write(batch);
+    if (socket.write(batch) < batch.length) reject(new CannotStart("the server does not read"));
+    socket.timeout(ANSWER_SECONDS_MAX);
   };
   Bun.connect({
     hostname: "127.0.0.1",
@@ -71,6 +75,10 @@ function loadOfOne({ port, name, depth }: LoadOptions, untilMs: number): Promise
         // Before it ends: then it is closed at once.
         resolve(waits);
         socket.end();
+      },
+      timeout(socket) {
+        reject(new CannotStart(`the server does not answer in ${ANSWER_SECONDS_MAX} seconds`));
+        socket.terminate();
       },
       close: () => reject(new CannotStart("the server closed the connection")),
       connectError: (_, error) => reject(new CannotStart(`cannot connect: ${error.message}`)),

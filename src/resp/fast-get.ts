@@ -56,12 +56,13 @@ export class FastGet {
   }
 }
 
+const NO_BYTES = Buffer.alloc(0);
 /** So many names at most are looked for together. */
 const GROUP_MAX = 32;
 
 /** The names of the GETs that come next, as they stand in the bytes. */
 export class NamesAhead {
-  bytes: Uint8Array = Buffer.alloc(0);
+  bytes: Uint8Array = NO_BYTES;
   count = 0;
   private readonly bounds = new Int32Array(2 * GROUP_MAX);
   private readonly get = new FastGet();
@@ -76,6 +77,12 @@ export class NamesAhead {
       bounds[2 * this.count + 1] = get.nameTo;
       this.count++;
     }
+  }
+
+  /** Forgets them, so that nothing holds the bytes. */
+  letGo(): void {
+    this.bytes = NO_BYTES;
+    this.count = 0;
   }
 
   from(index: number): number {

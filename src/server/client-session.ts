@@ -160,13 +160,18 @@ export class ClientSession implements Session {
     return "nothing left";
   }
 
+  /** Tells the engine what the GETs that come next ask for. */
+  private lookAhead(): void {
+    this.decoder.gatherAhead(ahead);
+    this.engine.expect(ahead);
+    this.expected = ahead.count;
+    ahead.letGo();
+  }
+
   /** The fast way of a GET. Answers false where it has to go the other one. */
   private take(): boolean {
     const { engine, decoder, server } = this;
-    if (!decoder.isRepeat && --this.expected < 0) {
-      decoder.gatherAhead(ahead);
-      this.expected = engine.expect(ahead);
-    }
+    if (!decoder.isRepeat && --this.expected < 0 && engine.expects) this.lookAhead();
     // Bytes make a text, for which the last dispenser is remembered, only where they come again.
     const dispenser = decoder.isRepeat
       ? engine.find(decoder.name)

@@ -1,13 +1,15 @@
 import { describe, expect, test } from "bun:test";
-import { readdirSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { Glob } from "bun";
 import { bench } from "../../src/cli/bench.ts";
 import { load } from "../../src/cli/load.ts";
 import { strategyNames } from "../../src/dispenser/strategy.ts";
 import { versionText } from "../../src/version.ts";
 import { temporaryFolder } from "../support/folder.ts";
 import { TestClient } from "../support/resp.ts";
-import { startInMemory } from "../support/server.ts";
+import { fromSource, startInMemory } from "../support/server.ts";
+import { until } from "../support/until.ts";
 
 /** Somewhere to show progress. */
 function screen(isTTY: boolean) {
@@ -26,13 +28,12 @@ describe("bench", () => {
   test("measures every strategy on the disk of the data folder, shows how far it is, and leaves nothing", async () => {
     const folder = temporaryFolder();
     const { shown, stream } = screen(true);
-    const flags = new Map([
-      ["data", join(folder, "not/there/yet")],
-      ["seconds", "0.1"],
-    ]);
+    const flags = new Map([["seconds", "0.1"]]);
     // What is set for the server does not reach the one that is measured.
     const environment = { ...process.env, NUMBER_DISPENSER_REQUIREPASS: "secret" };
-    const lines = (await bench(flags, environment, stream)).split("\n");
+    const lines = (await bench(join(folder, "not/there/yet"), flags, environment, stream)).split(
+      "\n",
+    );
     expect(lines[0]).toBe(versionText);
     expect(lines[1]).toMatch(/ \d+ cores, \d+ syncs a second on the disk of the data folder$/);
     const rows = lines.slice(lines.findIndex((line) => line.includes("16 deep")) + 1);
@@ -48,12 +49,11 @@ describe("bench", () => {
   test("answers scripts in JSON, and shows no bar where nobody looks", async () => {
     const { shown, stream } = screen(false);
     const flags = new Map([
-      ["data", temporaryFolder()],
       ["seconds", "0.1"],
       ["json", ""],
     ]);
     const { version, syncs_per_second, loads } = JSON.parse(
-      await bench(flags, process.env, stream),
+      await bench(temporaryFolder(), flags, process.env, stream),
     );
     expect([version, syncs_per_second > 0, loads.length]).toEqual([versionText, true, 18]);
     expect(loads[0]).toMatchObject({ strategy: "memory", depth: 1 });
@@ -68,11 +68,29 @@ describe("bench", () => {
   test.each([
     [["seconds", "0"], "UsageError: -seconds: '0' must be a number from 0.1 to 60"],
     [["seconds", "1e1"], "UsageError: -seconds: '1e1' must be a number from 0.1 to 60"],
-    [["data", ""], "UsageError: -data must be the path of a folder"],
   ] as const)("refuses %p", async ([flag, value], message) => {
     const { stream } = screen(false);
-    expect(await messageOf(bench(new Map([[flag, value]]), {}, stream))).toBe(message);
+    expect(await messageOf(bench("/nowhere", new Map([[flag, value]]), {}, stream))).toBe(message);
   });
+});
+
+test("bench leaves nothing where it is ended meanwhile", async () => {
+  const folder = temporaryFolder();
+  const child = Bun.spawn([...fromSource, "bench", "-data", folder], { stderr: "ignore" });
+  const serverFile = () => [
+    ...new Glob(".bench-*/data/*.pid").scanSync({ cwd: folder, dot: true }),
+  ];
+  await until(() => serverFile().length > 0);
+  const server = Number(readFileSync(join(folder, serverFile()[0]!), "utf8"));
+  child.kill("SIGTERM");
+  await child.exited;
+  expect(child.signalCode).toBe("SIGTERM");
+  expect(readdirSync(folder)).toEqual([]);
+  // It is gone, or about to be.
+  await until(
+    () =>
+      !existsSync(`/proc/${server}/cmdline`) || !readFileSync(`/proc/${server}/cmdline`, "utf8"),
+  );
 });
 
 describe("a load", () => {
