@@ -135,22 +135,42 @@ function createDatabase(folder: string, path: string, options: FolderOptions): v
   const unfinished = `${path}${UNFINISHED}-${process.pid}`;
   let isOurs = false;
   try {
-    for (const suffix of ["", "-wal", "-shm", "-journal"])
-      rmSync(unfinished + suffix, { force: true });
+    remove(unfinished);
     const database = connect(unfinished);
     database.run("PRAGMA journal_mode = WAL");
     migrate(database);
-    database.close(true);
+    closeWhole(database);
     makeDurable(unfinished);
     publish(unfinished, path);
     isOurs = true;
     rmSync(unfinished);
     makeDurable(folder);
   } catch (error) {
+    if (!isOurs) remove(unfinished);
     // Another server was quicker: the lock decides whose it is.
     if (!isOurs && existsSync(path)) return;
     throw new CannotStart(`cannot create ${path}: ${reasonOf(error)}`);
   }
+}
+
+/** Removes a database that is no one's yet, with all that SQLite made beside it. */
+function remove(path: string): void {
+  for (const suffix of ["", "-wal", "-shm", "-journal"]) rmSync(path + suffix, { force: true });
+}
+
+/**
+ * Moves the log into the main file and closes. Throws where that fails, as on a full disk: SQLite itself would
+ * close all the same, and leave a main file that lacks what the log has.
+ */
+function closeWhole(database: Database): void {
+  try {
+    const moved = database.query<{ busy: bigint }, []>("PRAGMA wal_checkpoint(TRUNCATE)").get();
+    if (moved?.busy !== 0n) throw new Error("the write-ahead log is busy");
+  } catch (error) {
+    database.close();
+    throw error;
+  }
+  database.close(true);
 }
 
 /** Gives a finished file, which is synced, its final name. Throws EEXIST where that is taken. */
@@ -196,7 +216,7 @@ export function readyForUse(path: string): void {
   const database = connect(path);
   database.run(`PRAGMA application_id = ${APPLICATION_ID}`);
   database.run(mark(COPIED));
-  database.close(true);
+  closeWhole(database);
 }
 
 /** The one value that a pragma or a query of one row and column answers. */

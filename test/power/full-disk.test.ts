@@ -103,6 +103,32 @@ describe.skipIf(mountMissing !== undefined)("a full file system", () => {
   });
 });
 
+describe.skipIf(mountMissing !== undefined)(
+  "a file system with too little room for a first start",
+  () => {
+    test.each(["36k", "44k", "52k", "60k", "68k"])(
+      "of %s refuses it, and leaves nothing half made",
+      async (size) => {
+        const dataDir = join(temporaryFolder(), "data");
+        // Once with too little room, then with enough.
+        const script =
+          `mount -t tmpfs -o size=${size} none "$DISK" && { ! "$@"; } && ls -A "$DISK/data" >&2 && ` +
+          'mount -o remount,size=2m "$DISK" && exec "$@"';
+        const program = [...withMount, script, "sh", ...fromSource];
+        const env = { DISK: dirname(dataDir) };
+        const server = await ServerProcess.start({ dataDir, program, env });
+        expect(server.log).toMatch(
+          /^number-dispenser: cannot create .*full.*\n(?!number-dispenser\.db)/,
+        );
+        const client = await TestClient.connect(server.port);
+        expect(await client.command("HSET", "x", "type", "3")).toBe(1);
+        expect(await client.command("GET", "x")).toBe("0");
+        expect(await server.end("SIGTERM")).toBe(0);
+      },
+    );
+  },
+);
+
 describe.skipIf(mountMissing !== undefined)("a file system that is read-only", () => {
   test.each([
     ["without a database", ""],
