@@ -48,8 +48,13 @@ async function run(): Promise<void> {
   const [file] = operands;
   if (command === "backup") say(`${await backUp(file!, config, process.env)}\n`);
   else if (command === "restore") say(`${restore(file!, flags, config)}\n`);
-  else if (command === "health") say(`${await health(config, process.env, flags.has("json"))}\n`);
-  else if (command === "info") say(`${await info(file, config, process.env, flags.has("json"))}\n`);
+  else if (command === "health") {
+    const { isWell, text } = await health(config, process.env, flags.has("json"));
+    if (!isWell && !flags.has("json")) throw new CannotStart(text);
+    say(`${text}\n`);
+    if (!isWell) process.exitCode = EXIT_ENVIRONMENT;
+  } else if (command === "info")
+    say(`${await info(file, config, process.env, flags.has("json"))}\n`);
   else if (command === "bench")
     say(`${await bench(config.dataDir, flags, process.env, process.stderr)}\n`);
   else if (command === "import") say(`${await importDispensers(file, flags, config)}\n`);
@@ -74,6 +79,8 @@ async function serve(config: Config): Promise<void> {
   process.on("uncaughtException", fatal);
   process.on("unhandledRejection", fatal);
 
+  // Bun's client of PostgreSQL says so by itself that its LISTEN failed; the log says what became of the store.
+  console.warn = (text: unknown) => log.debug("runtime", { warning: String(text) });
   const shared = config.store === "" ? undefined : openSharedStore(config.store);
   await clearUnixSockets([...config.addr, ...config.tlsAddr]);
   const store = openSqliteStore(config.dataDir, config);

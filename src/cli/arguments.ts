@@ -32,7 +32,11 @@ export function parseArguments(argv: readonly string[]): Invocation {
     const named = argv.slice(0, words).join(" ") as CommandName;
     return parseFlags(named, named, argv.slice(words));
   }
-  if (argv[0] !== "cluster") return parseFlags("server", undefined, argv);
+  const [word = ""] = argv;
+  if (word !== "cluster") {
+    if (/^[a-z]+$/.test(word)) throw new UsageError(`there is no command '${word}'; see -help`);
+    return parseFlags("server", undefined, argv);
+  }
   if (isHelp(argv[1])) return { ...nothing, command: "help", topic: "cluster" };
   const actions = commandNames.flatMap((name) => /^cluster (.*)/.exec(name)?.[1] ?? []);
   throw new UsageError(`cluster needs one of ${actions.join(", ")}; see cluster -help`);

@@ -155,9 +155,12 @@ export const commands = {
     operands: ["NODE"],
     flags: ["config", "store", "confirm"],
     summary: "writes off a node that will never come back",
-    details: "What it holds is wasted. It may not start again with its folder.",
+    details:
+      "NODE is the name that cluster nodes shows. What it holds is wasted. If it still runs it stops; started again it is " +
+      "another node.",
     failure: "the node is still one, for the reason that is given",
-    example: "cluster forget 3 -store postgres://db/numbers -confirm",
+    example:
+      "cluster forget 9b2f0c66-6ff1-4b0a-9d53-0f3bb0a3c8d1 -store postgres://db/numbers -confirm",
   },
   "cluster advance": {
     operands: [],

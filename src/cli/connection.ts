@@ -1,8 +1,8 @@
 /** How a command of the program reaches the server that runs on this machine. */
 
-import { RedisClient } from "bun";
+import { RedisClient, type Socket } from "bun";
 import { type Address, addressText } from "../address.ts";
-import { VARIABLE_PREFIX } from "../config.ts";
+import { DEFAULT_USER, VARIABLE_PREFIX } from "../config.ts";
 import { CannotStart, reasonOf } from "../refusal.ts";
 import type { Config } from "../settings.ts";
 
@@ -35,9 +35,9 @@ export async function withServer<T>(
   try {
     await client.connect();
   } catch (error) {
+    const answer = await firstAnswer(address, isTls, environment);
     throw new CannotStart(
-      `no server on ${shown} takes a connection from this machine: ${reasonOf(error)}` +
-        ` (where a password is set, it has to stand in ${VARIABLE_PREFIX}PASSWORD)`,
+      whyNot(shown, isTls, answer) ?? `no server on ${shown}: ${reasonOf(error)}`,
     );
   }
   try {
@@ -73,4 +73,63 @@ function urlOf(address: Address, isTls: boolean, environment: Environment): stri
     return `${isTls ? "redis+tls+unix" : "redis+unix"}://${host}${address.unix}`;
   }
   return `${isTls ? "rediss" : "redis"}://${credentials}${addressText(reachable(address))}`;
+}
+
+/** What a server says first to a client that logs in; that it closes, or that nobody listens. */
+type FirstAnswer = { readonly line: string } | "closed" | "nobody";
+
+/** Asks once more by hand: Bun's client does not tell why it was not let in. */
+async function firstAnswer(
+  address: Address,
+  isTls: boolean,
+  environment: Environment,
+): Promise<FirstAnswer> {
+  const words = ["AUTH", environment[`${VARIABLE_PREFIX}USER`] || DEFAULT_USER];
+  const password = environment[`${VARIABLE_PREFIX}PASSWORD`];
+  const request = password === undefined ? ["PING"] : [...words, password];
+  const bytes = request.map((word) => `$${Buffer.byteLength(word)}\r\n${word}\r\n`).join("");
+  const { promise, resolve } = Promise.withResolvers<FirstAnswer>();
+  const place = reachable(address);
+  const send = (socket: Socket) => socket.write(`*${request.length}\r\n${bytes}`);
+  try {
+    const common = {
+      ...(isTls && { tls: { rejectUnauthorized: false } }),
+      socket: {
+        open: (opened: Socket) => void (isTls || send(opened)),
+        handshake: (opened: Socket) => void send(opened),
+        data: (_: Socket, chunk: Buffer) => resolve({ line: chunk.toString().split("\r\n")[0]! }),
+        close: () => resolve("closed"),
+        error: () => resolve("closed"),
+      },
+    };
+    const socket = await ("unix" in place
+      ? Bun.connect({ unix: place.unix, ...common })
+      : Bun.connect({ hostname: place.host!, port: place.port, ...common }));
+    const timer = setTimeout(() => resolve("closed"), CONNECT_MS_MAX);
+    const answer = await promise;
+    clearTimeout(timer);
+    socket.terminate();
+    return answer;
+  } catch {
+    return "nobody";
+  }
+}
+
+/** What such an answer means to an operator; undefined where it says nothing. */
+function whyNot(shown: string, isTls: boolean, answer: FirstAnswer): string | undefined {
+  if (answer === "nobody") return `nothing listens on ${shown}`;
+  if (answer === "closed") {
+    return isTls
+      ? `the server on ${shown} closes the connection: where tls.client_ca is set, only clients with a certificate get in`
+      : undefined;
+  }
+  const [code] = answer.line.slice(1).split(" ");
+  const where = `${VARIABLE_PREFIX}PASSWORD, and the user, if it is not the default one, in ${VARIABLE_PREFIX}USER`;
+  if (code === "NOAUTH")
+    return `the server on ${shown} wants a password: it has to stand in ${where}`;
+  if (code === "WRONGPASS")
+    return `the server on ${shown} refuses the password; it has to stand in ${where}`;
+  return answer.line.startsWith("-")
+    ? `the server on ${shown} refuses: ${answer.line.slice(1)}`
+    : undefined;
 }

@@ -16,6 +16,7 @@ import {
 } from "../dispenser/definition.ts";
 import { NUMBER_MAX, numberAt, positionOf } from "../dispenser/line.ts";
 import { isName, toBytes, toText } from "../dispenser/name.ts";
+import { strategies, strategyNames } from "../dispenser/strategy.ts";
 import { Engine } from "../engine.ts";
 import { CannotStart, Refusal, reasonOf } from "../refusal.ts";
 import type { FolderOptions } from "../store/folder.ts";
@@ -48,8 +49,17 @@ export async function importDispensers(
   options: ImportOptions,
 ): Promise<string> {
   const redis = flags.get("redis");
-  if ((file === undefined) === (redis === undefined)) {
-    throw new UsageError("import needs FILE, or -redis URL; see -help");
+  if (file === undefined && redis === undefined) {
+    throw new UsageError("import needs FILE, or -redis URL; see import -help");
+  }
+  for (const flag of ["redis", "match", "strategy"]) {
+    if (file !== undefined && flags.has(flag)) {
+      throw new UsageError(`-${flag} has no use beside FILE: it is for the counters of a Redis`);
+    }
+  }
+  const strategy = flags.get("strategy");
+  if (strategy !== undefined && !Object.hasOwn(strategies, strategy)) {
+    throw new UsageError(`-strategy: '${strategy}' must be one of ${strategyNames.join(", ")}`);
   }
   const margin = marginOf(flags.get("margin"));
   const { entries, leftOut } =
@@ -59,7 +69,9 @@ export async function importDispensers(
   const planned = entries.map((entry) => plan(entry, margin));
   write(planned, options);
   const shown = planned.slice(0, SHOWN_MAX).map(({ name, definition, position }) => {
-    const next = definition.type.isLine ? `, next ${numberAt(definition, position)}` : "";
+    const isOver = position >= positionsOf(definition);
+    const at = isOver ? "at its end" : `next ${numberAt(definition, position)}`;
+    const next = definition.type.isLine ? `, ${at}` : "";
     const isVague = next !== "" && definition.strategy === "memory" && redis === undefined;
     const doubt = isVague ? " (the file never knows where such a line stands: it may repeat)" : "";
     return `  ${toText(name)}: type ${definition.type.code}, ${definition.strategy}${next}${doubt}`;

@@ -6,28 +6,42 @@
 import { CannotStart } from "../refusal.ts";
 import { type Addresses, ask, type Environment, withServer } from "./connection.ts";
 
-/**
- * Whether the server answers and can write. Answers one line, or JSON; throws CannotStart where it does
- * not.
- */
-export function health(
+/** What `health` found. */
+export interface Health {
+  readonly isWell: boolean;
+  /** One line, or JSON. */
+  readonly text: string;
+}
+
+/** Whether the server answers and can write. Throws CannotStart where that cannot be asked. */
+export async function health(
   addresses: Addresses,
   environment: Environment,
   isJson: boolean,
-): Promise<string> {
-  return withServer(addresses, environment, async (client) => {
-    const began = performance.now();
-    await ask(client, "PING");
-    const answeredMs = Math.round((performance.now() - began) * 100) / 100;
-    const fields = fieldsOf(await ask(client, "INFO", "persistence", "cluster"));
-    const { storage_status: storage = "?", cluster_store_status: store } = fields;
-    if (storage !== "ok")
-      throw new CannotStart(`the server answers, but its storage is ${storage}`);
-    const state = { status: "ok", answered_ms: answeredMs, storage, ...(store && { store }) };
-    if (isJson) return JSON.stringify(state);
-    const shared = store === undefined ? "" : `, store ${store}`;
-    return `ok: answered in ${answeredMs} ms, storage ${storage}${shared}`;
+): Promise<Health> {
+  const show = (isWell: boolean, words: string, state: object): Health => ({
+    isWell,
+    text: isJson ? JSON.stringify({ status: isWell ? "ok" : "unwell", ...state }) : words,
   });
+  try {
+    return await withServer(addresses, environment, async (client) => {
+      const began = performance.now();
+      await ask(client, "PING");
+      const answeredMs = Math.round((performance.now() - began) * 100) / 100;
+      const fields = fieldsOf(await ask(client, "INFO", "persistence", "cluster"));
+      const { storage_status: storage = "?", storage_error, cluster_store_status: store } = fields;
+      const state = { answered_ms: answeredMs, storage, ...(store && { store }) };
+      if (storage !== "ok") {
+        const words = `the server answers, but its storage is ${storage}: ${storage_error}`;
+        return show(false, words, { ...state, reason: storage_error });
+      }
+      const shared = store === undefined ? "" : `, store ${store}`;
+      return show(true, `ok: answered in ${answeredMs} ms, storage ${storage}${shared}`, state);
+    });
+  } catch (error) {
+    if (!(error instanceof CannotStart) || !isJson) throw error;
+    return show(false, "", { reason: error.message });
+  }
 }
 
 /** The server's own figures, or those of one dispenser, as INFO shows them, or as JSON. */

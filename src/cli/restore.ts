@@ -9,12 +9,14 @@ import { join } from "node:path";
 import { UsageError } from "../config-file.ts";
 import { parseNumber } from "../dispenser/definition.ts";
 import { NUMBER_MAX } from "../dispenser/line.ts";
+import { toText } from "../dispenser/name.ts";
 import { Engine } from "../engine.ts";
 import { CannotStart, reasonOf } from "../refusal.ts";
 import { checkBackup } from "../store/backup.ts";
 import { DATABASE_FILE, isTaken, publish, RESTORING, readyForUse } from "../store/file.ts";
 import {
   type FolderOptions,
+  giveToOwner,
   makeDurable,
   prepareFolder,
   removeLeftovers,
@@ -26,6 +28,8 @@ export interface RestoreOptions extends FolderOptions {
   readonly dataDir: string;
 }
 
+/** So many names are told of lines that are at their end. */
+const NAMED_MAX = 20;
 /** So many lines are moved ahead in one commit. */
 const LINES_PER_COMMIT = 10_000;
 
@@ -59,14 +63,15 @@ export function restore(
     copyFileSync(file, unfinished);
     chmodSync(unfinished, statSync(work).mode & 0o666);
     readyForUse(unfinished);
-    const dispensers = moveAhead(work, margin, options);
+    const { dispensers, ended } = moveAhead(work, margin, options);
+    giveToOwner(unfinished, dataDir);
     makeDurable(unfinished);
     publish(unfinished, path);
     removeLeftovers(dataDir, DATABASE_FILE + RESTORING);
     makeDurable(dataDir);
     return (
       `restored ${dispensers} dispensers into ${path}, each line moved ahead by ${margin} numbers; where you know the ` +
-      "highest number used of a line, ADVANCE name number goes past it"
+      `highest number used of a line, ADVANCE name number goes past it${endedText(ended)}`
     );
   } catch (error) {
     if (error instanceof CannotStart) throw error;
@@ -95,21 +100,36 @@ function exists(path: string): CannotStart {
   );
 }
 
+/** What the margin left nothing of. */
+function endedText(ended: readonly string[]): string {
+  if (ended.length === 0) return "";
+  const more = ended.length > NAMED_MAX ? `, and ${ended.length - NAMED_MAX} more` : "";
+  const named = ended.slice(0, NAMED_MAX).join(", ");
+  return `\nat their end, as they had no more than the margin left: ${named}${more}`;
+}
+
 /**
  * Opens the database as a server would, moves its lines ahead and closes it cleanly. Answers how
- * many dispensers there are.
+ * many dispensers there are, and the names of lines that have no number left.
  */
-function moveAhead(folder: string, margin: bigint, options: FolderOptions): number {
+function moveAhead(
+  folder: string,
+  margin: bigint,
+  options: FolderOptions,
+): { dispensers: number; ended: readonly string[] } {
   const store = openSqliteStore(folder, options);
   const engine = new Engine(store, { now: () => 0, savesCounts: false });
-  let count = 0;
+  let dispensers = 0;
+  const ended: string[] = [];
   for (const dispenser of engine.all()) {
+    const hadMore = dispenser.remaining > 0;
     engine.moves.skip(dispenser, margin);
-    if (++count % LINES_PER_COMMIT === 0) commit(engine);
+    if (hadMore && dispenser.remaining === 0) ended.push(toText(dispenser.name));
+    if (++dispensers % LINES_PER_COMMIT === 0) commit(engine);
   }
   commit(engine);
   engine.close();
-  return count;
+  return { dispensers, ended };
 }
 
 function commit(engine: Engine): void {

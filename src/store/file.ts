@@ -13,6 +13,7 @@ import { join } from "node:path";
 import { CannotStart, reasonOf } from "../refusal.ts";
 import {
   type FolderOptions,
+  giveToOwner,
   makeDurable,
   markOwner,
   ownerOf,
@@ -140,6 +141,7 @@ function createDatabase(folder: string, path: string, options: FolderOptions): v
     database.run("PRAGMA journal_mode = WAL");
     migrate(database);
     closeWhole(database);
+    giveToOwner(unfinished, folder);
     makeDurable(unfinished);
     publish(unfinished, path);
     isOurs = true;

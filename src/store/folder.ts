@@ -5,6 +5,7 @@
 
 import {
   accessSync,
+  chownSync,
   closeSync,
   constants,
   existsSync,
@@ -84,6 +85,13 @@ export function requireAccess(path: string): void {
 /** The name of a network file system by its statfs(2) type on Linux; undefined for others. */
 export function networkFileSystem(type: number): string | undefined {
   return networkFileSystems.get(type >>> 0);
+}
+
+/** Where root makes a file in the folder of another user, as a command may for a service, it is that user's. */
+export function giveToOwner(path: string, folder: string): void {
+  if (process.getuid?.() !== 0) return;
+  const { uid, gid } = statSync(folder);
+  chownSync(path, uid, gid);
 }
 
 /** Makes the bytes of a file, or the entries of a folder, durable. */

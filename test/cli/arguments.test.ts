@@ -42,7 +42,8 @@ describe("the command line", () => {
   });
 
   test.each([
-    [["serve"], "unexpected argument 'serve'; see -help"],
+    [["serve"], "there is no command 'serve'; see -help"],
+    [["-addr", ":1", "x"], "unexpected argument 'x'; see -help"],
     [["-adr", "x"], "unknown flag -adr; see -help"],
     [["-addr"], "flag -addr needs a value; see -help"],
     [["backup"], "backup needs FILE; see backup -help"],

@@ -85,7 +85,7 @@ describe("import of dispensers.json", () => {
         "  order_id: type 3, pre_close, next 42000",
         "  invoice: type 2, elegant_close, next 5600",
         "  large: type 3, elegant_close, next 9007199254741993",
-        "  short: type 2, elegant_close, next 100",
+        "  short: type 2, elegant_close, at its end",
         "  coupon: type 1, elegant_close",
         "that implementation saves every 5 seconds, and not when it stops: where a line handed out more than the " +
           "margin since, ADVANCE it past the highest number used",
@@ -161,7 +161,13 @@ describe("import of dispensers.json", () => {
       "the data folder is that of one node of several",
     );
     expect(await messageOf(() => run(undefined))).toBe(
-      "UsageError: import needs FILE, or -redis URL; see -help",
+      "UsageError: import needs FILE, or -redis URL; see import -help",
+    );
+    expect(await messageOf(() => run("x", { redis: "redis://a:1" }))).toBe(
+      "UsageError: -redis has no use beside FILE: it is for the counters of a Redis",
+    );
+    expect(await messageOf(() => run("x", { strategy: "memory" }))).toStartWith(
+      "UsageError: -strategy has no use beside FILE",
     );
     expect(await messageOf(() => run("x", { margin: "1.5" }))).toContain("-margin: '1.5' must be");
   });
@@ -220,7 +226,7 @@ describe.skipIf(noRedis !== undefined)("import of a Redis's counters", () => {
       /^CannotStart: cannot read the counters of 127.0.0.1:1: /,
     );
     expect(await messageOf(() => run(undefined, { redis: url, strategy: "none" }))).toMatch(
-      /invalid auto_disk 'none'/,
+      /^UsageError: -strategy: 'none' must be one of memory, /,
     );
   });
 });

@@ -17,8 +17,11 @@ const messageOf = async (work: Promise<unknown>) =>
 describe("health", () => {
   test("says in how long the server answered, and that it can write", async () => {
     const { port, listener } = startInMemory();
-    expect(await health(at(port), {}, false)).toMatch(/^ok: answered in [\d.]+ ms, storage ok$/);
-    expect(JSON.parse(await health(at(port), {}, true))).toEqual({
+    expect(await health(at(port), {}, false)).toEqual({
+      isWell: true,
+      text: expect.stringMatching(/^ok: answered in [\d.]+ ms, storage ok$/),
+    });
+    expect(JSON.parse((await health(at(port), {}, true)).text)).toEqual({
       status: "ok",
       answered_ms: expect.any(Number),
       storage: "ok",
@@ -28,8 +31,8 @@ describe("health", () => {
 
   test("says whether a node can use its store", async () => {
     const { port, listener } = await startNode(new MemoryStore(), new SharedRows().open());
-    expect(await health(at(port), {}, false)).toEndWith("storage ok, store ok");
-    expect(JSON.parse(await health(at(port), {}, true))).toMatchObject({ store: "ok" });
+    expect((await health(at(port), {}, false)).text).toEndWith("storage ok, store ok");
+    expect(JSON.parse((await health(at(port), {}, true)).text)).toMatchObject({ store: "ok" });
     await listener.stop();
   });
 
@@ -38,22 +41,40 @@ describe("health", () => {
     store.lasting = "unavailable";
     const client = await TestClient.connect(port);
     await client.command("HSET", "x", "type", "3");
-    expect(await messageOf(health(at(port), {}, false))).toBe(
-      "CannotStart: the server answers, but its storage is unavailable",
-    );
+    expect(await health(at(port), {}, false)).toEqual({
+      isWell: false,
+      text: "the server answers, but its storage is unavailable: the disk is full",
+    });
+    const { isWell, text } = await health(at(port), {}, true);
+    expect([isWell, JSON.parse(text)]).toEqual([
+      false,
+      {
+        ...{ status: "unwell", answered_ms: expect.any(Number), storage: "unavailable" },
+        reason: "the disk is full",
+      },
+    ]);
     store.lasting = undefined;
     client.close();
     await listener.stop();
-    expect(await messageOf(health(at(port), {}, false))).toStartWith(
-      `CannotStart: no server on 127.0.0.1:${port} takes a connection from this machine: `,
+    expect(await messageOf(health(at(port), {}, false))).toBe(
+      `CannotStart: nothing listens on 127.0.0.1:${port}`,
     );
+    expect(JSON.parse((await health(at(port), {}, true)).text)).toEqual({
+      status: "unwell",
+      reason: `nothing listens on 127.0.0.1:${port}`,
+    });
   });
 
   test("logs in by what the environment says", async () => {
     const { port, listener } = startInMemory({ requirepass: parsePassword("secret")! });
-    expect(await messageOf(health(at(port), {}, false))).toContain("NUMBER_DISPENSER_PASSWORD");
+    expect(await messageOf(health(at(port), {}, false))).toBe(
+      `CannotStart: the server on 127.0.0.1:${port} wants a password: it has to stand in ` +
+        "NUMBER_DISPENSER_PASSWORD, and the user, if it is not the default one, in NUMBER_DISPENSER_USER",
+    );
+    const wrong = { NUMBER_DISPENSER_PASSWORD: "wrong" };
+    expect(await messageOf(health(at(port), wrong, false))).toContain("refuses the password");
     const environment = { NUMBER_DISPENSER_PASSWORD: "secret" };
-    expect(await health(at(port), environment, false)).toStartWith("ok: ");
+    expect((await health(at(port), environment, false)).text).toStartWith("ok: ");
     await listener.stop();
   });
 
@@ -71,7 +92,10 @@ describe("health", () => {
     ]);
     expect(run("health", "-adr", addr)).toEqual([2, expect.stringContaining("unknown flag -adr")]);
     await server.end("SIGTERM");
-    expect(run("health", "-addr", addr)).toEqual([1, expect.stringContaining("no server on")]);
+    expect(run("health", "-addr", addr)).toEqual([
+      1,
+      expect.stringContaining("nothing listens on"),
+    ]);
   });
 });
 

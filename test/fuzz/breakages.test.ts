@@ -8,8 +8,8 @@ import { type Change, ProgramCopy } from "../support/broken-program.ts";
 const breakages: readonly (Change & { readonly title: string; readonly caught: RegExp })[] = [
   {
     title: "the fast lane takes a name without its CRLF",
-    file: "src/resp/decode.ts",
-    find: "if (bytes[nameEnd] !== CR || bytes[nameEnd + 1] !== LF) return false;",
+    file: "src/resp/fast-get.ts",
+    find: "if (bytes[to] !== CR || bytes[to + 1] !== LF) return false;",
     replace: "",
     caught: /not Protocol error/,
   },

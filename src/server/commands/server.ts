@@ -42,6 +42,7 @@ const sections: Record<string, (call: Call) => Record<string, string | number>> 
   Persistence: ({ server }) => ({
     loading: 0,
     storage_status: server.storageTrouble === undefined ? "ok" : "unavailable",
+    ...(server.storageTrouble !== undefined && { storage_error: server.storageTrouble }),
     storage_commits: server.counters.commits,
     replies_held_for_commits: server.counters.heldReplies,
   }),
@@ -59,8 +60,9 @@ const sections: Record<string, (call: Call) => Record<string, string | number>> 
   },
   Replication: () => ({ role: "master", connected_slaves: 0 }),
   Dispensers: ({ engine }) => ({ dispensers: engine.size }),
-  Cluster: ({ server: { cluster } }) => ({
+  Cluster: ({ server: { cluster, config } }) => ({
     cluster_enabled: 0,
+    ...(config.node !== "" && { cluster_place: config.node }),
     ...(cluster !== undefined && {
       cluster_node: cluster.node,
       cluster_store: cluster.title,
