@@ -276,7 +276,7 @@ export class Engine {
    * Throws StorageBroken, after which nothing may be answered.
    */
   commit(): StorageUnavailable | undefined {
-    const failure = this.pending.commit(this.now());
+    const failure = this.pending.commit(this.now);
     this.names.tidy();
     return failure;
   }

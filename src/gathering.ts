@@ -30,6 +30,8 @@ export class Gathering {
   private atStake: Dispenser[] = [];
   private node: Remembered | undefined;
   private hasStaged = false;
+  /** How long the last commit took. */
+  private commitMs = 0;
 
   /** `onStaged` is called once for each commit, when there is something for it. */
   constructor(store: Store, onStaged: () => void) {
@@ -88,13 +90,15 @@ export class Gathering {
    * Makes what is staged durable. Answers undefined, or why nothing was written: everything staged is
    * then as it was before. Throws StorageBroken, after which nothing may be answered.
    */
-  commit(nowMs: number): StorageUnavailable | undefined {
+  commit(now: () => number): StorageUnavailable | undefined {
     if (!this.hasStaged) return undefined;
+    const beganMs = now();
     const planned = this.staged.filter((dispenser) => !dispenser.removed);
-    const reservations = planned.map((dispenser) => dispenser.plan(nowMs));
+    const reservations = planned.map((dispenser) => dispenser.plan(beganMs, this.commitMs));
     for (const reservation of reservations) this.store.stage({ kind: "reserve", reservation });
     if (this.node !== undefined) this.store.stage({ kind: "node", state: this.node.text });
     const failure = unavailability(() => this.store.commit());
+    this.commitMs = now() - beganMs;
     this.node?.settle(failure === undefined);
     this.node = undefined;
     if (failure === undefined) {

@@ -300,14 +300,17 @@ export class Dispenser {
     };
   }
 
-  /** Works out what the next commit shall write; confirm() of that, or abandon(), must follow. */
-  plan(nowMs: number): Reservation {
+  /**
+   * Works out what the next commit shall write; confirm() of that, or abandon(), must follow. A commit took `commitMs`
+   * of late.
+   */
+  plan(nowMs: number, commitMs = 0): Reservation {
     let reserved = this.change === REPLACED ? this.taken : Math.max(this.reserved, this.taken);
     let ahead = 0;
     if (!this.reservesInMemory && this.change === NONE && this.taken >= this.refillAt) {
       const used = this.taken - this.takenAtPlan;
       const spanMs = nowMs - this.plannedAtMs;
-      ahead = reserveAhead(this.strategy, this.handedOut, used, spanMs);
+      ahead = reserveAhead(this.strategy, this.handedOut, used, spanMs, commitMs);
       reserved = Math.max(reserved, Math.min(this.capacity, this.taken + ahead));
       this.plannedAtMs = nowMs;
       this.takenAtPlan = this.taken;

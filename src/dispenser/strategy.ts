@@ -69,6 +69,13 @@ export const defaultStrategy: StrategyName = "elegant_close";
 /** A reservation reaches about what this much time of the recent rate will use. */
 const HORIZON_MS = 50;
 /**
+ * Or what the time of so many commits will use, where a sync is slow: the next run is reserved when half is used, so
+ * that commits for one line take a tenth of the time, during which all wait.
+ */
+const HORIZON_COMMITS = 20;
+/** One commit that took very long says little about the next. */
+const HORIZON_MS_MAX = 1000;
+/**
  * Shorter spans between two reservations say nothing about the rate: requests that came together,
  * and took two turns, are no thousands a second.
  */
@@ -88,17 +95,21 @@ const CHECKPOINTS_PER_SEGMENT = 10;
  * as were used since the last reservation (they may come together again), and one always, but
  * never more than the waste bound allows.
  *
- * `handedOut` counts this life; `used` were taken in the `spanMs` since the last reservation.
+ * `handedOut` counts this life; `used` were taken in the `spanMs` since the last reservation. A commit took `commitMs`
+ * of late.
  */
 export function reserveAhead(
   strategy: Strategy,
   handedOut: number,
   used: number,
   spanMs: number,
+  commitMs = 0,
 ): number {
   const budget = Math.floor(handedOut / strategy.handedOutPerAhead);
   const least = Math.floor(Math.min(LEAST_AHEAD_MAX, handedOut / HANDED_OUT_PER_LEAST_AHEAD));
-  const byRate = Math.ceil((used * HORIZON_MS) / Math.max(spanMs, SPAN_MIN_MS));
+  const slowMs = Math.min(HORIZON_COMMITS * commitMs, HORIZON_MS_MAX);
+  const horizonMs = Math.max(HORIZON_MS, slowMs);
+  const byRate = Math.ceil((used * horizonMs) / Math.max(spanMs, SPAN_MIN_MS));
   return Math.min(budget, Math.max(1, least, used, byRate));
 }
 

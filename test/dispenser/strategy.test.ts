@@ -16,8 +16,8 @@ describe.each(Object.entries(bounds))("%s", (name, bound) => {
     const counts = fc.integer({ min: 0, max: 10 ** 9 });
     const spans = fc.double({ min: 0, max: 10 ** 7, noNaN: true });
     fc.assert(
-      fc.property(counts, counts, spans, (handedOut, used, spanMs) => {
-        const ahead = reserveAhead(strategy, handedOut, used, spanMs);
+      fc.property(counts, counts, spans, spans, (handedOut, used, spanMs, commitMs) => {
+        const ahead = reserveAhead(strategy, handedOut, used, spanMs, commitMs);
         expect(ahead).toBeGreaterThanOrEqual(0);
         expect(ahead).toBeLessThanOrEqual(bound * (handedOut + ahead));
       }),
@@ -49,4 +49,10 @@ test("the reservation reaches 50 ms of the recent rate", () => {
 
 test("requests that came together within a moment are not taken for a rate", () => {
   expect(reserveAhead(strategies.pre_close, 10 ** 9, 10, 0.2)).toBe(50);
+});
+
+test("where commits are slow it reaches so far that they take a tenth of the time, and no further than a second", () => {
+  const perMs = (commitMs: number) =>
+    reserveAhead(strategies.pre_close, 10 ** 9, 100, 100, commitMs);
+  expect([0.2, 2.5, 5, 20, 50, 3000].map(perMs)).toEqual([100, 100, 100, 400, 1000, 1000]);
 });

@@ -120,9 +120,9 @@ export const breakages: readonly Breakage[] = [
   {
     title: "numbers still under way pay for numbers ahead",
     file: "src/dispenser/dispenser.ts",
-    find: "ahead = reserveAhead(this.strategy, this.handedOut, used, spanMs);",
+    find: "ahead = reserveAhead(this.strategy, this.handedOut, used, spanMs, commitMs);",
     replace:
-      "ahead = reserveAhead(this.strategy, this.generated - this.generatedAtStart, used, spanMs);",
+      "ahead = reserveAhead(this.strategy, this.generated - this.generatedAtStart, used, spanMs, commitMs);",
   },
   {
     title: "what a failed MGET took counts as handed out",
