@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { writeFileSync } from "node:fs";
+import { chownSync, readdirSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { importDispensers } from "../../src/cli/import.ts";
 import { openSqliteStore } from "../../src/store/sqlite.ts";
@@ -9,6 +9,9 @@ import { freePort } from "../support/ports.ts";
 import { TestClient } from "../support/resp.ts";
 import { endOnExit, ServerProcess, startLocal } from "../support/server.ts";
 import { succeeds } from "../support/until.ts";
+
+const NOBODY = 65_534;
+if (process.getuid?.() !== 0) console.warn("skipped: only root can leave files to others");
 
 const options = { create: true, allowNetworkFileSystem: false };
 
@@ -139,6 +142,18 @@ describe("import of dispensers.json", () => {
       "ReplyError: ERR dispenser not found",
     ]);
   });
+
+  test.skipIf(process.getuid?.() !== 0)(
+    "run by root it leaves the folder to its owner",
+    async () => {
+      const dataDir = temporaryFolder();
+      chownSync(dataDir, NOBODY, NOBODY);
+      await run(goFile(usual), {}, dataDir);
+      for (const file of readdirSync(dataDir)) {
+        expect([file, statSync(join(dataDir, file)).uid]).toEqual([file, NOBODY]);
+      }
+    },
+  );
 
   test.each([
     ["[]", /is no dispensers.json/],
