@@ -43,6 +43,9 @@ const STUCK_MS = 20_000;
  * sends much at once queue up for a turn or two besides.
  */
 const CLOSING_TURNS = 8;
+/** Where its last word was a protocol error it will close, however busy the machine is. */
+const CLOSING_TURNS_MAX = 2000;
+const LAST_WORD = /(?:^|\n)-ERR Protocol error[^\n]*\n$/;
 
 /** A connection that keeps all bytes it receives. */
 class Wire {
@@ -148,7 +151,8 @@ async function run(
     await wire.send(typeof chunk === "string" ? chunk : chunk(wire.received));
     await ask(probe);
   }
-  for (let turn = 0; turn < CLOSING_TURNS; turn++) await ask(probe);
+  const turns = () => (LAST_WORD.test(wire.received) ? CLOSING_TURNS_MAX : CLOSING_TURNS);
+  for (let turn = 0; turn < turns() && !wire.isClosed; turn++) await ask(probe);
   const isClosedByServer = wire.isClosed;
   if (!isClosedByServer) {
     if (isFenced) await wire.send(FENCE);
