@@ -7,30 +7,24 @@ import {
   mkdtempSync,
   openSync,
   rmSync,
-  writeFileSync,
   writeSync,
 } from "node:fs";
 import { availableParallelism } from "node:os";
 import { dirname, join } from "node:path";
 import { RedisClient } from "bun";
-import { VARIABLE_PREFIX } from "../config.ts";
 import { UsageError } from "../config-file.ts";
 import { strategyNames } from "../dispenser/strategy.ts";
 import { CannotStart, reasonOf } from "../refusal.ts";
-import { isCompiled, versionText } from "../version.ts";
+import { versionText } from "../version.ts";
 import type { Environment } from "./connection.ts";
 import { load } from "./load.ts";
+import { OwnServer } from "./own-server.ts";
 
 const CONNECTIONS = 50;
 const DEPTHS = [1, 16, 64];
 const SYNCS_MS = 500;
 const SYNC_BYTES = 4096;
 const BAR_WIDTH = 30;
-
-/** How this program is started once more. */
-const programCommand = isCompiled
-  ? [process.execPath]
-  : [process.execPath, join(import.meta.dir, "../main.ts")];
 
 /** One load and what came of it. */
 interface Measured {
@@ -121,51 +115,6 @@ function syncsPerSecond(folder: string): number {
   }
   closeSync(file);
   return Math.round((syncs * 1000) / (performance.now() - began));
-}
-
-/** This program as a server with a folder of its own and the default settings. */
-class OwnServer {
-  private readonly child: Bun.Subprocess<"ignore", "ignore", "pipe">;
-
-  constructor(folder: string, environment: Environment) {
-    const noSettings = join(folder, "empty.yaml");
-    writeFileSync(noSettings, "");
-    const others = Object.entries(environment).filter(
-      ([name]) => !name.startsWith(VARIABLE_PREFIX) && !name.startsWith("LISTEN_"),
-    );
-    const args = ["-addr", "127.0.0.1:0", "-config", noSettings, "-data", join(folder, "data")];
-    this.child = Bun.spawn([...programCommand, ...args], {
-      env: { ...Object.fromEntries(others), [`${VARIABLE_PREFIX}LOG_FORMAT`]: "json" },
-      stdin: "ignore",
-      stdout: "ignore",
-      stderr: "pipe",
-    });
-  }
-
-  /** Once it is ready, the port it listens on. */
-  ready(): Promise<number> {
-    return readyPort(this.child.stderr);
-  }
-
-  kill(): void {
-    this.child.kill("SIGKILL");
-  }
-
-  async end(): Promise<void> {
-    this.kill();
-    await this.child.exited;
-  }
-}
-
-/** The port on which a server that logs in JSON is ready. Throws CannotStart with what it says instead. */
-async function readyPort(log: ReadableStream<Uint8Array>): Promise<number> {
-  let text = "";
-  for await (const piece of log) {
-    text += Buffer.from(piece).toString();
-    const address = /"ready".*"address":"127\.0\.0\.1:(\d+)"/.exec(text);
-    if (address !== null) return Number(address[1]);
-  }
-  throw new CannotStart(`the server did not start: ${text.trim()}`);
 }
 
 async function measureAll(
