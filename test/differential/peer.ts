@@ -43,6 +43,8 @@ const STUCK_MS = 20_000;
  * sends much at once queue up for a turn or two besides.
  */
 const CLOSING_TURNS = 8;
+/** After so many turns a chunk is read: ours may let a new client in a turn or two after the probe was answered. */
+const READING_TURNS = 4;
 /** Where its last word was a protocol error it will close, however busy the machine is. */
 const CLOSING_TURNS_MAX = 2000;
 const LAST_WORD = /(?:^|\n)-ERR Protocol error[^\n]*\n$/;
@@ -143,13 +145,13 @@ async function run(
   chunks: readonly Chunk[],
   isFenced: boolean,
 ): Promise<Outcome> {
-  // The first answer shows that the connection is accepted, the later ones that a chunk is read.
+  // The first answer shows that the connection is accepted.
   await ask(probe);
   for (const chunk of chunks) {
     if (wire.isClosed) break;
     if (typeof chunk !== "string") await wire.until(() => wire.received !== "" || wire.isClosed);
     await wire.send(typeof chunk === "string" ? chunk : chunk(wire.received));
-    await ask(probe);
+    for (let turn = 0; turn < READING_TURNS; turn++) await ask(probe);
   }
   const turns = () => (LAST_WORD.test(wire.received) ? CLOSING_TURNS_MAX : CLOSING_TURNS);
   for (let turn = 0; turn < turns() && !wire.isClosed; turn++) await ask(probe);
