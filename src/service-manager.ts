@@ -59,6 +59,7 @@ export interface PassedSockets {
 export function passedSockets(
   environment: Readonly<Record<string, string | undefined>>,
   pid = process.pid,
+  first = FIRST_DESCRIPTOR,
 ): PassedSockets | undefined {
   const { LISTEN_PID, LISTEN_FDS = "", LISTEN_FDNAMES = "" } = environment;
   const count = Number(LISTEN_FDS);
@@ -67,7 +68,7 @@ export function passedSockets(
   const addr: Address[] = [];
   const tlsAddr: Address[] = [];
   for (let index = 0; index < count; index++) {
-    const address = addressOf(FIRST_DESCRIPTOR + index);
+    const address = addressOf(first + index);
     (names[index] === TLS_NAME ? tlsAddr : addr).push(address);
   }
   return { ...(addr.length > 0 && { addr }), ...(tlsAddr.length > 0 && { tlsAddr }) };

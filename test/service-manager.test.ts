@@ -3,7 +3,7 @@ import { describe, expect, test } from "bun:test";
 import { closeSync, openSync } from "node:fs";
 import { join } from "node:path";
 import { RedisClient } from "bun";
-import { openLibc } from "../src/libc.ts";
+import { duplicate, openLibc } from "../src/libc.ts";
 import { notify, passedSockets } from "../src/service-manager.ts";
 import { makeAuthority, makeCertificate } from "./support/certificates.ts";
 import { temporaryFolder } from "./support/folder.ts";
@@ -134,6 +134,32 @@ describe.skipIf(process.platform !== "linux")("sockets of the service manager", 
     await server.logged(/certificates read again/);
     await ping();
     expect(await server.end("SIGTERM")).toBe(0);
+  });
+
+  test("are told by their addresses, those named tls apart", () => {
+    const of = (descriptor: number, names = "") =>
+      passedSockets(
+        { LISTEN_FDS: "1", LISTEN_PID: String(process.pid), LISTEN_FDNAMES: names },
+        process.pid,
+        descriptor,
+      );
+    const [four, six] = [heldSocket("inet"), heldSocket("inet6")];
+    expect(of(four.descriptor)).toEqual({
+      addr: [{ host: "127.0.0.1", port: four.port, descriptor: four.descriptor }],
+    });
+    expect(of(six.descriptor, "tls")).toEqual({
+      tlsAddr: [{ host: "::1", port: six.port, descriptor: six.descriptor }],
+    });
+    const path = join(temporaryFolder(), "socket");
+    const listener = Bun.listen({ unix: path, socket: { data() {} } });
+    const { fd } = listener as unknown as { fd: number };
+    expect(of(fd)).toEqual({ addr: [{ unix: path, descriptor: fd }] });
+    listener.stop();
+    const file = openSync(import.meta.path, "r");
+    expect(() => of(file)).toThrow(/is no TCP or unix socket that listens/);
+    const copy = duplicate(file);
+    for (const each of [file, copy, four.descriptor, six.descriptor]) closeSync(each);
+    expect(() => duplicate(-1)).toThrow("descriptor -1 is not open");
   });
 
   test("of another process are not this one's, and what is no socket is refused", async () => {

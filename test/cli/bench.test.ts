@@ -104,6 +104,24 @@ describe("a load", () => {
     expect(await messageOf(load(options))).toStartWith("CannotStart: cannot connect: ");
   });
 
+  test("fails where the server closes, and where it says nothing", async () => {
+    const silent = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
+    const options = { name: "x", connections: 2, depth: 3, seconds: 0.05, patienceSeconds: 0.05 };
+    expect(await messageOf(load({ ...options, port: silent.port }))).toBe(
+      "CannotStart: the server does not answer in 0.05 seconds",
+    );
+    silent.stop(true);
+    const closing = Bun.listen({
+      hostname: "127.0.0.1",
+      port: 0,
+      socket: { data: (socket) => void socket.end() },
+    });
+    expect(await messageOf(load({ ...options, port: closing.port }))).toBe(
+      "CannotStart: the server closed the connection",
+    );
+    closing.stop(true);
+  });
+
   test("counts what it took", async () => {
     const { port, listener } = startInMemory();
     const client = await TestClient.connect(port);

@@ -1,6 +1,9 @@
 import { describe, expect, test } from "bun:test";
+import { join } from "node:path";
 import { health, info } from "../../src/cli/inspect.ts";
 import { parsePassword } from "../../src/setting-kinds.ts";
+import { makeAuthority, makeCertificate } from "../support/certificates.ts";
+import { temporaryFolder } from "../support/folder.ts";
 import { MemoryStore } from "../support/memory-store.ts";
 import { TestClient } from "../support/resp.ts";
 import { fromSource, root, ServerProcess, startInMemory, startNode } from "../support/server.ts";
@@ -76,6 +79,30 @@ describe("health", () => {
     const environment = { NUMBER_DISPENSER_PASSWORD: "secret" };
     expect((await health(at(port), environment, false)).text).toStartWith("ok: ");
     await listener.stop();
+  });
+
+  test("says that a certificate is wanted, or what else a server answers", async () => {
+    const authority = makeAuthority("authority");
+    const { cert, key } = makeCertificate("localhost", authority);
+    const listening = [{ host: "127.0.0.1", port: 0 }];
+    const { port, listener } = startInMemory({
+      ...{ addr: [], tlsAddr: listening, tlsCert: cert, tlsKey: key },
+      tlsClientCa: authority.cert,
+    });
+    const tlsAddr = [{ host: "127.0.0.1", port }];
+    expect(await messageOf(health({ addr: [], tlsAddr }, {}, false))).toContain(
+      "only clients with a certificate get in",
+    );
+    await listener.stop();
+    const path = join(temporaryFolder(), "socket");
+    const other = Bun.listen({
+      unix: path,
+      socket: { data: (socket) => void socket.write("-DENIED you may not\r\n") },
+    });
+    expect(await messageOf(health({ addr: [{ unix: path }], tlsAddr: [] }, {}, false))).toBe(
+      `CannotStart: the server on unix:${path} refuses: DENIED you may not`,
+    );
+    other.stop(true);
   });
 
   test("has exit statuses for scripts", async () => {
