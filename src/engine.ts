@@ -12,17 +12,12 @@ import { type Definition, define, type Fields, redefine } from "./dispenser/defi
 import { Dispenser } from "./dispenser/dispenser.ts";
 import { isName } from "./dispenser/name.ts";
 import { type Share, whole } from "./dispenser/share.ts";
-import { Fifo } from "./fifo.ts";
 import { Gathering, type Remembered, unavailability } from "./gathering.ts";
 import { Moves } from "./moves.ts";
 import { type Listed, Names, type NamesInBytes } from "./names.ts";
 import { Refusal } from "./refusal.ts";
 import type { StorageUnavailable, Store } from "./store/store.ts";
-
-/** The background saves at most so many counts in one commit. */
-const COUNTS_PER_COMMIT_MAX = 1000;
-/** And looks through so many for it: most have nothing to save, as those of lines in memory. */
-const COUNTS_LOOKED_THROUGH_MAX = 10_000;
+import { UnsavedCounts } from "./unsaved-counts.ts";
 
 /** Of fewer dispensers what a GET reads mostly lies in the processor's caches, and to fetch it costs more than it gains. */
 const FETCHED_FROM = 8000;
@@ -68,9 +63,8 @@ export class Engine {
   private readonly now: () => number;
   private readonly pending: Gathering;
   private readonly names: Names;
-  /** Dispensers that may have counts the disk does not know. */
-  private readonly active = new Fifo<Dispenser>();
-  private readonly savesCounts: boolean;
+  /** Undefined where counts are not saved in the background. */
+  private readonly unsaved: UnsavedCounts | undefined;
   private readonly share: Share;
   /** Called once for a dispenser that used up its lease as far as was said there. */
   onLow: (dispenser: Dispenser) => void = () => {};
@@ -81,7 +75,7 @@ export class Engine {
     this.now = options.now;
     this.pending = new Gathering(store, options.onStaged ?? (() => {}));
     this.moves = new Moves(store, this.pending);
-    this.savesCounts = options.savesCounts;
+    this.unsaved = options.savesCounts ? new UnsavedCounts() : undefined;
     this.share = options.share ?? whole;
     this.names = new Names(store.size, this.share);
     for (const some of store.load()) {
@@ -171,10 +165,7 @@ export class Engine {
   take(dispenser: Dispenser, into: Uint8Array, at: number): void {
     dispenser.take(into, at);
     if (dispenser.taken >= dispenser.refillAt && !dispenser.staged) this.refill(dispenser);
-    if (!dispenser.active && this.savesCounts) {
-      dispenser.active = true;
-      this.active.add(dispenser);
-    }
+    if (!dispenser.active) this.unsaved?.note(dispenser);
   }
 
   private refill(dispenser: Dispenser): void {
@@ -293,14 +284,7 @@ export class Engine {
 
   /** Stages counts that the disk does not know; uniqueness does not depend on them. */
   stageCounts(): void {
-    for (let looked = 0, staged = 0; looked < COUNTS_LOOKED_THROUGH_MAX; looked++) {
-      const dispenser = staged < COUNTS_PER_COMMIT_MAX ? this.active.take() : undefined;
-      if (dispenser === undefined) return;
-      dispenser.active = false;
-      if (!dispenser.hasUnsavedCounts || dispenser.removed) continue;
-      this.pending.stage(dispenser);
-      staged++;
-    }
+    this.unsaved?.stage(this.pending);
   }
 
   /**

@@ -9,7 +9,8 @@ import { type StrategyName, strategies, strategyNames } from "../../src/dispense
 import { openSharedStore } from "../../src/store/open-shared.ts";
 import { Dice } from "../simulation/dice.ts";
 import type { Cut } from "../support/fragile-link.ts";
-import { ReplyError, TestClient } from "../support/resp.ts";
+import { type Reply, ReplyError, TestClient } from "../support/resp.ts";
+import { until } from "../support/until.ts";
 import { FleetNode, type RealStore } from "./fleet.ts";
 import { NodeOrder, Received } from "./numbers.ts";
 
@@ -129,19 +130,27 @@ export class Ordeal {
   private async take(member: Member, line: Line): Promise<void> {
     const order = member.orders.get(line)!;
     while (!this.isOver) {
-      const { server } = member.node;
+      const client = await this.connected(member);
       try {
-        if (server === undefined) throw new Error("down");
-        const client = await TestClient.connect(server.port);
-        await this.takeFrom(client, line, order);
-        client.close();
+        if (client !== undefined) await this.takeFrom(client, line, order);
+        client?.close();
       } catch (error) {
         // Between its end and our hearing of it nothing can be sent.
-        const isGone = /down|closed|refused|Failed to connect|sends too much/i;
-        if (!isGone.test((error as Error).message)) throw error;
-        await Bun.sleep(20);
+        if (!/closed|sends too much/i.test((error as Error).message)) throw error;
       }
     }
+  }
+
+  /** A client of the node, once it is up; undefined where the ordeal ends before. */
+  private async connected(member: Member): Promise<TestClient | undefined> {
+    let client: TestClient | undefined;
+    await until(async () => {
+      const { server } = member.node;
+      if (server === undefined) return this.isOver;
+      client = await TestClient.connect(server.port).catch(() => undefined);
+      return client !== undefined || this.isOver;
+    });
+    return client;
   }
 
   private async takeFrom(client: TestClient, line: Line, order: NodeOrder): Promise<void> {
@@ -261,13 +270,14 @@ export class Ordeal {
   }
 
   private async takeAfterAll(client: TestClient, name: string): Promise<number> {
-    const until = performance.now() + ANSWER_MS_MAX;
-    for (;;) {
-      const reply = await client.command("GET", name);
-      if (typeof reply === "string") return Number(reply);
-      if (performance.now() > until) throw new Error(`${name}: still ${String(reply)}`);
-      await Bun.sleep(20);
-    }
+    const end = performance.now() + ANSWER_MS_MAX;
+    let reply: Reply;
+    await until(async () => {
+      reply = await client.command("GET", name);
+      if (performance.now() > end) throw new Error(`${name}: still ${String(reply)}`);
+      return typeof reply === "string";
+    }, 20);
+    return Number(reply!);
   }
 
   /** What of each line is neither held nor was handed out, but for leases that were not heard of. */

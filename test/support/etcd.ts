@@ -5,7 +5,7 @@ import type { Certificate } from "./certificates.ts";
 import { temporaryFolder } from "./folder.ts";
 import { freePort } from "./ports.ts";
 import { endOnExit } from "./server.ts";
-import { succeeds } from "./until.ts";
+import { succeeds, until } from "./until.ts";
 
 interface Member {
   readonly name: string;
@@ -93,7 +93,8 @@ export class EtcdCluster {
 
   /** Which member leads. */
   async leader(): Promise<number> {
-    for (;;) {
+    let found: number | undefined;
+    await until(async () => {
       for (const [index, { clientPort }] of this.members.entries()) {
         try {
           const response = await fetch(`http://127.0.0.1:${clientPort}/v3/maintenance/status`, {
@@ -105,13 +106,14 @@ export class EtcdCluster {
             header: { member_id: string };
             leader?: string;
           };
-          if (header.member_id === leader) return index;
+          if (header.member_id === leader) found = index;
         } catch {
           // It is down.
         }
       }
-      await Bun.sleep(50);
-    }
+      return found !== undefined;
+    }, 50);
+    return found!;
   }
 
   async stop(): Promise<void> {
