@@ -31,8 +31,7 @@ function redefinition(name: string, version: number): string[][] {
 }
 
 /** Goes from version to version until the server is gone. */
-async function redefine(port: number, line: Line): Promise<void> {
-  const client = await TestClient.connect(port);
+async function redefine(client: TestClient, line: Line): Promise<void> {
   try {
     for (;;) {
       line.asked++;
@@ -82,7 +81,9 @@ test(`after ${KILLS} kills a name deleted and defined in one EXEC is the old or 
   }));
   let server = await ServerProcess.start();
   for (let kill = 0; kill < KILLS; kill++) {
-    const load = Promise.all(lines.map((line) => redefine(server.port, line)));
+    // All are connected before the kill may come: one that is killed while it connects asked for nothing.
+    const clients = await Promise.all(lines.map(() => TestClient.connect(server.port)));
+    const load = Promise.all(lines.map((line, index) => redefine(clients[index]!, line)));
     await Bun.sleep(dice.next() * LOAD_MS_MAX);
     await server.end("SIGKILL");
     await load;
