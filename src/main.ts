@@ -11,8 +11,8 @@ import { importDispensers } from "./cli/import.ts";
 import { health, info } from "./cli/inspect.ts";
 import { restore } from "./cli/restore.ts";
 import { Cluster } from "./cluster/cluster.ts";
+import { Fenced } from "./cluster/fenced-store.ts";
 import { realClock } from "./cluster/history.ts";
-import { Fenced } from "./cluster/membership.ts";
 import { parseState, whereaboutsOf } from "./cluster/memory.ts";
 import { shareOfNode } from "./cluster/share-of-node.ts";
 import { loadConfig, unknownVariables } from "./config.ts";
@@ -111,6 +111,7 @@ async function serve(config: Config): Promise<void> {
         whereabouts: whereaboutsOf(store.path),
       },
       membership: state.membership,
+      mayFound: config.create,
       onFatal: fatal,
     });
   }

@@ -51,7 +51,8 @@ class CountingStore {
   }
 
   private get moment(): Moment {
-    return { identity: "memory", timeline: "", revision: this.revision };
+    const { revision } = this;
+    return { identity: "memory", timeline: "", term: "", revision, isRestored: false };
   }
 
   open(): SharedStore {
@@ -157,6 +158,7 @@ class CrowdNode {
         host: String(id),
         whereabouts: { inode: String(id), born: "", machine: "" },
       },
+      mayFound: true,
       onFatal: (error) => {
         throw error;
       },

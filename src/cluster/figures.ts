@@ -3,6 +3,7 @@
 import type { Dispenser } from "../dispenser/dispenser.ts";
 import { strategies } from "../dispenser/strategy.ts";
 import type { Engine } from "../engine.ts";
+import type { FencedStore } from "./fenced-store.ts";
 import type { History } from "./history.ts";
 import {
   encode,
@@ -79,14 +80,14 @@ export class Figures {
   }
 
   /** Tells the store what the node did with its lines. */
-  async report(history: History, engine: Engine): Promise<void> {
+  async report(store: FencedStore, engine: Engine): Promise<void> {
     const used = [...engine.awake()].filter(
       ({ isLine, share }) => isLine && share.isLeased && share.size(0n) > 0n,
     );
     for (let from = 0; from < used.length; from += REPORTED_AT_ONCE) {
       const some = used.slice(from, from + REPORTED_AT_ONCE);
       const keys = some.map(({ id }) => figureKey(id, this.node));
-      await history.transact(keys, (rows) => {
+      await store.transact(keys, (rows) => {
         const figures = some.map((dispenser, index): [string, string] => {
           const key = keys[index]!;
           return [key, encode(this.of(dispenser, readFigure(rows.get(key))))];

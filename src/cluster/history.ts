@@ -21,7 +21,17 @@ const RETRY_MS = 10;
 const RETRY_MS_MAX = 200;
 
 /** The store answers, but it forgot something, or is not the one it was. */
-export class StoreWentBack extends StoreUnavailable {}
+export class StoreWentBack extends StoreUnavailable {
+  /** What shows it, in a few words. */
+  readonly reason: string;
+
+  constructor(reason: string) {
+    super(
+      `the store went back in time (${reason}): nothing is leased until 'number-dispenser cluster advance'`,
+    );
+    this.reason = reason;
+  }
+}
 
 /** Time and chance, as the simulation has its own. */
 export interface Clock {
@@ -40,8 +50,9 @@ export const realClock: Clock = {
 
 /** What transact() works out from rows. */
 export interface Outcome<T> {
-  /** Rows to write; none: nothing is to be done. */
+  /** Rows to write, and to remove; none of both: nothing is to be done. */
   readonly puts: ReadonlyMap<string, string>;
+  readonly removes?: readonly string[];
   /** Those of the keys that matter to it; all of them by default. */
   readonly keys?: readonly string[];
   readonly result: T;
@@ -50,14 +61,17 @@ export interface Outcome<T> {
 export class History {
   /** The latest answer. */
   seen: Moment;
-  private readonly store: SharedStore;
-  private readonly clock: Clock;
+  protected readonly store: SharedStore;
+  protected readonly clock: Clock;
+  /** An operator takes rows that were put back for good. */
+  private readonly accepts: boolean;
   private isClosed = false;
 
-  constructor(store: SharedStore, seen: Moment, clock: Clock = realClock) {
+  constructor(store: SharedStore, seen: Moment, clock: Clock = realClock, accepts = false) {
     this.store = store;
     this.seen = seen;
     this.clock = clock;
+    this.accepts = accepts;
   }
 
   read(keys: readonly string[]): Promise<Reading> {
@@ -72,7 +86,7 @@ export class History {
   async write(write: Write): Promise<Moment | undefined> {
     const least = this.seen.revision;
     this.requireOpen();
-    const moment = await this.store.write(write);
+    const moment = await this.store.write({ ...write, accepts: this.accepts });
     this.requireOpen();
     if (moment !== undefined) this.check(moment, least);
     return moment;
@@ -97,10 +111,10 @@ export class History {
   ): Promise<T> {
     for (let tries = 1; tries <= TRIES_MAX; tries++) {
       const { rows } = await this.read(keys);
-      const { puts, keys: guarded = keys, result } = work(rows);
-      if (puts.size === 0) return result;
+      const { puts, removes = [], keys: guarded = keys, result } = work(rows);
+      if (puts.size + removes.length === 0) return result;
       const guards = new Map(guarded.map((key) => [key, rows.get(key)?.revision ?? 0n]));
-      if ((await this.write({ guards, puts })) !== undefined) return result;
+      if ((await this.write({ guards, puts, removes })) !== undefined) return result;
       const { random, sleep } = this.clock;
       await sleep(random() * Math.min(RETRY_MS_MAX, RETRY_MS * 2 ** (tries - 1)));
     }
@@ -117,22 +131,16 @@ export class History {
   }
 
   /** `least`: the revision that was known before it was asked. */
-  private check(moment: Moment, least: bigint): void {
+  protected check(moment: Moment, least: bigint): void {
     const { seen } = this;
-    if (moment.identity !== seen.identity || moment.timeline !== seen.timeline) {
-      const of = ({ identity, timeline }: Moment) => `${identity} ${timeline}`.trim();
-      throw wentBack(`it was ${of(seen)}, and is ${of(moment)} now`);
+    if (moment.identity !== seen.identity) {
+      throw new StoreWentBack(`it was ${seen.identity}, and is ${moment.identity} now`);
     }
+    if (moment.isRestored && !this.accepts)
+      throw new StoreWentBack("its rows were put back from a dump or snapshot");
     if (moment.revision < least) {
-      throw wentBack(`its revision was ${least}, and is ${moment.revision} now`);
+      throw new StoreWentBack(`its revision was ${least}, and is ${moment.revision} now`);
     }
     if (moment.revision > seen.revision) this.seen = moment;
   }
-}
-
-/** The refusal to use a store that forgot. */
-export function wentBack(what: string): StoreWentBack {
-  return new StoreWentBack(
-    `the store went back in time (${what}): nothing is leased until 'number-dispenser cluster advance'`,
-  );
 }

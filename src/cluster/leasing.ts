@@ -12,9 +12,9 @@ import type { Dispenser } from "../dispenser/dispenser.ts";
 import { Leased } from "../dispenser/share.ts";
 import type { Engine } from "../engine.ts";
 import { type Reading, StoreUnavailable } from "../store/shared.ts";
+import { type FencedStore, NotConfirmed } from "./fenced-store.ts";
 import type { Figures } from "./figures.ts";
-import { type History, wentBack } from "./history.ts";
-import { checkOurs } from "./membership.ts";
+import { StoreWentBack } from "./history.ts";
 import type { Memory } from "./memory.ts";
 import { Paces } from "./pace.ts";
 import {
@@ -22,11 +22,8 @@ import {
   figureKey,
   type LineRecord,
   lineKey,
-  type NodeRecord,
-  nodeKey,
   readFigure,
   readLine,
-  readNode,
   type Stretch,
 } from "./records.ts";
 
@@ -114,7 +111,7 @@ export class Leasing {
    * Leases for lines that want it, as many as go into one transaction; calls `onStale` first for who
    * waits where one of them turned out to be deleted. Throws StoreUnavailable.
    */
-  async lease(history: History, onStale: () => Promise<void>): Promise<void> {
+  async lease(store: FencedStore, onStale: () => Promise<void>): Promise<void> {
     const wants = this.next();
     try {
       // Who came while the lease before was under way may find enough by now.
@@ -123,7 +120,7 @@ export class Leasing {
           !dispenser.removed && (count === 0 || count > dispenser.remaining),
       );
       const { deleted, put } =
-        live.length > 0 ? await this.leaseFor(history, live) : { deleted: [], put: [] };
+        live.length > 0 ? await this.leaseFor(store, live) : { deleted: [], put: [] };
       if (deleted.length > 0) await onStale();
       for (const [dispenser, { granted }] of wants) {
         if (put.includes(dispenser)) continue;
@@ -133,7 +130,12 @@ export class Leasing {
         else granted.resolve();
       }
     } catch (error) {
-      for (const [, { granted }] of wants) granted.reject(error);
+      // It is asked for again in a moment.
+      const isPutOff = error instanceof NotConfirmed && !error.wasWritten;
+      for (const [dispenser, want] of wants) {
+        if (isPutOff) this.putOff(dispenser, want, []);
+        else want.granted.reject(error);
+      }
       throw error;
     }
   }
@@ -151,19 +153,17 @@ export class Leasing {
 
   /** Answers those whose lines were deleted, and those put off as others leased of them meanwhile. */
   private async leaseFor(
-    history: History,
+    store: FencedStore,
     asked: readonly (readonly [Dispenser, Want])[],
   ): Promise<{ readonly deleted: readonly Dispenser[]; readonly put: readonly Dispenser[] }> {
     const { memory } = this;
-    const node = nodeKey(memory.membership.node);
-    const keysOf = (wants: typeof asked) => [
-      node,
-      ...wants.flatMap(([{ id }]) => [lineKey(id), figureKey(id, memory.membership.node)]),
-    ];
+    const { node } = memory.membership;
+    const keysOf = (wants: typeof asked) =>
+      wants.flatMap(([{ id }]) => [lineKey(id), figureKey(id, node)]);
     const put: Dispenser[] = [];
     let wants = asked;
     let last: Reading["rows"] | undefined;
-    const granted = await history.transact(keysOf(asked), (rows) => {
+    const granted = await store.transact(keysOf(asked), (rows) => {
       const isChanged = ([{ id }]: (typeof asked)[number]) =>
         last !== undefined && rows.get(lineKey(id))?.revision !== last.get(lineKey(id))?.revision;
       const [others, calm] = [wants.filter(isChanged), wants.filter((want) => !isChanged(want))];
@@ -176,31 +176,23 @@ export class Leasing {
         wants = calm;
         for (const [dispenser, want] of others) this.putOff(dispenser, want, put);
       }
-      const record = readNode(rows.get(node));
-      checkOurs(record, memory.membership);
       const puts = new Map<string, string>();
       const leases = wants.flatMap(([dispenser, { count }]) =>
         this.plan(dispenser, count, rows, puts),
       );
-      const sequence = record.sequence + 1;
-      if (leases.length > 0) {
-        // If the store has it and this process does not live to know, the next one is not in doubt.
-        memory.save({ intendedSequence: sequence });
-        puts.set(node, encode({ ...record, sequence } satisfies NodeRecord));
-      }
       const isDeleted = ({ id }: Dispenser) => readLine(rows.get(lineKey(id)))?.isDeleted;
       const deleted = wants.flatMap(([dispenser]) => (isDeleted(dispenser) ? [dispenser] : []));
-      return { puts, keys: keysOf(wants), result: { leases, sequence, deleted } };
+      return { puts, keys: keysOf(wants), result: { leases, deleted } };
     });
     for (const { dispenser, stretch, size, burnt } of granted.leases) {
       if (burnt > 0n) this.onBurnt(dispenser, burnt);
       if (dispenser.removed) continue;
       const { first, count } = stretch;
-      const revision = String(history.seen.revision);
+      const revision = String(store.seen.revision);
       const remaining = dispenser.remaining + Number(count);
       const askAfter = Math.max(1, remaining - Math.ceil(Number(count) / 2));
       this.paces.leased(dispenser, size);
-      this.engine.remember(memory.change({ sequence: granted.sequence, revision }));
+      this.engine.remember(memory.change({ revision }));
       this.engine.moves.adopt(dispenser, { first, count, askAfter });
     }
     return { deleted: granted.deleted, put };
@@ -231,9 +223,9 @@ export class Leasing {
     assert(share instanceof Leased, "a line of a cluster is leased");
     const key = lineKey(id);
     const line = readLine(rows.get(key));
-    if (line === undefined) throw wentBack(`it does not know line ${id}`);
+    if (line === undefined) throw new StoreWentBack(`it does not know line ${id}`);
     if (line.isDeleted) return [];
-    if (line.next < share.lineEnd) throw wentBack(`it forgot leases of line ${id}`);
+    if (line.next < share.lineEnd) throw new StoreWentBack(`it forgot leases of line ${id}`);
     const size = this.paces.sizeFor(dispenser, wanted, this.isContended(dispenser));
     // Near its end a line is not leased by one node alone.
     const end = positionsOf(definition);

@@ -19,7 +19,8 @@ import { Leased } from "../dispenser/share.ts";
 import type { Engine } from "../engine.ts";
 import { exhausted, notFound, quoted, Refusal } from "../refusal.ts";
 import type { Reading, Row } from "../store/shared.ts";
-import type { History, Outcome } from "./history.ts";
+import type { FencedStore } from "./fenced-store.ts";
+import type { Outcome } from "./history.ts";
 import type { Memory } from "./memory.ts";
 import {
   encode,
@@ -50,16 +51,17 @@ export class Lines {
   }
 
   /** HSET. Answers how many fields were set first. */
-  async define(history: History, name: string, fields: Fields): Promise<number | Refusal> {
+  async define(store: FencedStore, name: string, fields: Fields): Promise<number | Refusal> {
     if (!isName(name)) return new Refusal("ERR invalid dispenser name");
     const key = nameKey(name);
-    const set = await history.transact<number | Refusal>([NAMES, key], (rows) => {
+    const set = await store.transact<number | Refusal>([NAMES, key], (rows) => {
       const present = readName(rows.get(key));
       return present === undefined || present.isDeleted
         ? this.create(name, fields, rows)
         : this.redefine(name, fields, present, rows);
     });
-    await this.sync(history);
+    this.memory.flush();
+    await this.sync(store);
     return set;
   }
 
@@ -71,7 +73,7 @@ export class Lines {
     const line = namesIn(rows).lastLine + 1;
     const record: NameRecord = { line, isDeleted: false, fields: fieldsIn(definition), floor: 0n };
     const puts = new Map([
-      [NAMES, encode({ lastLine: line } satisfies NamesRecord)],
+      [NAMES, encode({ ...namesIn(rows), lastLine: line } satisfies NamesRecord)],
       [nameKey(name), encode(record)],
       [lineKey(line), encode(NEW_LINE)],
     ]);
@@ -93,15 +95,15 @@ export class Lines {
   }
 
   /** DEL of one name. Answers whether there was such a dispenser. */
-  async remove(history: History, name: string): Promise<boolean> {
+  async remove(store: FencedStore, name: string): Promise<boolean> {
     if (!isName(name)) return false;
     const key = nameKey(name);
-    const { rows: found } = await history.read([key]);
+    const { rows: found } = await store.read([key]);
     const known = readName(found.get(key));
     if (known === undefined || known.isDeleted) return false;
     // All rows that are there and are written are guarded: stores lock those first, and in one order.
     const line = lineKey(known.line);
-    const removed = await history.transact([NAMES, key, line], (rows) => {
+    const removed = await store.transact([NAMES, key, line], (rows) => {
       const present = readName(rows.get(key));
       if (present?.line !== known.line || present.isDeleted) return nothing(false);
       const puts = changed(name, { ...present, isDeleted: true }, rows);
@@ -110,12 +112,13 @@ export class Lines {
       puts.set(line, encode({ ...leased, isDeleted: true } satisfies LineRecord));
       return { puts, result: true };
     });
-    await this.sync(history);
+    this.memory.flush();
+    await this.sync(store);
     return removed;
   }
 
   /** ADVANCE. Answers the line's number that comes next, as far as this node knows. */
-  async advance(history: History, name: string, number: bigint): Promise<string | Refusal> {
+  async advance(store: FencedStore, name: string, number: bigint): Promise<string | Refusal> {
     const dispenser = this.engine.find(name);
     if (dispenser === undefined) return notFound;
     const { definition, id } = dispenser;
@@ -123,7 +126,7 @@ export class Lines {
     if (!type.isLine) return new Refusal(`ERR ADVANCE does not apply to type ${type.code}`);
     const floor = positionOf(definition, number);
     const [key, line] = [nameKey(name), lineKey(id)];
-    const next = await history.transact<Refusal | bigint>([NAMES, key, line], (rows) => {
+    const next = await store.transact<Refusal | bigint>([NAMES, key, line], (rows) => {
       const present = readName(rows.get(key));
       const leased = readLine(rows.get(line));
       if (present?.line !== id || present.isDeleted || leased === undefined)
@@ -146,7 +149,8 @@ export class Lines {
       puts.set(line, encode({ ...leased, next, returned, floor } satisfies LineRecord));
       return { puts, result: next };
     });
-    await this.sync(history);
+    this.memory.flush();
+    await this.sync(store);
     if (next instanceof Refusal) return next;
     if (dispenser.digits > 0) return dispenser.current;
     if (next >= positionsOf(definition)) return exhausted;
@@ -157,17 +161,17 @@ export class Lines {
    * Makes the dispensers like the names in the store: those that changed since it was last done, or
    * `everything`. The commit that is gathered makes it durable.
    */
-  async sync(history: History, everything = false): Promise<void> {
-    const { rows } = await history.read([NAMES]);
-    await this.syncTo(history, rows.get(NAMES), everything);
+  async sync(store: FencedStore, everything = false): Promise<void> {
+    const { rows } = await store.read([NAMES]);
+    await this.syncTo(store, rows.get(NAMES), everything);
   }
 
   /** The same, where the row that says whether something changed is at hand. */
-  async syncTo(history: History, names: Row | undefined, everything = false): Promise<void> {
+  async syncTo(store: FencedStore, names: Row | undefined, everything = false): Promise<void> {
     const { revision } = names ?? { revision: 0n };
     const after = everything ? 0n : BigInt(this.memory.membership.namesRevision);
     if (revision <= after) return;
-    const found = await history.list(NAME_PREFIX, after);
+    const found = await store.list(NAME_PREFIX, after);
     const records = [...found.rows].map(([key, row]) => ({
       name: toBytes(key.slice(NAME_PREFIX.length)),
       record: readName(row)!,
@@ -177,7 +181,7 @@ export class Lines {
     this.engine.remember(
       this.memory.change({
         namesRevision: String(revision),
-        revision: String(history.seen.revision),
+        revision: String(store.seen.revision),
       }),
     );
   }
@@ -202,19 +206,20 @@ export class Lines {
    * Tells a store that forgot what this node knows: its lines, and how far they were leased. For after an
    * operator's `cluster advance`.
    */
-  async mend(history: History): Promise<void> {
+  async mend(store: FencedStore): Promise<void> {
     const all = [...this.engine.all()];
     for (let from = 0; from < all.length; from += MENDED_AT_ONCE) {
       const some = all.slice(from, from + MENDED_AT_ONCE);
       const keys = some.flatMap(({ name, id }) => [nameKey(name), lineKey(id)]);
-      await history.transact([NAMES, ...keys], (rows) => {
+      const work = (rows: Reading["rows"]) => {
         const puts = new Map<string, string>();
         for (const dispenser of some) this.mendLine(dispenser, rows, puts);
         const lastLine = Math.max(namesIn(rows).lastLine, this.engine.lastId);
         if (lastLine > namesIn(rows).lastLine || puts.size > 0)
-          puts.set(NAMES, encode({ lastLine }));
+          puts.set(NAMES, encode({ ...namesIn(rows), lastLine }));
         return { puts, result: undefined };
-      });
+      };
+      await store.transact([NAMES, ...keys], work, true);
     }
   }
 

@@ -13,6 +13,7 @@ import { type Identity, newMembership } from "./membership.ts";
 import type { Joining, Membership, NodeState } from "./memory.ts";
 import type { Folder } from "./operations.ts";
 import {
+  CLUSTER,
   type ClusterRecord,
   encode,
   type FigureRecord,
@@ -23,6 +24,7 @@ import {
   NAMES,
   type NameRecord,
   nameKey,
+  readCluster,
   readName,
   readNames,
 } from "./records.ts";
@@ -76,8 +78,10 @@ async function reserveIds(
 ): Promise<Joining> {
   const base = await history.transact([NAMES], (rows) => {
     // Above all local ones as well, so that no line has the id of another for a moment.
-    const base = Math.max(readNames(rows.get(NAMES))?.lastLine ?? 0, engine.lastId);
-    return { puts: new Map([[NAMES, encode({ lastLine: base + engine.lastId })]]), result: base };
+    const names = readNames(rows.get(NAMES));
+    const base = Math.max(names?.lastLine ?? 0, engine.lastId);
+    const lastLine = base + engine.lastId;
+    return { puts: new Map([[NAMES, encode({ ...names, lastLine })]]), result: base };
   });
   return { cluster: cluster.id, node, base };
 }
@@ -88,7 +92,12 @@ async function writeLines(
   { base, node }: Joining,
 ): Promise<void> {
   const keys = some.flatMap(({ name, id }) => [nameKey(name), lineKey(base + id)]);
-  await history.transact([NAMES, ...keys], (rows) => {
+  await history.transact([CLUSTER, NAMES, ...keys], (rows) => {
+    if (readCluster(rows.get(CLUSTER))?.mark !== undefined) {
+      throw new CannotStart(
+        "the store went back in time: 'number-dispenser cluster advance' comes first",
+      );
+    }
     const puts = new Map<string, string>();
     for (const dispenser of some) {
       const { id, name, definition, position, counts, isLine } = dispenser;
