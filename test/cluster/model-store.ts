@@ -177,13 +177,13 @@ export class ModelStore {
     if (this.past.length > 4) this.past.shift();
   }
 
-  /** What was written since is forgotten. */
-  goBack({ rows, revision }: Past, trace: Trace): void {
+  /** What was written since is forgotten; others, who have rows of their own there, write so often meanwhile. */
+  goBack({ rows, revision }: Past, trace: Trace, writesOfOthers: number): void {
     this.past.length = 0;
     // A dump is put back while the server goes on.
     if (trace !== "restored") this.lose();
     this.rows = new Map(rows);
-    this.revision = revision;
+    this.revision = revision + BigInt(writesOfOthers);
     if (trace === "timeline") this.timeline++;
     if (trace === "timeline" || trace === "term") this.term++;
     this.isRestored ||= trace === "restored";

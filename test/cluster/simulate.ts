@@ -6,7 +6,7 @@
 
 import type { Clock } from "../../src/cluster/history.ts";
 import type { Whereabouts } from "../../src/cluster/memory.ts";
-import { advanceHistory } from "../../src/cluster/operations.ts";
+import { advanceHistory, forgetNode } from "../../src/cluster/operations.ts";
 import {
   CLUSTER,
   nodeKey,
@@ -16,7 +16,7 @@ import {
   readName,
   readNode,
 } from "../../src/cluster/records.ts";
-import { strategyNames } from "../../src/dispenser/strategy.ts";
+import { type StrategyName, strategyNames } from "../../src/dispenser/strategy.ts";
 import { Dice } from "../simulation/dice.ts";
 import { type Reply, ReplyError } from "../support/resp.ts";
 import { silent } from "../support/server.ts";
@@ -91,23 +91,48 @@ const everything: Weights = {
 /** The store goes back again and again, while nodes come, go and start anew. */
 const goingBack: Weights = {
   ...everything,
-  "store answers": 15,
-  "all is heard": 60,
-  crash: 6,
-  stop: 3,
-  depart: 4,
+  "store answers": 10,
+  "all is heard": 40,
+  "network cut": 1,
+  pause: 1,
+  crash: 2,
+  stop: 1,
+  depart: 1,
   copy: 0,
   "restore in place": 0,
-  restore: 0.5,
-  snapshot: 4,
-  "store goes back": 4,
-  promotion: 0.5,
-  advance: 1,
+  restore: 0.3,
+  snapshot: 3,
+  "store goes back": 2,
+  advance: 0.7,
 };
 
 /** What a history is about. */
-export const subjects = { everything, "going back": goingBack };
-export type Subject = keyof typeof subjects;
+interface Story {
+  readonly weights: Weights;
+  /** Lines that are taken from; by the names of their strategies. */
+  readonly lines: readonly StrategyName[];
+  /** How many numbers a request is for. */
+  readonly counts: readonly number[];
+  /** Whether the store is heard as soon as something is asked. */
+  readonly isHeard: boolean;
+}
+
+const stories = {
+  everything: {
+    weights: everything,
+    lines: strategyNames,
+    counts: [1, 1, 3, 30, 120],
+    isHeard: false,
+  },
+  "going back": {
+    weights: goingBack,
+    lines: ["elegant_close", "pre-base"],
+    counts: [1, 30, 120, 120],
+    isHeard: true,
+  },
+} satisfies Record<string, Story>;
+
+export type Subject = keyof typeof stories;
 
 class ClusterSimulation {
   private readonly dice: Dice;
@@ -133,12 +158,14 @@ class ClusterSimulation {
   private readonly reached = new Map<string, bigint>();
   private readonly copies: DiskCopy[] = [];
   private digest = 0;
+  private readonly story: Story;
   private readonly weights: [Event, number][];
   private readonly weight: number;
 
   constructor(seed: number, subject: Subject) {
     this.dice = new Dice(seed);
-    this.weights = Object.entries(subjects[subject]) as [Event, number][];
+    this.story = stories[subject];
+    this.weights = Object.entries(this.story.weights) as [Event, number][];
     this.weight = this.weights.reduce((sum, [, weight]) => sum + weight, 0);
     const world: World = {
       dice: this.dice,
@@ -165,7 +192,7 @@ class ClusterSimulation {
   async run(steps: number): Promise<number> {
     for (const node of this.nodes) node.start();
     await this.settleUntil(() => this.nodes.every(({ isServing }) => isServing));
-    for (const strategy of strategyNames) await this.define(strategy, strategy);
+    for (const strategy of this.story.lines) await this.define(strategy, strategy);
     await this.define(RESTLESS, "elegant_close");
     for (let step = 0; step < steps; step++) await this.step();
     await this.end();
@@ -191,7 +218,8 @@ class ClusterSimulation {
     const node = dice.pick(this.nodes);
     switch (event) {
       case "ask":
-        return this.ask(node);
+        this.ask(node);
+        return this.story.isHeard ? await this.hear(node, 4) : undefined;
       case "store answers":
         for (let turn = dice.below(4); turn >= 0; turn--) model.step(dice);
         return;
@@ -257,8 +285,8 @@ class ClusterSimulation {
   private ask(node: SimNode): void {
     if (!node.isServing || node.isPaused) return;
     const { dice } = this;
-    const name = dice.pick([...strategyNames, RESTLESS]);
-    const count = dice.pick([1, 1, 3, 30, 120]);
+    const name = dice.pick([...this.story.lines, RESTLESS]);
+    const count = dice.pick(this.story.counts);
     if (dice.once(12)) return this.askOther(node);
     if (dice.once(6)) {
       node.ask(this.taking(node, ["MGET", name, RESTLESS, name], [name, RESTLESS, name]), 1);
@@ -301,7 +329,7 @@ class ClusterSimulation {
       if (reply instanceof ReplyError) this.allow(["other"], reply);
     };
     const say = (...words: string[]) => node.ask({ words, answered }, 1);
-    const line = dice.pick(strategyNames);
+    const line = dice.pick(this.story.lines);
     switch (dice.below(5)) {
       case 0:
         return say("DEL", RESTLESS);
@@ -417,7 +445,9 @@ class ClusterSimulation {
   private async depart(node: SimNode): Promise<void> {
     if (node === this.witness) return;
     if (this.dice.once(3)) {
+      const lost = node.cluster.isOutside ? undefined : node.cluster.node;
       node.lose();
+      if (lost !== undefined && !this.dice.once(3)) await this.forget(lost);
       return node.start();
     }
     if (!node.isServing || node.isPaused) return;
@@ -443,7 +473,7 @@ class ClusterSimulation {
       const reached = this.reached.get(key) ?? 0n;
       this.reached.set(key, next > reached ? next : reached);
     }
-    model.goBack(past, trace);
+    model.goBack(past, trace, dice.pick([0, 1, 30]));
     this.copies.length = 0;
     this.wentBack = true;
     const after = this.nexts();
@@ -488,18 +518,27 @@ class ClusterSimulation {
     this.margin ??= 0n;
   }
 
-  /** The operator takes the store for good. */
-  private async advanceStore(): Promise<void> {
+  /** The operator writes a node off; the store may not know it any more. */
+  private forget(node: string): Promise<void> {
+    return this.operate((link) => forgetNode(link, node).catch(() => {}));
+  }
+
+  private async operate(work: (link: Link) => Promise<unknown>): Promise<void> {
     const link = new Link(this.model);
     let isDone = false;
-    void advanceHistory(link, this.margin!, this.nowMs).then(() => {
+    void work(link).then(() => {
       isDone = true;
     });
     for (let tries = 0; !isDone && tries < 1000; tries++) {
       this.model.serve(link);
       await this.settle();
     }
-    if (!isDone) throw new Error("advance did not end");
+    if (!isDone) throw new Error("the operator's command did not end");
+  }
+
+  /** The operator takes the store for good. */
+  private async advanceStore(): Promise<void> {
+    await this.operate((link) => advanceHistory(link, this.margin!, this.nowMs));
     this.margin = undefined;
     this.reached.clear();
     this.witness = undefined;
@@ -552,7 +591,7 @@ class ClusterSimulation {
     await this.settleUntil(() => this.nodes.every(({ isServing }) => isServing));
     let last = "";
     for (const node of this.nodes) {
-      for (const name of strategyNames) {
+      for (const name of this.story.lines) {
         let isTaken = false;
         for (let tries = 0; !isTaken; tries++) {
           if (tries > 100) throw new Error(`${node.name} hands out nothing of ${name}: ${last}`);
@@ -576,7 +615,7 @@ class ClusterSimulation {
 
   private checkFigures(): void {
     const { rows } = this.model;
-    for (const strategy of strategyNames) {
+    for (const strategy of this.story.lines) {
       const { line } = readName(rows.get(`name/${strategy}`))!;
       const figures = [...rows].flatMap(([key, row]) =>
         key.startsWith(`figure/${line}/`) ? [readFigure(row)!] : [],
