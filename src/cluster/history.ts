@@ -98,7 +98,7 @@ export class History {
   }
 
   private requireOpen(): void {
-    if (this.isClosed) throw new StoreUnavailable("the node is being stopped");
+    if (this.isClosed) throw new StoreUnavailable("the node is being stopped, or began anew with it");
   }
 
   /**

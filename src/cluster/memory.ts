@@ -138,6 +138,8 @@ export class Memory implements Remembered {
   /** Changes it at once. Throws as Store.commit() does. */
   save(changes: Partial<Membership> = {}): void {
     if ("doubt" in changes) this.known = { ...this.known, doubt: changes.doubt };
+    // What was seen of the store before another epoch is of a history that is over.
+    if ("epoch" in changes) this.staged = {};
     const durable = { ...this.durable, ...this.known, ...changes };
     if (!this.isDetached) this.store.writeNode(textOf(durable));
     this.durable = durable;

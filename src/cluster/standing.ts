@@ -106,6 +106,8 @@ export class Standing {
 
   private use(accepted: Partial<Membership>): void {
     const { shared, clock } = this.options;
+    // Whoever still asks by the history before would take the present one for a store that went back.
+    this.fenced?.close();
     this.fenced = new FencedStore(shared, this.memory, clock, accepted);
     this.fenced.onNewTerm = () => this.onNewTerm();
     if (this.isClosed) this.fenced.close();

@@ -134,6 +134,10 @@ const stories = {
 
 export type Subject = keyof typeof stories;
 
+export const subjects = Object.keys(stories) as Subject[];
+
+export const isSubject = (text: string): text is Subject => Object.hasOwn(stories, text);
+
 class ClusterSimulation {
   private readonly dice: Dice;
   private nowMs = 0;
@@ -445,7 +449,7 @@ class ClusterSimulation {
   private async depart(node: SimNode): Promise<void> {
     if (node === this.witness) return;
     if (this.dice.once(3)) {
-      const lost = node.cluster.isOutside ? undefined : node.cluster.node;
+      const lost = node.lifeEntered === node.life ? node.cluster.node : undefined;
       node.lose();
       if (lost !== undefined && !this.dice.once(3)) await this.forget(lost);
       return node.start();
