@@ -98,7 +98,8 @@ export class History {
   }
 
   private requireOpen(): void {
-    if (this.isClosed) throw new StoreUnavailable("the node is being stopped, or began anew with it");
+    if (this.isClosed)
+      throw new StoreUnavailable("the node is being stopped, or began anew with it");
   }
 
   /**
