@@ -32,7 +32,7 @@ function outputOf(repetition: number, code: string): string {
     `next: ${order(8)}`,
     `refused: ${code}dispenser not found`,
     `refused: ${code}number range exhausted`,
-    `refused: ${code}cannot change 'step' of 'order_id': DEL it first`,
+    `refused: ${code}cannot change 'step' of 'order_id': its numbers are in use. Define another name`,
     `refused: ${code}invalid length '19': must be a whole number from 1 to 18`,
     "",
   ].join("\n");
