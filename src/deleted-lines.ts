@@ -1,0 +1,153 @@
+/**
+ * Lines that DEL took, kept on disk for a while: a line of the same definition goes on where it stood, another one
+ * of the name keeps clear of its numbers. Nothing of them is in memory but what the commit being gathered changes.
+ */
+
+import { type Definition, isSameLine, positionsOf } from "./dispenser/definition.ts";
+import { continued, covering, type UsedLine } from "./dispenser/deleted.ts";
+import type { Dispenser } from "./dispenser/dispenser.ts";
+import type { Account } from "./dispenser/reservation.ts";
+import type { Share } from "./dispenser/share.ts";
+import type { Refusal } from "./refusal.ts";
+import type { DeletedLine, Store } from "./store/store.ts";
+
+const SECONDS_PER_DAY = 86_400;
+/** A name has so many at most: then the older ones are taken for one that has all their numbers. */
+const PER_NAME_MAX = 100;
+/** So many go at once: a commit that takes some of them takes hardly longer. */
+const PURGED_AT_ONCE = 100;
+/** Each one kept past the limit takes so many with it, so that the oldest go as fast as new ones come. */
+const PURGED_PER_KEPT = 2;
+/** So many are read at a time. */
+const PAGE_ROWS = 1000;
+
+/** How long deleted lines are kept, and how many. */
+export interface DeletedLimits {
+  readonly deletedMax: number;
+  readonly deletedDays: number;
+}
+
+/** What is kept of a line, and what that means for others of its name. */
+interface Kept extends UsedLine {
+  readonly account: Account;
+}
+
+export class DeletedLines {
+  private readonly store: Store;
+  private readonly share: Share;
+  private readonly nowS: () => number;
+  /** The deleted lines of names for which the commit being gathered changes them, as it leaves them. */
+  private readonly changed = new Map<string, readonly DeletedLine[]>();
+
+  /** `nowS` is the Unix time in seconds; `share` what a dispenser has of its line. */
+  constructor(store: Store, share: Share, nowS: () => number) {
+    this.store = store;
+    this.share = share;
+    this.nowS = nowS;
+  }
+
+  /** What of a name's deleted lines a definition goes on with; undefined: none. Or why it may not be. */
+  continued(name: string, definition: Definition): Kept | Refusal | undefined {
+    return continued(
+      name,
+      definition,
+      this.of(name).map((line) => this.usage(line)),
+    );
+  }
+
+  private of(name: string): readonly DeletedLine[] {
+    const { store } = this;
+    return this.changed.get(name) ?? (store.deletedSize === 0 ? [] : store.deletedOf(name));
+  }
+
+  private usage({ definition, account }: DeletedLine): Kept {
+    const positions = positionsOf(definition);
+    return {
+      definition,
+      account,
+      usedBelow: this.share.usedBelow(account.reserved, positions),
+      position: this.share.at(account.reserved),
+    };
+  }
+
+  /** DEL: keeps what numbers of the dispenser may be in use, if there are any. */
+  keep(dispenser: Dispenser, { deletedMax, deletedDays }: DeletedLimits): void {
+    const { definition, name, share, isLine, keptWhenDeleted: account } = dispenser;
+    // In a cluster the store remembers.
+    if (!isLine || share.isLeased) return;
+    const used = share.usedBelow(account.reserved, positionsOf(definition));
+    const isKept = definition.strategy === "memory" ? account.reserved > 0n : used > 0n;
+    if (!isKept) return;
+    if (this.of(name).length >= PER_NAME_MAX) this.merge(name);
+    this.add({ name, definition, account, deletedAtS: this.nowS() });
+    if (this.store.deletedSize >= deletedMax) {
+      this.stagePurge(deletedMax, deletedDays, PURGED_PER_KEPT);
+    }
+  }
+
+  private add(line: DeletedLine): void {
+    this.changed.set(line.name, [...this.of(line.name), line]);
+    this.store.stage({ kind: "keep", line });
+  }
+
+  /** Takes all that is kept of a name for one line. */
+  private merge(name: string): void {
+    const { definition, position } = covering(this.of(name).map((line) => this.usage(line)));
+    const account = { reserved: position, generated: 0n, wasted: position };
+    this.forget(name);
+    this.add({ name, definition, account, deletedAtS: this.nowS() });
+  }
+
+  /** A deleted line goes on, or all of a name are to be forgotten. */
+  forget(name: string, definition?: Definition): void {
+    const before = this.of(name);
+    if (before.length === 0) return;
+    const after =
+      definition === undefined
+        ? []
+        : before.filter((line) => !isSameLine(line.definition, definition));
+    this.changed.set(name, after);
+    this.store.stage({ kind: "forget", name, ...(definition !== undefined && { definition }) });
+  }
+
+  /** Whether some are too old, or too many, and are staged to go. */
+  purge({ deletedMax, deletedDays }: DeletedLimits): boolean {
+    const { store } = this;
+    if (store.deletedSize === 0) return false;
+    const isOver = store.deletedSize > deletedMax;
+    if (!isOver && store.oldestDeletedS >= this.oldestKeptS(deletedDays)) return false;
+    this.stagePurge(deletedMax, deletedDays, PURGED_AT_ONCE);
+    return true;
+  }
+
+  private stagePurge(keptMax: number, days: number, atOnce: number): void {
+    const deletedBeforeS = this.oldestKeptS(days);
+    this.store.stage({ kind: "purge", deletedBeforeS, keptMax, atOnce });
+  }
+
+  private oldestKeptS(days: number): number {
+    return Math.max(0, this.nowS() - days * SECONDS_PER_DAY);
+  }
+
+  /** Stages that all of them move so many numbers ahead, or to their end. */
+  skip(numbers: bigint): void {
+    let after = -1;
+    for (;;) {
+      const page = this.store.listDeleted(after, PAGE_ROWS);
+      for (const { nth, definition, account } of page) {
+        const end = this.share.size(positionsOf(definition));
+        let reserved = account.reserved + numbers;
+        if (reserved > end) reserved = end;
+        const wasted = account.wasted + reserved - account.reserved;
+        this.store.stage({ kind: "move deleted", nth, account: { ...account, reserved, wasted } });
+      }
+      if (page.length < PAGE_ROWS) return;
+      after = page.at(-1)!.nth;
+    }
+  }
+
+  /** The commit is over: what is on disk is what there is. */
+  settle(): void {
+    this.changed.clear();
+  }
+}
