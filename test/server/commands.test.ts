@@ -30,8 +30,14 @@ describe("HSET", () => {
     ["HSET a2 step 2 auto_disk pre_close", 0],
     ["HSET a2 auto_disk memory", 0],
     ["HGET a2 auto_disk", "memory"],
-    ["HSET a2 step 3", error("ERR cannot change 'step' of 'a2': DEL it first")],
-    ["HSET a2 step 3 auto_disk pre-base", error("ERR cannot change 'step' of 'a2': DEL it first")],
+    [
+      "HSET a2 step 3",
+      error("ERR cannot change 'step' of 'a2': its numbers are in use. Define another name"),
+    ],
+    [
+      "HSET a2 step 3 auto_disk pre-base",
+      error("ERR cannot change 'step' of 'a2': its numbers are in use. Define another name"),
+    ],
     ["HGET a2 auto_disk", "memory"],
     ["HMSET a4 type 1 length 3", "OK"],
   ]);
