@@ -11,7 +11,14 @@ import { python, unavailable } from "./python.ts";
 const server = await ServerProcess.start();
 const client = new RedisClient(`redis://127.0.0.1:${server.port}`);
 
-afterEach(() => client.del("order_id", "invoice", "one_digit"));
+/** The next example begins anew: as if nothing had been handed out. */
+afterEach(async () => {
+  for (const name of ["order_id", "invoice", "one_digit"]) {
+    await client.del(name);
+    await client.hset(name, { type: 3, reuse: "yes" });
+    await client.del(name);
+  }
+});
 
 afterAll(async () => {
   client.close();
