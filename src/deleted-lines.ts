@@ -14,8 +14,8 @@ import type { DeletedLine, Store } from "./store/store.ts";
 const SECONDS_PER_DAY = 86_400;
 /** A name has so many at most: then the older ones are taken for one that has all their numbers. */
 const PER_NAME_MAX = 100;
-/** So many go at once: a commit that takes some of them takes hardly longer. */
-const PURGED_AT_ONCE = 100;
+/** So many go at once, which takes a commit less than a millisecond longer. */
+const PURGED_AT_ONCE = 25;
 /** Each one kept past the limit takes so many with it, so that the oldest go as fast as new ones come. */
 const PURGED_PER_KEPT = 2;
 /** So many are read at a time. */

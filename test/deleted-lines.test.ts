@@ -295,7 +295,7 @@ describe("deleted lines are forgotten", () => {
 
   test("a few at a time where the limit was lowered", () => {
     const { define, take, engine, store } = start();
-    for (let index = 0; index < 250; index++) {
+    for (let index = 0; index < 70; index++) {
       define(`x${index}`, "type 3");
       take(`x${index}`);
       engine.remove(`x${index}`);
@@ -307,7 +307,7 @@ describe("deleted lines are forgotten", () => {
       engine.commit();
       return store.deletedSize;
     });
-    expect(sizes).toEqual([150, 50, 10, 10]);
+    expect(sizes).toEqual([45, 20, 10, 10]);
   });
 
   test("after so many days, and not before", () => {
