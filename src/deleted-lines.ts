@@ -4,7 +4,7 @@
  */
 
 import { type Definition, isSameLine, positionsOf } from "./dispenser/definition.ts";
-import { continued, covering, type UsedLine } from "./dispenser/deleted.ts";
+import { continued, covering, refuseGrowth, type UsedLine } from "./dispenser/deleted.ts";
 import type { Dispenser } from "./dispenser/dispenser.ts";
 import type { Account } from "./dispenser/reservation.ts";
 import type { Share } from "./dispenser/share.ts";
@@ -53,6 +53,12 @@ export class DeletedLines {
       definition,
       this.of(name).map((line) => this.usage(line)),
     );
+  }
+
+  /** Why a line that is there, at an own position, may not become a longer one. */
+  refuseGrowth(name: string, longer: Definition, position: bigint): Refusal | undefined {
+    const deleted = this.of(name).map((line) => this.usage(line));
+    return refuseGrowth(name, longer, this.share.at(position), deleted);
   }
 
   private of(name: string): readonly DeletedLine[] {

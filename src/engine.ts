@@ -277,11 +277,15 @@ export class Engine {
     const { id, name, definition: before, position } = dispenser;
     const definition = redefine(name, before, fields);
     if (definition instanceof Refusal) return definition;
-    // In a cluster the store decided already.
-    const isFree = reuse || this.share.isLeased;
-    const refusal = isFree ? undefined : refuseMemory(name, before, definition, position);
-    if (refusal !== undefined) return refusal;
     if (isSame(definition, before)) return 0;
+    const grows = definition.length > before.length;
+    // In a cluster the store decided already.
+    if (!reuse && !this.share.isLeased) {
+      const refusal =
+        refuseMemory(name, before, definition, position) ??
+        (grows ? this.deleted.refuseGrowth(name, definition, position) : undefined);
+      if (refusal !== undefined) return refusal;
+    } else if (grows) this.deleted.forget(name);
     this.pending.change(name, dispenser.remember());
     dispenser.redefine(definition);
     this.store.stage({ kind: "define", id, name, definition });

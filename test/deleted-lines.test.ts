@@ -407,6 +407,27 @@ describe("a length that grows", () => {
     },
   );
 
+  test("does not lead into the numbers of a deleted line, but where reuse yes says so", () => {
+    const { define, take, engine, store } = start();
+    define("x", "type 3 starting 1500");
+    take("x", 100);
+    engine.remove("x");
+    define("x", "type 2 length 3");
+    take("x", 5);
+    engine.commit();
+    expect(define("x", "length 4")).toBe(
+      "ERR cannot change 'length' of 'x': another line of that name was deleted at 1600, and its numbers may be in " +
+        "use. Define another name, or say reuse yes",
+    );
+    expect(engine.find("x")!.definition.length).toBe(3);
+    expect(define("x", "length 4 auto_disk pre_close")).toContain("cannot change 'length'");
+    expect(define("x", "length 3 auto_disk pre_close")).toBe(0);
+    expect(define("x", "length 4", true)).toBe(0);
+    expect(take("x")).toBe("0005");
+    engine.commit();
+    expect(store.deletedSize).toBe(0);
+  });
+
   test("is taken back where its commit fails", () => {
     const { define, take, engine, store, figures } = start();
     define("x", "type 2 length 1 starting 8");

@@ -53,11 +53,35 @@ export function continued<Line extends UsedLine>(
   // A line in memory starts over at each start, so it is always another one.
   const isKept = definition.strategy !== "memory";
   const same = deleted.find((line) => isKept && isSameLine(line.definition, definition));
-  const from = same?.position ?? 0n;
-  const met = deleted
-    .filter((line) => line !== same && meets(definition, from, line.definition, line.usedBelow))
-    .sort((left, right) => (nextOf(left) < nextOf(right) ? 1 : -1))[0];
+  const others = deleted.filter((line) => line !== same);
+  const met = furthestMet(definition, same?.position ?? 0n, others);
   return met === undefined ? same : refuse(name, definition, met, deleted);
+}
+
+/** Why a line that is there, at a position, may not become a longer one beside the deleted lines of its name. */
+export function refuseGrowth(
+  name: string,
+  longer: Definition,
+  position: bigint,
+  deleted: readonly UsedLine[],
+): Refusal | undefined {
+  const met = furthestMet(longer, position, deleted);
+  if (met === undefined) return undefined;
+  return new Refusal(
+    `ERR cannot change 'length' of ${quoted(name)}: another line of that name was deleted at ${nextOf(met)}, and its ` +
+      "numbers may be in use. Define another name, or say reuse yes",
+  );
+}
+
+/** Of the deleted lines that a line meets, from a position on, the one that went furthest. */
+function furthestMet(
+  line: Definition,
+  from: bigint,
+  deleted: readonly UsedLine[],
+): UsedLine | undefined {
+  return deleted
+    .filter(({ definition, usedBelow }) => meets(line, from, definition, usedBelow))
+    .sort((left, right) => (nextOf(left) < nextOf(right) ? 1 : -1))[0];
 }
 
 /** A definition whose line has all that may be in use of these below the position it comes with, and maybe more. */

@@ -204,14 +204,20 @@ export const breakages: readonly Breakage[] = [
   {
     title: "a line that goes on may run into another deleted one",
     file: "src/dispenser/deleted.ts",
-    find: "line !== same && meets(",
-    replace: "same === undefined && meets(",
+    find: "deleted.filter((line) => line !== same);",
+    replace: "deleted.filter(() => same === undefined);",
   },
   {
     title: "a durable line becomes memory without a word",
     file: "src/engine.ts",
-    find: "const isFree = reuse || this.share.isLeased;",
-    replace: "const isFree = reuse || !this.share.isLeased;",
+    find: "refuseMemory(name, before, definition, position) ??",
+    replace: "refuseMemory(name, before, definition, 0n) ??",
+  },
+  {
+    title: "a line may grow into the numbers of a deleted one",
+    file: "src/engine.ts",
+    find: "(grows ? this.deleted",
+    replace: "(grows && reuse ? this.deleted",
   },
   {
     title: "a length that grew is not written",

@@ -292,21 +292,29 @@ export class Model {
     if (witness?.shape.type !== "2") return;
     const { shape } = witness;
     const length = Math.min(18, shape.length + this.dice.pick([-1, 0, 1, 1, 5]));
-    const grows = length > shape.length;
-    const shrinks = length < shape.length;
     const { position } = this.dispenserOf(witness);
-    const answered = (reply: Reply) => {
-      if (!shrinks) return isNumber(reply);
-      expects("ERR cannot change 'length' of ", "ERR invalid length ")(reply);
-    };
-    if (grows) this.changed.add(witness.name);
+    // One that grew is answered after its commit; what is refused, at once.
+    let reply: (reply: Reply) => void = isNumber;
+    if (length !== shape.length) reply = expects("ERR cannot change 'length' of ", "ERR invalid ");
+    const answered = (found: Reply) => reply(found);
     send(["HSET", witness.name, "length", String(length)], { answered });
-    if (this.dispenserOf(witness).position !== position) witness.fail("growing moved it");
-    if (!grows) return;
+    const now = this.dispenserOf(witness);
+    if (now.position !== position) witness.fail("growing moved it");
+    if (length > shape.length && now.definition.length < length) {
+      const deleted = this.state.deleted.get(witness.name) ?? [];
+      const first = witness.numberAt(position);
+      const mayMeet = deleted.some((line) => line.position === undefined || lastOf(line) >= first);
+      if (!mayMeet) witness.fail("may not grow, for nothing");
+    }
+    if (now.definition.length === shape.length) return;
+    reply = isNumber;
+    this.changed.add(witness.name);
     witness.shape = { ...shape, length };
     this.undo.push(() => {
       witness.shape = shape;
     });
+    for (const number of witness.inUse)
+      if (witness.has(number, position)) witness.fail(`grows into ${number}, in use`);
   }
 
   private remove(send: Send): void {
