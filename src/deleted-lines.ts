@@ -18,8 +18,21 @@ const PER_NAME_MAX = 100;
 const PURGED_AT_ONCE = 25;
 /** Each one kept past the limit takes so many with it, so that the oldest go as fast as new ones come. */
 const PURGED_PER_KEPT = 2;
+/**
+ * A clock that is wrong must not make them old: it is trusted once the life is so old, by when time servers have put it
+ * right, and from then on it goes no faster than time does.
+ */
+const CLOCK_TRUSTED_AFTER_MS = 600_000;
 /** So many are read at a time. */
 const PAGE_ROWS = 1000;
+
+/** What time it is. */
+export interface Clocks {
+  /** A clock that only goes forwards, in milliseconds. */
+  readonly nowMs: () => number;
+  /** The Unix time, in seconds. */
+  readonly unixS: () => number;
+}
 
 /** How long deleted lines are kept, and how many. */
 export interface DeletedLimits {
@@ -35,15 +48,19 @@ interface Kept extends UsedLine {
 export class DeletedLines {
   private readonly store: Store;
   private readonly share: Share;
-  private readonly nowS: () => number;
+  private readonly clocks: Clocks;
+  /** When the Unix time was first trusted, by both clocks; undefined before. */
+  private trusted: { readonly nowMs: number; readonly unixS: number } | undefined;
+  private readonly startedAtMs: number;
   /** The deleted lines of names for which the commit being gathered changes them, as it leaves them. */
   private readonly changed = new Map<string, readonly DeletedLine[]>();
 
-  /** `nowS` is the Unix time in seconds; `share` what a dispenser has of its line. */
-  constructor(store: Store, share: Share, nowS: () => number) {
+  /** `share` is what a dispenser has of its line. */
+  constructor(store: Store, share: Share, clocks: Clocks) {
     this.store = store;
     this.share = share;
-    this.nowS = nowS;
+    this.clocks = clocks;
+    this.startedAtMs = clocks.nowMs();
   }
 
   /** What of a name's deleted lines a definition goes on with; undefined: none. Or why it may not be. */
@@ -85,7 +102,7 @@ export class DeletedLines {
     const isKept = definition.strategy === "memory" ? account.reserved > 0n : used > 0n;
     if (!isKept) return;
     if (this.of(name).length >= PER_NAME_MAX) this.merge(name);
-    this.add({ name, definition, account, deletedAtS: this.nowS() });
+    this.add({ name, definition, account, deletedAtS: this.clocks.unixS() });
     if (this.store.deletedSize >= deletedMax) {
       this.stagePurge(deletedMax, deletedDays, PURGED_PER_KEPT);
     }
@@ -101,7 +118,7 @@ export class DeletedLines {
     const { definition, position } = covering(this.of(name).map((line) => this.usage(line)));
     const account = { reserved: position, generated: 0n, wasted: position };
     this.forget(name);
-    this.add({ name, definition, account, deletedAtS: this.nowS() });
+    this.add({ name, definition, account, deletedAtS: this.clocks.unixS() });
   }
 
   /** A deleted line goes on, or all of a name are to be forgotten. */
@@ -131,8 +148,14 @@ export class DeletedLines {
     this.store.stage({ kind: "purge", deletedBeforeS, keptMax, atOnce });
   }
 
+  /** What was deleted before this is too old; nothing is while the clock is not trusted. */
   private oldestKeptS(days: number): number {
-    return Math.max(0, this.nowS() - days * SECONDS_PER_DAY);
+    const { clocks } = this;
+    const [nowMs, unixS] = [clocks.nowMs(), clocks.unixS()];
+    if (nowMs - this.startedAtMs < CLOCK_TRUSTED_AFTER_MS) return 0;
+    this.trusted ??= { nowMs, unixS };
+    const atMostS = this.trusted.unixS + Math.ceil((nowMs - this.trusted.nowMs) / 1000);
+    return Math.max(0, Math.min(unixS, atMostS) - days * SECONDS_PER_DAY);
   }
 
   /** Stages that all of them move so many numbers ahead, or to their end. */

@@ -84,8 +84,8 @@ export class Engine {
     this.moves = new Moves(store, this.pending);
     this.unsaved = options.savesCounts ? new UnsavedCounts() : undefined;
     this.share = options.share ?? whole;
-    const nowS = options.unixTimeS ?? (() => Math.floor(Date.now() / 1000));
-    this.deleted = new DeletedLines(store, this.share, nowS);
+    const unixS = options.unixTimeS ?? (() => Math.floor(Date.now() / 1000));
+    this.deleted = new DeletedLines(store, this.share, { nowMs: options.now, unixS });
     this.names = new Names(store.size, this.share);
     for (const some of store.load()) {
       for (const stored of some) this.names.park(stored);

@@ -17,9 +17,16 @@ interface Start {
 }
 
 function start({ store = new MemoryStore(), share = whole, limits = {} }: Start = {}) {
-  const clock = { unixS: 1_000_000_000 };
+  const clock = {
+    unixS: 1_000_000_000,
+    nowMs: 0,
+    pass(seconds: number) {
+      clock.unixS += seconds;
+      clock.nowMs += 1000 * seconds;
+    },
+  };
   const engine = new Engine(store, {
-    now: () => 0,
+    now: () => clock.nowMs,
     unixTimeS: () => clock.unixS,
     savesCounts: false,
     share,
@@ -317,14 +324,41 @@ describe("deleted lines are forgotten", () => {
     engine.remove("x");
     engine.commit();
     const commits = store.commits;
-    clock.unixS += 90 * DAY_S;
+    clock.pass(600);
+    engine.stagePurge();
+    clock.pass(90 * DAY_S - 600);
     engine.stagePurge();
     engine.commit();
     expect([store.commits, define("x", "type 3 step 2")]).toEqual([commits, met("x", 1)]);
-    clock.unixS += 1;
+    clock.pass(1);
     engine.stagePurge();
     engine.commit();
     expect([store.deletedSize, define("x", "type 3 step 2")]).toEqual([0, 2]);
+  });
+
+  test("by no clock that jumps, nor by one that is wrong when the server starts", () => {
+    const { define, take, engine, store, clock } = start();
+    define("x", "type 3");
+    take("x");
+    engine.remove("x");
+    engine.commit();
+    const purge = () => {
+      engine.stagePurge();
+      engine.commit();
+      return store.deletedSize;
+    };
+    clock.unixS += 1000 * DAY_S;
+    clock.nowMs += 599_000;
+    expect(purge()).toBe(1);
+    // Somebody put it right.
+    clock.unixS -= 1000 * DAY_S;
+    clock.nowMs += 1000;
+    expect(purge()).toBe(1);
+    clock.unixS += 1000 * DAY_S;
+    clock.nowMs += 60_000;
+    expect(purge()).toBe(1);
+    clock.nowMs += 90 * DAY_S * 1000;
+    expect(purge()).toBe(0);
   });
 
   test("never: of one name a hundred are kept each by itself, older ones as one line", () => {
