@@ -274,7 +274,7 @@ export class Engine {
   }
 
   private redefine(dispenser: Dispenser, fields: Fields, reuse: boolean): number | Refusal {
-    const { id, name, definition: before, position } = dispenser;
+    const { id, name, definition: before, position, counts } = dispenser;
     const definition = redefine(name, before, fields);
     if (definition instanceof Refusal) return definition;
     if (isSame(definition, before)) return 0;
@@ -282,7 +282,7 @@ export class Engine {
     // In a cluster the store decided already.
     if (!reuse && !this.share.isLeased) {
       const refusal =
-        refuseMemory(name, before, definition, position) ??
+        refuseMemory(name, before, definition, counts.generated > 0n) ??
         (grows ? this.deleted.refuseGrowth(name, definition, position) : undefined);
       if (refusal !== undefined) return refusal;
     } else if (grows) this.deleted.forget(name);

@@ -215,6 +215,15 @@ describe("nothing is kept of a line", () => {
     expect(store.deletedSize).toBe(0);
   });
 
+  test("and one that skipped numbers alone becomes memory freely, from there on", () => {
+    const { define, take, engine } = start();
+    define("x", "type 3");
+    engine.moves.advance(engine.find("x")!, 100n);
+    expect(define("x", "auto_disk memory")).toBe(0);
+    expect(take("x")).toBe("100");
+    engine.commit();
+  });
+
   test("but of one in memory that was durable before, up to there", () => {
     const { define, take, engine } = start();
     define("x", "type 3");

@@ -99,15 +99,15 @@ export function covering(lines: readonly UsedLine[]): {
   return { definition: define(fields) as Definition, position: last - lowest + 1n };
 }
 
-/** Why a durable line that has used numbers may not become one in memory, without the word `reuse yes`. */
+/** Why a durable line that has handed out numbers may not become one in memory, without the word `reuse yes`. */
 export function refuseMemory(
   name: string,
   before: Definition,
   after: Definition,
-  position: bigint,
+  hasHandedOut: boolean,
 ): Refusal | undefined {
   const becomes = after.strategy === "memory" && before.strategy !== "memory";
-  if (!becomes || !after.type.isLine || position === 0n) return undefined;
+  if (!becomes || !after.type.isLine || !hasHandedOut) return undefined;
   return new Refusal(
     `ERR cannot change 'auto_disk' of ${quoted(name)} to memory: its numbers are in use, and a line in memory ` +
       "repeats numbers after each start. Define another name, or say reuse yes",

@@ -194,16 +194,16 @@ describe("a line becomes memory", () => {
   const [durable, memory] = [line("type 3"), line("type 3 auto_disk memory")];
 
   test("freely where nothing of it is in use", () => {
-    expect(refuseMemory("x", durable, memory, 0n)).toBeUndefined();
-    expect(refuseMemory("x", memory, memory, 7n)).toBeUndefined();
-    expect(refuseMemory("x", memory, durable, 7n)).toBeUndefined();
+    expect(refuseMemory("x", durable, memory, false)).toBeUndefined();
+    expect(refuseMemory("x", memory, memory, true)).toBeUndefined();
+    expect(refuseMemory("x", memory, durable, true)).toBeUndefined();
     const random = "type 1 length 3";
     const become = [line(random), line(`${random} auto_disk memory`)] as const;
-    expect(refuseMemory("x", ...become, 0n)).toBeUndefined();
+    expect(refuseMemory("x", ...become, true)).toBeUndefined();
   });
 
   test("not by accident where it has handed out numbers", () => {
-    expect(refuseMemory("x", durable, memory, 1n)?.message).toBe(
+    expect(refuseMemory("x", durable, memory, true)?.message).toBe(
       "ERR cannot change 'auto_disk' of 'x' to memory: its numbers are in use, and a line in memory repeats " +
         "numbers after each start. Define another name, or say reuse yes",
     );

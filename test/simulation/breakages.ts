@@ -210,8 +210,8 @@ export const breakages: readonly Breakage[] = [
   {
     title: "a durable line becomes memory without a word",
     file: "src/engine.ts",
-    find: "refuseMemory(name, before, definition, position) ??",
-    replace: "refuseMemory(name, before, definition, 0n) ??",
+    find: "definition, counts.generated > 0n) ??",
+    replace: "definition, false) ??",
   },
   {
     title: "a line may grow into the numbers of a deleted one",

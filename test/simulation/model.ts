@@ -264,11 +264,11 @@ export class Model {
     const strategy = this.dice.pick(strategyNames);
     const dispenser = this.dispenserOf(witness);
     const before = dispenser.definition.strategy;
-    const { current, position } = dispenser;
+    const { current, position, counts } = dispenser;
     const { countedFrom } = witness;
     const reuse = this.dice.once(2);
-    const isRefused =
-      strategy === "memory" && before !== "memory" && witness.isLine && position > 0n && !reuse;
+    const isInUse = witness.isLine && counts.generated > 0n;
+    const isRefused = strategy === "memory" && before !== "memory" && isInUse && !reuse;
     const answered = (reply: Reply) => {
       if (isRefused) return expects("ERR cannot change 'auto_disk' of ")(reply);
       isNumber(reply);
