@@ -2,6 +2,7 @@
 
 import { writeSync } from "node:fs";
 import { hostname } from "node:os";
+import { advanceAll } from "./cli/advance.ts";
 import { parseArguments } from "./cli/arguments.ts";
 import { backUp } from "./cli/backup.ts";
 import { bench } from "./cli/bench.ts";
@@ -48,6 +49,7 @@ async function run(): Promise<void> {
   const [file] = operands;
   if (command === "backup") say(`${await backUp(file!, config, process.env)}\n`);
   else if (command === "restore") say(`${restore(file!, flags, config)}\n`);
+  else if (command === "advance") say(`${advanceAll(flags, config)}\n`);
   else if (command === "health") {
     const { isWell, text } = await health(config, process.env, flags.has("json"));
     if (!isWell && !flags.has("json")) throw new CannotStart(text);

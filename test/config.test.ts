@@ -43,6 +43,7 @@ describe("defaults", () => {
       create: true,
       autoSave: true,
       allowNetworkFileSystem: false,
+      deletedDays: 90,
       store: "",
       node: "",
       clientsMax: 10_000,
@@ -56,6 +57,7 @@ describe("defaults", () => {
       keepaliveSeconds: 300,
       dispensersMax: 10_000_000,
       nameBytesMax: 255,
+      deletedMax: 100_000,
       logLevel: "info",
       logFormat: "text",
     });

@@ -30,8 +30,10 @@ const allowed: Record<string, string[]> = {
   "unsaved-counts": ["dispenser", "fifo", "gathering"],
   gathering: ["assert", "dispenser", "store"],
   moves: ["refusal", "dispenser", "gathering", "store"],
+  "deleted-lines": ["refusal", "dispenser", "store"],
   engine: [
     "assert",
+    "deleted-lines",
     "refusal",
     "unsaved-counts",
     "names",

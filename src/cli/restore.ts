@@ -7,10 +7,6 @@
 import { chmodSync, copyFileSync, existsSync, mkdirSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { UsageError } from "../config-file.ts";
-import { parseNumber } from "../dispenser/definition.ts";
-import { NUMBER_MAX } from "../dispenser/line.ts";
-import { toText } from "../dispenser/name.ts";
-import { Engine } from "../engine.ts";
 import { CannotStart, reasonOf } from "../refusal.ts";
 import { checkBackup } from "../store/backup.ts";
 import { DATABASE_FILE, isTaken, publish, RESTORING, readyForUse } from "../store/file.ts";
@@ -21,17 +17,12 @@ import {
   prepareFolder,
   removeLeftovers,
 } from "../store/folder.ts";
-import { openSqliteStore } from "../store/sqlite.ts";
+import { marginOf, moveAhead, named } from "./move-ahead.ts";
 
 /** Where to, and what is allowed there. */
 export interface RestoreOptions extends FolderOptions {
   readonly dataDir: string;
 }
-
-/** So many names are told of lines that are at their end. */
-const NAMED_MAX = 20;
-/** So many lines are moved ahead in one commit. */
-const LINES_PER_COMMIT = 10_000;
 
 /** Answers one line that says what was done. Throws CannotStart, and UsageError. */
 export function restore(
@@ -39,7 +30,11 @@ export function restore(
   flags: ReadonlyMap<string, string>,
   options: RestoreOptions,
 ): string {
-  const margin = marginOf(flags.get("margin"));
+  const margin = marginOf(
+    flags.get("margin"),
+    "restore needs -margin N: how many numbers of each line may have been handed out since the backup was made; " +
+      "each line skips so many",
+  );
   if (!flags.has("confirm")) {
     throw new UsageError(
       "restore needs -confirm: numbers handed out after the backup was made are handed out again " +
@@ -64,6 +59,10 @@ export function restore(
     chmodSync(unfinished, statSync(work).mode & 0o666);
     readyForUse(unfinished);
     const { dispensers, ended } = moveAhead(work, margin, options);
+    const over =
+      ended.length === 0
+        ? ""
+        : `\nat their end, as they had no more than the margin left: ${named(ended)}`;
     giveToOwner(unfinished, dataDir);
     makeDurable(unfinished);
     publish(unfinished, path);
@@ -71,7 +70,7 @@ export function restore(
     makeDurable(dataDir);
     return (
       `restored ${dispensers} dispensers into ${path}, each line moved ahead by ${margin} numbers; where you know the ` +
-      `highest number used of a line, ADVANCE name number goes past it${endedText(ended)}`
+      `highest number used of a line, ADVANCE name number goes past it${over}`
     );
   } catch (error) {
     if (error instanceof CannotStart) throw error;
@@ -82,57 +81,8 @@ export function restore(
   }
 }
 
-function marginOf(text: string | undefined): bigint {
-  if (text === undefined) {
-    throw new UsageError(
-      "restore needs -margin N: how many numbers of each line may have been handed out since the " +
-        "backup was made; each line skips so many",
-    );
-  }
-  const margin = parseNumber(text);
-  if (margin !== undefined) return margin;
-  throw new UsageError(`-margin: '${text}' must be a whole number from 0 to ${NUMBER_MAX}`);
-}
-
 function exists(path: string): CannotStart {
   return new CannotStart(
     `${path} exists: restore overwrites nothing; name another folder, or move it away`,
   );
-}
-
-/** What the margin left nothing of. */
-function endedText(ended: readonly string[]): string {
-  if (ended.length === 0) return "";
-  const more = ended.length > NAMED_MAX ? `, and ${ended.length - NAMED_MAX} more` : "";
-  const named = ended.slice(0, NAMED_MAX).join(", ");
-  return `\nat their end, as they had no more than the margin left: ${named}${more}`;
-}
-
-/**
- * Opens the database as a server would, moves its lines ahead and closes it cleanly. Answers how
- * many dispensers there are, and the names of lines that have no number left.
- */
-function moveAhead(
-  folder: string,
-  margin: bigint,
-  options: FolderOptions,
-): { dispensers: number; ended: readonly string[] } {
-  const store = openSqliteStore(folder, options);
-  const engine = new Engine(store, { now: () => 0, savesCounts: false });
-  let dispensers = 0;
-  const ended: string[] = [];
-  for (const dispenser of engine.all()) {
-    const hadMore = dispenser.remaining > 0;
-    engine.moves.skip(dispenser, margin);
-    if (hadMore && dispenser.remaining === 0) ended.push(toText(dispenser.name));
-    if (++dispensers % LINES_PER_COMMIT === 0) commit(engine);
-  }
-  commit(engine);
-  engine.close();
-  return { dispensers, ended };
-}
-
-function commit(engine: Engine): void {
-  const failure = engine.commit() ?? engine.maintain();
-  if (failure !== undefined) throw failure;
 }

@@ -9,6 +9,7 @@ import {
   define,
   type Fields,
   fieldsOf,
+  isSame,
   positionsOf,
   redefine,
 } from "../dispenser/definition.ts";
@@ -89,7 +90,7 @@ export class Lines {
     const before = definitionIn(present);
     const definition = redefine(name, before, fields);
     if (definition instanceof Refusal) return nothing(definition);
-    if (definition.strategy === before.strategy) return nothing(0);
+    if (isSame(definition, before)) return nothing(0);
     const record: NameRecord = { ...present, fields: fieldsIn(definition) };
     return { puts: changed(name, record, rows), result: 0 };
   }

@@ -22,7 +22,7 @@ import {
   refusalOf,
 } from "./file.ts";
 import type { FolderOptions } from "./folder.ts";
-import { loadDispensers } from "./loading.ts";
+import { DeletedRows, loadDispensers } from "./loading.ts";
 import { Rows } from "./rows.ts";
 import { APPLICATION_ID, CLOSED, CLOSED_INEXACTLY, IN_USE, mark, migrations } from "./schema.ts";
 import {
@@ -30,6 +30,7 @@ import {
   StorageBroken,
   StorageUnavailable,
   type Store,
+  type StoredDeleted,
   type StoredDispenser,
 } from "./store.ts";
 
@@ -80,6 +81,7 @@ export class SqliteStore implements Store {
   private readonly walWritesMax: number;
   private readonly database: Database;
   private rows: Rows | undefined;
+  private deleted: DeletedRows | undefined;
   private staged: Change[] = [];
   /** Rows and commits written since the WAL was last moved into the main file. */
   private walWrites = 0;
@@ -157,6 +159,7 @@ export class SqliteStore implements Store {
     this.moveWal();
     migrate(this.database);
     this.rows = new Rows(this.database);
+    this.deleted = new DeletedRows(this.database);
     this.database.run(mark(IN_USE));
     this.moveWal();
     this.file.settle();
@@ -176,12 +179,44 @@ export class SqliteStore implements Store {
   private write(changes: readonly Change[]): void {
     const { rows } = this;
     assert(rows !== undefined, "nothing is written before load()");
-    this.guard(() => {
-      rows.begin();
-      for (const change of changes) rows.write(change);
-      rows.commit();
-    });
+    const { deletedSize } = rows;
+    try {
+      this.guard(() => {
+        rows.begin();
+        for (const change of changes) rows.write(change);
+        rows.commit();
+      });
+    } catch (error) {
+      rows.deletedSize = deletedSize;
+      throw error;
+    }
     this.walWrites += 1 + changes.length;
+  }
+
+  get deletedSize(): number {
+    return this.rows?.deletedSize ?? 0;
+  }
+
+  get oldestDeletedS(): number {
+    return this.readDeleted((rows) => rows.oldestS);
+  }
+
+  deletedOf(name: string): readonly StoredDeleted[] {
+    return this.readDeleted((rows) => rows.ofName(name));
+  }
+
+  listDeleted(after: number, count: number): readonly StoredDeleted[] {
+    return this.readDeleted((rows) => rows.page(after, count));
+  }
+
+  private readDeleted<T>(work: (rows: DeletedRows) => T): T {
+    const { deleted } = this;
+    assert(deleted !== undefined, "deleted lines are read after load()");
+    try {
+      return work(deleted);
+    } catch (error) {
+      throw failureOf(error, this.file.path);
+    }
   }
 
   get node(): string | undefined {
@@ -233,6 +268,7 @@ export class SqliteStore implements Store {
       this.moveWal("TRUNCATE");
     });
     this.rows?.finalize();
+    this.deleted?.finalize();
     this.guard(() => this.database.close(true));
     this.file.release();
   }

@@ -74,14 +74,29 @@ describe("two nodes share their lines", () => {
     const { left, right, stop } = await startTwo();
     await left.command("HSET", "o", "type", "2", "length", "4");
     expect(await right.command("HGET", "o", "type")).toBe("2");
-    expect(await right.command("HSET", "o", "length", "5")).toEqual(
-      error("ERR cannot change 'length' of 'o': DEL it first"),
+    expect(await right.command("HSET", "o", "length", "3")).toEqual(
+      error("ERR cannot change 'length' of 'o': its numbers are in use. Define another name"),
     );
+    expect(await right.command("HSET", "o", "length", "5")).toBe(0);
+    await eventually(() => left.command("HGET", "o", "length"), "5");
     expect(await right.command("HSET", "o", "auto_disk", "pre_close")).toBe(0);
     await eventually(() => left.command("HGET", "o", "auto_disk"), "pre_close");
     expect(await left.command("DEL", "o", "nothing")).toBe(1);
     expect(await left.command("GET", "o")).toEqual(error("ERR dispenser not found"));
     await eventually(() => right.command("GET", "o"), error("ERR dispenser not found"));
+    await stop();
+  });
+
+  test("a line at its end goes on, on both, where its length grew", async () => {
+    const { left, right, stop } = await startTwo();
+    await left.command("HSET", "o", "type", "2", "length", "1", "starting", "8");
+    expect(await left.command("MGET", "o", "o")).toEqual(["8", "9"]);
+    expect(await left.command("GET", "o")).toEqual(error("ERR number range exhausted"));
+    expect(await right.command("GET", "o")).toEqual(error("ERR number range exhausted"));
+    expect(await right.command("HSET", "o", "length", "3")).toBe(0);
+    for (const client of [right, left]) {
+      await eventually(async () => /^\d{3}$/.test(String(await client.command("GET", "o"))), true);
+    }
     await stop();
   });
 
