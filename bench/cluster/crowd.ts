@@ -107,6 +107,7 @@ class SimulatedTime {
   private sleepers: { readonly atMs: number; readonly wake: () => void }[] = [];
   readonly clock: Clock = {
     now: () => this.nowMs,
+    wallMs: () => 0,
     random: Math.random,
     sleep: (milliseconds) =>
       new Promise((wake) => this.sleepers.push({ atMs: this.nowMs + milliseconds, wake })),

@@ -17,6 +17,7 @@ import { type ClusterFigures, Figures } from "./figures.ts";
 import { StoreWentBack } from "./history.ts";
 import { Leasing } from "./leasing.ts";
 import type { Lines } from "./lines.ts";
+import { purge } from "./purge.ts";
 import { NAMES, ROLL } from "./records.ts";
 import { callRoll } from "./roll-call.ts";
 import { Standing, type StandingOptions } from "./standing.ts";
@@ -24,6 +25,8 @@ import { Turns } from "./turns.ts";
 
 /** So often a node asks what changed, beside being told. */
 export const POLL_MS = 400;
+/** So often it is looked whether rows are to be removed. */
+const PURGE_LOOK_MS = 600_000;
 /** A name that is not known is asked for at most so often. */
 const MISS_MS = 10;
 /** The log names at most so many nodes that did not answer a roll call. */
@@ -156,10 +159,26 @@ export class Cluster {
   }
 
   private async keepPolling(): Promise<void> {
+    const { clock } = this.options;
+    let purgeAtMs = clock.now() + clock.random() * PURGE_LOOK_MS;
     while (!this.isClosed) {
       await this.poll();
-      await this.options.clock.sleep(POLL_MS);
+      if (clock.now() >= purgeAtMs && this.trouble === undefined) {
+        purgeAtMs = clock.now() + PURGE_LOOK_MS;
+        void this.purge().catch(() => {});
+      }
+      await clock.sleep(POLL_MS);
     }
+  }
+
+  /** Removes rows that nobody needs any more, where that is due. */
+  async purge(): Promise<void> {
+    const { engine, clock, log } = this.options;
+    const inTurn = <T>(work: () => Promise<T>) => this.asked(work);
+    const store = () => this.fenced;
+    const removed = await purge({ engine, store, wallMs: clock.wallMs, inTurn });
+    if (removed.lines + removed.nodes > 0)
+      log.info("removed from the store what was deleted long ago", removed);
   }
 
   /** Looks what changed in the store, and whether it can be used. Never rejects. */
@@ -253,8 +272,8 @@ export class Cluster {
   }
 
   /** HSET on all nodes. Answers how many fields were set first. Throws StoreUnavailable. */
-  define(name: string, fields: Fields): Promise<number | Refusal> {
-    return this.asked(() => this.lines.define(this.fenced, name, fields));
+  define(name: string, fields: Fields, reuse = false): Promise<number | Refusal> {
+    return this.asked(() => this.lines.define(this.fenced, name, fields, reuse));
   }
 
   /** DEL on all nodes. Answers whether there was such a dispenser. Throws StoreUnavailable. */

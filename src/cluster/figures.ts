@@ -26,6 +26,18 @@ export interface ClusterFigures {
   readonly wasted: bigint;
 }
 
+/** Several of them together. */
+export function sumOf(figures: readonly FigureRecord[]): FigureRecord {
+  const sum = (of: (figure: FigureRecord) => bigint) =>
+    figures.reduce((total, figure) => total + of(figure), 0n);
+  return {
+    leased: sum(({ leased }) => leased),
+    burnt: sum(({ burnt }) => burnt),
+    generated: sum(({ generated }) => generated),
+    held: sum(({ held }) => held),
+  };
+}
+
 /** The figures of one node, and those of all as it knows them. */
 export class Figures {
   private readonly node: string;
@@ -69,13 +81,11 @@ export class Figures {
     const all = new Map([...figures.rows].map(([key, row]) => [key, readFigure(row)!]));
     const own = figureKey(id, this.node);
     if (dispenser.isLine) all.set(own, this.of(dispenser, all.get(own)));
-    const sum = (of: (figure: FigureRecord) => bigint) =>
-      [...all.values()].reduce((total, figure) => total + of(figure), 0n);
+    const { leased, generated, held } = sumOf([...all.values()]);
     return {
       nodes: [...nodes.rows.values()].filter((row) => readNode(row)!.state === "member").length,
-      leased: sum(({ leased }) => leased),
-      generated: sum(({ generated }) => generated),
-      wasted: sum(({ leased, generated, held }) => leased - generated - held),
+      ...{ leased, generated },
+      wasted: leased - generated - held,
     };
   }
 

@@ -38,6 +38,8 @@ export interface Clock {
   /** Only goes forwards, in milliseconds. */
   readonly now: () => number;
   readonly sleep: (milliseconds: number) => Promise<void>;
+  /** The Unix time in milliseconds, which may go anywhere. */
+  readonly wallMs: () => number;
   /** From 0 up to, not including, 1. */
   readonly random: () => number;
 }
@@ -45,6 +47,7 @@ export interface Clock {
 export const realClock: Clock = {
   now: () => performance.now(),
   sleep: (milliseconds) => Bun.sleep(milliseconds),
+  wallMs: () => Date.now(),
   random: Math.random,
 };
 

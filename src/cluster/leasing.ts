@@ -22,8 +22,10 @@ import {
   figureKey,
   type LineRecord,
   lineKey,
+  NAMES,
   readFigure,
   readLine,
+  readNames,
   type Stretch,
 } from "./records.ts";
 
@@ -163,7 +165,7 @@ export class Leasing {
     const put: Dispenser[] = [];
     let wants = asked;
     let last: Reading["rows"] | undefined;
-    const granted = await store.transact(keysOf(asked), (rows) => {
+    const granted = await store.transact([NAMES, ...keysOf(asked)], (rows) => {
       const isChanged = ([{ id }]: (typeof asked)[number]) =>
         last !== undefined && rows.get(lineKey(id))?.revision !== last.get(lineKey(id))?.revision;
       const [others, calm] = [wants.filter(isChanged), wants.filter((want) => !isChanged(want))];
@@ -180,7 +182,8 @@ export class Leasing {
       const leases = wants.flatMap(([dispenser, { count }]) =>
         this.plan(dispenser, count, rows, puts),
       );
-      const isDeleted = ({ id }: Dispenser) => readLine(rows.get(lineKey(id)))?.isDeleted;
+      const isDeleted = ({ id }: Dispenser) =>
+        isGone(readLine(rows.get(lineKey(id))), rows, memory);
       const deleted = wants.flatMap(([dispenser]) => (isDeleted(dispenser) ? [dispenser] : []));
       return { puts, keys: keysOf(wants), result: { leases, deleted } };
     });
@@ -223,8 +226,8 @@ export class Leasing {
     assert(share instanceof Leased, "a line of a cluster is leased");
     const key = lineKey(id);
     const line = readLine(rows.get(key));
+    if (isGone(line, rows, this.memory)) return [];
     if (line === undefined) throw new StoreWentBack(`it does not know line ${id}`);
-    if (line.isDeleted) return [];
     if (line.next < share.lineEnd) throw new StoreWentBack(`it forgot leases of line ${id}`);
     const size = this.paces.sizeFor(dispenser, wanted, this.isContended(dispenser));
     // Near its end a line is not leased by one node alone.
@@ -246,6 +249,17 @@ export class Leasing {
     const burnt = after.burnt - (before?.burnt ?? 0n);
     return [{ dispenser, stretch, size, burnt }];
   }
+}
+
+/** Whether a line was deleted; its row may have been removed since this node last looked at names. */
+function isGone(
+  line: LineRecord | undefined,
+  rows: Reading["rows"],
+  { membership }: Memory,
+): boolean {
+  if (line !== undefined) return line.isDeleted;
+  const { purgedTo = "0" } = readNames(rows.get(NAMES)) ?? {};
+  return BigInt(membership.namesRevision) < BigInt(purgedTo);
 }
 
 function leastOf(one: bigint, other: bigint): bigint {

@@ -25,6 +25,7 @@ import {
   type NodeRecord,
   nodeKey,
   readCluster,
+  readNames,
   readNode,
 } from "./records.ts";
 
@@ -65,6 +66,12 @@ export async function findCluster(
       const what = found === undefined ? "is empty" : `is that of cluster ${found.id}`;
       throw new CannotStart(
         `the store ${store.title} ${what}, and the data folder belongs to cluster ${own.cluster}`,
+      );
+    }
+    if ((found?.level ?? 1) > LEVEL) {
+      throw new CannotStart(
+        `cluster ${found!.id} uses what this version does not know: its level is ${found!.level}, and this is ` +
+          `${LEVEL}. Start the version that the other nodes have`,
       );
     }
     if (found !== undefined && found.isFounding !== true) return found;
@@ -147,11 +154,12 @@ export async function enter(
 ): Promise<string | undefined> {
   const { membership } = store;
   const key = nodeKey(membership.node);
-  const { rows } = await store.read([CLUSTER, key]);
+  const { rows } = await store.read([CLUSTER, NAMES, key]);
   store.checkCluster(rows);
   const row = rows.get(key);
   const record = readNode(row);
-  const doubt = doubtAbout(membership, record, identity.whereabouts);
+  const purgedTo = BigInt(readNames(rows.get(NAMES))?.nodesPurgedTo ?? "0");
+  const doubt = doubtAbout(membership, record, identity.whereabouts, purgedTo);
   if (doubt !== undefined) return doubt;
   if (record !== undefined) memory.wrote(record);
   const stamp = memory.intend();
@@ -183,6 +191,7 @@ function doubtAbout(
   membership: Membership,
   record: NodeRecord | undefined,
   whereabouts: Whereabouts,
+  purgedTo: bigint,
 ): string | undefined {
   const { node, generation, written, intended } = membership;
   if (!isSamePlace(membership.whereabouts, whereabouts)) {
@@ -190,6 +199,7 @@ function doubtAbout(
   }
   if (record === undefined) {
     if (generation === 0) return undefined;
+    if (BigInt(membership.revision) < purgedTo) return `node ${node} was written off long ago`;
     throw new StoreWentBack(`it does not know node ${node}`);
   }
   if (record.state !== "member") return expelled(node, record);

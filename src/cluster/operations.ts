@@ -21,13 +21,16 @@ import {
   figureKey,
   type LineRecord,
   lineKey,
+  NAME_PREFIX,
   NAMES,
+  type NameRecord,
   NODE_PREFIX,
   type NodeRecord,
   nodeKey,
   readCluster,
   readFigure,
   readLine,
+  readName,
   readNames,
   readNode,
   type Stretch,
@@ -72,7 +75,11 @@ export async function handBack(
   for (const { dispenser, stretches } of held) {
     numbers += await handBackLine(dispenser, stretches, fenced, node);
   }
-  const leave = () => ({ puts: new Map(), result: undefined, own: { state: "left" } as const });
+  const leave = () => ({
+    puts: new Map(),
+    result: undefined,
+    own: { state: "left", goneAtMs: Date.now() } as const,
+  });
   await fenced.transact([], leave, true);
   return numbers;
 }
@@ -127,7 +134,8 @@ export async function forgetNode(store: SharedStore, node: string): Promise<bigi
     const record = readNode(rows.get(key));
     if (record === undefined) throw new CannotStart(`the cluster has no node ${node}`);
     if (record.state === "left") throw new CannotStart(`node ${node} has left the cluster`);
-    const puts = new Map([[key, encode({ ...record, state: "written off" } satisfies NodeRecord)]]);
+    const off: NodeRecord = { ...record, state: "written off", goneAtMs: Date.now() };
+    const puts = new Map([[key, encode(off)]]);
     return { puts, result: undefined };
   });
   let numbers = 0n;
@@ -174,6 +182,7 @@ export async function advanceHistory(
       return { puts, result: undefined };
     });
   }
+  await moveDeletedAhead(history, margin);
   await history.transact([CLUSTER, NAMES], (found) => {
     // Nodes may have lines that the store forgot: no other gets their ids.
     const names = readNames(found.get(NAMES));
@@ -187,6 +196,24 @@ export async function advanceHistory(
     timeline: moment.timeline,
   }));
   return keys.length;
+}
+
+/** Lines that were deleted may have gone on in what the store forgot. */
+async function moveDeletedAhead(history: History, margin: bigint): Promise<void> {
+  const { rows } = await history.list(NAME_PREFIX);
+  const keys = [...rows].flatMap(([key, row]) => (readName(row)!.before?.length ? [key] : []));
+  for (let from = 0; from < keys.length; from += LINES_AT_ONCE) {
+    const some = keys.slice(from, from + LINES_AT_ONCE);
+    await history.transact(some, (found) => {
+      const puts = new Map<string, string>();
+      for (const key of some) {
+        const record = readName(found.get(key))!;
+        const before = record.before!.map((line) => ({ ...line, next: line.next + margin }));
+        puts.set(key, encode({ ...record, before } satisfies NameRecord));
+      }
+      return { puts, result: undefined };
+    });
+  }
 }
 
 async function changeCluster(

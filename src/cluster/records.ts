@@ -7,6 +7,7 @@
  * | roll | the last roll call: each member answers it in its own row |
  * | names | the last id a line got; written with every change of a name, so that nodes see one by it |
  * | name/NAME | the line that has the name, and its definition; stays when it is deleted |
+ * | deleted/ID | a line that was deleted, by its id: the rows of it that may be removed one day |
  * | line/ID | how far the line is leased, and what was handed back of it |
  * | node/NODE | a node: its last start, and the last write it made |
  * | figure/ID/NODE | what a node did with a line, as it last said |
@@ -28,9 +29,11 @@ export const NAME_PREFIX = "name/";
 export const LINE_PREFIX = "line/";
 export const NODE_PREFIX = "node/";
 export const FIGURE_PREFIX = "figure/";
+export const DELETED_PREFIX = "deleted/";
 
 export const nameKey = (name: string): string => NAME_PREFIX + toText(name);
 export const lineKey = (line: number): string => LINE_PREFIX + line;
+export const deletedKey = (line: number): string => DELETED_PREFIX + line;
 export const nodeKey = (node: string): string => NODE_PREFIX + node;
 export const figurePrefix = (line: number): string => `${FIGURE_PREFIX}${line}/`;
 export const figureKey = (line: number, node: string): string => figurePrefix(line) + node;
@@ -42,6 +45,8 @@ export interface ClusterRecord {
   /** The store's own, as it was then. */
   readonly identity: string;
   readonly timeline: string;
+  /** The least level of the programs that may enter; 1 by default. */
+  readonly level?: number;
   /** It is being founded: whoever knows better can still object. */
   readonly isFounding?: boolean;
   /** Why the store is known to have gone back in time; only a higher epoch clears it. */
@@ -55,6 +60,15 @@ export interface RollRecord {
 
 export interface NamesRecord {
   readonly lastLine: number;
+  /**
+   * Deleted names whose last change was up to this revision may be removed: a node that knows less than it looks
+   * at all names that there are.
+   */
+  readonly purgedTo?: string;
+  /** Nodes that were written off, and that no folder before this revision can know of, may be removed. */
+  readonly nodesPurgedTo?: string;
+  /** When it was last looked for rows to remove; Unix time in milliseconds. */
+  readonly purgedAtMs?: number;
 }
 
 export interface NameRecord {
@@ -64,6 +78,21 @@ export interface NameRecord {
   readonly fields: Readonly<Record<string, string>>;
   /** Positions below it are skipped, by ADVANCE: nodes hear of it here. */
   readonly floor: bigint;
+  /** Lines that had the name before, and whose numbers are in use; none by default. */
+  readonly before?: readonly DeletedLineRecord[];
+}
+
+/** How far a line was leased when it was deleted. */
+export interface DeletedLineRecord {
+  readonly line: number;
+  readonly fields: Readonly<Record<string, string>>;
+  readonly next: bigint;
+}
+
+export interface DeletedRecord {
+  readonly name: string;
+  /** Unix time in milliseconds. */
+  readonly atMs: number;
 }
 
 /** A part of a line. */
@@ -96,6 +125,8 @@ export interface NodeRecord extends Stamp {
   readonly answered: number;
   readonly host: string;
   readonly state: "member" | "left" | "written off";
+  /** When it stopped being a member; Unix time in milliseconds. */
+  readonly goneAtMs?: number;
   /** The version of its program, and that program's LEVEL. */
   readonly version: string;
   readonly level: number;
@@ -147,6 +178,7 @@ function decode<T>(row: Row | undefined): T | undefined {
 export const readCluster = (row?: Row) => decode<ClusterRecord>(row);
 export const readNames = (row?: Row) => decode<NamesRecord>(row);
 export const readName = (row?: Row) => decode<NameRecord>(row);
+export const readDeleted = (row?: Row) => decode<DeletedRecord>(row);
 export const readLine = (row?: Row) => decode<LineRecord>(row);
 export const readRoll = (row?: Row) => decode<RollRecord>(row);
 

@@ -95,7 +95,7 @@ export class Standing {
         this.use(accepted);
         await enter(this.memory, this.fenced, identity);
       }
-      this.lines = new Lines(engine, this.memory);
+      this.lines = new Lines(engine, this.memory, clock.wallMs);
       if (isBehind) await this.mend();
       else await this.lines.sync(this.fenced);
     } catch (error) {

@@ -184,6 +184,7 @@ class ClusterSimulation {
   private clockFor(link: Link): Clock {
     return {
       now: () => this.nowMs,
+      wallMs: () => this.nowMs,
       random: () => this.dice.next(),
       sleep: (milliseconds) =>
         new Promise((wake) => {

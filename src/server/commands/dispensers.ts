@@ -69,7 +69,7 @@ function defineFrom(call: Call, command: string, success: (set: number) => void)
   if (wanted instanceof Refusal) return answer(wanted);
   const { fields, reuse } = wanted;
   if (server.cluster === undefined) answer(engine.define(name, fields, reuse));
-  else blockFor(call, server.cluster.define(name, fields), answer);
+  else blockFor(call, server.cluster.define(name, fields, reuse), answer);
 }
 
 /** Pairs of a field and its value; of a field given twice the last value counts. */
