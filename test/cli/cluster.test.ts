@@ -217,7 +217,7 @@ describe.skipIf(noPostgres !== undefined)("the commands of a cluster", () => {
       JSON.parse(await operate("nodes", store, { flags: new Map([["json", ""]]) })),
     ).toContainEqual({
       ...{ node, state: "member", host: expect.any(String) },
-      ...{ starts: expect.any(Number), leases: expect.any(Number) },
+      ...{ starts: expect.any(Number), writes: expect.any(Number) },
     });
     expect(await messageOf(() => operate("forget", store, { operands: [node] }))).toContain(
       "cluster forget needs -confirm",

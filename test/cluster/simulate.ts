@@ -30,7 +30,8 @@ const NODES = 3;
 const SPAN = 1_000_000_000;
 const RESTLESS = "restless";
 
-const MAY_HAPPEN = /^ERR (store|storage) unavailable: |^ERR dispenser not found$/;
+const MAY_HAPPEN =
+  /^ERR (store|storage) unavailable: |^ERR dispenser not found$|^ERR cannot change 'auto_disk' .* to memory/;
 
 interface Sleeper {
   readonly link: Link;
@@ -339,7 +340,9 @@ class ClusterSimulation {
       case 0:
         return say("DEL", RESTLESS);
       case 1:
-        return say("HSET", RESTLESS, "type", "3", "starting", String(SPAN * ++this.incarnation));
+        // The line before goes on, or another one begins.
+        if (dice.once(2)) this.incarnation++;
+        return say("HSET", RESTLESS, "type", "3", "starting", String(SPAN * this.incarnation));
       case 2:
         return say("HSET", RESTLESS, "auto_disk", dice.pick(strategyNames));
       case 3:
