@@ -54,6 +54,7 @@ export class Cluster {
   private rollCall: Promise<void> | undefined;
   private wasConfirmed = false;
   private isClosed = false;
+  private warned: string | undefined;
 
   constructor(options: ClusterOptions) {
     this.options = options;
@@ -190,7 +191,10 @@ export class Cluster {
         await this.standing.look();
         if (this.trouble !== undefined) await this.standing.probe();
       })
-      .then(() => this.noteTrouble(undefined))
+      .then(() => {
+        this.noteTrouble(undefined);
+        this.noteWarning();
+      })
       .catch((error: unknown) => this.note(error));
     return this.nextPoll;
   }
@@ -348,6 +352,19 @@ export class Cluster {
     }
     // The node's own disk is full: that is another trouble, and passes.
     else if (!(error instanceof StorageUnavailable)) this.options.onFatal(error);
+  }
+
+  /** What an operator should see to in the store, before it fails. */
+  get warning(): string | undefined {
+    return this.options.shared.warning;
+  }
+
+  /** Said once when it begins. */
+  private noteWarning(): void {
+    const { warning } = this;
+    if (warning !== undefined && this.warned === undefined)
+      this.options.log.warning("the store needs care", { store: this.title, reason: warning });
+    this.warned = warning;
   }
 
   /** Said once when it begins and when it is over; and when it becomes an operator's matter. */

@@ -28,6 +28,10 @@ const STATUS_MS = 300;
 const ORIGIN = "origin";
 /** The least drift is written down anew where it fell by so much: not with every entry of the log. */
 const DRIFT_STEP = 100n;
+/** etcd refuses writes past 2 GiB, unless told otherwise (--quota-backend-bytes); this is half of it. */
+const WARNED_BYTES = 2 ** 30;
+/** Parts of a path that begin keys of rows: inside another prefix they would be rows of that one. */
+const ROW_FOLDERS = ["name", "line", "node", "figure", "deleted"];
 /** So often a drift that is too high is measured again. */
 const DRIFT_TRIES = 5;
 
@@ -119,6 +123,7 @@ export class EtcdStore implements SharedStore {
   /** Which member was asked for its status last, and when. */
   private readonly askedStatus = { endpoint: "", atMs: Number.NEGATIVE_INFINITY };
   private isRestored = false;
+  warning: string | undefined;
 
   constructor(options: EtcdOptions) {
     this.options = options;
@@ -210,7 +215,24 @@ export class EtcdStore implements SharedStore {
       drift = await this.drift();
     }
     this.isRestored = least !== undefined && drift > least;
+    if (least === undefined) await this.refuseInside();
     if (least === undefined || drift <= least - DRIFT_STEP) await this.writeOrigin(drift, revision);
+  }
+
+  /** Throws CannotStart where another cluster's prefix is a part of this one, so that rows of both are mixed. */
+  private async refuseInside(): Promise<void> {
+    const { prefix } = this.options;
+    const parts = prefix.split("/");
+    for (const [index, part] of parts.entries()) {
+      if (index === 0 || !ROW_FOLDERS.includes(part)) continue;
+      const outer = parts.slice(0, index).join("/");
+      const key = Buffer.from(`${outer}/cluster`).toString("base64");
+      if (((await this.ask("/v3/kv/range", { key }, true)).kvs?.length ?? 0) === 0) continue;
+      throw new CannotStart(
+        `storage.store: the prefix ${prefix.slice(0, -1)} lies among the rows of the cluster that has the prefix ` +
+          `${outer}: name another`,
+      );
+    }
   }
 
   /** Takes the drift as it is now for the right one. */
@@ -240,6 +262,7 @@ export class EtcdStore implements SharedStore {
   /** Revision minus entries of the log. */
   private async drift(): Promise<bigint> {
     const status = (await this.ask("/v3/maintenance/status", {}, true)) as unknown as Status;
+    this.warning = warningOf(status);
     return BigInt(status.header.revision) - BigInt(status.raftAppliedIndex ?? status.raftIndex);
   }
 
@@ -357,6 +380,18 @@ export class EtcdStore implements SharedStore {
   private decode(key: string): string {
     return Buffer.from(key, "base64").toString().slice(this.options.prefix.length);
   }
+}
+
+/** Each write leaves the row before it behind, until etcd compacts. */
+function warningOf({ dbSize = "0", dbSizeInUse = "0" }: Status): string | undefined {
+  const [bytes, used] = [Number(dbSize), Number(dbSizeInUse)];
+  if (bytes < WARNED_BYTES) return undefined;
+  const gibibytes = (count: number) => `${(count / 2 ** 30).toFixed(1)} GiB`;
+  return (
+    `etcd's database has ${gibibytes(bytes)}, of which ${gibibytes(used)} are in use, and etcd refuses writes past ` +
+    "its quota (2 GiB by default): start it with --auto-compaction-mode=periodic --auto-compaction-retention=1h, " +
+    "and run etcdctl defrag"
+  );
 }
 
 /** A member answered, with an error. */

@@ -60,6 +60,8 @@ export const canBeWatched = (key: string): boolean => !key.includes("/");
 export interface SharedStore {
   /** For the log: which store, without a password. */
   readonly title: string;
+  /** What an operator should see to before it fails; undefined where all is well. */
+  readonly warning?: string | undefined;
   read(keys: readonly string[]): Promise<Reading>;
   /** The rows whose keys begin so, and that were written after a revision. */
   list(prefix: string, after?: bigint): Promise<Reading>;

@@ -27,10 +27,12 @@ export class EtcdCluster {
   private readonly members: Member[];
 
   private readonly tls: Certificate | undefined;
+  private readonly flags: Readonly<Record<string, string>>;
 
-  /** With a certificate clients speak TLS. */
-  constructor(count: number, tls?: Certificate) {
+  /** With a certificate clients speak TLS; `flags` are more of its own. */
+  constructor(count: number, tls?: Certificate, flags: Readonly<Record<string, string>> = {}) {
     this.tls = tls;
+    this.flags = flags;
     this.members = Array.from({ length: count }, (_, index) => ({
       name: `m${index}`,
       clientPort: freePort(),
@@ -68,7 +70,9 @@ export class EtcdCluster {
       "log-level": "error",
       ...(this.tls && { "cert-file": this.tls.cert, "key-file": this.tls.key }),
     };
-    const args = Object.entries(flags).map(([flag, value]) => `--${flag}=${value}`);
+    const args = Object.entries({ ...flags, ...this.flags }).map(
+      ([flag, value]) => `--${flag}=${value}`,
+    );
     member.child = Bun.spawn(["etcd", ...args], {
       stdin: "ignore",
       stdout: "ignore",
@@ -121,6 +125,18 @@ export class EtcdCluster {
       return found !== undefined;
     }, 50);
     return found!;
+  }
+
+  /** Makes room after it was full: compacts, defragments, and takes the alarm back. */
+  async makeRoom(): Promise<void> {
+    const [{ clientPort }] = this.members as [Member];
+    const endpoints = `--endpoints=127.0.0.1:${clientPort}`;
+    const url = `http://127.0.0.1:${clientPort}/v3/maintenance/status`;
+    const response = await fetch(url, { method: "POST", body: "{}" });
+    const { header } = (await response.json()) as { header: { revision: string } };
+    await etcdctl(endpoints, "compact", header.revision);
+    await etcdctl(endpoints, "defrag");
+    await etcdctl(endpoints, "alarm", "disarm");
   }
 
   /** A snapshot as etcdctl makes it; what it answers has all members begin anew on it. */

@@ -70,6 +70,7 @@ const sections: Record<string, (call: Call) => Record<string, string | number>> 
       cluster_store: cluster.title,
       cluster_store_status: cluster.trouble === undefined ? "ok" : "unavailable",
       ...(cluster.trouble !== undefined && { cluster_store_error: cluster.trouble }),
+      ...(cluster.warning !== undefined && { cluster_store_warning: cluster.warning }),
     }),
   }),
   Keyspace: ({ engine, session }): Record<string, string> =>
