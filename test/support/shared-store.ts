@@ -24,9 +24,14 @@ export class SharedRows {
   private readonly database = new Database(":memory:", { strict: true, safeIntegers: true });
   private readonly stores: SqliteSharedStore[] = [];
 
-  /** With a cluster in it already, as founding one takes three seconds. */
-  constructor({ isFounded = true } = {}) {
-    if (!isFounded) return;
+  /** With a cluster in it already, as founding one takes three seconds; or with what these statements make. */
+  constructor({ isFounded = true, sql = "" } = {}) {
+    if (sql !== "") {
+      this.database.run(sql);
+      new SqliteSharedStore(this.database);
+      this.database.run("UPDATE counter SET revision = (SELECT max(revision) FROM rows)");
+    }
+    if (!isFounded || sql !== "") return;
     const id = crypto.randomUUID();
     const puts = new Map([
       [CLUSTER, encode({ id, epoch: 0, identity: "sqlite", timeline: "1" })],
