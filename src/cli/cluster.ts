@@ -119,7 +119,7 @@ function join(shared: SharedStore, settings: ClusterSettings): Promise<string> {
       );
     }
     const identity = identityOf(folder.store);
-    const cluster = await findCluster(shared, joining, foundingBy(identity, settings.create));
+    const cluster = await findCluster(shared, joining, foundingBy(identity, true));
     const history = new History(shared, (await shared.read([])).moment);
     const dispensers = await moveIn(folder, history, cluster, identity, joining);
     return `joined cluster ${cluster.id} with ${dispensers} dispensers, each where it stood: start the server with -store`;

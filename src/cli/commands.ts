@@ -178,7 +178,7 @@ export const commands = {
   "cluster advance": {
     operands: [],
     flags: ["config", "store", "margin", "confirm"],
-    summary: "takes a store that went back in time for good",
+    summary: "accepts the store as it is after it lost data",
     details:
       "Each line moves ahead by -margin numbers: choose more than may have been leased since the moment the store " +
       "went back to.",

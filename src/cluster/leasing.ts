@@ -7,7 +7,7 @@
  */
 
 import { assert } from "../assert.ts";
-import { positionsOf } from "../dispenser/definition.ts";
+import { type Definition, positionsOf } from "../dispenser/definition.ts";
 import type { Dispenser } from "../dispenser/dispenser.ts";
 import { Leased } from "../dispenser/share.ts";
 import type { Engine } from "../engine.ts";
@@ -63,7 +63,8 @@ export class Leasing {
   private readonly paces: Paces;
   /** Lines of which other nodes leased while this one did: these are leased alone. */
   private readonly contendedUntilMs = new WeakMap<Dispenser, number>();
-  private readonly exhaustedAtMs = new WeakMap<Dispenser, number>();
+  /** When a line was found to have nothing left, and how it was defined then: its length may grow. */
+  private readonly exhausted = new WeakMap<Dispenser, { atMs: number; definition: Definition }>();
 
   constructor({ engine, memory, figures, now, onBurnt }: LeasingOptions) {
     this.engine = engine;
@@ -80,8 +81,9 @@ export class Leasing {
 
   /** Whether a line was found to have nothing left, a moment ago. */
   isExhausted(dispenser: Dispenser): boolean {
-    const atMs = this.exhaustedAtMs.get(dispenser);
-    return atMs !== undefined && this.now() - atMs < EXHAUSTED_MS;
+    const found = this.exhausted.get(dispenser);
+    if (found === undefined || found.definition !== dispenser.definition) return false;
+    return this.now() - found.atMs < EXHAUSTED_MS;
   }
 
   /** A line needs so many numbers more. Resolves when it was leased some, or has none. */
@@ -236,10 +238,10 @@ export class Leasing {
     const most = BigInt(Math.max(1, wanted, Number(fair)));
     const found = choose(line, share.lineEnd, leastOf(BigInt(size), most), end);
     if (found === undefined) {
-      this.exhaustedAtMs.set(dispenser, this.now());
+      this.exhausted.set(dispenser, { atMs: this.now(), definition });
       return [];
     }
-    this.exhaustedAtMs.delete(dispenser);
+    this.exhausted.delete(dispenser);
     const { stretch, rest } = found;
     puts.set(key, encode(rest));
     const figure = figureKey(id, this.memory.membership.node);
