@@ -42,7 +42,7 @@ const allowed: Record<string, string[]> = {
     "dispenser",
     "store",
   ],
-  cluster: ["assert", "refusal", "log", "dispenser", "engine", "gathering", "store"],
+  cluster: ["assert", "refusal", "version", "log", "dispenser", "engine", "gathering", "store"],
   cli: [
     "address",
     "cluster",
