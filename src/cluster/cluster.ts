@@ -145,6 +145,7 @@ export class Cluster {
       });
     const { fenced, node } = this;
     try {
+      if (this.standing.isMending) throw new StoreUnavailable("it is still told what it forgot");
       await callRoll({ store: fenced, node, clock, inTurn, onMissing }, !this.wasConfirmed);
       this.wasConfirmed = true;
     } catch (error) {

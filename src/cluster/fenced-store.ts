@@ -50,28 +50,21 @@ export interface OwnOutcome<T> extends Outcome<T> {
 type Term = Pick<Moment, "timeline" | "term">;
 
 export class FencedStore extends History {
-  /** What an operator took for good, while the store is still told what this node knows. */
-  accepted: Partial<Membership> = {};
+  /** How often it was doubted that the store remembers everything. */
+  doubts = 0;
   private readonly memory: Memory;
   /** In which the members confirmed their rows; undefined before. */
   private confirmed: Term | undefined;
   /** Where the store answers out of another one, and all that is written waits for the members. */
   onNewTerm: () => void = () => {};
 
-  constructor(
-    store: SharedStore,
-    memory: Memory,
-    clock: Clock = realClock,
-    accepted: Partial<Membership> = {},
-  ) {
-    super(store, seenBy({ ...memory.membership, ...accepted }), clock);
+  constructor(store: SharedStore, memory: Memory, clock: Clock = realClock) {
+    super(store, seenBy(memory.membership), clock);
     this.memory = memory;
-    this.accepted = accepted;
   }
 
-  /** As the node goes by it. */
   get membership(): Membership {
-    return { ...this.memory.membership, ...this.accepted };
+    return this.memory.membership;
   }
 
   get isConfirmed(): boolean {
@@ -86,6 +79,7 @@ export class FencedStore extends History {
   /** They have to do so anew. */
   doubt(): void {
     this.confirmed = undefined;
+    this.doubts++;
   }
 
   /**

@@ -96,7 +96,9 @@ export async function findCluster(
       await clock.sleep(FOUNDING_LOOK_MS);
       continue;
     }
-    const { isFounding, ...cluster } = found;
+    // Nobody objected in this run of the store.
+    const { isFounding, ...founded } = found;
+    const cluster: ClusterRecord = { ...founded, term: moment.term };
     const guards = new Map([
       [CLUSTER, row.revision],
       [NAMES, 0n],
@@ -209,17 +211,17 @@ function doubtAbout(
 }
 
 /**
- * The store's present history, which an operator took for good since this node last looked. The node's own
- * row is written anew where the store forgot it. What it answers is to be saved when all the rest that the store
- * forgot was told it, too.
+ * Takes the store's present history for good, as an operator did since this node last looked. The node's own row
+ * is written anew where the store forgot it; what else it forgot is to be told it next (isMending).
  */
 export async function acceptHistory(
   store: SharedStore,
-  { generation, node, written, intended, whereabouts }: Membership,
+  memory: Memory,
   cluster: ClusterRecord,
   { host, whereabouts: here }: Identity,
   clock: Clock,
-): Promise<Partial<Membership>> {
+): Promise<void> {
+  const { generation, node, written, intended, whereabouts } = memory.membership;
   const { identity, epoch } = cluster;
   const key = nodeKey(node);
   const { rows, moment } = await store.read([CLUSTER, key]);
@@ -248,7 +250,8 @@ export async function acceptHistory(
     });
   }
   const revision = String(moment.revision);
-  return { identity, epoch, revision, namesRevision: "0", doubt: undefined };
+  const accepted = { identity, epoch, revision, namesRevision: "0" };
+  memory.save({ ...accepted, doubt: undefined, isMending: true });
 }
 
 /**

@@ -37,6 +37,8 @@ export interface Membership {
   readonly namesRevision: string;
   /** Why the store is known to have gone back in time; only a higher epoch clears it. */
   readonly doubt?: string | undefined;
+  /** An operator took the store for good, and it has not yet been told all that this node knows. */
+  readonly isMending?: boolean;
 }
 
 /** What a folder of a program of level 1 has in the place of generation, written and intended. */

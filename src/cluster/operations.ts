@@ -194,6 +194,7 @@ export async function advanceHistory(
     epoch: Math.max(cluster.epoch + 1, wallClockMs),
     identity: moment.identity,
     timeline: moment.timeline,
+    term: moment.term,
   }));
   return keys.length;
 }

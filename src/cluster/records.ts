@@ -45,6 +45,8 @@ export interface ClusterRecord {
   /** The store's own, as it was then. */
   readonly identity: string;
   readonly timeline: string;
+  /** The run of the store in which even nodes that it may have forgotten had time to object. */
+  readonly term?: string;
   /** The least level of the programs that may enter; 1 by default. */
   readonly level?: number;
   /** It is being founded: whoever knows better can still object. */

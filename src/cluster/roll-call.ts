@@ -4,16 +4,18 @@
  * store itself was started anew, a node writes nothing else before that: it cannot know by itself what the store
  * forgot of others.
  *
- * Invariant: confirm() is reached only in one run of the store, in which each member answered a call made in it,
- * or did not answer for CONFIRM_MS. A member that did not answer is not waited for longer, unless the store has
- * another timeline: then only all of them can say that nothing is missing.
+ * Invariant: confirm() is reached only in one run of the store without a gap, in which each member answered a call
+ * made in it, or did not answer for CONFIRM_MS. A member that did not answer is not waited for longer, unless the
+ * store has another timeline: then only all of them can say that nothing is missing. Nodes that the store forgot
+ * stand in no list; they have as long to say so, once in each run of the store, which the cluster's row names then.
  */
 
-import { type Moment, StoreUnavailable } from "../store/shared.ts";
+import { type Moment, type Row, StoreUnavailable } from "../store/shared.ts";
 import type { FencedStore } from "./fenced-store.ts";
 import { type Clock, StoreWentBack } from "./history.ts";
 import {
   CLUSTER,
+  type ClusterRecord,
   encode,
   NODE_PREFIX,
   nodeKey,
@@ -55,7 +57,10 @@ interface Member {
 export async function callRoll(options: RollCallOptions, isFirst: boolean): Promise<void> {
   const { store, clock, inTurn, onMissing } = options;
   const untilMs = clock.now() + CONFIRM_MS;
-  const { rows, moment: begun } = await inTurn(() => store.read([ROLL]));
+  const { doubts } = store;
+  const { rows, moment: begun } = await inTurn(() => store.read([ROLL, CLUSTER]));
+  const { term } = readCluster(rows.get(CLUSTER))!;
+  const isKnownTerm = begun.term !== "" && term === begun.term;
   // A call from before this one began may have been answered by what the store forgot since.
   const known = readRoll(rows.get(ROLL))?.call ?? 0;
   if (!isFirst) await clock.sleep(clock.random() * SPREAD_MS);
@@ -66,8 +71,9 @@ export async function callRoll(options: RollCallOptions, isFirst: boolean): Prom
       throw new StoreUnavailable("it was started anew just now");
     }
     const isWaitedFor = missing.some(({ level }) => level >= ANSWERS_FROM_LEVEL);
-    if (!isWaitedFor || clock.now() >= untilMs) {
-      await inTurn(() => acceptTimeline(options, moment, missing));
+    if ((isKnownTerm && !isWaitedFor) || clock.now() >= untilMs) {
+      await inTurn(() => acceptTerm(options, moment, missing));
+      if (store.doubts !== doubts) throw new StoreUnavailable("a connection was lost just now");
       if (missing.length > 0) onMissing(missing.map(({ node }) => node));
       return store.confirm(moment);
     }
@@ -92,14 +98,13 @@ function callOrJoin({ store, node }: RollCallOptions, known: number): Promise<nu
   );
 }
 
-/** Answers a call, after the node's own row was found as it left it. */
-export async function answerCall(store: FencedStore, call: number): Promise<void> {
-  const work = () => ({
-    puts: new Map<string, string>(),
-    result: undefined,
-    own: { answered: call },
-  });
-  await store.transact([], work, true);
+/** Answers the last call, after the node's own row was found as it left it. */
+export async function answerCall(store: FencedStore): Promise<void> {
+  const work = (rows: ReadonlyMap<string, Row>) => {
+    const own = { answered: readRoll(rows.get(ROLL))?.call ?? 0 };
+    return { puts: new Map<string, string>(), result: undefined, own };
+  };
+  await store.transact([ROLL], work, true);
 }
 
 /** The other members that have not answered. */
@@ -118,27 +123,31 @@ async function findMissing(
   return { missing, moment };
 }
 
-/** Writes down a timeline that all members confirmed; with one missing it stays in doubt. */
-async function acceptTimeline(
+/**
+ * Writes down the run of the store that was confirmed. A new timeline needs all members: with one missing it stays
+ * in doubt.
+ */
+async function acceptTerm(
   { store }: RollCallOptions,
-  { timeline }: Moment,
+  { timeline, term }: Moment,
   missing: readonly Member[],
 ): Promise<void> {
   const { rows } = await store.read([CLUSTER]);
   const cluster = readCluster(rows.get(CLUSTER))!;
-  if (cluster.timeline === timeline) return;
-  if (missing.length > 0) {
+  if (cluster.timeline !== timeline && missing.length > 0) {
     throw new StoreWentBack(
       `it goes by timeline ${timeline} after ${cluster.timeline}, and node ${missing[0]!.node} did not confirm ` +
         "what it wrote before",
     );
   }
+  const isSame = (known: ClusterRecord) => known.timeline === timeline && known.term === term;
+  if (isSame(cluster)) return;
   await store.transact(
     [],
     (found) => {
       const present = readCluster(found.get(CLUSTER))!;
-      const puts = new Map([[CLUSTER, encode({ ...present, timeline })]]);
-      return { puts: present.timeline === timeline ? new Map() : puts, result: undefined };
+      const puts = new Map([[CLUSTER, encode({ ...present, timeline, term })]]);
+      return { puts: isSame(present) ? new Map() : puts, result: undefined };
     },
     true,
   );

@@ -83,20 +83,17 @@ export class Standing {
     const cluster = await findCluster(shared, own, founding);
     this.memory ??= new Memory(store, own ?? newMembership(cluster, identity), unique);
     try {
-      const { membership } = this.memory;
-      const isBehind = cluster.epoch > membership.epoch;
-      const accepted = isBehind
-        ? await acceptHistory(shared, membership, cluster, identity, clock)
-        : {};
-      this.use(accepted);
+      if (cluster.epoch > this.memory.membership.epoch)
+        await acceptHistory(shared, this.memory, cluster, identity, clock);
+      this.use();
       const doubt = await enter(this.memory, this.fenced, identity);
       if (doubt !== undefined) {
         log.warning("this folder goes on as a new node", { reason: doubt, ...this.burn(cluster) });
-        this.use(accepted);
+        this.use();
         await enter(this.memory, this.fenced, identity);
       }
       this.lines = new Lines(engine, this.memory, clock.wallMs);
-      if (isBehind) await this.mend();
+      if (this.isMending) await this.mend();
       else await this.lines.sync(this.fenced);
     } catch (error) {
       if (error instanceof StoreWentBack) await this.accuse(error);
@@ -104,11 +101,16 @@ export class Standing {
     }
   }
 
-  private use(accepted: Partial<Membership>): void {
+  /** Whether the store has yet to be told what this node knows. */
+  get isMending(): boolean {
+    return this.memory.membership.isMending === true;
+  }
+
+  private use(): void {
     const { shared, clock } = this.options;
     // Whoever still asks by the history before would take the present one for a store that went back.
     this.fenced?.close();
-    this.fenced = new FencedStore(shared, this.memory, clock, accepted);
+    this.fenced = new FencedStore(shared, this.memory, clock);
     this.fenced.onNewTerm = () => this.onNewTerm();
     if (this.isClosed) this.fenced.close();
   }
@@ -126,9 +128,9 @@ export class Standing {
       engine.remove(name);
       engine.create(id, name, definition);
     }
-    const { revision, namesRevision, epoch, identity: storeIdentity } = this.memory.membership;
-    const kept = { identity: storeIdentity, revision, namesRevision, epoch };
-    const fresh: Membership = { ...newMembership(cluster, identity), ...kept };
+    const { revision, namesRevision, epoch, isMending = false } = this.memory.membership;
+    const kept = { identity: this.memory.membership.identity, revision, namesRevision, epoch };
+    const fresh: Membership = { ...newMembership(cluster, identity), ...kept, isMending };
     this.memory = new Memory(store, fresh, identity.unique);
     engine.remember(this.memory);
     const failure = engine.commit();
@@ -143,7 +145,8 @@ export class Standing {
       const { rows } = await fenced.read([CLUSTER, NAMES, ROLL, nodeKey(this.node)]);
       const { answered } = fenced.checkFence(rows);
       const call = readRoll(rows.get(ROLL))?.call ?? 0;
-      if (answered < call) await answerCall(fenced, call);
+      if (this.isMending) await this.mend();
+      if (answered < call) await this.answer();
       await this.lines.syncTo(fenced, rows.get(NAMES));
       this.saveSeen();
     } catch (error) {
@@ -160,9 +163,15 @@ export class Standing {
     const { membership } = this.memory;
     const cluster = readCluster((await shared.read([CLUSTER])).rows.get(CLUSTER));
     if (cluster?.id !== membership.cluster || cluster.epoch <= membership.epoch) return false;
-    this.use(await acceptHistory(shared, membership, cluster, identity, clock));
+    await acceptHistory(shared, this.memory, cluster, identity, clock);
+    this.use();
     await this.mend();
     return true;
+  }
+
+  private async answer(): Promise<void> {
+    await answerCall(this.fenced);
+    this.memory.flush();
   }
 
   /**
@@ -194,15 +203,14 @@ export class Standing {
     await this.fenced.transact([], () => ({ puts: new Map(), result: undefined, own: {} }), true);
   }
 
-  /** Tells a store that forgot what this node knows, and only then takes its history for good. */
+  /** Tells a store that forgot what this node knows; until that is done nothing is leased. */
   private async mend(): Promise<void> {
     const { fenced } = this;
     await this.lines.mend(fenced);
     await this.lines.sync(fenced, true);
     const { revision } = fenced.seen;
     // The names that were looked at are on disk with the next commit only: until then all are new.
-    this.memory.save({ ...fenced.accepted, revision: String(revision), namesRevision: "0" });
-    fenced.accepted = {};
+    this.memory.save({ isMending: false, revision: String(revision), namesRevision: "0" });
     const { log, shared } = this.options;
     log.info("an operator took the store as it is for good", { store: shared.title });
   }

@@ -91,18 +91,25 @@ export class ModelStore {
   private revision = 0n;
   private calls: Call[] = [];
   private readonly nowMs: () => number;
+  private readonly isPlain: boolean;
   readonly past: Past[] = [];
 
-  constructor(nowMs: () => number) {
+  /** `isPlain`: it says nothing of itself, as what only speaks SQL. */
+  constructor(nowMs: () => number, isPlain: boolean) {
     this.nowMs = nowMs;
+    this.isPlain = isPlain;
+  }
+
+  /** What can be seen where it goes back. */
+  get traces(): readonly Trace[] {
+    return this.isPlain ? ["nothing"] : ["timeline", "restored", "term"];
   }
 
   get moment(): Moment {
     const { timeline, term, revision, isRestored } = this;
-    return {
-      ...{ identity: "model", timeline: String(timeline), term: String(term) },
-      ...{ revision, isRestored },
-    };
+    if (this.isPlain) return { identity: "", timeline: "", term: "", revision, isRestored };
+    const own = { identity: "model", timeline: String(timeline), term: String(term) };
+    return { ...own, revision, isRestored };
   }
 
   reading(isWanted: (key: string, row: Row) => boolean): Reading {

@@ -143,7 +143,7 @@ class ClusterSimulation {
   private readonly dice: Dice;
   private nowMs = 0;
   private sleepers: Sleeper[] = [];
-  private readonly model = new ModelStore(() => this.nowMs);
+  private readonly model: ModelStore;
   private readonly nodes: SimNode[];
   private readonly received = new Map<string, Received>();
   /** The largest number of a line that a node handed out, by both. */
@@ -169,6 +169,7 @@ class ClusterSimulation {
 
   constructor(seed: number, subject: Subject) {
     this.dice = new Dice(seed);
+    this.model = new ModelStore(() => this.nowMs, this.dice.once(4));
     this.story = stories[subject];
     this.weights = Object.entries(this.story.weights) as [Event, number][];
     this.weight = this.weights.reduce((sum, [, weight]) => sum + weight, 0);
@@ -473,7 +474,7 @@ class ClusterSimulation {
     const { model, dice } = this;
     if (model.past.length === 0) return;
     const past = dice.pick(model.past);
-    const trace = dice.pick(["timeline", "restored", "term", "nothing"] as const);
+    const trace = dice.pick(model.traces);
     // A disk and a store that are both set back to one moment: nothing is left that could know.
     if (this.nodes.some(({ isSetBack }) => isSetBack)) return;
     if (!this.canBeKnown(past, trace)) return;
@@ -483,6 +484,8 @@ class ClusterSimulation {
     }
     model.goBack(past, trace, dice.pick([0, 1, 30]));
     this.copies.length = 0;
+    // What was defined and deleted in what it forgot nobody knows: users have to give other numbers.
+    this.incarnation++;
     this.wentBack = true;
     const after = this.nexts();
     let margin = 0n;

@@ -34,7 +34,7 @@ export class SharedRows {
     if (!isFounded || sql !== "") return;
     const id = crypto.randomUUID();
     const puts = new Map([
-      [CLUSTER, encode({ id, epoch: 0, identity: "sqlite", timeline: "1" })],
+      [CLUSTER, encode({ id, epoch: 0, identity: "sqlite", timeline: "1", term: "1" })],
       [NAMES, encode({ lastLine: 0 })],
     ]);
     void new SqliteSharedStore(this.database).write({ guards: new Map(), puts });
