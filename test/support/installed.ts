@@ -20,3 +20,9 @@ export const noRedis = reasonFor(
   "redis-server",
   "redis-server",
 );
+/** Searches a model, which a C compiler translates. */
+export const noSpin = reasonFor(
+  Bun.which("spin") !== null && Bun.which("cc") !== null,
+  "spin, or a C compiler,",
+  "spin gcc",
+);
