@@ -12,13 +12,13 @@ import { type DeletedLimits, DeletedLines } from "./deleted-lines.ts";
 import { type Definition, define, type Fields, isSame, redefine } from "./dispenser/definition.ts";
 import { refuseMemory } from "./dispenser/deleted.ts";
 import { Dispenser } from "./dispenser/dispenser.ts";
-import { isName } from "./dispenser/name.ts";
+import { isName, toText } from "./dispenser/name.ts";
 import { type Share, whole } from "./dispenser/share.ts";
 import { Gathering, type Remembered, unavailability } from "./gathering.ts";
 import { Moves } from "./moves.ts";
 import { type Listed, Names, type NamesInBytes } from "./names.ts";
-import { Refusal } from "./refusal.ts";
-import type { StorageUnavailable, Store } from "./store/store.ts";
+import { CannotStart, Refusal } from "./refusal.ts";
+import type { StorageUnavailable, Store, StoredDispenser } from "./store/store.ts";
 import { UnsavedCounts } from "./unsaved-counts.ts";
 
 /** Of fewer dispensers what a GET reads mostly lies in the processor's caches, and to fetch it costs more than it gains. */
@@ -88,9 +88,22 @@ export class Engine {
     this.deleted = new DeletedLines(store, this.share, { nowMs: options.now, unixS });
     this.names = new Names(store.size, this.share);
     for (const some of store.load()) {
-      for (const stored of some) this.names.park(stored);
+      for (const stored of some) {
+        this.requireLease(stored);
+        this.names.park(stored);
+      }
       this.lastId = some.at(-1)?.id ?? this.lastId;
     }
+  }
+
+  /** Throws CannotStart where a line counts numbers that were never leased: a lease is missing on disk. */
+  private requireLease({ name, account, share }: StoredDispenser): void {
+    if (!this.share.isLeased || share !== undefined) return;
+    if (account === undefined || account.reserved === 0n) return;
+    throw new CannotStart(
+      `the database is damaged: '${toText(name)}' counts ${account.reserved} numbers, and no lease of them is there; ` +
+        "move the folder away, and start the node on an empty one",
+    );
   }
 
   /** The number of the commit that is being gathered. */

@@ -1,6 +1,6 @@
 /** Lines that were deleted, as the row of their name keeps them: their numbers are in use, and do not come again. */
 
-import { type Definition, define, fieldsOf } from "../dispenser/definition.ts";
+import { type Definition, define, fieldsOf, isSameLine } from "../dispenser/definition.ts";
 import { covering, type UsedLine } from "../dispenser/deleted.ts";
 import { Refusal } from "../refusal.ts";
 import type { DeletedLineRecord, NameRecord } from "./records.ts";
@@ -32,12 +32,17 @@ export function withDeleted(
   { line, fields, before = [] }: NameRecord,
   next: bigint,
 ): readonly DeletedLineRecord[] {
-  const { type, strategy } = definitionIn(fields);
-  if (!type.isLine || strategy === "memory" || next === 0n) return before;
-  const all = [...before, { line, fields, next }];
+  const definition = definitionIn(fields);
+  if (!definition.type.isLine || definition.strategy === "memory" || next === 0n) return before;
+  // A store that went back may know the same line twice: it was used as far as either.
+  const same = usedLines(before).filter((each) => isSameLine(each.definition, definition));
+  let furthest = next;
+  for (const { usedBelow } of same) if (usedBelow > furthest) furthest = usedBelow;
+  const others = before.filter((record) => same.every((each) => each.record !== record));
+  const all = [...others, { line, fields, next: furthest }];
   if (all.length <= PER_NAME_MAX) return all;
-  const { definition, position } = covering(usedLines(all));
-  return [{ line, fields: fieldsIn(definition), next: position }];
+  const covered = covering(usedLines(all));
+  return [{ line, fields: fieldsIn(covered.definition), next: covered.position }];
 }
 
 export function fieldsIn(definition: Definition): Record<string, string> {

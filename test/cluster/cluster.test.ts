@@ -455,6 +455,54 @@ describe("a store that went back in time", () => {
   });
 });
 
+describe("what a model of the protocol found", () => {
+  test("a node that the store forgot is waited for before others lease", async () => {
+    const rows = new SharedRows();
+    const store = new MemoryStore();
+    const one = await startNode(store, rows.open());
+    const client = await TestClient.connect(one.port);
+    await client.command("HSET", "o", "type", "3");
+    client.close();
+    one.cluster.abandon();
+    const forget = rows.save();
+    // It starts, and leases, while the other is down: nobody but it knows of that.
+    const stranger = await startNode(new MemoryStore(), rows.open());
+    const other = await TestClient.connect(stranger.port);
+    const taken = await other.pipeline(gets("o", 50));
+    expect(taken.at(-1)).toBe("49");
+    forget();
+    rows.term = "2";
+    const again = await startNode(store.reopen(), rows.open());
+    const back = await TestClient.connect(again.port);
+    const replies = await back.pipeline(gets("o", 5));
+    expect(String(replies.at(-1))).toContain("went back in time");
+    for (const each of [other, back]) each.close();
+    for (const { listener } of [one, stranger, again]) await listener.stop();
+  });
+
+  test("a node that could not tell the store all that it knew does so before it leases", async () => {
+    const { rows, one, two, left, right, stop } = await startTwo();
+    await left.command("HSET", "o", "type", "3");
+    const forget = rows.save();
+    const taken = await left.pipeline(gets("o", 60));
+    forget();
+    await until(() => one.cluster.trouble !== undefined && two.cluster.trouble !== undefined);
+    rows.failsOnce = (keys) => keys.some((key) => key.startsWith("line/"));
+    await advanceHistory(rows.open(), 1000n, Date.now());
+    await until(() => rows.failsOnce === undefined);
+    await until(() => one.cluster.trouble === undefined && two.cluster.trouble === undefined);
+    const forgetAgain = rows.save();
+    taken.push(...(await left.pipeline(gets("o", 300))));
+    forgetAgain();
+    // Nobody said that this is to be taken for good.
+    await until(() => one.cluster.trouble !== undefined && two.cluster.trouble !== undefined);
+    const replies = await right.pipeline(gets("o", 300));
+    expect(replies.filter((reply) => taken.includes(reply))).toEqual([]);
+    expect(String(replies.at(-1))).toContain("went back in time");
+    await stop();
+  });
+});
+
 describe("a replica that took over", () => {
   test("goes on by itself where it has all that every member wrote", async () => {
     const { rows, one, two, left, right, stop } = await startTwo();

@@ -31,7 +31,7 @@ const SPAN = 1_000_000_000;
 const RESTLESS = "restless";
 
 const MAY_HAPPEN =
-  /^ERR (store|storage) unavailable: |^ERR dispenser not found$|^ERR cannot change 'auto_disk' .* to memory/;
+  /^ERR (store|storage) unavailable: |^ERR dispenser not found$|^ERR cannot change 'auto_disk' .* to memory|^ERR 'restless' was deleted at /;
 
 interface Sleeper {
   readonly link: Link;

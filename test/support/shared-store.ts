@@ -14,6 +14,8 @@ import { SqliteSharedStore } from "../../src/store/shared-sqlite.ts";
 export class SharedRows {
   /** Why nothing answers; undefined while all is well. */
   away: string | undefined;
+  /** The first read of such keys, of a node and not of an operator, fails. */
+  failsOnce: ((keys: readonly string[]) => boolean) | undefined;
   /** Writes are done, and their answers lost. */
   losesAnswers = false;
   /** What every answer says of the store's history. */
@@ -54,7 +56,13 @@ export class SharedRows {
     };
     return {
       title: "shared rows",
-      read: async (keys) => this.answer(() => reading(store.read(keys))),
+      read: async (keys) => {
+        if (keys.length > 1 && keys[0] === CLUSTER && this.failsOnce?.(keys)) {
+          this.failsOnce = undefined;
+          throw new StoreUnavailable("the connection was lost");
+        }
+        return this.answer(() => reading(store.read(keys)));
+      },
       list: async (prefix, after) => this.answer(() => reading(store.list(prefix, after))),
       write: async (write: Write) => {
         const written = await this.answer(async () => {
