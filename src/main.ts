@@ -29,13 +29,17 @@ import type { Config } from "./settings.ts";
 import { openSharedStore } from "./store/open-shared.ts";
 import type { SharedStore } from "./store/shared.ts";
 import { openSqliteStore } from "./store/sqlite.ts";
-import { StorageBroken, StorageUnavailable } from "./store/store.ts";
+import { StorageBroken, StorageUnavailable, StorageVanished } from "./store/store.ts";
 import { version, versionText } from "./version.ts";
 
 const EXIT_ENVIRONMENT = 1;
 const EXIT_USAGE = 2;
+/** The data is not where it was: whoever starts servers must not start this one again by itself. */
+const EXIT_VANISHED = 78;
 
 const COUNTS_EVERY_MS = 1000;
+/** So often it is looked whether the database is still at its path. */
+const PATHS_EVERY_MS = 1000;
 
 /** The log names at most so many dispensers that lost numbers in a crash. */
 const SKIPPED_SHOWN_MAX = 100;
@@ -73,8 +77,8 @@ async function serve(config: Config): Promise<void> {
   const now = () => performance.now();
   const log = createLog(config.logLevel, config.logFormat, writeToStderr, () => new Date());
   const fatal = (error: unknown): never => {
-    log.error("stopped: no number leaves any more; the next start recovers", faultOf(error));
-    leave(EXIT_ENVIRONMENT);
+    log.error(endingOf(error), faultOf(error));
+    leave(statusOf(error));
   };
   process.on("uncaughtException", fatal);
   process.on("unhandledRejection", fatal);
@@ -115,10 +119,20 @@ async function serve(config: Config): Promise<void> {
     });
   }
 
+  const watching = setInterval(() => {
+    try {
+      store.checkPaths();
+    } catch (error) {
+      fatal(error);
+    }
+  }, PATHS_EVERY_MS);
+
   let isStopping = false;
   const stop = (reason: string): void => {
     if (isStopping) return;
     isStopping = true;
+    // The clean close looks for itself.
+    clearInterval(watching);
     log.info("stopping", { reason });
     notify("STOPPING=1");
     listener.stop().then(
@@ -127,11 +141,9 @@ async function serve(config: Config): Promise<void> {
         process.exit(0);
       },
       (error: unknown) => {
-        log.error(
-          "the clean close could not be saved: the next start takes it for a crash",
-          faultOf(error),
-        );
-        leave(EXIT_ENVIRONMENT);
+        const unsaved = "the clean close could not be saved: the next start takes it for a crash";
+        log.error(error instanceof StorageVanished ? endingOf(error) : unsaved, faultOf(error));
+        leave(statusOf(error));
       },
     );
   };
@@ -197,6 +209,19 @@ function writeToStderr(line: string): void {
   }
 }
 
+/** What the log says as the server ends in the middle of its work. */
+function endingOf(error: unknown): string {
+  return error instanceof StorageVanished
+    ? "stopped: no number leaves any more, and positions are not saved; find out what became of the data " +
+        "before the next start"
+    : "stopped: no number leaves any more; the next start recovers";
+}
+
+function statusOf(error: unknown): number {
+  if (error instanceof UsageError) return EXIT_USAGE;
+  return error instanceof StorageVanished ? EXIT_VANISHED : EXIT_ENVIRONMENT;
+}
+
 /** What the log says of an error: its message where that is meant for the operator. */
 function faultOf(error: unknown): { error: string } {
   const isForTheOperator = [StorageBroken, StorageUnavailable, Fenced];
@@ -208,9 +233,8 @@ function faultOf(error: unknown): { error: string } {
 
 // No await out here: a binary with bytecode cannot have one.
 run().catch((error: unknown) => {
-  const isUsage = error instanceof UsageError;
-  const isExpected = isUsage || error instanceof CannotStart;
+  const isExpected = error instanceof UsageError || error instanceof CannotStart;
   const message = isExpected ? (error as Error).message.replace(/\s+/g, " ") : faultOf(error).error;
   writeToStderr(`number-dispenser: ${message}`);
-  leave(isUsage ? EXIT_USAGE : EXIT_ENVIRONMENT);
+  leave(statusOf(error));
 });

@@ -22,6 +22,7 @@ import {
   requireAccess,
   unmarkOwner,
 } from "./folder.ts";
+import { Presence } from "./presence.ts";
 import { APPLICATION_ID, BACKUP_ID, COPIED, ID_OFFSET, mark, migrations } from "./schema.ts";
 import { StorageUnavailable } from "./store.ts";
 import { secureWal } from "./wal.ts";
@@ -50,7 +51,16 @@ export interface DatabaseFile {
   secure(inUse: boolean): void;
   /** All was found well: marks the folder as ours, and makes its entries durable. */
   settle(): void;
-  /** SQLite let go of the file. */
+  /**
+   * Around each commit, and before the log is moved, once all was found well: throws StorageVanished
+   * where the file or its log was removed or cut, or others wrote to the file (presence.ts).
+   */
+  check(): void;
+  /** Now and then: the same where one of them is not at its path any more. */
+  checkPaths(): void;
+  /** SQLite has just moved the log into the main file. */
+  noteMoved(): void;
+  /** SQLite let go of the file. Throws StorageVanished where it did not leave it at its path. */
   release(): void;
 }
 
@@ -62,6 +72,7 @@ export function openDatabaseFile(folder: string, options: FolderOptions): Databa
   if (isNew) createDatabase(folder, path, options);
   requireAccess(path);
   const { reader, database } = openBoth(folder, path);
+  let presence: Presence | undefined;
   return {
     path,
     database,
@@ -77,8 +88,14 @@ export function openDatabaseFile(folder: string, options: FolderOptions): Databa
       markOwner(folder);
       removeLeftovers(folder, DATABASE_FILE + UNFINISHED);
       makeDurable(folder);
+      presence = new Presence(path, reader, `${path}-wal`, WAL_BYTES_KEPT);
     },
+    check: () => presence?.check(),
+    checkPaths: () => presence?.checkPaths(),
+    noteMoved: () => presence?.noteWritten(),
     release() {
+      presence?.end();
+      presence = undefined;
       closeSync(reader);
       unmarkOwner(folder);
     },
@@ -98,7 +115,8 @@ function refuseBackup(path: string, reader: number): void {
 
 function openBoth(folder: string, path: string): Pick<DatabaseFile, "reader" | "database"> {
   try {
-    const reader = openSync(path, "r");
+    // For writing, though nothing is: an overlay file system then gives the file that SQLite writes.
+    const reader = openSync(path, "r+");
     refuseBackup(path, reader);
     return { reader, database: connect(path) };
   } catch (error) {

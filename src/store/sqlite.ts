@@ -177,9 +177,12 @@ export class SqliteStore implements Store {
     const { rows } = this;
     assert(rows !== undefined, "nothing is written before load()");
     this.guard(() => {
+      // Before, too: what is written behind the end of a file that was cut hides that it was.
+      this.file.check();
       rows.begin();
       for (const change of changes) rows.write(change);
       rows.commit();
+      this.file.check();
     });
     this.walWrites += 1 + changes.length;
   }
@@ -223,10 +226,19 @@ export class SqliteStore implements Store {
     if (this.copying !== undefined) this.copying.endedBy ??= reason;
   }
 
+  /**
+   * Throws StorageVanished where the database or its log is not at its path any more, as it was removed, moved,
+   * replaced or copied over. To be called now and then: a commit tells only what it can see of the open files.
+   */
+  checkPaths(): void {
+    this.file.checkPaths();
+  }
+
   close(): void {
     this.endCopy("the server is being stopped");
     this.commit();
     this.guard(() => this.moveWal());
+    this.file.checkPaths();
     // The mark goes last: whoever reads it in the main file finds all the rest there, too.
     this.guard(() => {
       this.database.run(mark(CLOSED));
@@ -237,9 +249,17 @@ export class SqliteStore implements Store {
     this.file.release();
   }
 
-  /** Moves the whole WAL into the main file and syncs that. */
+  /** Moves the whole WAL into the main file and syncs that. Throws StorageVanished, too. */
   private moveWal(mode: "RESTART" | "TRUNCATE" = "RESTART"): void {
-    const row = this.database.query<{ busy: bigint }, []>(`PRAGMA wal_checkpoint(${mode})`).get();
+    this.file.check();
+    const move = this.database.query<{ busy: bigint }, []>(`PRAGMA wal_checkpoint(${mode})`);
+    let row: { busy: bigint } | null;
+    try {
+      row = move.get();
+    } finally {
+      // Some of it may be moved where the disk is full, too.
+      this.file.noteMoved();
+    }
     if (row?.busy !== 0n) throw new StorageUnavailable("the write-ahead log is busy");
   }
 

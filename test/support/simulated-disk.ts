@@ -45,6 +45,9 @@ export class SimulatedDisk {
       reader: -1,
       secure: () => {},
       settle: () => {},
+      check: () => {},
+      checkPaths: () => {},
+      noteMoved: () => {},
       release: () => {},
     };
   }
