@@ -178,8 +178,11 @@ async function serve(config: Config): Promise<void> {
   for (const variable of unknownVariables(Object.keys(process.env))) {
     log.warning("environment variable is no setting, and ignored", { variable });
   }
+  for (const warning of store.warnings) log.warning(warning);
   if (store.isNew && cluster === undefined) {
-    log.info("new database: every line starts at its beginning");
+    log.warning(
+      "new database: every line starts at its beginning; storage.create: false refuses this from the next start on",
+    );
   }
   notify("READY=1");
   log.info("ready", {

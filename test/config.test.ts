@@ -43,6 +43,7 @@ describe("defaults", () => {
       create: true,
       autoSave: true,
       allowNetworkFileSystem: false,
+      backupDir: "",
       store: "",
       node: "",
       clientsMax: 10_000,

@@ -4,19 +4,21 @@
  * margin, which only the operator can know.
  */
 
-import { chmodSync, copyFileSync, existsSync, mkdirSync, rmSync, statSync } from "node:fs";
+import { chmodSync, closeSync, copyFileSync, existsSync, mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { UsageError } from "../config-file.ts";
 import { parseNumber } from "../dispenser/definition.ts";
 import { NUMBER_MAX } from "../dispenser/line.ts";
 import { toText } from "../dispenser/name.ts";
 import { Engine } from "../engine.ts";
+import { PRIVATE_FILE, PRIVATE_FOLDER } from "../files.ts";
 import { CannotStart, reasonOf } from "../refusal.ts";
 import { checkBackup } from "../store/backup.ts";
 import { DATABASE_FILE, isTaken, publish, RESTORING, readyForUse } from "../store/file.ts";
 import {
   type FolderOptions,
   giveToOwner,
+  lockFolder,
   makeDurable,
   prepareFolder,
   removeLeftovers,
@@ -54,14 +56,16 @@ export function restore(
   for (const present of [path, `${path}-wal`]) {
     if (existsSync(present)) throw exists(present);
   }
-  const work = `${path}${RESTORING}-${process.pid}`;
+  const lock = lockFolder(dataDir);
+  const work = `${path}${RESTORING}-${crypto.randomUUID()}`;
+  let isMade = false;
   try {
-    rmSync(work, { recursive: true, force: true });
-    mkdirSync(work);
+    mkdirSync(work, { mode: PRIVATE_FOLDER });
+    isMade = true;
     const unfinished = join(work, DATABASE_FILE);
-    // The mode is that of the folder's other files, not that of a backup put out of harm's way.
     copyFileSync(file, unfinished);
-    chmodSync(unfinished, statSync(work).mode & 0o666);
+    // Not that of a backup put out of harm's way.
+    chmodSync(unfinished, PRIVATE_FILE);
     readyForUse(unfinished);
     const { dispensers, ended } = moveAhead(work, margin, options);
     giveToOwner(unfinished, dataDir);
@@ -78,7 +82,8 @@ export function restore(
     if (isTaken(error)) throw exists(path);
     throw new CannotStart(`cannot restore ${file} to ${path}: ${reasonOf(error)}`);
   } finally {
-    rmSync(work, { recursive: true, force: true });
+    if (isMade) rmSync(work, { recursive: true, force: true });
+    closeSync(lock);
   }
 }
 

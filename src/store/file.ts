@@ -8,15 +8,18 @@
  */
 
 import { Database } from "bun:sqlite";
-import { closeSync, existsSync, linkSync, openSync, readdirSync, readSync, rmSync } from "node:fs";
+import { closeSync, constants, existsSync, linkSync, readdirSync, readSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { createPrivate, openRegular } from "../files.ts";
 import { CannotStart, reasonOf } from "../refusal.ts";
 import {
+  FIRST_START,
   type FolderOptions,
   giveToOwner,
+  inUse as inUseBy,
+  lockFolder,
   makeDurable,
   markOwner,
-  ownerOf,
   prepareFolder,
   removeLeftovers,
   requireAccess,
@@ -44,6 +47,8 @@ export interface DatabaseFile {
   readonly isNew: boolean;
   /** A descriptor for reading the main file. */
   readonly reader: number;
+  /** What the operator should know of the folder. */
+  readonly warnings: readonly string[];
   /**
    * The lock is taken. Makes the log durable as it reads, and checks the one that a crash left of a
    * database in use. Throws CannotStart.
@@ -66,7 +71,23 @@ export interface DatabaseFile {
 
 /** Opens the database in a folder, creating both where allowed. Throws CannotStart. */
 export function openDatabaseFile(folder: string, options: FolderOptions): DatabaseFile {
-  prepareFolder(folder, options);
+  const warnings = prepareFolder(folder, options);
+  const lock = lockFolder(folder);
+  try {
+    return openLocked(folder, options, warnings, lock);
+  } catch (error) {
+    closeSync(lock);
+    throw error;
+  }
+}
+
+/** `lock` is released with the file. */
+function openLocked(
+  folder: string,
+  options: FolderOptions,
+  warnings: readonly string[],
+  lock: number,
+): DatabaseFile {
   const path = join(folder, DATABASE_FILE);
   const isNew = !existsSync(path);
   if (isNew) createDatabase(folder, path, options);
@@ -78,6 +99,7 @@ export function openDatabaseFile(folder: string, options: FolderOptions): Databa
     database,
     isNew,
     reader,
+    warnings,
     secure(inUse) {
       if (readValue(database, "PRAGMA journal_mode") !== "wal") {
         throw new CannotStart(`${path} is damaged: it is not in WAL mode; restore a backup`);
@@ -98,6 +120,7 @@ export function openDatabaseFile(folder: string, options: FolderOptions): Databa
       presence = undefined;
       closeSync(reader);
       unmarkOwner(folder);
+      closeSync(lock);
     },
   };
 }
@@ -116,7 +139,7 @@ function refuseBackup(path: string, reader: number): void {
 function openBoth(folder: string, path: string): Pick<DatabaseFile, "reader" | "database"> {
   try {
     // For writing, though nothing is: an overlay file system then gives the file that SQLite writes.
-    const reader = openSync(path, "r+");
+    const reader = openRegular(path, constants.O_RDWR);
     refuseBackup(path, reader);
     return { reader, database: connect(path) };
   } catch (error) {
@@ -138,7 +161,7 @@ function secure(path: string, inUse: boolean): void {
 /** Makes a whole database beside the final name and links it there, if no other server did. */
 function createDatabase(folder: string, path: string, options: FolderOptions): void {
   if (!options.create) {
-    throw new CannotStart(`${path} does not exist, and storage.create is false`);
+    throw new CannotStart(`${path} does not exist, and storage.create is false: ${FIRST_START}`);
   }
   if (existsSync(`${path}-wal`)) {
     throw new CannotStart(`${path} is missing, but its write-ahead log ${path}-wal is there`);
@@ -151,10 +174,11 @@ function createDatabase(folder: string, path: string, options: FolderOptions): v
       `${join(folder, restoring)} is of a restore that did not end: restore again, or remove it`,
     );
   }
-  const unfinished = `${path}${UNFINISHED}-${process.pid}`;
+  const unfinished = `${path}${UNFINISHED}-${crypto.randomUUID()}`;
   let isOurs = false;
   try {
-    remove(unfinished);
+    // SQLite gives the files that it makes beside it the same permissions.
+    closeSync(createPrivate(unfinished));
     const database = connect(unfinished);
     database.run("PRAGMA journal_mode = WAL");
     migrate(database);
@@ -264,7 +288,7 @@ export function refusalOf(error: unknown, folder: string, path: string): unknown
   const isOfTheSystem = typeof (error as NodeJS.ErrnoException).errno === "number";
   if (code === undefined && !isOfTheSystem) return error;
   if (code === "SQLITE_BUSY") {
-    return new CannotStart(`data folder ${folder} is in use by ${ownerOf(folder)}`);
+    return inUseBy(folder);
   }
   if (code === "SQLITE_NOTADB" || code?.startsWith("SQLITE_CORRUPT")) {
     return new CannotStart(`${path} is damaged: ${reasonOf(error)}; restore a backup`);

@@ -9,9 +9,10 @@
  */
 
 import type { Database } from "bun:sqlite";
+import { dirname } from "node:path";
 import { assert } from "../assert.ts";
 import { CannotStart, reasonOf } from "../refusal.ts";
-import { copyDatabase } from "./backup.ts";
+import { copyDatabase, refuseOwnPath } from "./backup.ts";
 import {
   codeOf,
   type DatabaseFile,
@@ -101,6 +102,11 @@ export class SqliteStore implements Store {
 
   get path(): string {
     return this.file.path;
+  }
+
+  /** What the operator should know of the folder. */
+  get warnings(): readonly string[] {
+    return this.file.warnings;
   }
 
   /** Whether there was no database before. */
@@ -208,6 +214,7 @@ export class SqliteStore implements Store {
 
   async backUp(path: string): Promise<void> {
     if (this.copying !== undefined) throw new StorageUnavailable("a backup is under way");
+    refuseOwnPath(path, dirname(this.file.path));
     this.walWrites = 0;
     this.guard(() => this.moveWal());
     const copying: Copying = { endedBy: undefined };

@@ -43,6 +43,7 @@ export class SimulatedDisk {
       database: this.watched(this.database),
       isNew,
       reader: -1,
+      warnings: [],
       secure: () => {},
       settle: () => {},
       check: () => {},
