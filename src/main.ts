@@ -7,8 +7,11 @@ import { backUp } from "./cli/backup.ts";
 import { bench } from "./cli/bench.ts";
 import { type ClusterAction, operateCluster } from "./cli/cluster.ts";
 import { helpText } from "./cli/help.ts";
+import { acceptCopy, checkHome } from "./cli/home.ts";
 import { importDispensers } from "./cli/import.ts";
+import { initialize } from "./cli/init.ts";
 import { health, info } from "./cli/inspect.ts";
+import { repair } from "./cli/repair.ts";
 import { restore } from "./cli/restore.ts";
 import { Cluster } from "./cluster/cluster.ts";
 import { realClock } from "./cluster/history.ts";
@@ -52,6 +55,9 @@ async function run(): Promise<void> {
   const [file] = operands;
   if (command === "backup") say(`${await backUp(file!, config, process.env)}\n`);
   else if (command === "restore") say(`${restore(file!, flags, config)}\n`);
+  else if (command === "init") say(`${initialize(config.dataDir, config)}\n`);
+  else if (command === "repair") say(`${repair(config.dataDir, flags, config)}\n`);
+  else if (command === "accept-copy") say(`${acceptCopy(config.dataDir, config)}\n`);
   else if (command === "health") {
     const { isWell, text } = await health(config, process.env, flags.has("json"));
     if (!isWell && !flags.has("json")) throw new CannotStart(text);
@@ -98,7 +104,7 @@ async function serve(config: Config): Promise<void> {
     onStaged: () => listener.scheduleTurn(),
   });
 
-  if (config.node !== "") store.writeNode(JSON.stringify({ place: config.node }));
+  const isCopy = shared === undefined && checkHome(store, config.node);
   const cluster = shared === undefined ? undefined : clusterOn(shared);
 
   function clusterOn(shared: SharedStore): Cluster {
@@ -179,6 +185,13 @@ async function serve(config: Config): Promise<void> {
     log.warning("environment variable is no setting, and ignored", { variable });
   }
   for (const warning of store.warnings) log.warning(warning);
+  if (isCopy) {
+    log.warning(
+      "the data folder was copied from another place or machine, where its twin hands out the same numbers: once that " +
+        "one will never be started again, say so with number-dispenser accept-copy",
+      { data: config.dataDir },
+    );
+  }
   if (store.isNew && cluster === undefined) {
     log.warning(
       "new database: every line starts at its beginning; storage.create: false refuses this from the next start on",

@@ -24,6 +24,7 @@ import {
   removeLeftovers,
 } from "../store/folder.ts";
 import { openSqliteStore } from "../store/sqlite.ts";
+import { noteHome } from "./home.ts";
 
 /** Where to, and what is allowed there. */
 export interface RestoreOptions extends FolderOptions {
@@ -57,34 +58,65 @@ export function restore(
     if (existsSync(present)) throw exists(present);
   }
   const lock = lockFolder(dataDir);
-  const work = `${path}${RESTORING}-${crypto.randomUUID()}`;
-  let isMade = false;
   try {
-    mkdirSync(work, { mode: PRIVATE_FOLDER });
-    isMade = true;
-    const unfinished = join(work, DATABASE_FILE);
-    copyFileSync(file, unfinished);
-    // Not that of a backup put out of harm's way.
-    chmodSync(unfinished, PRIVATE_FILE);
-    readyForUse(unfinished);
-    const { dispensers, ended } = moveAhead(work, margin, options);
-    giveToOwner(unfinished, dataDir);
-    makeDurable(unfinished);
-    publish(unfinished, path);
-    removeLeftovers(dataDir, DATABASE_FILE + RESTORING);
-    makeDurable(dataDir);
-    return (
-      `restored ${dispensers} dispensers into ${path}, each line moved ahead by ${margin} numbers; where you know the ` +
-      `highest number used of a line, ADVANCE name number goes past it${endedText(ended)}`
-    );
+    const moved = makeAhead([file], dataDir, margin, options, (finished) => {
+      publish(finished, path);
+      removeLeftovers(dataDir, DATABASE_FILE + RESTORING);
+      makeDurable(dataDir);
+    });
+    return `restored ${moved.dispensers} dispensers into ${path}, ${aheadText(moved, margin)}`;
   } catch (error) {
     if (error instanceof CannotStart) throw error;
     if (isTaken(error)) throw exists(path);
     throw new CannotStart(`cannot restore ${file} to ${path}: ${reasonOf(error)}`);
   } finally {
-    if (isMade) rmSync(work, { recursive: true, force: true });
     closeSync(lock);
   }
+}
+
+/** What became of the lines that were moved ahead. */
+export interface MovedAhead {
+  readonly dispensers: number;
+  /** Names of lines that have no number left. */
+  readonly ended: readonly string[];
+}
+
+/**
+ * Makes a database of a copied one, and of its log where that is given, too, each line moved ahead by a margin. `publish`
+ * gets it when it is whole and durable; it lies in the data folder, which is locked.
+ */
+export function makeAhead(
+  [main, log]: readonly [main: string, log?: string],
+  dataDir: string,
+  margin: bigint,
+  options: FolderOptions,
+  publish: (finished: string) => void,
+): MovedAhead {
+  const work = join(dataDir, `${DATABASE_FILE}${RESTORING}-${crypto.randomUUID()}`);
+  mkdirSync(work, { mode: PRIVATE_FOLDER });
+  try {
+    const unfinished = join(work, DATABASE_FILE);
+    copyFileSync(main, unfinished);
+    if (log !== undefined) copyFileSync(log, `${unfinished}-wal`);
+    // Not those of a backup put out of harm's way.
+    chmodSync(unfinished, PRIVATE_FILE);
+    readyForUse(unfinished);
+    const moved = moveAhead(work, margin, options);
+    giveToOwner(unfinished, dataDir);
+    makeDurable(unfinished);
+    publish(unfinished);
+    return moved;
+  } finally {
+    rmSync(work, { recursive: true, force: true });
+  }
+}
+
+/** What is said of lines that were moved ahead. */
+export function aheadText({ ended }: MovedAhead, margin: bigint): string {
+  return (
+    `each line moved ahead by ${margin} numbers; where you know the highest number used of a line, ` +
+    `ADVANCE name number goes past it${endedText(ended)}`
+  );
 }
 
 function marginOf(text: string | undefined): bigint {
@@ -94,6 +126,11 @@ function marginOf(text: string | undefined): bigint {
         "backup was made; each line skips so many",
     );
   }
+  return parseMargin(text);
+}
+
+/** The value of -margin. Throws UsageError. */
+export function parseMargin(text: string): bigint {
   const margin = parseNumber(text);
   if (margin !== undefined) return margin;
   throw new UsageError(`-margin: '${text}' must be a whole number from 0 to ${NUMBER_MAX}`);
@@ -113,17 +150,11 @@ function endedText(ended: readonly string[]): string {
   return `\nat their end, as they had no more than the margin left: ${named}${more}`;
 }
 
-/**
- * Opens the database as a server would, moves its lines ahead and closes it cleanly. Answers how
- * many dispensers there are, and the names of lines that have no number left.
- */
-function moveAhead(
-  folder: string,
-  margin: bigint,
-  options: FolderOptions,
-): { dispensers: number; ended: readonly string[] } {
+/** Opens the database as a server would, moves its lines ahead and closes it cleanly. */
+function moveAhead(folder: string, margin: bigint, options: FolderOptions): MovedAhead {
   const store = openSqliteStore(folder, options);
   const engine = new Engine(store, { now: () => 0, savesCounts: false });
+  noteHome(store);
   let dispensers = 0;
   const ended: string[] = [];
   for (const dispenser of engine.all()) {

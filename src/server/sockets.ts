@@ -63,7 +63,7 @@ async function isDead(unix: string): Promise<boolean> {
 /** Whether Linux knows of one; elsewhere a connection alone shows it. */
 function isBound(unix: string): boolean {
   try {
-    const sockets = readFileSync("/proc/net/unix", "utf8").split("\n");
+    const sockets = readFileSync("/proc/self/net/unix", "utf8").split("\n");
     return sockets.some((line) => line.endsWith(` ${unix}`));
   } catch {
     return false;

@@ -8,7 +8,16 @@
  */
 
 import { Database } from "bun:sqlite";
-import { closeSync, constants, existsSync, linkSync, readdirSync, readSync, rmSync } from "node:fs";
+import {
+  closeSync,
+  constants,
+  existsSync,
+  linkSync,
+  readdirSync,
+  readSync,
+  rmSync,
+  statSync,
+} from "node:fs";
 import { join } from "node:path";
 import { createPrivate, openRegular } from "../files.ts";
 import { CannotStart, reasonOf } from "../refusal.ts";
@@ -36,6 +45,11 @@ export const DATABASE_FILE = "number-dispenser.db";
 export const UNFINISHED = ".unfinished";
 /** Of the folder in which a restore works: a start does not pass over one that did not end. */
 export const RESTORING = ".restoring";
+/**
+ * Of a second name that the log has while the database is in use: where another program moves the log into
+ * the main file and removes it, or somebody removes it, repair (repair.ts) can tell what it held.
+ */
+export const LOG_KEPT = "-wal-kept";
 /** After a log grew past this, it shrinks to it where it begins anew. */
 const WAL_BYTES_KEPT = 64 * 1024 * 1024;
 
@@ -109,6 +123,7 @@ function openLocked(
     settle() {
       markOwner(folder);
       removeLeftovers(folder, DATABASE_FILE + UNFINISHED);
+      keepLog(path);
       makeDurable(folder);
       presence = new Presence(path, reader, `${path}-wal`, WAL_BYTES_KEPT);
     },
@@ -119,6 +134,7 @@ function openLocked(
       presence?.end();
       presence = undefined;
       closeSync(reader);
+      rmSync(path + LOG_KEPT, { force: true });
       unmarkOwner(folder);
       closeSync(lock);
     },
@@ -154,7 +170,8 @@ function secure(path: string, inUse: boolean): void {
   if (damage === undefined || !inUse) return;
   throw new CannotStart(
     `${path} was in use when its server stopped, and its write-ahead log ${wal} is lost: ` +
-      `${damage}; numbers handed out last stand only there: put the log back, or restore a backup`,
+      `${damage}; numbers handed out last may stand only there: 'number-dispenser repair' says whether they do; ` +
+      "otherwise put the log back, or restore a backup",
   );
 }
 
@@ -163,8 +180,11 @@ function createDatabase(folder: string, path: string, options: FolderOptions): v
   if (!options.create) {
     throw new CannotStart(`${path} does not exist, and storage.create is false: ${FIRST_START}`);
   }
-  if (existsSync(`${path}-wal`)) {
-    throw new CannotStart(`${path} is missing, but its write-ahead log ${path}-wal is there`);
+  for (const log of [`${path}-wal`, path + LOG_KEPT]) {
+    if ((statSync(log, { throwIfNoEntry: false })?.size ?? 0) === 0) continue;
+    throw new CannotStart(
+      `${path} is missing, but its write-ahead log ${log} is there: put the database back, or move the log away`,
+    );
   }
   const restoring = readdirSync(folder).find((entry) =>
     entry.startsWith(DATABASE_FILE + RESTORING),
@@ -174,9 +194,10 @@ function createDatabase(folder: string, path: string, options: FolderOptions): v
       `${join(folder, restoring)} is of a restore that did not end: restore again, or remove it`,
     );
   }
-  const unfinished = `${path}${UNFINISHED}-${crypto.randomUUID()}`;
+  const unfinished = `${path}${UNFINISHED}-${process.pid}`;
   let isOurs = false;
   try {
+    remove(unfinished);
     // SQLite gives the files that it makes beside it the same permissions.
     closeSync(createPrivate(unfinished));
     const database = connect(unfinished);
@@ -194,6 +215,17 @@ function createDatabase(folder: string, path: string, options: FolderOptions): v
     // Another server was quicker: the lock decides whose it is.
     if (!isOurs && existsSync(path)) return;
     throw new CannotStart(`cannot create ${path}: ${reasonOf(error)}`);
+  }
+}
+
+/** Gives the log its second name. */
+function keepLog(path: string): void {
+  const [log, kept] = [`${path}-wal`, path + LOG_KEPT];
+  try {
+    if (existsSync(kept)) rmSync(kept);
+    linkSync(log, kept);
+  } catch {
+    // On a file system without hard links repair can tell less.
   }
 }
 

@@ -20,6 +20,7 @@ class UsedFile {
   private readonly descriptor: number;
   private readonly shortenedTo: number;
   private readonly found: Stats;
+  private links: number;
   /** At least so long it is from now on. */
   private bytes = 0;
 
@@ -29,17 +30,24 @@ class UsedFile {
     this.descriptor = descriptor;
     this.shortenedTo = shortenedTo;
     this.found = fstatSync(descriptor);
+    this.links = this.found.nlink;
     this.check();
   }
 
   /** Answers when it was last written to. */
   check(): number {
     const { nlink, size, mtimeMs } = fstatSync(this.descriptor);
-    // Some file systems do not count links.
-    if (nlink === 0 && this.found.nlink > 0) throw this.vanished("was removed");
+    if (nlink < this.links) this.lostLink(nlink);
     if (size < this.bytes) throw this.vanished(`was cut from ${this.bytes} to ${size} bytes`);
     this.bytes = Math.min(size, this.shortenedTo);
     return mtimeMs;
+  }
+
+  /** It may have had others than the one that the server needs. */
+  private lostLink(left: number): void {
+    this.links = left;
+    if (left === 0) throw this.vanished("was removed");
+    this.checkPath();
   }
 
   checkPath(): void {
@@ -49,7 +57,7 @@ class UsedFile {
     } catch (error) {
       // What may not be looked at now, as its folder's permissions changed, may be there.
       if (!GONE.includes((error as NodeJS.ErrnoException).code ?? "")) return;
-      throw this.vanished("was moved away, or its folder was");
+      throw this.vanished("was removed or moved away, or its folder was");
     }
     const { dev, ino } = this.found;
     if (there.dev !== dev || there.ino !== ino) throw this.vanished("was replaced by another file");

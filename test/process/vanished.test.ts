@@ -36,7 +36,11 @@ const removals: [string, (dataDir: string) => void, RegExp][] = [
     /was removed/,
   ],
   ["the database is removed", (dir) => rmSync(join(dir, FILE)), /\.db was removed/],
-  ["its log is removed", (dir) => rmSync(join(dir, `${FILE}-wal`)), /-wal was removed/],
+  [
+    "its log is removed",
+    (dir) => rmSync(join(dir, `${FILE}-wal`)),
+    /-wal was removed or moved away/,
+  ],
   [
     "another database is copied over it",
     (dir) => writeFileSync(join(dir, FILE), readFileSync(join(dir, FILE))),
@@ -64,9 +68,9 @@ const removals: [string, (dataDir: string) => void, RegExp][] = [
       mkdirSync(join(dir, "old"));
       for (const name of [FILE, `${FILE}-wal`]) renameSync(join(dir, name), join(dir, "old", name));
     },
-    /\.db was moved away/,
+    /\.db was removed or moved away/,
   ],
-  ["the folder is moved", (dir) => renameSync(dir, `${dir}.old`), /\.db was moved away/],
+  ["the folder is moved", (dir) => renameSync(dir, `${dir}.old`), /\.db was removed or moved away/],
 ];
 
 function expectTold(server: ServerProcess, status: number, said: RegExp): void {
@@ -91,7 +95,7 @@ describe.each(removals)("when %s", (_, remove, said) => {
     remove(server.dataDir);
     // Of what was moved every number stands in the files until the server notices, within a second;
     // what was cut in the middle of a commit is noticed with the next one, or then.
-    const isAtOnce = !/moved|cut/.test(said.source);
+    const isAtOnce = !/\.db was removed or moved|cut/.test(said.source);
     const reply = await client.command("GET", "x");
     if (isAtOnce) expect(reply).toBeInstanceOf(Error);
     expectTold(server, await server.exited(), said);

@@ -49,7 +49,8 @@ describe("permissions", () => {
       for (const _ of store.load());
       expect(permissionsOf(folder)).toBe("700");
       const files = readdirSync(folder).sort();
-      expect(files).toEqual(["number-dispenser.db", "number-dispenser.db-wal", PID_FILE].sort());
+      const DATABASE = "number-dispenser.db";
+      expect(files).toEqual([DATABASE, `${DATABASE}-wal`, `${DATABASE}-wal-kept`, PID_FILE]);
       for (const file of files)
         expect([file, permissionsOf(join(folder, file))]).toEqual([file, "600"]);
       store.close();

@@ -70,9 +70,15 @@ describe("by their descriptors", () => {
 describe("by their paths", () => {
   test("a file that was moved or replaced is not, nor one whose folder was", () => {
     const changes: [(of: { main: string; log: string }) => void, RegExp][] = [
-      [({ main }) => renameSync(main, `${main}.old`), /main was moved away, or its folder was/],
-      [({ log }) => renameSync(log, `${log}.old`), /main-wal was moved away/],
-      [({ main }) => renameSync(dirname(main), `${dirname(main)}.old`), /main was moved away/],
+      [
+        ({ main }) => renameSync(main, `${main}.old`),
+        /main was removed or moved away, or its folder was/,
+      ],
+      [({ log }) => renameSync(log, `${log}.old`), /main-wal was removed or moved away/],
+      [
+        ({ main }) => renameSync(dirname(main), `${dirname(main)}.old`),
+        /main was removed or moved away/,
+      ],
       [
         ({ main }) => {
           copyFileSync(main, `${main}.new`);
@@ -127,7 +133,7 @@ describe("a store whose file vanished", () => {
     const { opened, take, path } = store();
     renameSync(path, `${path}.old`);
     take();
-    expect(saidBy(() => opened.close())).toMatch(/was moved away/);
+    expect(saidBy(() => opened.close())).toMatch(/was removed or moved away/);
   });
 
   test("that is gone once SQLite let go of it was not saved", () => {
