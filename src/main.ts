@@ -193,9 +193,9 @@ async function serve(config: Config): Promise<void> {
     );
   }
   if (store.isNew && cluster === undefined) {
-    log.warning(
-      "new database: every line starts at its beginning; storage.create: false refuses this from the next start on",
-    );
+    log.warning("new database: every line starts at its beginning", {
+      next: "set storage.create to false",
+    });
   }
   notify("READY=1");
   log.info("ready", {

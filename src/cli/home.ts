@@ -5,6 +5,7 @@
 
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import { realClock } from "../cluster/history.ts";
 import { isSamePlace, type NodeState, parseState, whereaboutsOf } from "../cluster/memory.ts";
 import { Engine } from "../engine.ts";
 import { CannotStart } from "../refusal.ts";
@@ -42,7 +43,7 @@ export function acceptCopy(dataDir: string, options: FolderOptions): string {
     throw new CannotStart(`data folder ${dataDir} has no database`);
   }
   const store = openSqliteStore(dataDir, { ...options, create: false });
-  const engine = new Engine(store, { now: () => 0, savesCounts: false });
+  const engine = new Engine(store, { ...realClock, savesCounts: false });
   try {
     const { membership } = parseState(store.node);
     if (membership !== undefined) {

@@ -21,6 +21,7 @@ import {
 import { join } from "node:path";
 import { createPrivate, openRegular } from "../files.ts";
 import { CannotStart, reasonOf } from "../refusal.ts";
+import { doubtsAbout } from "./file-systems.ts";
 import {
   FIRST_START,
   type FolderOptions,
@@ -125,7 +126,8 @@ function openLocked(
       removeLeftovers(folder, DATABASE_FILE + UNFINISHED);
       keepLog(path);
       makeDurable(folder);
-      presence = new Presence(path, reader, `${path}-wal`, WAL_BYTES_KEPT);
+      const isPlainDisk = doubtsAbout(folder) === undefined;
+      presence = new Presence(path, reader, `${path}-wal`, WAL_BYTES_KEPT, isPlainDisk);
     },
     check: () => presence?.check(),
     checkPaths: () => presence?.checkPaths(),

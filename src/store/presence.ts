@@ -82,22 +82,33 @@ export class Presence {
   private readonly main: UsedFile;
   private readonly log: UsedFile;
   private readonly logDescriptor: number;
-  /** When SQLite last wrote to the main file. */
-  private writtenMs: number;
+  /** When SQLite last wrote to the main file; undefined where the file system does not keep to that. */
+  private writtenMs: number | undefined;
 
-  /** `reader` is a descriptor of the main file, and stays the caller's. Throws StorageVanished. */
-  constructor(path: string, reader: number, logPath: string, logBytesKept: number) {
+  /**
+   * `reader` is a descriptor of the main file, and stays the caller's; `isPlainDisk`: the time of the last write is that
+   * of the last write, which a network or another program may set late. Throws StorageVanished.
+   */
+  constructor(
+    path: string,
+    reader: number,
+    logPath: string,
+    logBytesKept: number,
+    isPlainDisk: boolean,
+  ) {
     this.main = new UsedFile(path, reader, Number.POSITIVE_INFINITY);
     // There are no locks on the log that closing this descriptor could drop.
     this.logDescriptor = openSync(logPath, "r");
     this.log = new UsedFile(logPath, this.logDescriptor, logBytesKept);
-    this.writtenMs = this.main.check();
+    const writtenMs = this.main.check();
+    this.writtenMs = isPlainDisk ? writtenMs : undefined;
     this.checkPaths();
   }
 
   /** SQLite has just written to the main file. */
   noteWritten(): void {
-    this.writtenMs = this.main.check();
+    const writtenMs = this.main.check();
+    if (this.writtenMs !== undefined) this.writtenMs = writtenMs;
   }
 
   /**
@@ -105,7 +116,10 @@ export class Presence {
    * a microsecond.
    */
   check(): void {
-    if (this.main.check() !== this.writtenMs) throw this.main.vanished("was written to by others");
+    const writtenMs = this.main.check();
+    if (this.writtenMs !== undefined && writtenMs !== this.writtenMs) {
+      throw this.main.vanished("was written to by others");
+    }
     this.log.check();
   }
 

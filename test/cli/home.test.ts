@@ -3,8 +3,10 @@
 import { describe, expect, test } from "bun:test";
 import { cpSync, existsSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { acceptCopy } from "../../src/cli/home.ts";
+import { acceptCopy, checkHome, noteHome } from "../../src/cli/home.ts";
 import { initialize } from "../../src/cli/init.ts";
+import { parseState, whereaboutsOf } from "../../src/cluster/memory.ts";
+import { openSqliteStore } from "../../src/store/sqlite.ts";
 import { temporaryFolder } from "../support/folder.ts";
 import { TestClient } from "../support/resp.ts";
 import { fromSource, ServerProcess } from "../support/server.ts";
@@ -62,6 +64,39 @@ test("accept-copy after a crash of the copy loses and repeats nothing", async ()
   expect(await lifeOf(copy)).toEqual({ number: 2, isWarned: false });
 });
 
+test("what a node remembers stays when its home is noted", () => {
+  const folder = join(temporaryFolder(), "data");
+  const opened = (dataDir: string) => {
+    const store = openSqliteStore(dataDir, options);
+    for (const _ of store.load());
+    return store;
+  };
+  const first = opened(folder);
+  expect(checkHome(first, "1/3")).toBe(false);
+  expect(parseState(first.node)).toEqual({ place: "1/3", home: whereaboutsOf(first.path) });
+  const written = first.node;
+  expect(checkHome(first, "1/3")).toBe(false);
+  expect(first.node).toBe(written!);
+  first.close();
+  const copy = `${folder}.copy`;
+  cpSync(folder, copy, { recursive: true });
+  const second = opened(copy);
+  expect([checkHome(second, "1/3"), second.node]).toEqual([true, written!]);
+  second.close();
+  expect(acceptCopy(copy, options)).toContain("is at home here now");
+  const third = opened(copy);
+  expect(checkHome(third, "1/3")).toBe(false);
+  expect(parseState(third.node).place).toBe("1/3");
+
+  // A cluster's node knows its folder by itself.
+  const member = JSON.stringify({ membership: { cluster: "c", node: "n" } });
+  third.writeNode(member);
+  noteHome(third);
+  expect(third.node).toBe(member);
+  third.close();
+  expect(() => acceptCopy(copy, options)).toThrow(/belongs to cluster c: a copy of it joins/);
+});
+
 test("accept-copy is for a folder that there is, and that is not in use", async () => {
   const empty = temporaryFolder();
   expect(() => acceptCopy(empty, options)).toThrow(`data folder ${empty} has no database`);
@@ -111,7 +146,7 @@ describe("init", () => {
 
 test("a start without a database before it is warned of", async () => {
   const server = await ServerProcess.start();
-  expect(server.log).toMatch(/warning .*new database: every line starts at its beginning; storage/);
+  expect(server.log).toMatch(/ warning new database: every line starts at its beginning next=/);
   expect(await server.end("SIGTERM")).toBe(0);
   const next = await server.startAgain();
   expect(next.log).not.toContain("new database");

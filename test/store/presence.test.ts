@@ -20,13 +20,13 @@ import { definitionOf, reservation } from "./conformance.ts";
 const KEPT = 1000;
 
 /** A main file of 4,000 bytes and a log of 3,000. */
-function files() {
+function files(isPlainDisk = true) {
   const main = join(temporaryFolder(), "data", "main");
   mkdirSync(dirname(main));
   const log = `${main}-wal`;
   writeFileSync(main, Buffer.alloc(4000, 1));
   writeFileSync(log, Buffer.alloc(3000, 1));
-  return { main, log, presence: new Presence(main, openSync(main, "r"), log, KEPT) };
+  return { main, log, presence: new Presence(main, openSync(main, "r"), log, KEPT, isPlainDisk) };
 }
 
 const saidBy = (work: () => void) => {
@@ -65,6 +65,14 @@ describe("by their descriptors", () => {
       expect(saidBy(() => all.presence.check())).toMatch(said);
     }
   });
+});
+
+test("when a file was written to counts only on a plain disk", () => {
+  const { main, presence } = files(false);
+  utimesSync(main, 1, 1);
+  presence.check();
+  presence.noteWritten();
+  presence.checkPaths();
 });
 
 describe("by their paths", () => {
@@ -127,6 +135,19 @@ describe("a store whose file vanished", () => {
     const cut = store();
     truncateSync(`${cut.path}-wal`, 100);
     expect(saidBy(cut.take)).toMatch(/-wal was cut from \d+ to 100 bytes/);
+  });
+
+  test("gives nothing back of a commit in the middle of which it went", () => {
+    for (const suffix of ["", "-wal"]) {
+      const { opened, take, path } = store();
+      const { rows } = opened as unknown as { rows: { commit(): void } };
+      const commit = rows.commit.bind(rows);
+      rows.commit = () => {
+        commit();
+        rmSync(path + suffix);
+      };
+      expect(saidBy(take)).toMatch(/was removed/);
+    }
   });
 
   test("that was only moved has no clean close either", () => {
