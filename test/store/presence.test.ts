@@ -1,3 +1,4 @@
+import { Database } from "bun:sqlite";
 import { describe, expect, test } from "bun:test";
 import {
   copyFileSync,
@@ -11,9 +12,10 @@ import {
   writeSync,
 } from "node:fs";
 import { dirname, join } from "node:path";
+import { openDatabaseFile } from "../../src/store/file.ts";
 import { Presence } from "../../src/store/presence.ts";
-import { openSqliteStore } from "../../src/store/sqlite.ts";
-import { StorageVanished } from "../../src/store/store.ts";
+import { openSqliteStore, SqliteStore } from "../../src/store/sqlite.ts";
+import { StorageUnavailable, StorageVanished } from "../../src/store/store.ts";
 import { temporaryFolder } from "../support/folder.ts";
 import { definitionOf, reservation } from "./conformance.ts";
 
@@ -150,11 +152,38 @@ describe("a store whose file vanished", () => {
     }
   });
 
+  test("is none whose log could be moved only in part, as the disk was full", () => {
+    const folder = temporaryFolder();
+    const file = openDatabaseFile(folder, { create: true, allowNetworkFileSystem: false });
+    const opened = new SqliteStore(file, 1);
+    for (const _ of opened.load());
+    const { database } = file;
+    const query = database.query.bind(database);
+    database.query = (() => ({
+      get() {
+        utimesSync(file.path, 1, 1);
+        throw Object.assign(new Error("disk full"), { code: "SQLITE_FULL" });
+      },
+    })) as unknown as typeof query;
+    opened.writeNode("{}");
+    expect(() => opened.maintain()).toThrow(StorageUnavailable);
+    database.query = query;
+    opened.writeNode("{}");
+    opened.maintain();
+    opened.close();
+  });
+
   test("that was only moved has no clean close either", () => {
     const { opened, take, path } = store();
     renameSync(path, `${path}.old`);
     take();
     expect(saidBy(() => opened.close())).toMatch(/was removed or moved away/);
+    // Nor does it say of itself that it had one.
+    const copy = join(temporaryFolder(), "main");
+    copyFileSync(`${path}.old`, copy);
+    const main = new Database(copy);
+    expect(main.query("SELECT clean FROM server").get()).toEqual({ clean: 0 });
+    main.close();
   });
 
   test("that is gone once SQLite let go of it was not saved", () => {
