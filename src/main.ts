@@ -41,8 +41,8 @@ const EXIT_USAGE = 2;
 const EXIT_VANISHED = 78;
 
 const COUNTS_EVERY_MS = 1000;
-/** So often it is looked whether the database is still at its path. */
-const PATHS_EVERY_MS = 1000;
+/** So often it is looked whether the database is still at its path: what is not is told within a second. */
+const PATHS_EVERY_MS = 500;
 
 /** The log names at most so many dispensers that lost numbers in a crash. */
 const SKIPPED_SHOWN_MAX = 100;
