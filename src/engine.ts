@@ -8,7 +8,9 @@
  */
 
 import { assert } from "./assert.ts";
-import { type Definition, define, type Fields, redefine } from "./dispenser/definition.ts";
+import { type DeletedLimits, DeletedLines } from "./deleted-lines.ts";
+import { type Definition, define, type Fields, isSame, redefine } from "./dispenser/definition.ts";
+import { refuseMemory } from "./dispenser/deleted.ts";
 import { Dispenser } from "./dispenser/dispenser.ts";
 import { isName } from "./dispenser/name.ts";
 import { type Share, whole } from "./dispenser/share.ts";
@@ -27,8 +29,8 @@ export interface Skipped {
   readonly numbers: bigint;
 }
 
-/** What new dispensers have to keep to. */
-export interface EngineLimits {
+/** What new dispensers have to keep to, and how deleted ones are kept. */
+export interface EngineLimits extends DeletedLimits {
   /** Dispensers in all. */
   readonly dispensersMax: number;
   /** Bytes of a name, 1 to 255. */
@@ -38,6 +40,8 @@ export interface EngineLimits {
 const NO_LIMITS: EngineLimits = {
   dispensersMax: Number.POSITIVE_INFINITY,
   nameBytesMax: Number.POSITIVE_INFINITY,
+  deletedMax: Number.POSITIVE_INFINITY,
+  deletedDays: Number.POSITIVE_INFINITY,
 };
 
 export interface EngineOptions {
@@ -45,6 +49,8 @@ export interface EngineOptions {
   readonly limits?: EngineLimits;
   /** A clock that only goes forwards, in milliseconds. */
   readonly now: () => number;
+  /** The Unix time in seconds; by default that of the system. */
+  readonly unixTimeS?: () => number;
   /** Whether stageCounts() is called now and then. */
   readonly savesCounts: boolean;
   /** Called when there is something to commit: commit() has to be called in this turn. */
@@ -63,6 +69,7 @@ export class Engine {
   private readonly now: () => number;
   private readonly pending: Gathering;
   private readonly names: Names;
+  private readonly deleted: DeletedLines;
   /** Undefined where counts are not saved in the background. */
   private readonly unsaved: UnsavedCounts | undefined;
   private readonly share: Share;
@@ -77,6 +84,8 @@ export class Engine {
     this.moves = new Moves(store, this.pending);
     this.unsaved = options.savesCounts ? new UnsavedCounts() : undefined;
     this.share = options.share ?? whole;
+    const unixS = options.unixTimeS ?? (() => Math.floor(Date.now() / 1000));
+    this.deleted = new DeletedLines(store, this.share, { nowMs: options.now, unixS });
     this.names = new Names(store.size, this.share);
     for (const some of store.load()) {
       for (const stored of some) this.names.park(stored);
@@ -183,17 +192,48 @@ export class Engine {
     this.pending.stake(dispenser);
   }
 
-  /** HSET: defines a dispenser or redefines one. Answers how many fields were set first. */
-  define(name: string, fields: Fields): number | Refusal {
+  /**
+   * HSET: defines a dispenser or redefines one. Answers how many fields were set first. Where a deleted line had the
+   * same definition it goes on. `reuse`: numbers that may be in use may be handed out again.
+   */
+  define(name: string, fields: Fields, reuse = false): number | Refusal {
     if (!isName(name)) return new Refusal("ERR invalid dispenser name");
     const present = this.names.find(name);
-    if (present !== undefined) return this.redefine(present, fields);
+    if (present !== undefined) return this.redefine(present, fields, reuse);
     const definition = define(fields);
     if (definition instanceof Refusal) return definition;
-    const refusal = this.refuseNew(name);
-    if (refusal !== undefined) return refusal;
-    this.create(this.lastId + 1, name, definition);
-    return fields.size;
+    const refusal = this.refuseNew(name) ?? this.begin(name, definition, reuse);
+    return refusal ?? fields.size;
+  }
+
+  /** A new line, or a deleted one that goes on. Answers why it may be neither. */
+  private begin(name: string, definition: Definition, reuse: boolean): Refusal | undefined {
+    const id = this.lastId + 1;
+    if (reuse) {
+      this.create(id, name, definition);
+      this.deleted.forget(name);
+      return undefined;
+    }
+    const kept = this.deleted.continued(name, definition);
+    if (kept instanceof Refusal) return kept;
+    if (kept === undefined) {
+      this.create(id, name, definition);
+      return undefined;
+    }
+    const { account } = kept;
+    const found = { account, segmentEnd: undefined };
+    const dispenser = new Dispenser(id, name, definition, this.share, found);
+    dispenser.writeAnew();
+    this.add(dispenser);
+    this.pending.stage(dispenser);
+    this.deleted.forget(name, definition);
+    return undefined;
+  }
+
+  /** Why a name may not be defined so, as its deleted lines may have handed out the same numbers. */
+  refuseMet(name: string, definition: Definition): Refusal | undefined {
+    const kept = this.deleted.continued(name, definition);
+    return kept instanceof Refusal ? kept : undefined;
   }
 
   /** Why there may not be another dispenser, of this name. */
@@ -219,8 +259,12 @@ export class Engine {
 
   /** Adds a dispenser, with an id that no other has. */
   create(id: number, name: string, definition: Definition): void {
+    this.add(new Dispenser(id, name, definition, this.share));
+  }
+
+  private add(dispenser: Dispenser): void {
+    const { id, name, definition } = dispenser;
     this.lastId = Math.max(this.lastId, id);
-    const dispenser = new Dispenser(id, name, definition, this.share);
     this.names.put(dispenser);
     this.pending.change(name, () => {
       this.names.remove(dispenser);
@@ -229,20 +273,30 @@ export class Engine {
     this.store.stage({ kind: "define", id, name, definition });
   }
 
-  private redefine(dispenser: Dispenser, fields: Fields): number | Refusal {
-    const { id, name } = dispenser;
-    const definition = redefine(name, dispenser.definition, fields);
+  private redefine(dispenser: Dispenser, fields: Fields, reuse: boolean): number | Refusal {
+    const { id, name, definition: before, position, counts } = dispenser;
+    const definition = redefine(name, before, fields);
     if (definition instanceof Refusal) return definition;
-    if (definition.strategy !== dispenser.definition.strategy) {
-      this.pending.change(name, dispenser.remember());
-      dispenser.redefine(definition);
-      this.store.stage({ kind: "define", id, name, definition });
-      this.pending.stage(dispenser);
-    }
+    if (isSame(definition, before)) return 0;
+    const grows = definition.length > before.length;
+    // In a cluster the store decided already.
+    if (!reuse && !this.share.isLeased) {
+      const refusal =
+        refuseMemory(name, before, definition, counts.generated > 0n) ??
+        (grows ? this.deleted.refuseGrowth(name, definition, position) : undefined);
+      if (refusal !== undefined) return refusal;
+    } else if (grows) this.deleted.forget(name);
+    this.pending.change(name, dispenser.remember());
+    dispenser.redefine(definition);
+    this.store.stage({ kind: "define", id, name, definition });
+    if (definition.strategy !== before.strategy) this.pending.stage(dispenser);
     return 0;
   }
 
-  /** DEL: whether there was such a dispenser. */
+  /**
+   * DEL: whether there was such a dispenser. Numbers of it that may be in use are remembered: a line of the same
+   * definition goes on behind them.
+   */
   remove(name: string): boolean {
     const dispenser = this.names.find(name);
     if (dispenser === undefined) return false;
@@ -253,7 +307,19 @@ export class Engine {
       dispenser.removed = false;
     });
     this.store.stage({ kind: "remove", id: dispenser.id });
+    this.deleted.keep(dispenser, this.limits);
     return true;
+  }
+
+  /** Stages that deleted lines go which are too old, or too many: a few at a time. */
+  stagePurge(): void {
+    if (this.deleted.purge(this.limits)) this.pending.announce();
+  }
+
+  /** Stages that all deleted lines move so many numbers ahead, which count as wasted. */
+  skipDeleted(numbers: bigint): void {
+    this.deleted.skip(numbers);
+    this.pending.announce();
   }
 
   /** Writes what the node has to remember, in the commit being gathered. */
@@ -268,6 +334,7 @@ export class Engine {
    */
   commit(): StorageUnavailable | undefined {
     const failure = this.pending.commit(this.now);
+    this.deleted.settle();
     this.names.tidy();
     return failure;
   }

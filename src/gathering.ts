@@ -80,7 +80,8 @@ export class Gathering {
     this.announce();
   }
 
-  private announce(): void {
+  /** There is something to commit. */
+  announce(): void {
     if (this.hasStaged) return;
     this.hasStaged = true;
     this.onStaged();

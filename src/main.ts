@@ -2,6 +2,7 @@
 
 import { writeSync } from "node:fs";
 import { hostname } from "node:os";
+import { advanceAll } from "./cli/advance.ts";
 import { parseArguments } from "./cli/arguments.ts";
 import { backUp } from "./cli/backup.ts";
 import { bench } from "./cli/bench.ts";
@@ -14,8 +15,8 @@ import { health, info } from "./cli/inspect.ts";
 import { repair } from "./cli/repair.ts";
 import { restore } from "./cli/restore.ts";
 import { Cluster } from "./cluster/cluster.ts";
+import { Fenced } from "./cluster/fenced-store.ts";
 import { realClock } from "./cluster/history.ts";
-import { Fenced } from "./cluster/membership.ts";
 import { parseState, whereaboutsOf } from "./cluster/memory.ts";
 import { shareOfNode } from "./cluster/share-of-node.ts";
 import { loadConfig, unknownVariables } from "./config.ts";
@@ -58,6 +59,7 @@ async function run(): Promise<void> {
   else if (command === "init") say(`${initialize(config.dataDir, config)}\n`);
   else if (command === "repair") say(`${repair(config.dataDir, flags, config)}\n`);
   else if (command === "accept-copy") say(`${acceptCopy(config.dataDir, config)}\n`);
+  else if (command === "advance") say(`${advanceAll(flags, config)}\n`);
   else if (command === "health") {
     const { isWell, text } = await health(config, process.env, flags.has("json"));
     if (!isWell && !flags.has("json")) throw new CannotStart(text);
@@ -121,6 +123,7 @@ async function serve(config: Config): Promise<void> {
         whereabouts: whereaboutsOf(store.path),
       },
       membership: state.membership,
+      mayFound: config.create,
       onFatal: fatal,
     });
   }

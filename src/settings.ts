@@ -21,8 +21,11 @@ import {
 } from "./setting-kinds.ts";
 
 /** What a user may do. */
-export const rights = ["define", "take", "inspect", "admin"] as const;
+export const rights = ["take", "inspect", "verify", "create", "manage", "define", "admin"] as const;
 export type Right = (typeof rights)[number];
+
+/** Rights that are others together. */
+export const rightsIn: Partial<Record<Right, readonly Right[]>> = { define: ["create", "manage"] };
 
 /** A user as the settings have it. */
 export interface UserSettings {
@@ -50,6 +53,7 @@ export interface Config {
   readonly allowNetworkFileSystem: boolean;
   /** The folder below which BACKUP may write; empty for anywhere. */
   readonly backupDir: string;
+  readonly deletedDays: number;
   /** URL of the store that nodes share; empty for a node alone. */
   readonly store: string;
   /** "i/n": node i of n that share their lines without a store; empty for none. */
@@ -65,6 +69,7 @@ export interface Config {
   readonly keepaliveSeconds: number;
   readonly dispensersMax: number;
   readonly nameBytesMax: number;
+  readonly deletedMax: number;
   readonly logLevel: LogLevel;
   readonly logFormat: LogFormat;
   /** Those under access.users of the file, which is the one place for them. */
@@ -204,6 +209,14 @@ export const settings: { readonly [Key in Exclude<keyof Config, "users">]: Setti
       parse: (text) => some(text.includes("\0") ? undefined : text === "" ? "" : resolve(text)),
       allowed: "the path of a folder, or empty",
     },
+    deletedDays: {
+      path: "storage.deleted_days",
+      variable: "DELETED_DAYS",
+      unset: "90",
+      help: "days for which it is remembered how far a deleted line had come, so that its numbers do not repeat",
+      isLive: true,
+      ...whole(1, 36_500),
+    },
     store: {
       path: "storage.store",
       variable: "STORE",
@@ -311,6 +324,14 @@ export const settings: { readonly [Key in Exclude<keyof Config, "users">]: Setti
       help: "bytes of the name of a new dispenser",
       isLive: true,
       ...whole(1, 255),
+    },
+    deletedMax: {
+      path: "limits.deleted",
+      variable: "DELETED",
+      unset: "100000",
+      help: "deleted lines that are remembered; of more the oldest are forgotten",
+      isLive: true,
+      ...whole(1, 100_000_000),
     },
     logLevel: {
       path: "log.level",

@@ -44,6 +44,7 @@ describe("defaults", () => {
       autoSave: true,
       allowNetworkFileSystem: false,
       backupDir: "",
+      deletedDays: 90,
       store: "",
       node: "",
       clientsMax: 10_000,
@@ -57,6 +58,7 @@ describe("defaults", () => {
       keepaliveSeconds: 300,
       dispensersMax: 10_000_000,
       nameBytesMax: 255,
+      deletedMax: 100_000,
       logLevel: "info",
       logFormat: "text",
     });

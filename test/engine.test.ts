@@ -10,8 +10,8 @@ const FULL = new StorageUnavailable("the disk is full");
 function start(store = new MemoryStore()) {
   let turns = 0;
   const engine = new Engine(store, { now: () => 0, savesCounts: true, onStaged: () => turns++ });
-  const define = (name: string, fields: Record<string, string>) =>
-    engine.define(name, new Map(Object.entries(fields)));
+  const define = (name: string, fields: Record<string, string>, reuse = false) =>
+    engine.define(name, new Map(Object.entries(fields)), reuse);
   const take = (name: string) => {
     const dispenser = engine.find(name)!;
     const { digits } = dispenser;
@@ -327,7 +327,7 @@ describe("a line in memory starts over where it became so", () => {
     define("m", { type: "3" });
     take("m");
     engine.commit();
-    define("m", { auto_disk: "memory" });
+    define("m", { auto_disk: "memory" }, true);
     for (let count = 0; count < 3; count++) take("m");
     engine.commit();
     expect(start(store.reopen()).take("m")).toBe("1");
@@ -358,7 +358,7 @@ test("an exhausted line of 2^63 numbers may change its strategy", () => {
   engine.moves.advance(engine.find("x")!, 2n ** 63n - 1n);
   expect(take("x")).toBe("9223372036854775807");
   for (const strategy of ["pre-base", "pre_close", "memory", "pre-checkpoint", "elegant_close"]) {
-    expect(define("x", { auto_disk: strategy })).toBe(0);
+    expect(define("x", { auto_disk: strategy }, true)).toBe(0);
     expect(engine.commit()).toBeUndefined();
     expect(engine.find("x")!.digits).toBe(0);
   }

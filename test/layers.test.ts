@@ -31,8 +31,10 @@ const allowed: Record<string, string[]> = {
   "unsaved-counts": ["dispenser", "fifo", "gathering"],
   gathering: ["assert", "dispenser", "store"],
   moves: ["refusal", "dispenser", "gathering", "store"],
+  "deleted-lines": ["refusal", "dispenser", "store"],
   engine: [
     "assert",
+    "deleted-lines",
     "refusal",
     "unsaved-counts",
     "names",
@@ -41,7 +43,7 @@ const allowed: Record<string, string[]> = {
     "dispenser",
     "store",
   ],
-  cluster: ["assert", "refusal", "log", "dispenser", "engine", "gathering", "store"],
+  cluster: ["assert", "refusal", "version", "log", "dispenser", "engine", "gathering", "store"],
   cli: [
     "address",
     "cluster",

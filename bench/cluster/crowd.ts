@@ -51,7 +51,8 @@ class CountingStore {
   }
 
   private get moment(): Moment {
-    return { identity: "memory", timeline: "", revision: this.revision };
+    const { revision } = this;
+    return { identity: "memory", timeline: "", term: "", revision, isRestored: false };
   }
 
   open(): SharedStore {
@@ -106,6 +107,7 @@ class SimulatedTime {
   private sleepers: { readonly atMs: number; readonly wake: () => void }[] = [];
   readonly clock: Clock = {
     now: () => this.nowMs,
+    wallMs: () => 0,
     random: Math.random,
     sleep: (milliseconds) =>
       new Promise((wake) => this.sleepers.push({ atMs: this.nowMs + milliseconds, wake })),
@@ -157,6 +159,7 @@ class CrowdNode {
         host: String(id),
         whereabouts: { inode: String(id), born: "", machine: "" },
       },
+      mayFound: true,
       onFatal: (error) => {
         throw error;
       },

@@ -39,6 +39,18 @@ export class LifeStore implements Store {
     this.commits++;
   }
 
+  /** Nothing is deleted here. */
+  readonly deletedSize = 0;
+  readonly oldestDeletedS = Number.POSITIVE_INFINITY;
+
+  deletedOf(): [] {
+    return [];
+  }
+
+  listDeleted(): [] {
+    return [];
+  }
+
   /** A node alone remembers nothing of itself. */
   readonly node = undefined;
 

@@ -6,14 +6,9 @@
 import { existsSync } from "node:fs";
 import { hostname } from "node:os";
 import { dirname, resolve } from "node:path";
-import { realClock } from "../cluster/history.ts";
-import {
-  enter,
-  findCluster,
-  historyOf,
-  type Identity,
-  newMembership,
-} from "../cluster/membership.ts";
+import { FencedStore } from "../cluster/fenced-store.ts";
+import { History, realClock } from "../cluster/history.ts";
+import { enter, findCluster, type Identity } from "../cluster/membership.ts";
 import { Memory, parseState, whereaboutsOf } from "../cluster/memory.ts";
 import { moveIn } from "../cluster/moving-in.ts";
 import {
@@ -82,6 +77,12 @@ function identityOf(store: SqliteStore): Identity {
   };
 }
 
+const foundingBy = ({ unique }: Identity, isAllowed: boolean) => ({
+  unique,
+  isAllowed,
+  clock: realClock,
+});
+
 /** Opens the data folder, whose server is stopped, and closes it whatever becomes of the work. */
 async function withFolder<T>(
   settings: ClusterSettings,
@@ -118,8 +119,8 @@ function join(shared: SharedStore, settings: ClusterSettings): Promise<string> {
       );
     }
     const identity = identityOf(folder.store);
-    const cluster = await findCluster(shared, joining, identity.unique);
-    const history = historyOf(shared, newMembership(cluster, identity));
+    const cluster = await findCluster(shared, joining, foundingBy(identity, true));
+    const history = new History(shared, (await shared.read([])).moment);
     const dispensers = await moveIn(folder, history, cluster, identity, joining);
     return `joined cluster ${cluster.id} with ${dispensers} dispensers, each where it stood: start the server with -store`;
   });
@@ -130,12 +131,12 @@ function leave(shared: SharedStore, settings: ClusterSettings): Promise<string> 
     const { membership } = parseState(folder.store.node);
     if (membership === undefined) throw new CannotStart("the data folder belongs to no cluster");
     const identity = identityOf(folder.store);
-    await findCluster(shared, membership, identity.unique);
-    const memory = new Memory(folder.store, membership);
-    const history = historyOf(shared, membership);
-    const doubt = await enter(memory, history, identity);
+    await findCluster(shared, membership, foundingBy(identity, false));
+    const memory = new Memory(folder.store, membership, identity.unique);
+    const fenced = new FencedStore(shared, memory);
+    const doubt = await enter(memory, fenced, identity);
     if (doubt !== undefined) throw new CannotStart(`nothing is handed back: ${doubt}`);
-    const numbers = await handBack(folder, history, memory.membership);
+    const numbers = await handBack(folder, fenced, memory);
     return `node ${membership.node} has left cluster ${membership.cluster}, and handed back ${numbers} numbers`;
   });
 }
@@ -182,12 +183,12 @@ async function listNodes(shared: SharedStore, isJson: boolean): Promise<string> 
     const all = [...nodes].map(([node, { host, state, generation, sequence }]) => ({
       ...{ node, state, host },
       starts: generation,
-      leases: sequence,
+      writes: sequence,
     }));
     return JSON.stringify(all);
   }
   const rows = [...nodes].map(([node, { host, state, generation, sequence }]) =>
-    [node, state, host, `started ${generation} times`, `${sequence} leases`].join("  "),
+    [node, state, host, `started ${generation} times`, `${sequence} writes`].join("  "),
   );
   return rows.length === 0 ? "no nodes" : rows.join("\n");
 }

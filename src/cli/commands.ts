@@ -43,6 +43,7 @@ export const flags = {
   match: { value: "pattern", help: "which of them, as KEYS has it (default *)" },
   strategy: { value: "s", help: "their auto_disk (default elegant_close)" },
   seconds: { value: "N", help: "how long each load lasts, 0.1 to 60 (default 1)" },
+  all: { help: "every line of the folder" },
   confirm: { help: "you have read what the command cannot know" },
   json: { help: "answer in JSON" },
 } satisfies Record<string, Flag>;
@@ -136,6 +137,18 @@ export const commands = {
     failure: "the folder has no database, or is in use",
     example: "accept-copy -data ./data",
   },
+  advance: {
+    operands: [],
+    flags: ["config", "data", "all", "margin", "confirm"],
+    summary:
+      "moves all lines of a folder ahead that went back in time, as a snapshot of a disk does",
+    details:
+      "The folder's server is stopped. Such a folder does not know what was handed out after the moment it is of, so each " +
+      "line moves ahead by -margin of its numbers: those in memory, of node i/n, and deleted ones as well. A backup needs " +
+      "restore instead, and the store of a cluster cluster advance.",
+    failure: "the folder has no database, or a server runs on it",
+    example: "advance -all -margin 100000 -confirm -data ./data",
+  },
   import: {
     operands: ["[FILE]"],
     flags: ["config", "data", "margin", "redis", "match", "strategy"],
@@ -199,7 +212,7 @@ export const commands = {
   "cluster advance": {
     operands: [],
     flags: ["config", "store", "margin", "confirm"],
-    summary: "takes a store that went back in time for good",
+    summary: "accepts the store as it is after it lost data",
     details:
       "Each line moves ahead by -margin numbers: choose more than may have been leased since the moment the store " +
       "went back to.",

@@ -4,6 +4,7 @@
  */
 
 import { type Fields, parseNumber } from "../dispenser/definition.ts";
+import { NUMBER_MAX } from "../dispenser/line.ts";
 import { readRegular } from "../files.ts";
 import { CannotStart, reasonOf } from "../refusal.ts";
 
@@ -48,7 +49,7 @@ export function readDispensers(file: string): DispensersFile {
   }
   const all = Object.entries(data).map(([name, entry]) => {
     const { config, current } = entry ?? {};
-    const next = parseNumber(String(current));
+    const next = readCurrent(String(current), config?.step);
     if (typeof config !== "object" || config === null || next === undefined) {
       throw new CannotStart(`${file}: '${name}' has no config, or no current number`);
     }
@@ -64,6 +65,17 @@ export function readDispensers(file: string): DispensersFile {
       entries.push({ name, fields: fieldsOf(config, type), next: type === "1" ? undefined : next });
   }
   return { entries, leftOut };
+}
+
+/**
+ * The number that comes next; undefined for none. That implementation counts in 64 bits: a step past 2^63 - 1 leads
+ * it to the lowest of all numbers, and the line is at its end.
+ */
+function readCurrent(text: string, step: unknown): bigint | undefined {
+  const isWhole = /^-[1-9][0-9]{0,18}$/.test(text);
+  const least = parseNumber(String(step)) ?? 1n;
+  if (isWhole && BigInt(text) < least - (NUMBER_MAX + 1n)) return NUMBER_MAX + 1n;
+  return parseNumber(text);
 }
 
 function isSecondForm(config: Config): boolean {

@@ -37,6 +37,14 @@ function writeState(store: SqliteStore, state: NodeState): void {
   if (text !== store.node) store.writeNode(text);
 }
 
+/** Makes the place where the database of a folder is its home. Throws CannotStart. */
+export function noteHomeOf(folder: string, options: FolderOptions): void {
+  const store = openSqliteStore(folder, { ...options, create: false });
+  const engine = new Engine(store, { ...realClock, savesCounts: false });
+  noteHome(store);
+  engine.close();
+}
+
 /** Answers one line that says what was done. Throws CannotStart. */
 export function acceptCopy(dataDir: string, options: FolderOptions): string {
   if (!existsSync(join(dataDir, DATABASE_FILE))) {

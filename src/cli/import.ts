@@ -16,7 +16,7 @@ import {
 } from "../dispenser/definition.ts";
 import { NUMBER_MAX, numberAt, positionOf } from "../dispenser/line.ts";
 import { isName, toBytes, toText } from "../dispenser/name.ts";
-import { strategies, strategyNames } from "../dispenser/strategy.ts";
+import { strategyNames, strategyOf } from "../dispenser/strategy.ts";
 import { Engine } from "../engine.ts";
 import { CannotStart, Refusal, reasonOf } from "../refusal.ts";
 import type { FolderOptions } from "../store/folder.ts";
@@ -34,6 +34,12 @@ const CONNECT_MS_MAX = 5000;
 
 export interface ImportOptions extends FolderOptions {
   readonly dataDir: string;
+}
+
+interface Counters {
+  readonly entries: Entry[];
+  /** Names of those whose next number would be below 0. */
+  readonly below: readonly string[];
 }
 
 interface Planned {
@@ -58,14 +64,14 @@ export async function importDispensers(
     }
   }
   const strategy = flags.get("strategy");
-  if (strategy !== undefined && !Object.hasOwn(strategies, strategy)) {
+  if (strategy !== undefined && strategyOf(strategy) === undefined) {
     throw new UsageError(`-strategy: '${strategy}' must be one of ${strategyNames.join(", ")}`);
   }
   const margin = marginOf(flags.get("margin"));
-  const { entries, leftOut } =
+  const { entries, leftOut, below } =
     redis === undefined
-      ? readDispensers(file!)
-      : { entries: await readCounters(redis, flags), leftOut: [] };
+      ? { ...readDispensers(file!), below: [] }
+      : { ...(await readCounters(redis, flags)), leftOut: [] };
   const planned = entries.map((entry) => plan(entry, margin));
   write(planned, options);
   const shown = planned.slice(0, SHOWN_MAX).map(({ name, definition, position }) => {
@@ -77,7 +83,10 @@ export async function importDispensers(
     return `  ${toText(name)}: type ${definition.type.code}, ${definition.strategy}${next}${doubt}`;
   });
   const rest = planned.length > SHOWN_MAX ? [`  and ${planned.length - SHOWN_MAX} more`] : [];
-  const others = leftOut.map((name) => `  ${name}: left out, its type is none of this server's`);
+  const others = [
+    ...leftOut.map((name) => `  ${name}: left out, its type is none of this server's`),
+    ...below.map((name) => `  ${name}: left out, its next number is below 0`),
+  ];
   const what = `imported ${planned.length} dispensers, each line moved ahead by ${margin} numbers`;
   const advice = redis === undefined ? [SAVES_LATE] : [];
   return [what, ...shown, ...rest, ...others, ...advice].join("\n");
@@ -90,13 +99,14 @@ function marginOf(text: string | undefined): bigint {
 }
 
 /** The counters of a Redis: its keys whose value is a whole number. */
-async function readCounters(url: string, flags: ReadonlyMap<string, string>): Promise<Entry[]> {
+async function readCounters(url: string, flags: ReadonlyMap<string, string>): Promise<Counters> {
   const strategy = flags.get("strategy");
   const client = new RedisClient(url, {
     autoReconnect: false,
     connectionTimeout: CONNECT_MS_MAX,
   });
   const found: Entry[] = [];
+  const below = new Set<string>();
   try {
     await client.connect();
     let cursor = "0";
@@ -106,15 +116,22 @@ async function readCounters(url: string, flags: ReadonlyMap<string, string>): Pr
       cursor = String(next);
       const values = keys.length === 0 ? [] : ((await client.send("MGET", keys)) as unknown[]);
       for (const [index, name] of keys.entries()) {
-        const value = parseNumber(String(values[index]));
+        const value = readInteger(String(values[index]));
         if (value === undefined) continue;
-        const starting = value < NUMBER_MAX ? value + 1n : value;
+        // INCR would have answered this next.
+        const next = value + 1n;
+        if (next < 0n) {
+          below.add(name);
+          continue;
+        }
+        // Of a counter at its end there is no next number: the last one is behind it.
+        const starting = next <= NUMBER_MAX ? next : NUMBER_MAX;
         const fields = new Map([
           ["type", "3"],
           ["starting", String(starting)],
           ...(strategy === undefined ? [] : [["auto_disk", strategy] as const]),
         ]);
-        found.push({ name, fields, next: starting });
+        found.push({ name, fields, next });
       }
     } while (cursor !== "0");
   } catch (error) {
@@ -124,7 +141,15 @@ async function readCounters(url: string, flags: ReadonlyMap<string, string>): Pr
     client.close();
   }
   // A key may be scanned twice.
-  return [...new Map(found.map((line) => [line.name, line])).values()];
+  const entries = [...new Map(found.map((line) => [line.name, line])).values()];
+  return { entries, below: [...below] };
+}
+
+/** A whole number of Redis, as INCR takes it; undefined for any other text. */
+function readInteger(text: string): bigint | undefined {
+  if (!/^(0|-?[1-9][0-9]{0,18})$/.test(text)) return undefined;
+  const value = BigInt(text);
+  return value === BigInt.asIntN(64, value) ? value : undefined;
 }
 
 function plan({ name: text, fields, next }: Entry, margin: bigint): Planned {
@@ -158,12 +183,21 @@ function write(planned: readonly Planned[], options: ImportOptions): void {
     if (present.length > 0) {
       throw new CannotStart(
         `${present.length} of the dispensers are there already, '${toText(present[0]!.name)}' among them: ` +
-          "import overwrites nothing; DEL them first, or name another folder",
+          "import overwrites nothing; name another folder",
       );
+    }
+    for (const { name, definition } of planned) {
+      const refusal = engine.refuseMet(name, definition);
+      if (refusal === undefined) continue;
+      const reason = refusal.message.replace(/^ERR /, "").replace(/ [^.]*, or say reuse yes$/, "");
+      throw new CannotStart(`${toText(reason)} Nothing was imported: name another folder`);
     }
     for (const { name, definition, position } of planned) {
       engine.define(name, fieldsOf(definition));
-      engine.moves.skip(engine.find(name)!, position);
+      // A line that was deleted here goes on where it stood, if that is further.
+      const dispenser = engine.find(name)!;
+      const ahead = position - dispenser.position;
+      if (ahead > 0n) engine.moves.skip(dispenser, ahead);
     }
     // One commit: all of them or none.
     const failure = engine.commit();

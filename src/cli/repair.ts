@@ -11,7 +11,8 @@ import { CannotStart, reasonOf } from "../refusal.ts";
 import { DATABASE_FILE } from "../store/file.ts";
 import { type FolderOptions, lockFolder, prepareFolder } from "../store/folder.ts";
 import { examine, type Finding, mend, replace } from "../store/repair.ts";
-import { aheadText, makeAhead, parseMargin } from "./restore.ts";
+import { marginOf } from "./move-ahead.ts";
+import { aheadText, makeAhead } from "./restore.ts";
 
 /** Answers lines that say what was found and done. Throws CannotStart, and UsageError. */
 export function repair(
@@ -20,7 +21,7 @@ export function repair(
   settings: FolderOptions,
 ): string {
   const text = flags.get("margin");
-  const margin = text === undefined ? undefined : parseMargin(text);
+  const margin = text === undefined ? undefined : marginOf(text, "");
   const options = { ...settings, create: false };
   prepareFolder(dataDir, options);
   const lock = lockFolder(dataDir);

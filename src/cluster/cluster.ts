@@ -12,18 +12,25 @@ import { isName, toText } from "../dispenser/name.ts";
 import type { Refusal } from "../refusal.ts";
 import { StoreUnavailable } from "../store/shared.ts";
 import { StorageUnavailable } from "../store/store.ts";
+import { type FencedStore, NotConfirmed } from "./fenced-store.ts";
 import { type ClusterFigures, Figures } from "./figures.ts";
-import { type History, StoreWentBack } from "./history.ts";
+import { StoreWentBack } from "./history.ts";
 import { Leasing } from "./leasing.ts";
 import type { Lines } from "./lines.ts";
-import { NAMES } from "./records.ts";
+import { purge } from "./purge.ts";
+import { NAMES, ROLL } from "./records.ts";
+import { callRoll } from "./roll-call.ts";
 import { Standing, type StandingOptions } from "./standing.ts";
 import { Turns } from "./turns.ts";
 
 /** So often a node asks what changed, beside being told. */
 export const POLL_MS = 400;
+/** So often it is looked whether rows are to be removed. */
+const PURGE_LOOK_MS = 600_000;
 /** A name that is not known is asked for at most so often. */
 const MISS_MS = 10;
+/** The log names at most so many nodes that did not answer a roll call. */
+const MISSING_SHOWN_MAX = 10;
 export interface ClusterOptions extends StandingOptions {
   /** It must not go on as this node: nothing may leave any more. */
   readonly onFatal: (error: unknown) => void;
@@ -43,23 +50,38 @@ export class Cluster {
   private nextPoll: Promise<void> | undefined;
   private missedAtMs = Number.NEGATIVE_INFINITY;
   private nextLook: Promise<void> | undefined;
+  /** While the members are asked to confirm what they wrote. */
+  private rollCall: Promise<void> | undefined;
+  private wasConfirmed = false;
   private isClosed = false;
+  private warned: string | undefined;
 
   constructor(options: ClusterOptions) {
     this.options = options;
     this.standing = new Standing(options);
+    this.standing.onNewTerm = () => this.beginRollCall();
   }
 
   get node(): string {
     return this.standing.node;
   }
 
+  /** Whether its folder says that the store went back in time. */
+  get isSuspicious(): boolean {
+    return this.standing.memory.membership.doubt !== undefined;
+  }
+
+  /** Whether it has not yet found its cluster: it is no node yet. */
+  get isOutside(): boolean {
+    return this.standing.memory === undefined;
+  }
+
   private get lines(): Lines {
     return this.standing.lines;
   }
 
-  private get history(): History {
-    return this.standing.history;
+  private get fenced(): FencedStore {
+    return this.standing.fenced;
   }
 
   get title(): string {
@@ -97,19 +119,67 @@ export class Cluster {
       if (this.trouble === undefined && this.leasing.isLow(dispenser)) this.want(dispenser, 0);
     };
     log.info("in the cluster", { store: shared.title, node: this.node });
+    this.beginRollCall();
+  }
+
+  private beginRollCall(): void {
+    this.confirmed()?.catch(() => {});
+  }
+
+  /** Resolves once the store may be written; undefined where it may be now. Rejects with StoreUnavailable. */
+  private confirmed(): Promise<void> | undefined {
+    if (this.fenced.isConfirmed) return undefined;
+    this.rollCall ??= this.callRoll().finally(() => {
+      this.rollCall = undefined;
+    });
+    return this.rollCall;
+  }
+
+  private async callRoll(): Promise<void> {
+    const { clock, log } = this.options;
+    const inTurn = <T>(work: () => Promise<T>) => this.turns.take(work, true);
+    const onMissing = (nodes: readonly string[]) =>
+      log.warning("went on without what these nodes know of the store", {
+        nodes: nodes.slice(0, MISSING_SHOWN_MAX).join(","),
+        count: nodes.length,
+      });
+    const { fenced, node } = this;
+    try {
+      await callRoll({ store: fenced, node, clock, inTurn, onMissing }, !this.wasConfirmed);
+      this.wasConfirmed = true;
+    } catch (error) {
+      this.note(error);
+      throw error;
+    }
   }
 
   /** Begins to follow what other nodes change. */
   follow(): void {
-    this.options.shared.watch(NAMES, () => void this.poll());
+    for (const key of [NAMES, ROLL]) this.options.shared.watch(key, () => void this.poll());
     void this.keepPolling();
   }
 
   private async keepPolling(): Promise<void> {
+    const { clock } = this.options;
+    let purgeAtMs = clock.now() + clock.random() * PURGE_LOOK_MS;
     while (!this.isClosed) {
       await this.poll();
-      await this.options.clock.sleep(POLL_MS);
+      if (clock.now() >= purgeAtMs && this.trouble === undefined) {
+        purgeAtMs = clock.now() + PURGE_LOOK_MS;
+        void this.purge().catch(() => {});
+      }
+      await clock.sleep(POLL_MS);
     }
+  }
+
+  /** Removes rows that nobody needs any more, where that is due. */
+  async purge(): Promise<void> {
+    const { engine, clock, log } = this.options;
+    const inTurn = <T>(work: () => Promise<T>) => this.asked(work);
+    const store = () => this.fenced;
+    const removed = await purge({ engine, store, wallMs: clock.wallMs, inTurn });
+    if (removed.lines + removed.nodes > 0)
+      log.info("removed from the store what was deleted long ago", removed);
   }
 
   /** Looks what changed in the store, and whether it can be used. Never rejects. */
@@ -121,7 +191,10 @@ export class Cluster {
         await this.standing.look();
         if (this.trouble !== undefined) await this.standing.probe();
       })
-      .then(() => this.noteTrouble(undefined))
+      .then(() => {
+        this.noteTrouble(undefined);
+        this.noteWarning();
+      })
       .catch((error: unknown) => this.note(error));
     return this.nextPoll;
   }
@@ -172,10 +245,10 @@ export class Cluster {
     if (waitMs > 0) await clock.sleep(waitMs);
     let hasBegun = false;
     try {
-      await this.asked(async () => {
+      await this.inTurn(async () => {
         hasBegun = true;
         begin();
-        await this.lines.sync(this.history);
+        await this.lines.sync(this.fenced);
       });
     } finally {
       if (!hasBegun) begin();
@@ -192,7 +265,7 @@ export class Cluster {
     this.isLeasing = true;
     try {
       while (this.leasing.isWanted) {
-        const work = () => this.leasing.lease(this.history, () => this.lines.sync(this.history));
+        const work = () => this.leasing.lease(this.fenced, () => this.lines.sync(this.fenced));
         await this.asked(work, true);
       }
     } catch (error) {
@@ -203,24 +276,24 @@ export class Cluster {
   }
 
   /** HSET on all nodes. Answers how many fields were set first. Throws StoreUnavailable. */
-  define(name: string, fields: Fields): Promise<number | Refusal> {
-    return this.asked(() => this.lines.define(this.history, name, fields));
+  define(name: string, fields: Fields, reuse = false): Promise<number | Refusal> {
+    return this.asked(() => this.lines.define(this.fenced, name, fields, reuse));
   }
 
   /** DEL on all nodes. Answers whether there was such a dispenser. Throws StoreUnavailable. */
   remove(name: string): Promise<boolean> {
-    return this.asked(() => this.lines.remove(this.history, name));
+    return this.asked(() => this.lines.remove(this.fenced, name));
   }
 
   /** ADVANCE on all nodes. Answers the number that comes next. Throws StoreUnavailable. */
   advance(name: string, number: bigint): Promise<string | Refusal> {
-    return this.asked(() => this.lines.advance(this.history, name, number));
+    return this.asked(() => this.lines.advance(this.fenced, name, number));
   }
 
   /** What all nodes did with a line, as they last said. Throws StoreUnavailable. */
   async figuresOf(dispenser: Dispenser): Promise<ClusterFigures> {
     if (this.trouble !== undefined) throw new StoreUnavailable(this.trouble);
-    return this.figures.ofAll(this.history, dispenser);
+    return this.figures.ofAll(this.fenced, dispenser);
   }
 
   /** The node is being stopped: says what it did with its lines, if the store hears it. Never rejects. */
@@ -228,7 +301,7 @@ export class Cluster {
     this.isClosed = true;
     try {
       if (this.trouble === undefined)
-        await this.turns.take(() => this.figures.report(this.history, this.options.engine), true);
+        await this.turns.take(() => this.figures.report(this.fenced, this.options.engine), true);
     } catch (error) {
       this.options.log.warning("figures not reported", { reason: (error as Error).message });
     }
@@ -242,8 +315,20 @@ export class Cluster {
     this.standing.close();
   }
 
-  /** Asks something of the store that may fail; what became of it is noted. */
+  /** Asks something of the store that writes it: once the members have confirmed what they wrote. */
   private async asked<T>(work: () => Promise<T>, isUrgent = false): Promise<T> {
+    for (;;) {
+      if (this.trouble === undefined) await this.confirmed();
+      try {
+        return await this.inTurn(work, isUrgent);
+      } catch (error) {
+        if (!(error instanceof NotConfirmed) || error.wasWritten) throw error;
+      }
+    }
+  }
+
+  /** Asks something of the store that may fail; what became of it is noted. */
+  private async inTurn<T>(work: () => Promise<T>, isUrgent = false): Promise<T> {
     try {
       return await this.turns.take(() => {
         if (this.trouble !== undefined) throw new StoreUnavailable(this.trouble);
@@ -257,9 +342,29 @@ export class Cluster {
 
   private note(error: unknown): void {
     if (this.isClosed) return;
-    if (error instanceof StoreUnavailable) this.noteTrouble(error);
+    // That is being seen to.
+    if (error instanceof NotConfirmed) return;
+    if (error instanceof StoreUnavailable) {
+      // Nobody knows what it did meanwhile.
+      this.fenced?.doubt();
+      if (error instanceof StoreWentBack) this.standing.suspect(error.reason);
+      this.noteTrouble(error);
+    }
     // The node's own disk is full: that is another trouble, and passes.
     else if (!(error instanceof StorageUnavailable)) this.options.onFatal(error);
+  }
+
+  /** What an operator should see to in the store, before it fails. */
+  get warning(): string | undefined {
+    return this.options.shared.warning;
+  }
+
+  /** Said once when it begins. */
+  private noteWarning(): void {
+    const { warning } = this;
+    if (warning !== undefined && this.warned === undefined)
+      this.options.log.warning("the store needs care", { store: this.title, reason: warning });
+    this.warned = warning;
   }
 
   /** Said once when it begins and when it is over; and when it becomes an operator's matter. */
@@ -272,10 +377,10 @@ export class Cluster {
     if (error !== undefined && isNews) {
       log.error("store unavailable", { store, reason: error.message });
     }
-    if (error === undefined && this.trouble !== undefined) {
-      log.info("store available again", { store });
-    }
+    const isBack = error === undefined && this.trouble !== undefined;
+    if (isBack) log.info("store available again", { store });
     this.trouble = error?.message;
     this.hasForgotten = hasForgotten;
+    if (isBack) this.beginRollCall();
   }
 }

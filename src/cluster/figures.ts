@@ -3,6 +3,7 @@
 import type { Dispenser } from "../dispenser/dispenser.ts";
 import { strategies } from "../dispenser/strategy.ts";
 import type { Engine } from "../engine.ts";
+import type { FencedStore } from "./fenced-store.ts";
 import type { History } from "./history.ts";
 import {
   encode,
@@ -23,6 +24,18 @@ export interface ClusterFigures {
   readonly leased: bigint;
   readonly generated: bigint;
   readonly wasted: bigint;
+}
+
+/** Several of them together. */
+export function sumOf(figures: readonly FigureRecord[]): FigureRecord {
+  const sum = (of: (figure: FigureRecord) => bigint) =>
+    figures.reduce((total, figure) => total + of(figure), 0n);
+  return {
+    leased: sum(({ leased }) => leased),
+    burnt: sum(({ burnt }) => burnt),
+    generated: sum(({ generated }) => generated),
+    held: sum(({ held }) => held),
+  };
 }
 
 /** The figures of one node, and those of all as it knows them. */
@@ -68,25 +81,23 @@ export class Figures {
     const all = new Map([...figures.rows].map(([key, row]) => [key, readFigure(row)!]));
     const own = figureKey(id, this.node);
     if (dispenser.isLine) all.set(own, this.of(dispenser, all.get(own)));
-    const sum = (of: (figure: FigureRecord) => bigint) =>
-      [...all.values()].reduce((total, figure) => total + of(figure), 0n);
+    const { leased, generated, held } = sumOf([...all.values()]);
     return {
       nodes: [...nodes.rows.values()].filter((row) => readNode(row)!.state === "member").length,
-      leased: sum(({ leased }) => leased),
-      generated: sum(({ generated }) => generated),
-      wasted: sum(({ leased, generated, held }) => leased - generated - held),
+      ...{ leased, generated },
+      wasted: leased - generated - held,
     };
   }
 
   /** Tells the store what the node did with its lines. */
-  async report(history: History, engine: Engine): Promise<void> {
+  async report(store: FencedStore, engine: Engine): Promise<void> {
     const used = [...engine.awake()].filter(
       ({ isLine, share }) => isLine && share.isLeased && share.size(0n) > 0n,
     );
     for (let from = 0; from < used.length; from += REPORTED_AT_ONCE) {
       const some = used.slice(from, from + REPORTED_AT_ONCE);
       const keys = some.map(({ id }) => figureKey(id, this.node));
-      await history.transact(keys, (rows) => {
+      await store.transact(keys, (rows) => {
         const figures = some.map((dispenser, index): [string, string] => {
           const key = keys[index]!;
           return [key, encode(this.of(dispenser, readFigure(rows.get(key))))];

@@ -21,13 +21,25 @@ const RETRY_MS = 10;
 const RETRY_MS_MAX = 200;
 
 /** The store answers, but it forgot something, or is not the one it was. */
-export class StoreWentBack extends StoreUnavailable {}
+export class StoreWentBack extends StoreUnavailable {
+  /** What shows it, in a few words. */
+  readonly reason: string;
+
+  constructor(reason: string) {
+    super(
+      `the store went back in time (${reason}): nothing is leased until 'number-dispenser cluster advance'`,
+    );
+    this.reason = reason;
+  }
+}
 
 /** Time and chance, as the simulation has its own. */
 export interface Clock {
   /** Only goes forwards, in milliseconds. */
   readonly now: () => number;
   readonly sleep: (milliseconds: number) => Promise<void>;
+  /** The Unix time in milliseconds, which may go anywhere. */
+  readonly wallMs: () => number;
   /** From 0 up to, not including, 1. */
   readonly random: () => number;
 }
@@ -35,13 +47,15 @@ export interface Clock {
 export const realClock: Clock = {
   now: () => performance.now(),
   sleep: (milliseconds) => Bun.sleep(milliseconds),
+  wallMs: () => Date.now(),
   random: Math.random,
 };
 
 /** What transact() works out from rows. */
 export interface Outcome<T> {
-  /** Rows to write; none: nothing is to be done. */
+  /** Rows to write, and to remove; none of both: nothing is to be done. */
   readonly puts: ReadonlyMap<string, string>;
+  readonly removes?: readonly string[];
   /** Those of the keys that matter to it; all of them by default. */
   readonly keys?: readonly string[];
   readonly result: T;
@@ -50,14 +64,17 @@ export interface Outcome<T> {
 export class History {
   /** The latest answer. */
   seen: Moment;
-  private readonly store: SharedStore;
-  private readonly clock: Clock;
+  protected readonly store: SharedStore;
+  protected readonly clock: Clock;
+  /** An operator takes rows that were put back for good. */
+  private readonly accepts: boolean;
   private isClosed = false;
 
-  constructor(store: SharedStore, seen: Moment, clock: Clock = realClock) {
+  constructor(store: SharedStore, seen: Moment, clock: Clock = realClock, accepts = false) {
     this.store = store;
     this.seen = seen;
     this.clock = clock;
+    this.accepts = accepts;
   }
 
   read(keys: readonly string[]): Promise<Reading> {
@@ -72,7 +89,7 @@ export class History {
   async write(write: Write): Promise<Moment | undefined> {
     const least = this.seen.revision;
     this.requireOpen();
-    const moment = await this.store.write(write);
+    const moment = await this.store.write({ ...write, accepts: this.accepts });
     this.requireOpen();
     if (moment !== undefined) this.check(moment, least);
     return moment;
@@ -84,7 +101,8 @@ export class History {
   }
 
   private requireOpen(): void {
-    if (this.isClosed) throw new StoreUnavailable("the node is being stopped");
+    if (this.isClosed)
+      throw new StoreUnavailable("the node is being stopped, or began anew with it");
   }
 
   /**
@@ -97,10 +115,10 @@ export class History {
   ): Promise<T> {
     for (let tries = 1; tries <= TRIES_MAX; tries++) {
       const { rows } = await this.read(keys);
-      const { puts, keys: guarded = keys, result } = work(rows);
-      if (puts.size === 0) return result;
+      const { puts, removes = [], keys: guarded = keys, result } = work(rows);
+      if (puts.size + removes.length === 0) return result;
       const guards = new Map(guarded.map((key) => [key, rows.get(key)?.revision ?? 0n]));
-      if ((await this.write({ guards, puts })) !== undefined) return result;
+      if ((await this.write({ guards, puts, removes })) !== undefined) return result;
       const { random, sleep } = this.clock;
       await sleep(random() * Math.min(RETRY_MS_MAX, RETRY_MS * 2 ** (tries - 1)));
     }
@@ -117,22 +135,16 @@ export class History {
   }
 
   /** `least`: the revision that was known before it was asked. */
-  private check(moment: Moment, least: bigint): void {
+  protected check(moment: Moment, least: bigint): void {
     const { seen } = this;
-    if (moment.identity !== seen.identity || moment.timeline !== seen.timeline) {
-      const of = ({ identity, timeline }: Moment) => `${identity} ${timeline}`.trim();
-      throw wentBack(`it was ${of(seen)}, and is ${of(moment)} now`);
+    if (moment.identity !== seen.identity) {
+      throw new StoreWentBack(`it was ${seen.identity}, and is ${moment.identity} now`);
     }
+    if (moment.isRestored && !this.accepts)
+      throw new StoreWentBack("its rows were put back from a dump or snapshot");
     if (moment.revision < least) {
-      throw wentBack(`its revision was ${least}, and is ${moment.revision} now`);
+      throw new StoreWentBack(`its revision was ${least}, and is ${moment.revision} now`);
     }
     if (moment.revision > seen.revision) this.seen = moment;
   }
-}
-
-/** The refusal to use a store that forgot. */
-export function wentBack(what: string): StoreWentBack {
-  return new StoreWentBack(
-    `the store went back in time (${what}): nothing is leased until 'number-dispenser cluster advance'`,
-  );
 }

@@ -7,14 +7,14 @@
  */
 
 import { assert } from "../assert.ts";
-import { positionsOf } from "../dispenser/definition.ts";
+import { type Definition, positionsOf } from "../dispenser/definition.ts";
 import type { Dispenser } from "../dispenser/dispenser.ts";
 import { Leased } from "../dispenser/share.ts";
 import type { Engine } from "../engine.ts";
 import { type Reading, StoreUnavailable } from "../store/shared.ts";
+import { type FencedStore, NotConfirmed } from "./fenced-store.ts";
 import type { Figures } from "./figures.ts";
-import { type History, wentBack } from "./history.ts";
-import { checkOurs } from "./membership.ts";
+import { StoreWentBack } from "./history.ts";
 import type { Memory } from "./memory.ts";
 import { Paces } from "./pace.ts";
 import {
@@ -22,11 +22,10 @@ import {
   figureKey,
   type LineRecord,
   lineKey,
-  type NodeRecord,
-  nodeKey,
+  NAMES,
   readFigure,
   readLine,
-  readNode,
+  readNames,
   type Stretch,
 } from "./records.ts";
 
@@ -64,7 +63,8 @@ export class Leasing {
   private readonly paces: Paces;
   /** Lines of which other nodes leased while this one did: these are leased alone. */
   private readonly contendedUntilMs = new WeakMap<Dispenser, number>();
-  private readonly exhaustedAtMs = new WeakMap<Dispenser, number>();
+  /** When a line was found to have nothing left, and how it was defined then: its length may grow. */
+  private readonly exhausted = new WeakMap<Dispenser, { atMs: number; definition: Definition }>();
 
   constructor({ engine, memory, figures, now, onBurnt }: LeasingOptions) {
     this.engine = engine;
@@ -81,8 +81,9 @@ export class Leasing {
 
   /** Whether a line was found to have nothing left, a moment ago. */
   isExhausted(dispenser: Dispenser): boolean {
-    const atMs = this.exhaustedAtMs.get(dispenser);
-    return atMs !== undefined && this.now() - atMs < EXHAUSTED_MS;
+    const found = this.exhausted.get(dispenser);
+    if (found === undefined || found.definition !== dispenser.definition) return false;
+    return this.now() - found.atMs < EXHAUSTED_MS;
   }
 
   /** A line needs so many numbers more. Resolves when it was leased some, or has none. */
@@ -114,7 +115,7 @@ export class Leasing {
    * Leases for lines that want it, as many as go into one transaction; calls `onStale` first for who
    * waits where one of them turned out to be deleted. Throws StoreUnavailable.
    */
-  async lease(history: History, onStale: () => Promise<void>): Promise<void> {
+  async lease(store: FencedStore, onStale: () => Promise<void>): Promise<void> {
     const wants = this.next();
     try {
       // Who came while the lease before was under way may find enough by now.
@@ -123,7 +124,7 @@ export class Leasing {
           !dispenser.removed && (count === 0 || count > dispenser.remaining),
       );
       const { deleted, put } =
-        live.length > 0 ? await this.leaseFor(history, live) : { deleted: [], put: [] };
+        live.length > 0 ? await this.leaseFor(store, live) : { deleted: [], put: [] };
       if (deleted.length > 0) await onStale();
       for (const [dispenser, { granted }] of wants) {
         if (put.includes(dispenser)) continue;
@@ -133,7 +134,12 @@ export class Leasing {
         else granted.resolve();
       }
     } catch (error) {
-      for (const [, { granted }] of wants) granted.reject(error);
+      // It is asked for again in a moment.
+      const isPutOff = error instanceof NotConfirmed && !error.wasWritten;
+      for (const [dispenser, want] of wants) {
+        if (isPutOff) this.putOff(dispenser, want, []);
+        else want.granted.reject(error);
+      }
       throw error;
     }
   }
@@ -151,19 +157,17 @@ export class Leasing {
 
   /** Answers those whose lines were deleted, and those put off as others leased of them meanwhile. */
   private async leaseFor(
-    history: History,
+    store: FencedStore,
     asked: readonly (readonly [Dispenser, Want])[],
   ): Promise<{ readonly deleted: readonly Dispenser[]; readonly put: readonly Dispenser[] }> {
     const { memory } = this;
-    const node = nodeKey(memory.membership.node);
-    const keysOf = (wants: typeof asked) => [
-      node,
-      ...wants.flatMap(([{ id }]) => [lineKey(id), figureKey(id, memory.membership.node)]),
-    ];
+    const { node } = memory.membership;
+    const keysOf = (wants: typeof asked) =>
+      wants.flatMap(([{ id }]) => [lineKey(id), figureKey(id, node)]);
     const put: Dispenser[] = [];
     let wants = asked;
     let last: Reading["rows"] | undefined;
-    const granted = await history.transact(keysOf(asked), (rows) => {
+    const granted = await store.transact([NAMES, ...keysOf(asked)], (rows) => {
       const isChanged = ([{ id }]: (typeof asked)[number]) =>
         last !== undefined && rows.get(lineKey(id))?.revision !== last.get(lineKey(id))?.revision;
       const [others, calm] = [wants.filter(isChanged), wants.filter((want) => !isChanged(want))];
@@ -176,31 +180,24 @@ export class Leasing {
         wants = calm;
         for (const [dispenser, want] of others) this.putOff(dispenser, want, put);
       }
-      const record = readNode(rows.get(node));
-      checkOurs(record, memory.membership);
       const puts = new Map<string, string>();
       const leases = wants.flatMap(([dispenser, { count }]) =>
         this.plan(dispenser, count, rows, puts),
       );
-      const sequence = record.sequence + 1;
-      if (leases.length > 0) {
-        // If the store has it and this process does not live to know, the next one is not in doubt.
-        memory.save({ intendedSequence: sequence });
-        puts.set(node, encode({ ...record, sequence } satisfies NodeRecord));
-      }
-      const isDeleted = ({ id }: Dispenser) => readLine(rows.get(lineKey(id)))?.isDeleted;
+      const isDeleted = ({ id }: Dispenser) =>
+        isGone(readLine(rows.get(lineKey(id))), rows, memory);
       const deleted = wants.flatMap(([dispenser]) => (isDeleted(dispenser) ? [dispenser] : []));
-      return { puts, keys: keysOf(wants), result: { leases, sequence, deleted } };
+      return { puts, keys: keysOf(wants), result: { leases, deleted } };
     });
     for (const { dispenser, stretch, size, burnt } of granted.leases) {
       if (burnt > 0n) this.onBurnt(dispenser, burnt);
       if (dispenser.removed) continue;
       const { first, count } = stretch;
-      const revision = String(history.seen.revision);
+      const revision = String(store.seen.revision);
       const remaining = dispenser.remaining + Number(count);
       const askAfter = Math.max(1, remaining - Math.ceil(Number(count) / 2));
       this.paces.leased(dispenser, size);
-      this.engine.remember(memory.change({ sequence: granted.sequence, revision }));
+      this.engine.remember(memory.change({ revision }));
       this.engine.moves.adopt(dispenser, { first, count, askAfter });
     }
     return { deleted: granted.deleted, put };
@@ -231,9 +228,9 @@ export class Leasing {
     assert(share instanceof Leased, "a line of a cluster is leased");
     const key = lineKey(id);
     const line = readLine(rows.get(key));
-    if (line === undefined) throw wentBack(`it does not know line ${id}`);
-    if (line.isDeleted) return [];
-    if (line.next < share.lineEnd) throw wentBack(`it forgot leases of line ${id}`);
+    if (isGone(line, rows, this.memory)) return [];
+    if (line === undefined) throw new StoreWentBack(`it does not know line ${id}`);
+    if (line.next < share.lineEnd) throw new StoreWentBack(`it forgot leases of line ${id}`);
     const size = this.paces.sizeFor(dispenser, wanted, this.isContended(dispenser));
     // Near its end a line is not leased by one node alone.
     const end = positionsOf(definition);
@@ -241,10 +238,10 @@ export class Leasing {
     const most = BigInt(Math.max(1, wanted, Number(fair)));
     const found = choose(line, share.lineEnd, leastOf(BigInt(size), most), end);
     if (found === undefined) {
-      this.exhaustedAtMs.set(dispenser, this.now());
+      this.exhausted.set(dispenser, { atMs: this.now(), definition });
       return [];
     }
-    this.exhaustedAtMs.delete(dispenser);
+    this.exhausted.delete(dispenser);
     const { stretch, rest } = found;
     puts.set(key, encode(rest));
     const figure = figureKey(id, this.memory.membership.node);
@@ -254,6 +251,17 @@ export class Leasing {
     const burnt = after.burnt - (before?.burnt ?? 0n);
     return [{ dispenser, stretch, size, burnt }];
   }
+}
+
+/** Whether a line was deleted; its row may have been removed since this node last looked at names. */
+function isGone(
+  line: LineRecord | undefined,
+  rows: Reading["rows"],
+  { membership }: Memory,
+): boolean {
+  if (line !== undefined) return line.isDeleted;
+  const { purgedTo = "0" } = readNames(rows.get(NAMES)) ?? {};
+  return BigInt(membership.namesRevision) < BigInt(purgedTo);
 }
 
 function leastOf(one: bigint, other: bigint): bigint {

@@ -5,117 +5,205 @@
  */
 
 import {
-  type Definition,
   define,
   type Fields,
   fieldsOf,
+  isSame,
   positionsOf,
   redefine,
 } from "../dispenser/definition.ts";
+import { continued, refuseGrowth, refuseMemory } from "../dispenser/deleted.ts";
 import type { Dispenser } from "../dispenser/dispenser.ts";
 import { numberAt, positionOf } from "../dispenser/line.ts";
-import { isName, toBytes } from "../dispenser/name.ts";
+import { isName, toBytes, toText } from "../dispenser/name.ts";
 import { Leased } from "../dispenser/share.ts";
 import type { Engine } from "../engine.ts";
 import { exhausted, notFound, quoted, Refusal } from "../refusal.ts";
 import type { Reading, Row } from "../store/shared.ts";
-import type { History, Outcome } from "./history.ts";
+import { BEFORE, definitionIn, fieldsIn, usedLines, withDeleted } from "./deleted-lines.ts";
+import type { FencedStore } from "./fenced-store.ts";
+import { sumOf } from "./figures.ts";
+import type { Outcome } from "./history.ts";
 import type { Memory } from "./memory.ts";
 import {
+  CLUSTER,
+  type DeletedLineRecord,
+  deletedKey,
   encode,
+  type FigureRecord,
+  figureKey,
+  figurePrefix,
   type LineRecord,
   lineKey,
   NAME_PREFIX,
   NAMES,
   type NameRecord,
   type NamesRecord,
+  NODE_PREFIX,
   nameKey,
+  readCluster,
+  readFigure,
   readLine,
   readName,
   readNames,
+  readNode,
 } from "./records.ts";
 
 /** So many lines are written in one transaction: etcd allows it 128 operations. */
 const MENDED_AT_ONCE = 40;
+
+/** The first program that lets a length grow. */
+const GROWS_FROM_LEVEL = 2;
 
 const NEW_LINE: LineRecord = { isDeleted: false, next: 0n, returned: [], floor: 0n };
 
 export class Lines {
   private readonly engine: Engine;
   private readonly memory: Memory;
+  /** The Unix time in milliseconds. */
+  private readonly wallMs: () => number;
 
-  constructor(engine: Engine, memory: Memory) {
+  constructor(engine: Engine, memory: Memory, wallMs: () => number) {
     this.engine = engine;
     this.memory = memory;
+    this.wallMs = wallMs;
   }
 
-  /** HSET. Answers how many fields were set first. */
-  async define(history: History, name: string, fields: Fields): Promise<number | Refusal> {
+  /** HSET. Answers how many fields were set first. `reuse`: numbers that are in use may be handed out again. */
+  async define(
+    store: FencedStore,
+    name: string,
+    fields: Fields,
+    reuse: boolean,
+  ): Promise<number | Refusal> {
     if (!isName(name)) return new Refusal("ERR invalid dispenser name");
     const key = nameKey(name);
-    const set = await history.transact<number | Refusal>([NAMES, key], (rows) => {
+    // All rows that are there and are written are guarded: stores lock those first, and in one order.
+    const known = readName((await store.read([key])).rows.get(key));
+    const keys = [NAMES, key, ...(known === undefined ? [] : [lineKey(known.line)])];
+    const before = await this.figuresBefore(store, name, fields, known);
+    const older = fields.has("length") ? await olderMember(store, GROWS_FROM_LEVEL) : undefined;
+    const set = await store.transact<number | Refusal | undefined>(keys, (rows) => {
       const present = readName(rows.get(key));
+      // Somebody else changed the name meanwhile.
+      if (present?.line !== known?.line) return nothing(undefined);
       return present === undefined || present.isDeleted
-        ? this.create(name, fields, rows)
-        : this.redefine(name, fields, present, rows);
+        ? this.create(name, fields, reuse, rows, before)
+        : this.redefine(name, fields, reuse, present, rows, older);
     });
-    await this.sync(history);
+    if (set === undefined) return this.define(store, name, fields, reuse);
+    this.memory.flush();
+    await this.sync(store);
     return set;
   }
 
-  private create(name: string, fields: Fields, rows: Reading["rows"]): Outcome<number | Refusal> {
+  /** What was done with a line that goes on, all nodes together; undefined where none does. */
+  private async figuresBefore(
+    store: FencedStore,
+    name: string,
+    fields: Fields,
+    known: NameRecord | undefined,
+  ): Promise<FigureRecord | undefined> {
+    const definition = define(fields);
+    if (known?.isDeleted !== true || definition instanceof Refusal) return undefined;
+    const same = continued(name, definition, usedLines(known.before));
+    if (same === undefined || same instanceof Refusal) return undefined;
+    const { rows } = await store.list(figurePrefix(same.line));
+    const all = [...rows.values()].map((row) => readFigure(row)!);
+    return { ...sumOf(all), held: 0n };
+  }
+
+  private create(
+    name: string,
+    fields: Fields,
+    reuse: boolean,
+    rows: Reading["rows"],
+    figures: FigureRecord | undefined,
+  ): Outcome<number | Refusal> {
     const definition = define(fields);
     if (definition instanceof Refusal) return nothing(definition);
     const refusal = this.engine.refuseNew(name);
     if (refusal !== undefined) return nothing(refusal);
+    const deleted = reuse ? [] : usedLines(deletedIn(readName(rows.get(nameKey(name))), rows));
+    const same = continued(name, definition, deleted);
+    if (same instanceof Refusal) return nothing(same);
     const line = namesIn(rows).lastLine + 1;
-    const record: NameRecord = { line, isDeleted: false, fields: fieldsIn(definition), floor: 0n };
+    const before = deleted.filter((other) => other !== same).map(({ record }) => record);
+    const record: NameRecord = {
+      ...{ line, isDeleted: false, fields: fieldsIn(definition), floor: 0n },
+      ...(before.length > 0 && { before }),
+    };
     const puts = new Map([
-      [NAMES, encode({ lastLine: line } satisfies NamesRecord)],
+      [NAMES, encode({ ...namesIn(rows), lastLine: line } satisfies NamesRecord)],
       [nameKey(name), encode(record)],
-      [lineKey(line), encode(NEW_LINE)],
+      [lineKey(line), encode({ ...NEW_LINE, next: same?.position ?? 0n } satisfies LineRecord)],
     ]);
+    if (same !== undefined && figures !== undefined) {
+      puts.set(figureKey(line, BEFORE), encode({ ...figures, leased: same.position }));
+    }
     return { puts, result: fields.size };
   }
 
   private redefine(
     name: string,
     fields: Fields,
+    reuse: boolean,
     present: NameRecord,
     rows: Reading["rows"],
+    older: string | undefined,
   ): Outcome<number | Refusal> {
-    const before = definitionIn(present);
+    const before = definitionIn(present.fields);
     const definition = redefine(name, before, fields);
     if (definition instanceof Refusal) return nothing(definition);
-    if (definition.strategy === before.strategy) return nothing(0);
+    if (isSame(definition, before)) return nothing(0);
+    const next = readLine(rows.get(lineKey(present.line)))?.next ?? 0n;
+    const hasGrown = definition.length > before.length;
+    const refusal = reuse
+      ? undefined
+      : (refuseMemory(name, before, definition, next > 0n) ??
+        (hasGrown ? refuseGrowth(name, definition, next, usedLines(present.before)) : undefined));
+    if (refusal !== undefined) return nothing(refusal);
+    if (hasGrown && older !== undefined) {
+      return nothing(
+        new Refusal(
+          `ERR cannot change 'length' of ${quoted(name)} yet: node ${older} runs a version that does not know of it. ` +
+            "Upgrade that first",
+        ),
+      );
+    }
     const record: NameRecord = { ...present, fields: fieldsIn(definition) };
-    return { puts: changed(name, record, rows), result: 0 };
+    const puts = changed(name, record, rows);
+    if (hasGrown) requireLevel(GROWS_FROM_LEVEL, rows, puts);
+    return { puts, result: 0 };
   }
 
   /** DEL of one name. Answers whether there was such a dispenser. */
-  async remove(history: History, name: string): Promise<boolean> {
+  async remove(store: FencedStore, name: string): Promise<boolean> {
     if (!isName(name)) return false;
     const key = nameKey(name);
-    const { rows: found } = await history.read([key]);
+    const { rows: found } = await store.read([key]);
     const known = readName(found.get(key));
     if (known === undefined || known.isDeleted) return false;
-    // All rows that are there and are written are guarded: stores lock those first, and in one order.
     const line = lineKey(known.line);
-    const removed = await history.transact([NAMES, key, line], (rows) => {
+    const removed = await store.transact([NAMES, key, line], (rows) => {
       const present = readName(rows.get(key));
       if (present?.line !== known.line || present.isDeleted) return nothing(false);
-      const puts = changed(name, { ...present, isDeleted: true }, rows);
       // How far it was leased stays known.
       const leased = readLine(rows.get(line)) ?? NEW_LINE;
+      const before = withDeleted(present, leased.next);
+      const puts = changed(name, { ...present, isDeleted: true, before }, rows);
       puts.set(line, encode({ ...leased, isDeleted: true } satisfies LineRecord));
+      const atMs = this.wallMs();
+      puts.set(deletedKey(present.line), encode({ name: toText(name), atMs }));
       return { puts, result: true };
     });
-    await this.sync(history);
+    this.memory.flush();
+    await this.sync(store);
     return removed;
   }
 
   /** ADVANCE. Answers the line's number that comes next, as far as this node knows. */
-  async advance(history: History, name: string, number: bigint): Promise<string | Refusal> {
+  async advance(store: FencedStore, name: string, number: bigint): Promise<string | Refusal> {
     const dispenser = this.engine.find(name);
     if (dispenser === undefined) return notFound;
     const { definition, id } = dispenser;
@@ -123,7 +211,7 @@ export class Lines {
     if (!type.isLine) return new Refusal(`ERR ADVANCE does not apply to type ${type.code}`);
     const floor = positionOf(definition, number);
     const [key, line] = [nameKey(name), lineKey(id)];
-    const next = await history.transact<Refusal | bigint>([NAMES, key, line], (rows) => {
+    const next = await store.transact<Refusal | bigint>([NAMES, key, line], (rows) => {
       const present = readName(rows.get(key));
       const leased = readLine(rows.get(line));
       if (present?.line !== id || present.isDeleted || leased === undefined)
@@ -146,7 +234,8 @@ export class Lines {
       puts.set(line, encode({ ...leased, next, returned, floor } satisfies LineRecord));
       return { puts, result: next };
     });
-    await this.sync(history);
+    this.memory.flush();
+    await this.sync(store);
     if (next instanceof Refusal) return next;
     if (dispenser.digits > 0) return dispenser.current;
     if (next >= positionsOf(definition)) return exhausted;
@@ -157,17 +246,23 @@ export class Lines {
    * Makes the dispensers like the names in the store: those that changed since it was last done, or
    * `everything`. The commit that is gathered makes it durable.
    */
-  async sync(history: History, everything = false): Promise<void> {
-    const { rows } = await history.read([NAMES]);
-    await this.syncTo(history, rows.get(NAMES), everything);
+  async sync(store: FencedStore, everything = false): Promise<void> {
+    const { rows } = await store.read([NAMES]);
+    await this.syncTo(store, rows.get(NAMES), everything);
   }
 
   /** The same, where the row that says whether something changed is at hand. */
-  async syncTo(history: History, names: Row | undefined, everything = false): Promise<void> {
+  async syncTo(store: FencedStore, names: Row | undefined, everything = false): Promise<void> {
     const { revision } = names ?? { revision: 0n };
     const after = everything ? 0n : BigInt(this.memory.membership.namesRevision);
     if (revision <= after) return;
-    const found = await history.list(NAME_PREFIX, after);
+    // Names that were deleted, and removed since, are in no list.
+    const isComplete = everything || after < BigInt(readNames(names)?.purgedTo ?? "0");
+    const found = await store.list(NAME_PREFIX, isComplete ? 0n : after);
+    if (isComplete) {
+      const gone = [...this.engine.list()].filter(({ name }) => !found.rows.has(nameKey(name)));
+      for (const { name } of gone) this.engine.remove(name);
+    }
     const records = [...found.rows].map(([key, row]) => ({
       name: toBytes(key.slice(NAME_PREFIX.length)),
       record: readName(row)!,
@@ -177,7 +272,7 @@ export class Lines {
     this.engine.remember(
       this.memory.change({
         namesRevision: String(revision),
-        revision: String(history.seen.revision),
+        revision: String(store.seen.revision),
       }),
     );
   }
@@ -192,7 +287,7 @@ export class Lines {
     // A store that forgot the line that has this id here gave it to another name.
     const namesake = isNew ? engine.nameOf(record.line) : undefined;
     if (namesake !== undefined) engine.remove(namesake);
-    const definition = definitionIn(record);
+    const definition = definitionIn(record.fields);
     if (isNew) engine.create(record.line, name, definition);
     else engine.define(name, fieldsOf(definition));
     if (record.floor > 0n) engine.moves.skipBelow(engine.find(name)!, record.floor);
@@ -202,19 +297,20 @@ export class Lines {
    * Tells a store that forgot what this node knows: its lines, and how far they were leased. For after an
    * operator's `cluster advance`.
    */
-  async mend(history: History): Promise<void> {
+  async mend(store: FencedStore): Promise<void> {
     const all = [...this.engine.all()];
     for (let from = 0; from < all.length; from += MENDED_AT_ONCE) {
       const some = all.slice(from, from + MENDED_AT_ONCE);
       const keys = some.flatMap(({ name, id }) => [nameKey(name), lineKey(id)]);
-      await history.transact([NAMES, ...keys], (rows) => {
+      const work = (rows: Reading["rows"]) => {
         const puts = new Map<string, string>();
         for (const dispenser of some) this.mendLine(dispenser, rows, puts);
         const lastLine = Math.max(namesIn(rows).lastLine, this.engine.lastId);
         if (lastLine > namesIn(rows).lastLine || puts.size > 0)
-          puts.set(NAMES, encode({ lastLine }));
+          puts.set(NAMES, encode({ ...namesIn(rows), lastLine }));
         return { puts, result: undefined };
-      });
+      };
+      await store.transact([NAMES, ...keys], work, true);
     }
   }
 
@@ -239,6 +335,31 @@ export class Lines {
   }
 }
 
+/** The deleted lines of a name. A program of level 1 kept only how far the last one was leased. */
+function deletedIn(
+  present: NameRecord | undefined,
+  rows: Reading["rows"],
+): readonly DeletedLineRecord[] {
+  if (present?.isDeleted !== true || present.before !== undefined) return present?.before ?? [];
+  return withDeleted(present, readLine(rows.get(lineKey(present.line)))?.next ?? 0n);
+}
+
+/** A member whose program is of a lower level; undefined where there is none. */
+async function olderMember(store: FencedStore, level: number): Promise<string | undefined> {
+  const { rows } = await store.list(NODE_PREFIX);
+  const older = [...rows].find(([, row]) => {
+    const record = readNode(row)!;
+    return record.state === "member" && record.level < level;
+  });
+  return older?.[0].slice(NODE_PREFIX.length);
+}
+
+/** From now on programs of a lower level may not enter the cluster. */
+function requireLevel(level: number, rows: Reading["rows"], puts: Map<string, string>): void {
+  const cluster = readCluster(rows.get(CLUSTER))!;
+  if ((cluster.level ?? 1) < level) puts.set(CLUSTER, encode({ ...cluster, level }));
+}
+
 function nothing<T>(result: T): Outcome<T> {
   return { puts: new Map(), result };
 }
@@ -253,15 +374,4 @@ function changed(name: string, record: NameRecord, rows: Reading["rows"]): Map<s
     [NAMES, encode(namesIn(rows))],
     [nameKey(name), encode(record)],
   ]);
-}
-
-function fieldsIn(definition: Definition): Record<string, string> {
-  return Object.fromEntries(fieldsOf(definition));
-}
-
-function definitionIn({ fields }: NameRecord): Definition {
-  const definition = define(new Map(Object.entries(fields)));
-  if (definition instanceof Refusal)
-    throw new Error(`the store has a line that cannot be: ${definition.message}`);
-  return definition;
 }

@@ -1,29 +1,31 @@
 /**
- * How a node becomes who it was: each start raises its generation in the store, so that of two that
- * hold the same identity one knows that it is not alone. A folder that was copied, restored or is older
- * than it should be becomes a new node, which goes on with nothing of the old one's.
+ * How a node becomes who it was: each start is a write of the node's own row that only this process knows, so
+ * that of two that hold the same identity one knows that it is not alone. A folder that was copied, restored or
+ * is older than it should be becomes a new node, which goes on with nothing of the old one's.
  *
  * Invariant: no run found in the folder is served before enter() answered that it may be.
  */
 
 import { CannotStart } from "../refusal.ts";
-import { type SharedStore, StoreUnavailable } from "../store/shared.ts";
-import { type Clock, History, realClock, wentBack } from "./history.ts";
-import {
-  isSamePlace,
-  type Membership,
-  type Memory,
-  type Start,
-  type Whereabouts,
-} from "./memory.ts";
+import type { Moment, SharedStore } from "../store/shared.ts";
+import { version } from "../version.ts";
+import { expelled, type FencedStore, forgot } from "./fenced-store.ts";
+import { type Clock, History, StoreWentBack } from "./history.ts";
+import { isSamePlace, type Membership, type Memory, type Whereabouts } from "./memory.ts";
 import {
   CLUSTER,
   type ClusterRecord,
   encode,
+  FIGURE_PREFIX,
+  LEVEL,
+  LINE_PREFIX,
+  NAME_PREFIX,
   NAMES,
+  NODE_PREFIX,
   type NodeRecord,
   nodeKey,
   readCluster,
+  readNames,
   readNode,
 } from "./records.ts";
 
@@ -34,34 +36,92 @@ export interface Identity {
   readonly whereabouts: Whereabouts;
 }
 
-/** So many starts may be under way, as the store may answer one late. */
-const INTENDED_MAX = 64;
+/** A cluster that is being founded can be objected to for so long: living nodes look more often. */
+export const FOUNDING_MS = 3000;
+/** So often a node that founds, or waits for another to found, looks. */
+const FOUNDING_LOOK_MS = 300;
 
-const NO_START: Start = { generation: 0, token: "" };
+export interface Founding {
+  /** Whether a cluster may be founded where there is none. */
+  readonly isAllowed: boolean;
+  readonly unique: () => string;
+  readonly clock: Clock;
+}
 
-/** The cluster's own row; makes the cluster where there is none and the folder belongs to none. */
+/**
+ * The cluster's own row. Founds a cluster where there is none and the folder belongs to none, in two steps, so
+ * that living nodes whose store was emptied can object in between. Throws CannotStart, StoreUnavailable.
+ */
 export async function findCluster(
   store: SharedStore,
   own: Pick<Membership, "cluster"> | undefined,
-  unique: () => string,
+  { isAllowed, unique, clock }: Founding,
 ): Promise<ClusterRecord> {
+  let since: { readonly revision: bigint; readonly atMs: number } | undefined;
   for (;;) {
     const { rows, moment } = await store.read([CLUSTER]);
-    const found = readCluster(rows.get(CLUSTER));
+    const row = rows.get(CLUSTER);
+    const found = readCluster(row);
     if (own !== undefined && found?.id !== own.cluster) {
       const what = found === undefined ? "is empty" : `is that of cluster ${found.id}`;
       throw new CannotStart(
         `the store ${store.title} ${what}, and the data folder belongs to cluster ${own.cluster}`,
       );
     }
-    if (found !== undefined) return found;
-    const { identity, timeline } = moment;
-    const cluster: ClusterRecord = { id: unique(), epoch: 0, identity, timeline };
+    if ((found?.level ?? 1) > LEVEL) {
+      throw new CannotStart(
+        `cluster ${found!.id} uses what this version does not know: its level is ${found!.level}, and this is ` +
+          `${LEVEL}. Start the version that the other nodes have`,
+      );
+    }
+    if (found !== undefined && found.isFounding !== true) return found;
+    if (!isAllowed) {
+      throw new CannotStart(
+        `the store ${store.title} has no cluster, and storage.create is false: it may have been emptied`,
+      );
+    }
+    requireWhole(moment);
+    if (row === undefined || found === undefined) {
+      await requireEmpty(store);
+      const { identity, timeline } = moment;
+      const begun: ClusterRecord = { id: unique(), epoch: 0, identity, timeline, isFounding: true };
+      await store.write({
+        guards: new Map([[CLUSTER, 0n]]),
+        puts: new Map([[CLUSTER, encode(begun)]]),
+      });
+      continue;
+    }
+    if (since?.revision !== row.revision) since = { revision: row.revision, atMs: clock.now() };
+    if (clock.now() - since.atMs < FOUNDING_MS) {
+      await clock.sleep(FOUNDING_LOOK_MS);
+      continue;
+    }
+    const { isFounding, ...cluster } = found;
+    const guards = new Map([
+      [CLUSTER, row.revision],
+      [NAMES, 0n],
+    ]);
     const puts = new Map([
       [CLUSTER, encode(cluster)],
       [NAMES, encode({ lastLine: 0 })],
     ]);
-    await store.write({ guards: new Map([[CLUSTER, 0n]]), puts });
+    await store.write({ guards, puts });
+  }
+}
+
+function requireWhole({ isRestored }: Moment): void {
+  if (isRestored) throw new StoreWentBack("its rows were put back from a dump or snapshot");
+}
+
+/** Rows without that of a cluster: it was lost, or another cluster's prefix lies inside this one's. */
+async function requireEmpty(store: SharedStore): Promise<void> {
+  for (const prefix of [NAME_PREFIX, LINE_PREFIX, NODE_PREFIX, FIGURE_PREFIX]) {
+    const [key] = (await store.list(prefix)).rows.keys();
+    if (key === undefined) continue;
+    throw new CannotStart(
+      `the store ${store.title} has the row ${key} but none of a cluster: either rows were lost, or the prefix of ` +
+        "another cluster lies inside this one's; nothing is founded there",
+    );
   }
 }
 
@@ -70,67 +130,59 @@ export function newMembership(cluster: ClusterRecord, identity: Identity): Membe
   return {
     cluster: cluster.id,
     node: identity.unique(),
-    start: NO_START,
+    generation: 0,
+    written: { sequence: 0, nonce: "" },
     intended: [],
     whereabouts: identity.whereabouts,
-    sequence: 0,
-    intendedSequence: 0,
     identity: cluster.identity,
-    timeline: cluster.timeline,
     revision: "0",
     epoch: cluster.epoch,
     namesRevision: "0",
   };
 }
 
-/** The store's history as the folder knows it. */
-export function historyOf(store: SharedStore, membership: Membership, clock = realClock): History {
-  const { identity, timeline } = membership;
-  let revision = BigInt(membership.revision);
-  // Names are looked at more often than the other is written down.
-  const namesRevision = BigInt(membership.namesRevision);
-  if (namesRevision > revision) revision = namesRevision;
-  return new History(store, { identity, timeline, revision }, clock);
-}
-
 /**
- * Raises the node's generation. Answers undefined, or why the folder cannot go on as the node it was: it
- * has to become a new one first. Throws StoreUnavailable, and is to be tried again then.
+ * Starts the node: writes its row, by a stamp that no other process has. Answers undefined, or why the folder
+ * cannot go on as the node it was: it has to become a new one first. A copy of the folder from between the
+ * intent and the next write would still know the row; the roll call that follows makes that write. Throws
+ * StoreUnavailable, and is to be tried again then.
  */
 export async function enter(
   memory: Memory,
-  history: History,
+  store: FencedStore,
   identity: Identity,
 ): Promise<string | undefined> {
-  const { membership } = memory;
+  const { membership } = store;
   const key = nodeKey(membership.node);
-  const { rows } = await history.read([key]);
+  const { rows } = await store.read([CLUSTER, NAMES, key]);
+  store.checkCluster(rows);
   const row = rows.get(key);
   const record = readNode(row);
-  const doubt = doubtAbout(membership, record, identity.whereabouts);
+  const purgedTo = BigInt(readNames(rows.get(NAMES))?.nodesPurgedTo ?? "0");
+  const doubt = doubtAbout(membership, record, identity.whereabouts, purgedTo);
   if (doubt !== undefined) return doubt;
-  const next: Start = {
-    generation: Math.max(record?.generation ?? 0, membership.start.generation) + 1,
-    token: identity.unique(),
+  if (record !== undefined) memory.wrote(record);
+  const stamp = memory.intend();
+  const generation = Math.max(record?.generation ?? 0, membership.generation) + 1;
+  const started: NodeRecord = {
+    ...stamp,
+    generation,
+    answered: record?.answered ?? 0,
+    host: identity.host,
+    state: "member",
+    version,
+    level: LEVEL,
   };
-  // First here: if the store has it and this process does not live to know, the next one does.
-  const intended = [...membership.intended, next].slice(-INTENDED_MAX);
-  memory.save({ intended, whereabouts: identity.whereabouts });
-  const sequence = Math.max(record?.sequence ?? 0, membership.sequence);
-  const { host } = identity;
-  const raised: NodeRecord = { ...next, isConfirmed: false, sequence, host, state: "member" };
-  const guards = new Map([[key, row?.revision ?? 0n]]);
-  const moment = await history.write({ guards, puts: new Map([[key, encode(raised)]]) });
-  // Somebody else wrote it since: it is looked at again.
-  if (moment === undefined) return enter(memory, history, identity);
-  memory.save({ start: next, intended: [], sequence, revision: String(history.seen.revision) });
-  // A copy of the folder from before this line may have the intent, and would know no better.
-  await history.transact([key], (found) => {
-    const now = readNode(found.get(key));
-    if (now?.token !== next.token) throw new StoreUnavailable("the node was started elsewhere");
-    const puts = new Map([[key, encode({ ...now, isConfirmed: true } satisfies NodeRecord)]]);
-    return { puts, result: undefined };
-  });
+  const guards = new Map([
+    [CLUSTER, rows.get(CLUSTER)!.revision],
+    [key, row?.revision ?? 0n],
+  ]);
+  const moment = await store.write({ guards, puts: new Map([[key, encode(started)]]) });
+  // Somebody else wrote one of the two since: they are looked at again.
+  if (moment === undefined) return enter(memory, store, identity);
+  memory.wrote(stamp);
+  const { whereabouts } = identity;
+  memory.save({ generation, whereabouts, revision: String(store.seen.revision) });
   return undefined;
 }
 
@@ -139,95 +191,86 @@ function doubtAbout(
   membership: Membership,
   record: NodeRecord | undefined,
   whereabouts: Whereabouts,
+  purgedTo: bigint,
 ): string | undefined {
-  const { start, intended, sequence, intendedSequence } = membership;
-  const isFirst = start.generation === 0;
+  const { node, generation, written, intended } = membership;
   if (!isSamePlace(membership.whereabouts, whereabouts)) {
     return "its data folder is not where the node was last started: it is a copy, or was restored";
   }
   if (record === undefined) {
-    if (isFirst) return undefined;
-    throw wentBack(`it does not know node ${membership.node}`);
+    if (generation === 0) return undefined;
+    if (BigInt(membership.revision) < purgedTo) return `node ${node} was written off long ago`;
+    throw new StoreWentBack(`it does not know node ${node}`);
   }
-  if (record.state !== "member") return expelled(membership.node, record);
-  const isKnown = [start, ...(record.isConfirmed ? [] : intended)].some(
-    ({ generation, token }) => generation === record.generation && token === record.token,
-  );
-  if (!isKnown && record.generation < start.generation) {
-    throw wentBack(
-      `node ${membership.node} was at start ${start.generation}, and is at ${record.generation} now`,
-    );
-  }
-  if (!isKnown) return "the node was started from another folder since: this one is an older copy";
-  if (record.sequence < sequence) {
-    throw wentBack(
-      `node ${membership.node} had ${sequence} leases, and has ${record.sequence} now`,
-    );
-  }
-  if (record.sequence > intendedSequence) {
-    return "the node leased more than its data folder knows: this one is an older copy";
-  }
-  return undefined;
+  if (record.state !== "member") return expelled(node, record);
+  if ([written, ...intended].some(({ nonce }) => nonce === record.nonce)) return undefined;
+  if (record.sequence < written.sequence) throw new StoreWentBack(forgot(node, written, record));
+  return "the node wrote more than its data folder knows, or was started from another: this one is an older copy";
 }
 
 /**
  * The store's present history, which an operator took for good since this node last looked. The node's own
- * row is written anew, as the store may have forgotten it. What it answers to remember is for when the rest
- * is mended, too.
+ * row is written anew where the store forgot it. What it answers is to be saved when all the rest that the store
+ * forgot was told it, too.
  */
 export async function acceptHistory(
   store: SharedStore,
-  { start, intended, node, sequence, whereabouts }: Membership,
+  { generation, node, written, intended, whereabouts }: Membership,
   cluster: ClusterRecord,
   { host, whereabouts: here }: Identity,
   clock: Clock,
-): Promise<{ readonly history: History; readonly accepted: Partial<Membership> }> {
-  const { identity, timeline, epoch } = cluster;
+): Promise<Partial<Membership>> {
+  const { identity, epoch } = cluster;
   const key = nodeKey(node);
-  const { rows, moment } = await store.read([key]);
-  const history = new History(store, { ...moment, identity, timeline }, clock);
+  const { rows, moment } = await store.read([CLUSTER, key]);
+  requireWhole(moment);
   const known = readNode(rows.get(key));
-  const isForgotten = start.generation > 0 && (known?.generation ?? 0) < start.generation;
-  const leases = Math.max(sequence, known?.sequence ?? 0);
+  const isKnown = [written, ...intended].some(({ nonce }) => nonce === known?.nonce);
+  const isForgotten = !isKnown && (known?.sequence ?? -1) < written.sequence;
   // A copy of the folder has no say in what the node is.
-  const isInPlace = isSamePlace(whereabouts, here);
-  if (isInPlace && (isForgotten || leases > (known?.sequence ?? 0))) {
+  if (isForgotten && generation > 0 && isSamePlace(whereabouts, here)) {
     const record: NodeRecord = {
-      ...(intended.find(({ token }) => token === known?.token) ?? start),
-      isConfirmed: known?.isConfirmed ?? true,
-      sequence: leases,
+      ...written,
+      generation,
+      answered: known?.answered ?? 0,
       host,
       state: known?.state ?? "member",
+      version,
+      level: LEVEL,
     };
+    const history = new History(store, moment, clock);
     await history.write({
-      guards: new Map([[key, rows.get(key)?.revision ?? 0n]]),
+      guards: new Map([
+        [CLUSTER, rows.get(CLUSTER)?.revision ?? 0n],
+        [key, rows.get(key)?.revision ?? 0n],
+      ]),
       puts: new Map([[key, encode(record)]]),
     });
   }
   const revision = String(moment.revision);
-  return { history, accepted: { identity, timeline, epoch, revision } };
+  return { identity, epoch, revision, namesRevision: "0", doubt: undefined };
 }
 
-/** The node was told by the store that it is not the one it takes itself for. */
-export class Fenced extends Error {
-  override readonly name = "Fenced";
-}
-
-/** Throws where the store's row of a node is not as the node left it. */
-export function checkOurs(
-  record: NodeRecord | undefined,
-  { node, start, sequence }: Membership,
-): asserts record is NodeRecord {
-  if (record === undefined) throw wentBack(`it does not know node ${node}`);
-  if (record.state !== "member") throw new Fenced(expelled(node, record));
-  if (record.generation < start.generation || record.sequence < sequence) {
-    throw wentBack(`it forgot leases of node ${node}`);
-  }
-  if (record.token !== start.token) throw new Fenced(`node ${node} was started elsewhere`);
-}
-
-function expelled(node: string, { state }: NodeRecord): string {
-  return state === "left"
-    ? `node ${node} has left the cluster`
-    : `node ${node} was written off (cluster forget)`;
+/**
+ * Tells all nodes that the store went back in time: puts a mark into the row of the cluster, also where the
+ * store was emptied or is being founded anew. Only `cluster advance` clears it. Where the mark is there already,
+ * or was cleared since, or the store is another cluster's by now, nothing is written.
+ */
+export async function markCluster(
+  store: SharedStore,
+  { cluster: id, epoch, identity, node }: Membership,
+  reason: string,
+): Promise<void> {
+  const { rows, moment } = await store.read([CLUSTER]);
+  const row = rows.get(CLUSTER);
+  const found = readCluster(row);
+  const isOurs = found?.id === id;
+  if (isOurs && (found.mark !== undefined || found.epoch > epoch)) return;
+  if (!isOurs && found !== undefined && found.isFounding !== true) return;
+  const mark = `${reason}, says node ${node}`;
+  const own: ClusterRecord = isOurs ? found : { id, epoch, identity, timeline: moment.timeline };
+  await store.write({
+    guards: new Map([[CLUSTER, row?.revision ?? 0n]]),
+    puts: new Map([[CLUSTER, encode({ ...own, mark } satisfies ClusterRecord)]]),
+  });
 }

@@ -1,19 +1,23 @@
 /** How the dispensers of a node that was alone become a cluster's. No server runs on its folder. */
 
-import { fieldsOf } from "../dispenser/definition.ts";
+import { meets } from "../dispenser/deleted.ts";
 import type { Dispenser } from "../dispenser/dispenser.ts";
 import { toText } from "../dispenser/name.ts";
 import { Leased } from "../dispenser/share.ts";
 import { strategies } from "../dispenser/strategy.ts";
 import type { Engine } from "../engine.ts";
 import { CannotStart } from "../refusal.ts";
-import type { Store } from "../store/store.ts";
+import type { Store, StoredDeleted } from "../store/store.ts";
+import { fieldsIn, usedLines } from "./deleted-lines.ts";
 import type { History } from "./history.ts";
 import { type Identity, newMembership } from "./membership.ts";
 import type { Joining, Membership, NodeState } from "./memory.ts";
 import type { Folder } from "./operations.ts";
 import {
+  CLUSTER,
   type ClusterRecord,
+  type DeletedLineRecord,
+  deletedKey,
   encode,
   type FigureRecord,
   figureKey,
@@ -23,6 +27,7 @@ import {
   NAMES,
   type NameRecord,
   nameKey,
+  readCluster,
   readName,
   readNames,
 } from "./records.ts";
@@ -45,12 +50,15 @@ export async function moveIn(
   const all = [...engine.all()];
   // Before anything is written: the folder can still be started alone then.
   if (begun === undefined) await refuseConflicts(all, history);
-  const joining = begun ?? (await reserveIds(engine, history, cluster, identity.unique()));
+  const ids = engine.lastId + lastDeleted(store);
+  const joining =
+    begun ?? (await reserveIds(engine.lastId, ids, history, cluster, identity.unique()));
   // First here: if this does not end, the next try knows which of the cluster's lines are its own.
   store.writeNode(JSON.stringify({ joining } satisfies NodeState));
   for (let from = 0; from < all.length; from += LINES_AT_ONCE) {
     await writeLines(all.slice(from, from + LINES_AT_ONCE), history, joining);
   }
+  await moveDeletedIn(engine, store, history, joining);
   for (const dispenser of all) restage(dispenser, store, joining.base + dispenser.id);
   const membership: Membership = { ...newMembership(cluster, identity), node: joining.node };
   store.stage({ kind: "node", state: JSON.stringify({ membership } satisfies NodeState) });
@@ -60,24 +68,47 @@ export async function moveIn(
 
 async function refuseConflicts(all: readonly Dispenser[], history: History): Promise<void> {
   const { rows } = await history.list(NAME_PREFIX);
-  const conflict = all.find(({ name }) => readName(rows.get(nameKey(name)))?.isDeleted === false);
-  if (conflict !== undefined) throw conflictOf(conflict);
+  for (const dispenser of all)
+    requireNoConflict(dispenser, readName(rows.get(nameKey(dispenser.name))));
 }
 
-const conflictOf = ({ name }: Dispenser) =>
-  new CannotStart(`the cluster has a dispenser ${toText(name)} already: DEL one of the two first`);
+/** Throws where the cluster has the name, or where its numbers would meet those of lines that had it there. */
+function requireNoConflict(
+  { name, definition, position }: Dispenser,
+  present: NameRecord | undefined,
+): void {
+  const shown = `'${toText(name)}'`;
+  if (present?.isDeleted === false) {
+    throw new CannotStart(
+      `the cluster has a dispenser ${shown} already: DEL that one of the two whose line is not to go on`,
+    );
+  }
+  const met = usedLines(present?.before).some(
+    (line) =>
+      definition.type.isLine && meets(definition, position, line.definition, line.usedBelow),
+  );
+  if (met) {
+    throw new CannotStart(
+      `the cluster had a dispenser ${shown}, whose numbers that of the folder would repeat: DEL that one, and define ` +
+        "it in the cluster behind them",
+    );
+  }
+}
 
-/** The ids that the node's lines get in the cluster: its own ones, moved by a base. */
+/** The ids that the node's lines get in the cluster: its own ones, moved by a base; deleted lines behind them. */
 async function reserveIds(
-  engine: Engine,
+  lastId: number,
+  ids: number,
   history: History,
   cluster: ClusterRecord,
   node: string,
 ): Promise<Joining> {
   const base = await history.transact([NAMES], (rows) => {
     // Above all local ones as well, so that no line has the id of another for a moment.
-    const base = Math.max(readNames(rows.get(NAMES))?.lastLine ?? 0, engine.lastId);
-    return { puts: new Map([[NAMES, encode({ lastLine: base + engine.lastId })]]), result: base };
+    const names = readNames(rows.get(NAMES));
+    const base = Math.max(names?.lastLine ?? 0, lastId);
+    const lastLine = base + ids;
+    return { puts: new Map([[NAMES, encode({ ...names, lastLine })]]), result: base };
   });
   return { cluster: cluster.id, node, base };
 }
@@ -88,18 +119,22 @@ async function writeLines(
   { base, node }: Joining,
 ): Promise<void> {
   const keys = some.flatMap(({ name, id }) => [nameKey(name), lineKey(base + id)]);
-  await history.transact([NAMES, ...keys], (rows) => {
+  await history.transact([CLUSTER, NAMES, ...keys], (rows) => {
+    if (readCluster(rows.get(CLUSTER))?.mark !== undefined) {
+      throw new CannotStart(
+        "the store went back in time: 'number-dispenser cluster advance' comes first",
+      );
+    }
     const puts = new Map<string, string>();
     for (const dispenser of some) {
       const { id, name, definition, position, counts, isLine } = dispenser;
       const line = base + id;
       const present = readName(rows.get(nameKey(name)));
       if (present?.line === line) continue;
-      if (present !== undefined && !present.isDeleted) {
-        throw conflictOf(dispenser);
-      }
-      const fields = Object.fromEntries(fieldsOf(definition));
-      const record: NameRecord = { line, isDeleted: false, fields, floor: 0n };
+      requireNoConflict(dispenser, present);
+      const fields = fieldsIn(definition);
+      const before = present?.before ?? [];
+      const record: NameRecord = { line, isDeleted: false, fields, floor: 0n, before };
       const leased: LineRecord = { isDeleted: false, next: position, returned: [], floor: 0n };
       puts.set(nameKey(name), encode(record)).set(lineKey(line), encode(leased));
       if (!isLine) continue;
@@ -110,6 +145,48 @@ async function writeLines(
     if (puts.size > 0) puts.set(NAMES, encode(readNames(rows.get(NAMES))!));
     return { puts, result: undefined };
   });
+}
+
+/** The number of the last line that was deleted in a folder. */
+function lastDeleted(store: Store): number {
+  let last = 0;
+  for (const { nth } of deletedIn(store)) last = nth;
+  return last;
+}
+
+function* deletedIn(store: Store): Generator<StoredDeleted> {
+  for (let after = 0; ; ) {
+    const page = store.listDeleted(after, LINES_AT_ONCE);
+    yield* page;
+    after = page.at(-1)?.nth ?? after;
+    if (page.length < LINES_AT_ONCE) return;
+  }
+}
+
+/** Lines that were deleted here keep their numbers in use there, too. */
+async function moveDeletedIn(
+  engine: Engine,
+  store: Store,
+  history: History,
+  { base }: Joining,
+): Promise<void> {
+  for (const { nth, name, definition, account, deletedAtS } of deletedIn(store)) {
+    const line = base + engine.lastId + nth;
+    const key = nameKey(name);
+    const fields = fieldsIn(definition);
+    const deleted: DeletedLineRecord = { line, fields, next: account.reserved };
+    await history.transact([CLUSTER, NAMES, key], (rows) => {
+      const present = readName(rows.get(key)) ?? { line, isDeleted: true, fields, floor: 0n };
+      const others = (present.before ?? []).filter((each) => each.line !== line);
+      const puts = new Map([
+        [NAMES, encode(readNames(rows.get(NAMES))!)],
+        [key, encode({ ...present, before: [...others, deleted] } satisfies NameRecord)],
+        [deletedKey(line), encode({ name: toText(name), atMs: deletedAtS * 1000 })],
+      ]);
+      return { puts, result: undefined };
+    });
+    store.stage({ kind: "forget", name });
+  }
 }
 
 /** Writes a dispenser under another id, as one that used up a lease of all it handed out. */

@@ -8,10 +8,11 @@ import type { Dispenser } from "../dispenser/dispenser.ts";
 import { Leased } from "../dispenser/share.ts";
 import type { Engine } from "../engine.ts";
 import { CannotStart } from "../refusal.ts";
-import type { SharedStore } from "../store/shared.ts";
+import type { Row, SharedStore } from "../store/shared.ts";
 import type { Store } from "../store/store.ts";
-import { History } from "./history.ts";
-import type { Membership, NodeState } from "./memory.ts";
+import type { FencedStore } from "./fenced-store.ts";
+import { History, realClock } from "./history.ts";
+import type { Memory, NodeState } from "./memory.ts";
 import {
   CLUSTER,
   type ClusterRecord,
@@ -20,13 +21,16 @@ import {
   figureKey,
   type LineRecord,
   lineKey,
+  NAME_PREFIX,
   NAMES,
+  type NameRecord,
   NODE_PREFIX,
   type NodeRecord,
   nodeKey,
   readCluster,
   readFigure,
   readLine,
+  readName,
   readNames,
   readNode,
   type Stretch,
@@ -53,9 +57,10 @@ const IDS_SKIPPED = 1_000_000;
  */
 export async function handBack(
   { engine, store, replaced }: Folder,
-  history: History,
-  { node }: Membership,
+  fenced: FencedStore,
+  memory: Memory,
 ): Promise<bigint> {
+  const { node } = memory.membership;
   const left = [...engine.all()].map((dispenser) => ({
     dispenser,
     stretches: heldBy(dispenser),
@@ -64,31 +69,33 @@ export async function handBack(
   for (const { dispenser } of left) store.stage({ kind: "remove", id: dispenser.id });
   store.stage({ kind: "node", state: JSON.stringify({} satisfies NodeState) });
   replaced();
+  memory.detach();
   const held = left.filter(({ stretches }) => stretches.length > 0);
   let numbers = 0n;
   for (const { dispenser, stretches } of held) {
-    numbers += await handBackLine(dispenser, stretches, history, node);
+    numbers += await handBackLine(dispenser, stretches, fenced, node);
   }
-  const key = nodeKey(node);
-  await history.transact([key], (rows) => {
-    const record: NodeRecord = { ...readNode(rows.get(key))!, state: "left" };
-    return { puts: new Map([[key, encode(record)]]), result: undefined };
+  const leave = () => ({
+    puts: new Map(),
+    result: undefined,
+    own: { state: "left", goneAtMs: Date.now() } as const,
   });
+  await fenced.transact([], leave, true);
   return numbers;
 }
 
 async function handBackLine(
   { id }: Dispenser,
   stretches: readonly Stretch[],
-  history: History,
+  fenced: FencedStore,
   node: string,
 ): Promise<bigint> {
   const [key, figure] = [lineKey(id), figureKey(id, node)];
-  return history.transact([key, figure], (rows) => {
+  const work = (rows: ReadonlyMap<string, Row>) => {
     const line = readLine(rows.get(key));
     const before = readFigure(rows.get(figure));
     if (line === undefined || line.isDeleted || before === undefined) {
-      return { puts: new Map(), result: 0n };
+      return { puts: new Map<string, string>(), result: 0n };
     }
     // The node may not have heard that the line was moved on: what lies below is lost.
     const given = stretches.filter(({ first }) => first >= line.floor);
@@ -105,7 +112,8 @@ async function handBackLine(
       [figure, encode(after)],
     ]);
     return { puts, result: numbers };
-  });
+  };
+  return fenced.transact([key, figure], work, true);
 }
 
 /** What a dispenser has of its line and has not handed out. */
@@ -122,11 +130,12 @@ export async function forgetNode(store: SharedStore, node: string): Promise<bigi
   const { moment } = await store.read([]);
   const history = new History(store, moment);
   const key = nodeKey(node);
-  await history.transact([key], (rows) => {
+  await history.transact([CLUSTER, key], (rows) => {
     const record = readNode(rows.get(key));
     if (record === undefined) throw new CannotStart(`the cluster has no node ${node}`);
     if (record.state === "left") throw new CannotStart(`node ${node} has left the cluster`);
-    const puts = new Map([[key, encode({ ...record, state: "written off" } satisfies NodeRecord)]]);
+    const off: NodeRecord = { ...record, state: "written off", goneAtMs: Date.now() };
+    const puts = new Map([[key, encode(off)]]);
     return { puts, result: undefined };
   });
   let numbers = 0n;
@@ -152,7 +161,12 @@ export async function advanceHistory(
   wallClockMs: number,
 ): Promise<number> {
   const { moment } = await store.read([]);
-  const history = new History(store, moment);
+  const history = new History(store, moment, realClock, true);
+  // Nothing is leased any more from here on, until the epoch begins.
+  await changeCluster(store, history, (cluster) => ({
+    ...cluster,
+    mark: cluster.mark ?? "'number-dispenser cluster advance' did not end: run it again",
+  }));
   const { rows } = await history.list("line/");
   const keys = [...rows.keys()];
   for (let from = 0; from < keys.length; from += LINES_AT_ONCE) {
@@ -168,21 +182,50 @@ export async function advanceHistory(
       return { puts, result: undefined };
     });
   }
+  await moveDeletedAhead(history, margin);
   await history.transact([CLUSTER, NAMES], (found) => {
-    const cluster = readCluster(found.get(CLUSTER));
-    if (cluster === undefined) throw new CannotStart(`the store ${store.title} has no cluster`);
     // Nodes may have lines that the store forgot: no other gets their ids.
-    const lastLine = (readNames(found.get(NAMES))?.lastLine ?? 0) + IDS_SKIPPED;
-    const { identity, timeline } = moment;
-    const epoch = Math.max(cluster.epoch + 1, wallClockMs);
-    const record: ClusterRecord = { ...cluster, epoch, identity, timeline };
-    const puts = new Map([
-      [CLUSTER, encode(record)],
-      [NAMES, encode({ lastLine })],
-    ]);
-    return { puts, result: undefined };
+    const names = readNames(found.get(NAMES));
+    const lastLine = (names?.lastLine ?? 0) + IDS_SKIPPED;
+    return { puts: new Map([[NAMES, encode({ ...names, lastLine })]]), result: undefined };
   });
+  await changeCluster(store, history, ({ mark, isFounding, ...cluster }) => ({
+    ...cluster,
+    epoch: Math.max(cluster.epoch + 1, wallClockMs),
+    identity: moment.identity,
+    timeline: moment.timeline,
+  }));
   return keys.length;
+}
+
+/** Lines that were deleted may have gone on in what the store forgot. */
+async function moveDeletedAhead(history: History, margin: bigint): Promise<void> {
+  const { rows } = await history.list(NAME_PREFIX);
+  const keys = [...rows].flatMap(([key, row]) => (readName(row)!.before?.length ? [key] : []));
+  for (let from = 0; from < keys.length; from += LINES_AT_ONCE) {
+    const some = keys.slice(from, from + LINES_AT_ONCE);
+    await history.transact(some, (found) => {
+      const puts = new Map<string, string>();
+      for (const key of some) {
+        const record = readName(found.get(key))!;
+        const before = record.before!.map((line) => ({ ...line, next: line.next + margin }));
+        puts.set(key, encode({ ...record, before } satisfies NameRecord));
+      }
+      return { puts, result: undefined };
+    });
+  }
+}
+
+async function changeCluster(
+  { title }: SharedStore,
+  history: History,
+  change: (cluster: ClusterRecord) => ClusterRecord,
+): Promise<void> {
+  await history.transact([CLUSTER], (rows) => {
+    const cluster = readCluster(rows.get(CLUSTER));
+    if (cluster === undefined) throw new CannotStart(`the store ${title} has no cluster`);
+    return { puts: new Map([[CLUSTER, encode(change(cluster))]]), result: undefined };
+  });
 }
 
 /** The cluster's nodes, by name. */

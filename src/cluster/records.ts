@@ -3,26 +3,39 @@
  *
  * | key | what |
  * | --- | --- |
- * | cluster | which cluster this is, and which history of the store its nodes go by |
+ * | cluster | which cluster this is, which history of the store its nodes go by, and whether that is in doubt |
+ * | roll | the last roll call: each member answers it in its own row |
  * | names | the last id a line got; written with every change of a name, so that nodes see one by it |
  * | name/NAME | the line that has the name, and its definition; stays when it is deleted |
+ * | deleted/ID | a line that was deleted, by its id: the rows of it that may be removed one day |
  * | line/ID | how far the line is leased, and what was handed back of it |
- * | node/NODE | a node: its generation, and how often it leased |
+ * | node/NODE | a node: its last start, and the last write it made |
  * | figure/ID/NODE | what a node did with a line, as it last said |
  */
 
 import { toText } from "../dispenser/name.ts";
 import { type Row, StoreUnavailable } from "../store/shared.ts";
 
+/**
+ * What a program of this level understands in the store. A node writes its level into its row, and nothing is
+ * written that a member of a lower one does not know. Level 1 wrote none.
+ */
+export const LEVEL = 2;
+
 export const CLUSTER = "cluster";
+export const ROLL = "roll";
 export const NAMES = "names";
 export const NAME_PREFIX = "name/";
+export const LINE_PREFIX = "line/";
 export const NODE_PREFIX = "node/";
+export const FIGURE_PREFIX = "figure/";
+export const DELETED_PREFIX = "deleted/";
 
 export const nameKey = (name: string): string => NAME_PREFIX + toText(name);
-export const lineKey = (line: number): string => `line/${line}`;
+export const lineKey = (line: number): string => LINE_PREFIX + line;
+export const deletedKey = (line: number): string => DELETED_PREFIX + line;
 export const nodeKey = (node: string): string => NODE_PREFIX + node;
-export const figurePrefix = (line: number): string => `figure/${line}/`;
+export const figurePrefix = (line: number): string => `${FIGURE_PREFIX}${line}/`;
 export const figureKey = (line: number, node: string): string => figurePrefix(line) + node;
 
 export interface ClusterRecord {
@@ -32,10 +45,30 @@ export interface ClusterRecord {
   /** The store's own, as it was then. */
   readonly identity: string;
   readonly timeline: string;
+  /** The least level of the programs that may enter; 1 by default. */
+  readonly level?: number;
+  /** It is being founded: whoever knows better can still object. */
+  readonly isFounding?: boolean;
+  /** Why the store is known to have gone back in time; only a higher epoch clears it. */
+  readonly mark?: string;
+}
+
+export interface RollRecord {
+  /** Counts the roll calls. */
+  readonly call: number;
 }
 
 export interface NamesRecord {
   readonly lastLine: number;
+  /**
+   * Deleted names whose last change was up to this revision may be removed: a node that knows less than it looks
+   * at all names that there are.
+   */
+  readonly purgedTo?: string;
+  /** Nodes that were written off, and that no folder before this revision can know of, may be removed. */
+  readonly nodesPurgedTo?: string;
+  /** When it was last looked for rows to remove; Unix time in milliseconds. */
+  readonly purgedAtMs?: number;
 }
 
 export interface NameRecord {
@@ -45,6 +78,21 @@ export interface NameRecord {
   readonly fields: Readonly<Record<string, string>>;
   /** Positions below it are skipped, by ADVANCE: nodes hear of it here. */
   readonly floor: bigint;
+  /** Lines that had the name before, and whose numbers are in use; none by default. */
+  readonly before?: readonly DeletedLineRecord[];
+}
+
+/** How far a line was leased when it was deleted. */
+export interface DeletedLineRecord {
+  readonly line: number;
+  readonly fields: Readonly<Record<string, string>>;
+  readonly next: bigint;
+}
+
+export interface DeletedRecord {
+  readonly name: string;
+  /** Unix time in milliseconds. */
+  readonly atMs: number;
 }
 
 /** A part of a line. */
@@ -63,18 +111,40 @@ export interface LineRecord {
   readonly floor: bigint;
 }
 
-export interface NodeRecord {
-  /** How often it was started. */
-  readonly generation: number;
-  /** Of the last start: who made it is who knows it. */
-  readonly token: string;
-  /** Whether the node wrote that start down: a folder that does not know of it is an older copy. */
-  readonly isConfirmed: boolean;
-  /** How many leases it wrote. */
+/** One write of a node: no other of its writes has either. */
+export interface Stamp {
   readonly sequence: number;
+  readonly nonce: string;
+}
+
+/** A node's own row, written anew with everything that the node writes: it shows the last of it. */
+export interface NodeRecord extends Stamp {
+  /** How often the node was started. */
+  readonly generation: number;
+  /** The last roll call it answered. */
+  readonly answered: number;
   readonly host: string;
   readonly state: "member" | "left" | "written off";
+  /** When it stopped being a member; Unix time in milliseconds. */
+  readonly goneAtMs?: number;
+  /** The version of its program, and that program's LEVEL. */
+  readonly version: string;
+  readonly level: number;
 }
+
+/** A row as nodes of level 1 wrote it: a start had a token, and the leases since it were counted. */
+interface NodeRecordLevel1 {
+  readonly generation: number;
+  readonly token: string;
+  readonly isConfirmed: boolean;
+  readonly sequence: number;
+  readonly host: string;
+  readonly state: NodeRecord["state"];
+}
+
+/** What stands for the nonce of a write of level 1. */
+export const nonceOfLevel1 = (token: string, sequence: number, isConfirmed: boolean): string =>
+  [token, sequence, isConfirmed ? "confirmed" : "intended"].join(" ");
 
 /** Of the numbers leased, those neither generated nor held are wasted, the burnt ones among them. */
 export interface FigureRecord {
@@ -108,6 +178,16 @@ function decode<T>(row: Row | undefined): T | undefined {
 export const readCluster = (row?: Row) => decode<ClusterRecord>(row);
 export const readNames = (row?: Row) => decode<NamesRecord>(row);
 export const readName = (row?: Row) => decode<NameRecord>(row);
+export const readDeleted = (row?: Row) => decode<DeletedRecord>(row);
 export const readLine = (row?: Row) => decode<LineRecord>(row);
-export const readNode = (row?: Row) => decode<NodeRecord>(row);
+export const readRoll = (row?: Row) => decode<RollRecord>(row);
+
+export function readNode(row?: Row): NodeRecord | undefined {
+  const record = decode<NodeRecord | NodeRecordLevel1>(row);
+  if (record === undefined || "nonce" in record) return record;
+  const { token, isConfirmed, ...rest } = record;
+  const nonce = nonceOfLevel1(token, rest.sequence, isConfirmed);
+  return { ...rest, nonce, answered: 0, version: "", level: 1 };
+}
+
 export const readFigure = (row?: Row) => decode<FigureRecord>(row);

@@ -7,19 +7,31 @@ import type { Engine } from "../engine.ts";
 import type { Log } from "../log.ts";
 import type { SharedStore } from "../store/shared.ts";
 import type { Store } from "../store/store.ts";
-import { type Clock, type History, StoreWentBack, wentBack } from "./history.ts";
+import { FencedStore, NewEpoch } from "./fenced-store.ts";
+import { type Clock, StoreWentBack } from "./history.ts";
 import { Lines } from "./lines.ts";
 import {
   acceptHistory,
-  checkOurs,
   enter,
   findCluster,
-  historyOf,
   type Identity,
+  markCluster,
   newMembership,
 } from "./membership.ts";
 import { type Membership, Memory } from "./memory.ts";
-import { CLUSTER, type ClusterRecord, NAMES, nodeKey, readCluster, readNode } from "./records.ts";
+import {
+  CLUSTER,
+  type ClusterRecord,
+  NAMES,
+  nodeKey,
+  ROLL,
+  readCluster,
+  readRoll,
+} from "./records.ts";
+import { answerCall } from "./roll-call.ts";
+
+/** The highest revision that was seen is saved at most so often, beside what leases save of it. */
+const SEEN_SAVED_EVERY_MS = 1000;
 
 export interface StandingOptions {
   readonly shared: SharedStore;
@@ -30,14 +42,19 @@ export interface StandingOptions {
   readonly identity: Identity;
   /** What the folder remembers; undefined in one that belongs to no cluster. */
   readonly membership: Membership | undefined;
+  /** Whether a cluster may be founded where there is none. */
+  readonly mayFound: boolean;
 }
 
 export class Standing {
   memory!: Memory;
   /** The store, as it may be asked. */
-  history!: History;
+  fenced!: FencedStore;
   lines!: Lines;
+  /** The store has to be confirmed by the members before it is written again. */
+  onNewTerm: () => void = () => {};
   private readonly options: StandingOptions;
+  private seenSavedAtMs = Number.NEGATIVE_INFINITY;
   private isClosed = false;
 
   constructor(options: StandingOptions) {
@@ -51,7 +68,7 @@ export class Standing {
   /** Whatever the store still answers reaches the engine no more. */
   close(): void {
     this.isClosed = true;
-    this.history?.close();
+    this.fenced?.close();
   }
 
   /**
@@ -59,33 +76,46 @@ export class Standing {
    * is to be tried again then; CannotStart where the folder and the store do not belong together.
    */
   async enter(): Promise<void> {
-    const { shared, engine, store, identity, log, clock } = this.options;
+    const { shared, engine, store, identity, log, clock, mayFound } = this.options;
     const { unique } = identity;
     const own = this.memory?.membership ?? this.options.membership;
-    const cluster = await findCluster(shared, own, unique);
-    this.memory ??= new Memory(store, own ?? newMembership(cluster, identity));
-    const { memory } = this;
-    const isBehind = cluster.epoch > memory.membership.epoch;
-    requireNoOlder(cluster, memory.membership);
-    let accepted: Partial<Membership> = {};
-    if (isBehind) {
-      const taken = await acceptHistory(shared, memory.membership, cluster, identity, clock);
-      this.history = taken.history;
-      accepted = taken.accepted;
-    } else this.history = historyOf(shared, memory.membership, clock);
-    const doubt = await enter(memory, this.history, identity);
-    if (doubt !== undefined) {
-      log.warning("this folder goes on as a new node", { reason: doubt, ...this.burn(cluster) });
-      await enter(memory, this.history, identity);
+    const founding = { isAllowed: mayFound, unique, clock };
+    const cluster = await findCluster(shared, own, founding);
+    this.memory ??= new Memory(store, own ?? newMembership(cluster, identity), unique);
+    try {
+      const { membership } = this.memory;
+      const isBehind = cluster.epoch > membership.epoch;
+      const accepted = isBehind
+        ? await acceptHistory(shared, membership, cluster, identity, clock)
+        : {};
+      this.use(accepted);
+      const doubt = await enter(this.memory, this.fenced, identity);
+      if (doubt !== undefined) {
+        log.warning("this folder goes on as a new node", { reason: doubt, ...this.burn(cluster) });
+        this.use(accepted);
+        await enter(this.memory, this.fenced, identity);
+      }
+      this.lines = new Lines(engine, this.memory, clock.wallMs);
+      if (isBehind) await this.mend();
+      else await this.lines.sync(this.fenced);
+    } catch (error) {
+      if (error instanceof StoreWentBack) await this.accuse(error);
+      throw error;
     }
-    this.lines = new Lines(engine, memory);
-    if (isBehind) await this.mend(accepted);
-    else await this.lines.sync(this.history);
+  }
+
+  private use(accepted: Partial<Membership>): void {
+    const { shared, clock } = this.options;
+    // Whoever still asks by the history before would take the present one for a store that went back.
+    this.fenced?.close();
+    this.fenced = new FencedStore(shared, this.memory, clock, accepted);
+    this.fenced.onNewTerm = () => this.onNewTerm();
+    if (this.isClosed) this.fenced.close();
   }
 
   /** Makes the folder another node's, without what the one had: its runs are lost. */
   private burn(cluster: ClusterRecord): { runs_of_lines_lost: number; numbers_lost: bigint } {
-    const { engine, identity } = this.options;
+    const { engine, identity, store } = this.options;
     let [lines, numbers] = [0, 0n];
     for (const dispenser of [...engine.all()]) {
       const { id, name, definition, share, position } = dispenser;
@@ -96,10 +126,11 @@ export class Standing {
       engine.remove(name);
       engine.create(id, name, definition);
     }
-    const { membership } = this.memory;
-    const { identity: storeIdentity, timeline, revision, namesRevision, epoch } = membership;
-    const fresh = { ...newMembership(cluster, identity), revision, namesRevision, epoch };
-    engine.remember(this.memory.change({ ...fresh, identity: storeIdentity, timeline }));
+    const { revision, namesRevision, epoch, identity: storeIdentity } = this.memory.membership;
+    const kept = { identity: storeIdentity, revision, namesRevision, epoch };
+    const fresh: Membership = { ...newMembership(cluster, identity), ...kept };
+    this.memory = new Memory(store, fresh, identity.unique);
+    engine.remember(this.memory);
     const failure = engine.commit();
     if (failure !== undefined) throw failure;
     return { runs_of_lines_lost: lines, numbers_lost: numbers };
@@ -107,58 +138,72 @@ export class Standing {
 
   /** Goes along with what changed in the store. Throws StoreUnavailable, Fenced. */
   async look(): Promise<void> {
-    const { shared, identity } = this.options;
-    const node = nodeKey(this.node);
+    const { fenced } = this;
     try {
-      const { rows } = await this.history.read([CLUSTER, NAMES, node]);
-      const cluster = readCluster(rows.get(CLUSTER));
-      if (cluster?.id !== this.memory.membership.cluster) throw wentBack("it is another cluster's");
-      requireNoOlder(cluster, this.memory.membership);
-      if (cluster.epoch === this.memory.membership.epoch) {
-        checkOurs(readNode(rows.get(node)), this.memory.membership);
-        return await this.lines.syncTo(this.history, rows.get(NAMES));
-      }
+      const { rows } = await fenced.read([CLUSTER, NAMES, ROLL, nodeKey(this.node)]);
+      const { answered } = fenced.checkFence(rows);
+      const call = readRoll(rows.get(ROLL))?.call ?? 0;
+      if (answered < call) await answerCall(fenced, call);
+      await this.lines.syncTo(fenced, rows.get(NAMES));
+      this.saveSeen();
     } catch (error) {
-      if (!(error instanceof StoreWentBack)) throw error;
-      const cluster = readCluster((await shared.read([CLUSTER])).rows.get(CLUSTER));
-      const isAccepted = (cluster?.epoch ?? 0) > this.memory.membership.epoch;
-      if (cluster?.id !== this.memory.membership.cluster || !isAccepted) throw error;
+      if (!(error instanceof StoreWentBack || error instanceof NewEpoch)) throw error;
+      if (await this.acceptEpoch()) return;
+      if (error instanceof StoreWentBack) await this.accuse(error);
+      throw error;
     }
-    const { rows } = await shared.read([CLUSTER]);
-    const taken = await acceptHistory(
-      shared,
-      this.memory.membership,
-      readCluster(rows.get(CLUSTER))!,
-      identity,
-      this.options.clock,
-    );
-    this.history = taken.history;
-    if (this.isClosed) this.history.close();
-    await this.mend(taken.accepted);
+  }
+
+  /** Goes along with an operator that took the store for good; answers whether one did. */
+  private async acceptEpoch(): Promise<boolean> {
+    const { shared, identity, clock } = this.options;
+    const { membership } = this.memory;
+    const cluster = readCluster((await shared.read([CLUSTER])).rows.get(CLUSTER));
+    if (cluster?.id !== membership.cluster || cluster.epoch <= membership.epoch) return false;
+    this.use(await acceptHistory(shared, membership, cluster, identity, clock));
+    await this.mend();
+    return true;
+  }
+
+  /**
+   * The store went back in time: neither this process, nor its next life, nor any other node leases anything
+   * until an operator begins another epoch. First here, as the store may not hear it.
+   */
+  private async accuse({ reason }: StoreWentBack): Promise<void> {
+    this.suspect(reason);
+    await markCluster(this.options.shared, this.memory.membership, reason);
+  }
+
+  /** The part of that which needs no store. */
+  suspect(reason: string): void {
+    this.memory.suspect(reason);
+  }
+
+  /** A store that is behind what was seen went back, also in the eyes of the next life. */
+  private saveSeen(): void {
+    const { clock } = this.options;
+    const revision = String(this.fenced.seen.revision);
+    const isDue = clock.now() - this.seenSavedAtMs >= SEEN_SAVED_EVERY_MS;
+    if (!isDue || revision === this.memory.membership.revision) return;
+    this.seenSavedAtMs = clock.now();
+    this.memory.save({ revision });
   }
 
   /** Throws StoreUnavailable where the store takes no writes: leases are some. */
   async probe(): Promise<void> {
-    const key = nodeKey(this.node);
-    await this.history.transact([key], (rows) => ({
-      puts: new Map([[key, rows.get(key)!.value]]),
-      result: undefined,
-    }));
+    await this.fenced.transact([], () => ({ puts: new Map(), result: undefined, own: {} }), true);
   }
 
   /** Tells a store that forgot what this node knows, and only then takes its history for good. */
-  private async mend(accepted: Partial<Membership>): Promise<void> {
-    await this.lines.mend(this.history);
-    await this.lines.sync(this.history, true);
-    const { revision } = this.history.seen;
+  private async mend(): Promise<void> {
+    const { fenced } = this;
+    await this.lines.mend(fenced);
+    await this.lines.sync(fenced, true);
+    const { revision } = fenced.seen;
     // The names that were looked at are on disk with the next commit only: until then all are new.
-    this.memory.save({ ...accepted, revision: String(revision), namesRevision: "0" });
+    this.memory.save({ ...fenced.accepted, revision: String(revision), namesRevision: "0" });
+    fenced.accepted = {};
     const { log, shared } = this.options;
     log.info("an operator took the store as it is for good", { store: shared.title });
   }
-}
-
-/** A store that knows an earlier epoch than the node forgot the one that an operator began since. */
-function requireNoOlder(cluster: ClusterRecord, { epoch }: Membership): void {
-  if (cluster.epoch < epoch) throw wentBack(`its epoch was ${epoch}, and is ${cluster.epoch} now`);
 }

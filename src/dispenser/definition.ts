@@ -8,7 +8,7 @@ import { fixedWidth, NUMBER_MAX, plain } from "./line.ts";
 import type { NumberType, Shape, ShapeField } from "./numbers.ts";
 import { random } from "./random.ts";
 import type { Share } from "./share.ts";
-import { defaultStrategy, type StrategyName, strategyNames } from "./strategy.ts";
+import { defaultStrategy, type StrategyName, strategyNames, strategyOf } from "./strategy.ts";
 
 /** The types of dispensers. A new one is its file and a line here. */
 const types: readonly NumberType[] = [random, fixedWidth, plain];
@@ -23,14 +23,19 @@ export type Fields = ReadonlyMap<string, string>;
 
 const fieldNames = ["type", "length", "starting", "step", "auto_disk"];
 
+/** The word of HSET that is no field of a definition. */
+const REUSE = "reuse";
+
 const LENGTH_MAX = 18n;
 const STEP_DEFAULT = 1n;
 
-const typesByCode = new Map(types.map((type) => [String(type.code), type]));
+const typesByName = new Map(
+  types.flatMap((type) => [[String(type.code), type] as const, [type.word, type] as const]),
+);
 
-/** The type with this code, if there is one. */
-export function typeOf(code: string): NumberType | undefined {
-  return typesByCode.get(code);
+/** The type with this code, or this word in any case, if there is one. */
+export function typeOf(name: string): NumberType | undefined {
+  return typesByName.get(name.toLowerCase());
 }
 
 let lastCounted: Definition | undefined;
@@ -73,13 +78,18 @@ export function share(definition: Definition): Definition {
   return known;
 }
 
-function isSame(left: Definition, right: Definition): boolean {
+/** Whether two definitions say the same. */
+export function isSame(left: Definition, right: Definition): boolean {
+  return left.strategy === right.strategy && isSameLine(left, right);
+}
+
+/** Whether two definitions have the same numbers, whatever is kept of them. */
+export function isSameLine(left: Definition, right: Definition): boolean {
   return (
     left.type === right.type &&
     left.length === right.length &&
     left.starting === right.starting &&
-    left.step === right.step &&
-    left.strategy === right.strategy
+    left.step === right.step
   );
 }
 
@@ -93,6 +103,24 @@ export function isPossible({ type, length, starting, step }: Definition): boolea
   return starting >= 0n && starting <= type.largest(length) && step >= 1n && step <= NUMBER_MAX;
 }
 
+/** What a client says with HSET: the fields of a definition, and the word that is none. */
+export interface Wanted {
+  readonly fields: Fields;
+  /** Whether numbers that may be in use may be handed out again. */
+  readonly reuse: boolean;
+}
+
+/** Parts the word `reuse`, which is never kept, from the fields that HSET was given. */
+export function withoutReuse(given: Fields): Wanted | Refusal {
+  const word = given.get(REUSE);
+  if (word === undefined) return { fields: given, reuse: false };
+  const lower = word.toLowerCase();
+  if (lower !== "yes" && lower !== "no") return invalid(REUSE, word, "must be yes or no");
+  const fields = new Map(given);
+  fields.delete(REUSE);
+  return { fields, reuse: lower === "yes" };
+}
+
 /** A definition from all its fields, defaults filled in. */
 export function define(fields: Fields): Definition | Refusal {
   for (const name of fields.keys()) {
@@ -102,7 +130,7 @@ export function define(fields: Fields): Definition | Refusal {
   if (code === undefined) return new Refusal("ERR type field is required");
   const type = typeOf(code);
   if (type === undefined) {
-    const allowed = types.map(({ code, title }) => `${code} (${title})`).join(", ");
+    const allowed = types.map(({ code, word }) => `${code} (${word})`).join(", ");
     return invalid("type", code, `must be one of ${allowed}`);
   }
   for (const name of ["length", "starting", "step"] as const) {
@@ -112,31 +140,36 @@ export function define(fields: Fields): Definition | Refusal {
   }
   const shape = shapeOf(type, fields);
   if (shape instanceof Refusal) return shape;
-  const strategy = fields.get("auto_disk") ?? defaultStrategy;
-  if (!isStrategyName(strategy)) {
-    return invalid("auto_disk", strategy, `must be one of ${strategyNames.join(", ")}`);
+  const given = fields.get("auto_disk");
+  const strategy = given === undefined ? defaultStrategy : strategyOf(given);
+  if (strategy === undefined) {
+    return invalid("auto_disk", given!, `must be one of ${strategyNames.join(", ")}`);
   }
   return share({ type, ...shape, strategy });
 }
 
 /**
- * A definition with some fields given anew. Only `auto_disk` may differ; any other change of a
- * value is refused, naming the field and the dispenser.
+ * A definition with some fields given anew. Only `auto_disk` may differ, and what may grow be larger; any
+ * other change of a value is refused, naming the field and the dispenser.
  */
 export function redefine(name: string, present: Definition, fields: Fields): Definition | Refusal {
   const cannotChange = (field: string) =>
-    new Refusal(`ERR cannot change '${field}' of ${quoted(name)}: DEL it first`);
+    new Refusal(
+      `ERR cannot change '${field}' of ${quoted(name)}: its numbers are in use. Define another name`,
+    );
+  const mayBecome = (field: ShapeField, value: bigint | number) =>
+    value === present[field] || (present.type.growing.includes(field) && value > present[field]);
 
   const type = typeOf(fields.get("type") ?? "");
   if (type !== undefined && type !== present.type) return cannotChange("type");
   // The length first: it decides what is right for the other fields.
   const length = numberField(fields, "length", BigInt(present.length), 1n, LENGTH_MAX);
-  const isOther = !(length instanceof Refusal) && Number(length) !== present.length;
+  const isOther = !(length instanceof Refusal) && !mayBecome("length", Number(length));
   if (isOther && present.type.fields.includes("length")) return cannotChange("length");
   const changed = define(new Map([...fieldsOf(present), ...fields]));
   if (changed instanceof Refusal) return changed;
   for (const field of changed.type.fields) {
-    if (changed[field] !== present[field]) return cannotChange(field);
+    if (!mayBecome(field, changed[field])) return cannotChange(field);
   }
   return changed;
 }
@@ -186,10 +219,6 @@ export function parseNumber(text: string): bigint | undefined {
   if (significant.length > NUMBER_MAX.toString().length) return undefined;
   const value = BigInt(significant);
   return value <= NUMBER_MAX ? value : undefined;
-}
-
-function isStrategyName(text: string): text is StrategyName {
-  return strategyNames.some((name) => name === text);
 }
 
 function invalid(field: string, value: string, allowed: string): Refusal {

@@ -274,14 +274,32 @@ export class Dispenser {
     this.settle();
   }
 
-  /** Changes the strategy. The next commit sets the reservation to the exact position. */
+  /**
+   * Changes the strategy, or what may grow. Where the strategy changes, the next commit sets the reservation to
+   * the exact position.
+   */
   redefine(definition: Definition): void {
+    const isSwitch = definition.strategy !== this.definition.strategy;
     this.definition = definition;
-    this.rest = { ...this.rest, hidden: NOTHING };
-    this.change = REPLACED;
-    this.reserved = this.taken;
-    this.startOverHere();
+    this.numbers = undefined;
+    this.capacity = numbersLeft(definition, this.share, this.start);
+    if (isSwitch) {
+      this.rest = { ...this.rest, hidden: NOTHING };
+      this.change = REPLACED;
+      this.reserved = this.taken;
+      this.startOverHere();
+    }
     this.settle();
+  }
+
+  /** Nothing stands on disk of it, though it has numbers behind it: the next commit writes all of it. */
+  writeAnew(): void {
+    this.change = REPLACED;
+  }
+
+  /** What is kept of it when it is deleted: where it stands exactly, or where it starts over in memory. */
+  get keptWhenDeleted(): Account {
+    return this.keepsNothing ? this.rest.startsOver : this.account(this.position);
   }
 
   /** A line in memory writes nothing but this: where it starts over from now on. */

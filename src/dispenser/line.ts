@@ -30,9 +30,10 @@ export function positionOf(shape: Shape, number: bigint): bigint {
 /** Fixed-width increment: the line, padded with zeros on the left to `length` digits. */
 export const fixedWidth: NumberType = {
   code: 2,
-  title: "fixed-width increment",
+  word: "fixed",
   isLine: true,
   fields: ["length", "starting", "step"],
+  growing: ["length"],
   largest: (length) => 10n ** BigInt(length) - 1n,
   positions: (shape) => countUpTo(shape, fixedWidth.largest(shape.length)),
   open: (shape, position) => new Line(shape, position),
@@ -41,9 +42,10 @@ export const fixedWidth: NumberType = {
 /** Plain increment: the line, unpadded. */
 export const plain: NumberType = {
   code: 3,
-  title: "plain increment",
+  word: "increment",
   isLine: true,
   fields: ["starting", "step"],
+  growing: [],
   largest: () => NUMBER_MAX,
   positions: (shape) => countUpTo(shape, NUMBER_MAX),
   open: (shape, position) => new Line(shape, position),

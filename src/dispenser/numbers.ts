@@ -31,12 +31,14 @@ export interface Numbers {
 export interface NumberType {
   /** What the field `type` says. */
   readonly code: 1 | 2 | 3;
-  /** What it is, in a word or two, for error texts. */
-  readonly title: string;
+  /** The word that the field `type` may say instead. */
+  readonly word: string;
   /** Whether its numbers lie on a line, in order; if not, it has no position. */
   readonly isLine: boolean;
   /** The fields of HSET that apply to it. */
   readonly fields: readonly ShapeField[];
+  /** Those that may grow on a dispenser that is there: its numbers stay unique and in order. */
+  readonly growing: readonly ShapeField[];
   /** The largest number that `length` digits allow. */
   largest(length: number): bigint;
   /** How many numbers its line has; 0 where there is no line. */

@@ -33,9 +33,10 @@ function byteBelow(limit: number): number {
 
 export const random: NumberType = {
   code: 1,
-  title: "random",
+  word: "random",
   isLine: false,
   fields: ["length"],
+  growing: [],
   largest: (length) => 10n ** BigInt(length) - 1n,
   positions: () => 0n,
   open: (shape) => new RandomDigits(shape.length),

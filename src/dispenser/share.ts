@@ -19,6 +19,11 @@ export interface Share {
   sideBySide(own: bigint): bigint;
   /** How many own positions lie below this position of the line. */
   below(position: bigint): bigint;
+  /**
+   * Below which position numbers of a line of so many positions may be in use, by this node or one that it does
+   * not hear of, when the own ones below `own` are.
+   */
+  usedBelow(own: bigint, positions: bigint): bigint;
 }
 
 /** Longer than every line. */
@@ -31,6 +36,7 @@ export const whole: Share = {
   at: (own) => own,
   sideBySide: () => ENDLESS,
   below: (position) => position,
+  usedBelow: (own) => own,
 };
 
 /** So many positions in a row are one node's, where nodes share a line without talking. */
@@ -68,6 +74,10 @@ export class EveryNth implements Share {
     if (rest <= 0n) return 0n;
     const inStride = rest % this.stride;
     return (rest / this.stride) * BLOCK + (inStride < BLOCK ? inStride : BLOCK);
+  }
+
+  usedBelow(_own: bigint, positions: bigint): bigint {
+    return positions;
   }
 }
 
@@ -134,6 +144,10 @@ export class Leased implements Share {
       else if (run.first < position) own = run.own + (position - run.first);
     }
     return own;
+  }
+
+  usedBelow(_own: bigint, positions: bigint): bigint {
+    return positions;
   }
 
   private runOf(own: bigint): Run | undefined {

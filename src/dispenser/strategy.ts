@@ -13,6 +13,12 @@ export const strategyNames = [
 
 export type StrategyName = (typeof strategyNames)[number];
 
+/** The strategy that a text names, in any case and with either dash. */
+export function strategyOf(text: string): StrategyName | undefined {
+  const plain = text.toLowerCase().replaceAll("-", "_");
+  return strategyNames.find((name) => name.replaceAll("-", "_") === plain);
+}
+
 /** What of a line stands on disk beside its definition. */
 export type Keeps =
   /** Nothing while the server runs: the position row stays where the line became `memory`. */

@@ -9,7 +9,7 @@ import { timingSafeEqual } from "node:crypto";
 import { DEFAULT_USER } from "../config.ts";
 import { Refusal } from "../refusal.ts";
 import { Pattern } from "../resp/glob.ts";
-import { type Config, type Right, rights } from "../settings.ts";
+import { type Config, type Right, rights, rightsIn } from "../settings.ts";
 
 /** A wrong password is answered so late. */
 const WRONG_ANSWERED_AFTER_MS = 1000;
@@ -26,7 +26,7 @@ export class User {
 
   constructor(name: string, granted: readonly Right[], names: readonly string[]) {
     this.name = name;
-    this.rights = new Set(granted);
+    this.rights = new Set(granted.flatMap((right) => [right, ...(rightsIn[right] ?? [])]));
     const isAll = names.includes("*");
     this.names = isAll ? undefined : names.map((pattern) => new Pattern(toByteString(pattern)));
     this.takesAll = isAll && this.rights.has("take");
@@ -44,6 +44,11 @@ export class User {
     }
     if (this.names === undefined || names.every((name) => this.mayUse(name))) return undefined;
     return new Refusal(`NOPERM User '${this.name}' may not use one of these names`);
+  }
+
+  /** Whether it may use every name there is and will be. */
+  get mayUseAll(): boolean {
+    return this.names === undefined;
   }
 
   /** Whether it may use a name, given as a byte string. */

@@ -170,6 +170,15 @@ export type CommandFlag =
   /** Not between MULTI and EXEC. */
   | "no_multi";
 
+/** What a request needs that its command alone does not tell. */
+export interface MoreNeeded {
+  /** What needs it, as an error shows it. */
+  readonly what: string;
+  readonly right: Right;
+  /** Names of dispensers, as byte strings. */
+  readonly names: readonly string[];
+}
+
 export interface Command {
   /** Of a subcommand "client|id". */
   readonly name: string;
@@ -181,6 +190,8 @@ export interface Command {
   readonly group: "dispenser" | "connection" | "transactions" | "server";
   /** What a user needs for it; undefined: to be logged in. */
   readonly right?: Right;
+  /** What these arguments need besides: a right for what they ask, of names that are not among `keys`. */
+  readonly needsMore?: (args: readonly string[]) => MoreNeeded | undefined;
   readonly summary: string;
   /**
    * What has to be there of its keys, in a cluster, before it can run: the names, or a number of each as

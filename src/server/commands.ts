@@ -19,12 +19,10 @@ import { introspectionCommands } from "./commands/introspection.ts";
 import { nameCommands } from "./commands/names.ts";
 import { serverCommands } from "./commands/server.ts";
 import { transactionCommands } from "./commands/transactions.ts";
+import { refuse } from "./permission.ts";
 
 /** An error quotes at most so many bytes of a command it does not know, as in Redis. */
 const UNKNOWN_QUOTED_BYTES_MAX = 128;
-
-const NO_AUTH = "NOAUTH Authentication required.";
-const NO_MULTI = "ERR Command not allowed inside a transaction";
 
 /** Commands that act at once between MULTI and EXEC. */
 const notQueued = ["exec", "discard", "multi", "quit", "reset"];
@@ -57,14 +55,12 @@ export function execute(
 ): void {
   const { replies, transaction } = session;
   if (isHttp(request[0]!)) return session.kill();
-  const found = find(request);
-  const refusal = found instanceof Refusal ? found : refuse(server, session, found, request);
-  if (refusal !== undefined) {
-    return refuseWith(refusal.message, session, request[0]!);
-  }
-  const command = found as Command;
-  session.lastCommand = command.name;
+  const command = find(request);
+  if (command instanceof Refusal) return refuseWith(command.message, session, request[0]!);
   const args = request.slice(command.name.includes("|") ? 2 : 1);
+  const refusal = refuse(server, session, command, args);
+  if (refusal !== undefined) return refuseWith(refusal.message, session, request[0]!);
+  session.lastCommand = command.name;
   if (transaction === undefined || notQueued.includes(command.name)) {
     run(command, { engine, server, session, replies, args }, false);
   } else if (transaction.add({ command, args })) {
@@ -106,22 +102,6 @@ function find(request: readonly string[]): Command | Refusal {
   const isRightCount = arity > 0 ? request.length === arity : request.length >= -arity;
   if (isRightCount) return command;
   return new Refusal(`ERR wrong number of arguments for '${command.name}' command`);
-}
-
-/** Why this client may not run a command here; in the order in which Redis asks. */
-function refuse(
-  { cluster }: Server,
-  { user, transaction }: Session,
-  command: Command,
-  request: readonly string[],
-): Refusal | undefined {
-  const { flags, name, right, isShared } = command;
-  if (user === undefined && !flags.includes("no_auth")) return new Refusal(NO_AUTH);
-  if (transaction !== undefined && flags.includes("no_multi")) return new Refusal(NO_MULTI);
-  if (transaction !== undefined && isShared && cluster !== undefined) {
-    return new Refusal(`ERR ${name.toUpperCase()} is not allowed in a transaction in a cluster`);
-  }
-  return user?.refuse(name, right, keysIn(command, request.slice(1)));
 }
 
 /**

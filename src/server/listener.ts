@@ -31,6 +31,8 @@ const FINISH_MS_MAX = 500;
 const READ_ON_MAX = 8;
 /** So often it is looked for clients that were silent too long. */
 const SWEEP_EVERY_MS = 1000;
+/** So often it is looked for deleted lines that need not be remembered any more. */
+const PURGE_EVERY_MS = 1000;
 
 export interface ListenerOptions {
   readonly config: Config;
@@ -142,6 +144,7 @@ export class Listener implements Server {
       });
     }
     this.every(SWEEP_EVERY_MS, () => this.sweep());
+    this.every(PURGE_EVERY_MS, () => this.engine.stagePurge());
     if (config.autoSave) {
       this.every(this.options.countsEveryMs, () => this.engine.stageCounts());
     }

@@ -22,6 +22,18 @@ const OPERATIONS_MAX = 128;
 const PAGE_ROWS = 1000;
 const WATCH_AGAIN_MS = 1000;
 const DEFAULT_PREFIX = "number-dispenser";
+/** So often, at most, a member is asked how long its log is; and after each failure. */
+const STATUS_MS = 300;
+/** The key, beside the rows, of the least drift that was seen. */
+const ORIGIN = "origin";
+/** The least drift is written down anew where it fell by so much: not with every entry of the log. */
+const DRIFT_STEP = 100n;
+/** etcd refuses writes past 2 GiB, unless told otherwise (--quota-backend-bytes); this is half of it. */
+const WARNED_BYTES = 2 ** 30;
+/** Parts of a path that begin keys of rows: inside another prefix they would be rows of that one. */
+const ROW_FOLDERS = ["name", "line", "node", "figure", "deleted"];
+/** So often a drift that is too high is measured again. */
+const DRIFT_TRIES = 5;
 
 /** As `etcd://user:password@host:port,host:port/prefix?tls=true&ca=file&cert=file&key=file` says. */
 export interface EtcdOptions {
@@ -37,8 +49,14 @@ interface KeyValue {
   readonly mod_revision: string;
 }
 
+interface Header {
+  readonly cluster_id: string;
+  readonly revision: string;
+  readonly raft_term: string;
+}
+
 interface Answer {
-  readonly header: { readonly cluster_id: string; readonly revision: string };
+  readonly header: Header;
   readonly succeeded?: boolean;
   readonly responses?: readonly {
     readonly response_range?: { readonly kvs?: readonly KeyValue[] };
@@ -83,6 +101,17 @@ function readFiles(paths: Record<string, string | undefined>): Record<string, st
   return texts;
 }
 
+/** What a member says of itself (etcd's rpc.proto, StatusResponse). */
+interface Status {
+  readonly header: Header;
+  readonly raftIndex: string;
+  /** Not said before version 3.4. */
+  readonly raftAppliedIndex?: string;
+  /** Bytes of its file, and of those the ones in use. */
+  readonly dbSize?: string;
+  readonly dbSizeInUse?: string;
+}
+
 export class EtcdStore implements SharedStore {
   readonly title: string;
   private readonly options: EtcdOptions;
@@ -91,6 +120,10 @@ export class EtcdStore implements SharedStore {
   private token: string | undefined;
   private isClosed = false;
   private readonly watching = new AbortController();
+  /** Which member was asked for its status last, and when. */
+  private readonly askedStatus = { endpoint: "", atMs: Number.NEGATIVE_INFINITY };
+  private isRestored = false;
+  warning: string | undefined;
 
   constructor(options: EtcdOptions) {
     this.options = options;
@@ -100,16 +133,20 @@ export class EtcdStore implements SharedStore {
 
   async read(keys: readonly string[]): Promise<Reading> {
     const rows = new Map<string, Row>();
-    let moment: Moment | undefined;
+    const checked = this.checkOrigin();
+    // Whoever awaits it below is told; where the read fails before, nobody is.
+    checked.catch(() => {});
+    let first: Answer | undefined;
     for (let from = 0; from < Math.max(1, keys.length); from += OPERATIONS_MAX) {
       const some = keys.slice(from, from + OPERATIONS_MAX);
       const success = some.map((key) => ({ request_range: { key: this.encode(key) } }));
       const answer = await this.ask("/v3/kv/txn", { success }, true);
       for (const { response_range } of answer.responses ?? [])
         this.gather(response_range?.kvs, rows);
-      moment ??= momentOf(answer);
+      first ??= answer;
     }
-    return { moment: moment!, rows };
+    await checked;
+    return { moment: this.momentOf(first!), rows };
   }
 
   async list(prefix: string, after = 0n): Promise<Reading> {
@@ -133,7 +170,7 @@ export class EtcdStore implements SharedStore {
         },
         true,
       );
-      moment ??= momentOf(answer);
+      moment ??= this.momentOf(answer);
       this.gather(answer.kvs, rows);
       const last = answer.kvs?.at(-1);
       if (answer.more !== true || last === undefined) return { moment, rows };
@@ -141,18 +178,96 @@ export class EtcdStore implements SharedStore {
     }
   }
 
-  async write({ guards, puts }: Write): Promise<Moment | undefined> {
+  async write({ guards, puts, removes = [], accepts }: Write): Promise<Moment | undefined> {
+    if (this.isRestored && !accepts) return undefined;
     const compare = [...guards].map(([key, revision]) => ({
       key: this.encode(key),
       target: "MOD",
       result: "EQUAL",
       mod_revision: String(revision),
     }));
-    const success = [...puts].map(([key, value]) => ({
-      request_put: { key: this.encode(key), value: Buffer.from(value).toString("base64") },
-    }));
+    const success = [
+      ...removes.map((key) => ({ request_delete_range: { key: this.encode(key) } })),
+      ...[...puts].map(([key, value]) => ({ request_put: this.put(key, value) })),
+    ];
     const answer = await this.ask("/v3/kv/txn", { compare, success }, false);
-    return answer.succeeded === true ? momentOf(answer) : undefined;
+    if (answer.succeeded !== true) return undefined;
+    if (accepts) await this.acceptOrigin();
+    return this.momentOf(answer);
+  }
+
+  /**
+   * Looks whether the members' log is as long as their revision says. Each write is an entry of the log, so
+   * revision minus entries, the drift, never rises. After a restore from a snapshot the log begins anew and the
+   * revision does not: then it does.
+   */
+  private async checkOrigin(): Promise<void> {
+    const { endpoints } = this.options;
+    const endpoint = endpoints[this.present % endpoints.length]!;
+    const nowMs = performance.now();
+    const { askedStatus: last } = this;
+    if (last.endpoint === endpoint && nowMs - last.atMs < STATUS_MS) return;
+    Object.assign(last, { endpoint, atMs: nowMs });
+    const [measured, { least, revision }] = await Promise.all([this.drift(), this.origin()]);
+    let drift = measured;
+    // Its two parts are not of one instant: only a drift that stays too high is.
+    for (let again = 0; again < DRIFT_TRIES && least !== undefined && drift > least; again++) {
+      drift = await this.drift();
+    }
+    this.isRestored = least !== undefined && drift > least;
+    if (least === undefined) await this.refuseInside();
+    if (least === undefined || drift <= least - DRIFT_STEP) await this.writeOrigin(drift, revision);
+  }
+
+  /** Throws CannotStart where another cluster's prefix is a part of this one, so that rows of both are mixed. */
+  private async refuseInside(): Promise<void> {
+    const { prefix } = this.options;
+    const parts = prefix.split("/");
+    for (const [index, part] of parts.entries()) {
+      if (index === 0 || !ROW_FOLDERS.includes(part)) continue;
+      const outer = parts.slice(0, index).join("/");
+      const key = Buffer.from(`${outer}/cluster`).toString("base64");
+      if (((await this.ask("/v3/kv/range", { key }, true)).kvs?.length ?? 0) === 0) continue;
+      throw new CannotStart(
+        `storage.store: the prefix ${prefix.slice(0, -1)} lies among the rows of the cluster that has the prefix ` +
+          `${outer}: name another`,
+      );
+    }
+  }
+
+  /** Takes the drift as it is now for the right one. */
+  private async acceptOrigin(): Promise<void> {
+    const { revision } = await this.origin();
+    await this.writeOrigin(await this.drift(), revision);
+    this.isRestored = false;
+  }
+
+  /** The drift that is written down, and which revision that row has. */
+  private async origin(): Promise<{ least: bigint | undefined; revision: bigint }> {
+    const key = this.encode(ORIGIN);
+    const { kvs } = await this.ask("/v3/kv/range", { key }, true);
+    const found = kvs?.[0];
+    if (found === undefined) return { least: undefined, revision: 0n };
+    const text = Buffer.from(found.value ?? "", "base64").toString();
+    return { least: BigInt(text), revision: BigInt(found.mod_revision) };
+  }
+
+  private async writeOrigin(drift: bigint, revision: bigint): Promise<void> {
+    const key = this.encode(ORIGIN);
+    const compare = [{ key, target: "MOD", result: "EQUAL", mod_revision: String(revision) }];
+    const success = [{ request_put: this.put(ORIGIN, String(drift)) }];
+    await this.ask("/v3/kv/txn", { compare, success }, false);
+  }
+
+  /** Revision minus entries of the log. */
+  private async drift(): Promise<bigint> {
+    const status = (await this.ask("/v3/maintenance/status", {}, true)) as unknown as Status;
+    this.warning = warningOf(status);
+    return BigInt(status.header.revision) - BigInt(status.raftAppliedIndex ?? status.raftIndex);
+  }
+
+  private put(key: string, value: string) {
+    return { key: this.encode(key), value: Buffer.from(value).toString("base64") };
   }
 
   watch(key: string, onChange: () => void): void {
@@ -215,6 +330,7 @@ export class EtcdStore implements SharedStore {
           if (!error.mayPass) throw new StoreUnavailable(error.message);
         }
         reason = reasonOf(error);
+        this.askedStatus.atMs = Number.NEGATIVE_INFINITY;
         this.present++;
         const wasHeard = (error as { code?: string }).code !== "ConnectionRefused";
         if (wasHeard && !isRepeatable) break;
@@ -238,6 +354,16 @@ export class EtcdStore implements SharedStore {
     throw new Refused(text, response.status);
   }
 
+  private momentOf({ header }: Answer): Moment {
+    return {
+      identity: header.cluster_id,
+      timeline: "",
+      term: header.raft_term,
+      revision: BigInt(header.revision),
+      isRestored: this.isRestored,
+    };
+  }
+
   private gather(found: readonly KeyValue[] | undefined, rows: Map<string, Row>): void {
     for (const { key, value, mod_revision } of found ?? []) {
       rows.set(this.decode(key), {
@@ -254,6 +380,18 @@ export class EtcdStore implements SharedStore {
   private decode(key: string): string {
     return Buffer.from(key, "base64").toString().slice(this.options.prefix.length);
   }
+}
+
+/** Each write leaves the row before it behind, until etcd compacts. */
+function warningOf({ dbSize = "0", dbSizeInUse = "0" }: Status): string | undefined {
+  const [bytes, used] = [Number(dbSize), Number(dbSizeInUse)];
+  if (bytes < WARNED_BYTES) return undefined;
+  const gibibytes = (count: number) => `${(count / 2 ** 30).toFixed(1)} GiB`;
+  return (
+    `etcd's database has ${gibibytes(bytes)}, of which ${gibibytes(used)} are in use, and etcd refuses writes past ` +
+    "its quota (2 GiB by default): start it with --auto-compaction-mode=periodic --auto-compaction-retention=1h, " +
+    "and run etcdctl defrag"
+  );
 }
 
 /** A member answered, with an error. */
@@ -274,8 +412,4 @@ function messageIn(text: string): string {
   } catch {
     return text.trim();
   }
-}
-
-function momentOf({ header }: Answer): Moment {
-  return { identity: header.cluster_id, timeline: "", revision: BigInt(header.revision) };
 }

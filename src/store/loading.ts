@@ -12,28 +12,39 @@ import {
   typeOf,
 } from "../dispenser/definition.ts";
 import { NUMBER_MAX } from "../dispenser/line.ts";
-import { toBytes } from "../dispenser/name.ts";
+import { toBytes, toText } from "../dispenser/name.ts";
 import type { Account } from "../dispenser/reservation.ts";
 import { Leased, type Run } from "../dispenser/share.ts";
 import { type StrategyName, strategies } from "../dispenser/strategy.ts";
 import { CannotStart } from "../refusal.ts";
 import { hasTable } from "./file.ts";
-import type { StoredDispenser } from "./store.ts";
+import type { StoredDeleted, StoredDispenser } from "./store.ts";
 
 /** So many rows are read at a time. */
 const PAGE_ROWS = 1024;
 /** Below every id, those of damaged rows among them. */
 const BEFORE_ALL = -(2n ** 63n);
 
-/** A definition, in the order of SELECT. */
-type DefinitionRow = readonly [
-  id: bigint,
+/** What defines a dispenser, in the order of SELECT. */
+type DefinitionColumns = readonly [
   name: string,
   type: string,
   length: bigint,
   starting: bigint,
   step: bigint,
   autoDisk: string,
+];
+
+type DefinitionRow = readonly [id: bigint, ...DefinitionColumns];
+
+/** A deleted line. */
+type DeletedRow = readonly [
+  nth: bigint,
+  ...DefinitionColumns,
+  last: bigint,
+  generated: bigint,
+  wasted: bigint,
+  deletedAtS: bigint,
 ];
 
 /** What one table keeps of a dispenser. */
@@ -61,6 +72,7 @@ export function* loadDispensers(
   const statements = prepare(database);
   try {
     yield* load(statements, isExact);
+    checkDeleted(statements.deleted);
   } catch (error) {
     if (!(error instanceof Contradiction)) throw error;
     throw new CannotStart(
@@ -69,6 +81,80 @@ export function* loadDispensers(
   } finally {
     for (const statement of Object.values(statements)) statement?.finalize();
   }
+}
+
+/** All of them are looked at before anything is written; they stay on disk. */
+function checkDeleted(statement: Statement | undefined): void {
+  let last = BEFORE_ALL;
+  for (let rows = PAGE_ROWS; statement !== undefined && rows === PAGE_ROWS; ) {
+    const page = statement.values(last, PAGE_ROWS) as unknown as DeletedRow[];
+    for (const row of page) deletedFrom(row);
+    rows = page.length;
+    last = page.at(-1)?.[0] ?? last;
+  }
+}
+
+/** Reads deleted lines, while the store is in use. */
+export class DeletedRows {
+  private readonly statements;
+
+  constructor(database: Database) {
+    const deleted = (where: string) => database.prepare(`${SELECT_DELETED} WHERE ${where}`);
+    this.statements = {
+      ofName: deleted("name = ? ORDER BY nth"),
+      page: deleted("nth > ? ORDER BY nth LIMIT ?"),
+      oldest: database.prepare("SELECT min(deleted_at) FROM deleted"),
+    };
+  }
+
+  ofName(name: string): StoredDeleted[] {
+    return read(this.statements.ofName.values(toText(name)));
+  }
+
+  page(after: number, count: number): StoredDeleted[] {
+    return read(this.statements.page.values(after, count));
+  }
+
+  /** Infinity where there is none. */
+  get oldestS(): number {
+    const [row] = this.statements.oldest.values() as unknown as [readonly [bigint | null]];
+    return row[0] === null ? Number.POSITIVE_INFINITY : Number(row[0]);
+  }
+
+  finalize(): void {
+    for (const statement of Object.values(this.statements)) statement.finalize();
+  }
+}
+
+const SELECT_DELETED = `SELECT nth, name, CAST(type AS TEXT), length, starting, step, auto_disk,
+  last, generated, wasted, deleted_at FROM deleted`;
+
+function read(rows: unknown): StoredDeleted[] {
+  return (rows as DeletedRow[]).map(deletedFrom);
+}
+
+/** Throws where a row cannot be. */
+function deletedFrom(row: DeletedRow): StoredDeleted {
+  const [nth, name, type, length, starting, step, autoDisk] = row;
+  const [last, generated, wasted, deletedAtS] = row.slice(7) as [bigint, bigint, bigint, bigint];
+  const definition = definitionOf([name, type, length, starting, step, autoDisk]);
+  const account = accountOf([nth, last, generated, wasted])!;
+  const { reserved } = account;
+  const isSound =
+    isPossible(definition) &&
+    definition.type.isLine &&
+    generated >= 0n &&
+    account.wasted >= 0n &&
+    reserved === generated + account.wasted &&
+    reserved <= positionsOf(definition);
+  if (!isSound) throw new Contradiction(`the rows of deleted '${name}'`);
+  return {
+    nth: Number(nth),
+    name: toBytes(name),
+    definition,
+    account,
+    deletedAtS: Number(deletedAtS),
+  };
 }
 
 /** What of the rows cannot be true together. */
@@ -107,20 +193,25 @@ function dispenserOf(
   { position, checkpoint, segment }: Kept,
   leased: Leased | undefined,
 ): StoredDispenser {
-  const [id, name, code, length, starting, step, autoDisk] = row;
+  const [id, ...columns] = row;
+  return {
+    id: Number(id),
+    name: toBytes(row[1]),
+    definition: definitionOf(columns),
+    account: accountOf(checkpoint ?? position ?? segment),
+    segmentEnd: segment === undefined ? undefined : segment[1] + 1n,
+    share: leased,
+  };
+}
+
+function definitionOf(row: DefinitionColumns): Definition {
+  const [name, code, length, starting, step, autoDisk] = row;
   const type = typeOf(code);
   if (type === undefined || !Object.hasOwn(strategies, autoDisk)) {
     throw new Contradiction(`the definition of '${name}' and what there is`);
   }
   const strategy = autoDisk as StrategyName;
-  return {
-    id: Number(id),
-    name: toBytes(name),
-    definition: share({ type, length: Number(length), starting, step, strategy }),
-    account: accountOf(checkpoint ?? position ?? segment),
-    segmentEnd: segment === undefined ? undefined : segment[1] + 1n,
-    share: leased,
-  };
+  return share({ type, length: Number(length), starting, step, strategy });
 }
 
 /** What was leased to the node; undefined where nothing was. */
@@ -252,7 +343,10 @@ function prepare(database: Database) {
       `SELECT dispenser, max(last), generated, wasted FROM segments WHERE dispenser > ?
        GROUP BY dispenser ORDER BY dispenser LIMIT ?`,
     ),
-    // Not there before the first start of this version.
+    // Neither is there before the first start of the version that has it.
+    deleted: hasTable(database, "deleted")
+      ? database.prepare(`${SELECT_DELETED} WHERE nth > ? ORDER BY nth LIMIT ?`)
+      : undefined,
     runs: hasTable(database, "runs")
       ? database.prepare(
           "SELECT * FROM runs WHERE (dispenser, own) > (?, ?) ORDER BY dispenser, own LIMIT ?",

@@ -21,12 +21,39 @@ export interface Dialect {
   /** What says which store and which history this is; empty where nothing does. */
   readonly identity: string;
   readonly timeline: string;
+  readonly term: string;
+  /** Whether the rows were put back; `false` where nothing says so. */
+  readonly isRestored: string;
 }
+
+/** The key of the row that says which transaction wrote it. */
+const ORIGIN = "origin";
+/** What that row says: the id of the transaction under way, as the column xmin shows it. */
+const OWN_TRANSACTION = "(txid_current() % 4294967296)::text";
+/**
+ * A row's xmin is the transaction that wrote it, through VACUUM FREEZE, VACUUM FULL and CLUSTER; in a table that
+ * was put back from a dump it is the one that did that.
+ */
+export const isRestoredByXmin = `NOT EXISTS (
+  SELECT 1 FROM ${TABLE} o WHERE o.key = '${ORIGIN}' AND o.value = o.xmin::text)`;
+
+/** Writes that row where it is missing. */
+export const writeOrigin = `
+  INSERT INTO ${TABLE} (key, value, revision)
+  SELECT '${ORIGIN}', ${OWN_TRANSACTION}, 0
+  WHERE NOT EXISTS (SELECT 1 FROM ${TABLE} WHERE key = '${ORIGIN}')
+  ON CONFLICT DO NOTHING`;
+
+/** What the server says of itself, as columns of Found. */
+export const selfOf = ({ identity, timeline, term, isRestored }: Dialect): string =>
+  `${identity} AS identity, ${timeline} AS timeline, ${term} AS term, ${isRestored} AS restored`;
 
 /** A row as it is answered, with what the server said of itself. */
 export interface Found {
   readonly identity: string;
   readonly timeline: string;
+  readonly term: string;
+  readonly restored: boolean;
   readonly now: bigint;
   readonly key: string | null;
   readonly value: string;
@@ -36,7 +63,7 @@ export interface Found {
 /** A write as one statement of PostgreSQL. */
 export async function writeAtOnce(
   sql: SQL,
-  { guards, puts }: Write,
+  { guards, puts, removes = [], accepts = false }: Write,
   dialect: Dialect,
 ): Promise<Moment | undefined> {
   const texts = (some: readonly string[]) => sql.array([...some], "text");
@@ -45,7 +72,7 @@ export async function writeAtOnce(
   const keys = [...puts.keys()];
   const [fresh, known] = [keys.filter(isNew), keys.filter((key) => !isNew(key))];
   const valuesOf = (some: readonly string[]) => texts(some.map((key) => puts.get(key)!));
-  const written: Found[] = await sql.unsafe(writing(dialect), [
+  const written: Found[] = await sql.unsafe(writing(dialect, accepts), [
     texts([...guards.keys()]),
     texts([...guards.values()].map(String)),
     texts(fresh),
@@ -53,6 +80,7 @@ export async function writeAtOnce(
     texts(known),
     valuesOf(known),
     texts(keys.filter(canBeWatched)),
+    texts(removes),
   ]);
   return written.length === 0 ? undefined : momentOf(written[0]);
 }
@@ -62,7 +90,13 @@ export async function writeAtOnce(
  * are committed, also where another write was waited for. It asks for synchronous commit where the
  * session has less.
  */
-function writing({ identity, timeline }: Dialect): string {
+function writing(dialect: Dialect, accepts: boolean): string {
+  const origin = `
+    origin AS (
+      INSERT INTO ${TABLE} (key, value, revision)
+      SELECT '${ORIGIN}', ${OWN_TRANSACTION}, 0 FROM counted
+      ON CONFLICT (key) DO UPDATE SET value = excluded.value
+    ),`;
   return `
     WITH guards AS (SELECT * FROM unnest($1::text[], $2::text[]) AS g (key, revision)),
     held AS (
@@ -74,8 +108,12 @@ function writing({ identity, timeline }: Dialect): string {
       WHERE key = '' AND NOT EXISTS (
         SELECT 1 FROM guards g LEFT JOIN held h ON h.key = g.key
         WHERE g.revision <> coalesce(h.revision, 0)::text
-      )
+      ) ${accepts ? "" : `AND NOT (${dialect.isRestored})`}
       RETURNING revision
+    ),
+    ${accepts ? origin : ""}
+    removed AS (
+      DELETE FROM ${TABLE} r USING counted c WHERE r.key = ANY($8::text[])
     ),
     fresh AS (
       INSERT INTO ${TABLE} (key, value, revision)
@@ -88,7 +126,7 @@ function writing({ identity, timeline }: Dialect): string {
       FROM unnest($5::text[], $6::text[]) AS p (key, value), counted c
       ON CONFLICT (key) DO UPDATE SET value = excluded.value, revision = excluded.revision
     )
-    SELECT ${identity} AS identity, ${timeline} AS timeline, c.revision AS now,
+    SELECT ${selfOf(dialect)}, c.revision AS now,
       CASE WHEN current_setting('synchronous_commit') IN ('off', 'local', 'remote_write')
            THEN set_config('synchronous_commit', 'on', true) END,
       (SELECT count(pg_notify('${CHANNEL}', key)) FROM unnest($7::text[]) AS w (key))
@@ -99,7 +137,10 @@ function writing({ identity, timeline }: Dialect): string {
 class LostRace extends Error {}
 
 /** A write in statements that every SQL has. The counter is locked first: one comes after the other. */
-export async function writePlainly(sql: SQL, { guards, puts }: Write): Promise<Moment | undefined> {
+export async function writePlainly(
+  sql: SQL,
+  { guards, puts, removes = [] }: Write,
+): Promise<Moment | undefined> {
   try {
     return await sql.begin(async (transaction) => {
       const [counter]: { revision: bigint }[] = await transaction.unsafe(
@@ -113,6 +154,9 @@ export async function writePlainly(sql: SQL, { guards, puts }: Write): Promise<M
         );
         if (BigInt(row?.revision ?? 0) !== expected) throw new LostRace();
       }
+      for (const key of removes) {
+        await transaction.unsafe(`DELETE FROM ${TABLE} WHERE key = $1`, [key]);
+      }
       for (const [key, value] of puts) {
         await transaction.unsafe(
           `INSERT INTO ${TABLE} (key, value, revision) VALUES ($1, $2, $3)
@@ -120,7 +164,8 @@ export async function writePlainly(sql: SQL, { guards, puts }: Write): Promise<M
           [key, value, counter.revision],
         );
       }
-      return { identity: "", timeline: "", revision: BigInt(counter.revision) };
+      const revision = BigInt(counter.revision);
+      return { identity: "", timeline: "", term: "", revision, isRestored: false };
     });
   } catch (error) {
     if (error instanceof LostRace) return undefined;
@@ -137,7 +182,8 @@ export function stateOf(error: unknown): string {
 /** Which store answered, and when. */
 export function momentOf(found: Found | undefined): Moment {
   if (found === undefined) throw lostCounter();
-  return { identity: found.identity, timeline: found.timeline, revision: BigInt(found.now) };
+  const { identity, timeline, term, restored, now } = found;
+  return { identity, timeline, term, revision: BigInt(now), isRestored: restored };
 }
 
 const lostCounter = () => new StoreUnavailable(`table ${TABLE} has lost its counter`);

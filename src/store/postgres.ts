@@ -13,11 +13,14 @@ import {
   type Dialect,
   type Found,
   isLostRace,
+  isRestoredByXmin,
   momentOf,
+  selfOf,
   stateOf,
   TABLE,
   UNIQUE_VIOLATION,
   writeAtOnce,
+  writeOrigin,
   writePlainly,
 } from "./postgres-writes.ts";
 import {
@@ -46,8 +49,16 @@ const POSTGRES: Dialect = {
   isPlain: false,
   identity: "(SELECT system_identifier::text FROM pg_control_system())",
   timeline: "left(pg_walfile_name(pg_current_wal_lsn()), 8)",
+  term: "pg_postmaster_start_time()::text",
+  isRestored: isRestoredByXmin,
 };
-const PLAIN: Dialect = { isPlain: true, identity: "''", timeline: "''" };
+const PLAIN: Dialect = {
+  isPlain: true,
+  identity: "''",
+  timeline: "''",
+  term: "''",
+  isRestored: "false",
+};
 
 export class PostgresStore implements SharedStore {
   readonly title: string;
@@ -106,10 +117,9 @@ export class PostgresStore implements SharedStore {
   }
 
   private find(where: string, values: unknown[]): Promise<Reading> {
-    return this.use(async (sql, { identity, timeline }) => {
+    return this.use(async (sql, dialect) => {
       const found: Found[] = await sql.unsafe(
-        `SELECT ${identity} AS identity, ${timeline} AS timeline, m.revision AS now,
-                n.key, n.value, n.revision
+        `SELECT ${selfOf(dialect)}, m.revision AS now, n.key, n.value, n.revision
          FROM ${TABLE} m LEFT JOIN ${TABLE} n ON ${where} WHERE m.key = ''
          ORDER BY n.key LIMIT ${PAGE_ROWS}`,
         values,
@@ -189,7 +199,8 @@ async function prepare(sql: SQL, isPlain: boolean): Promise<Dialect> {
   if (!(await isThere(sql))) await create(sql);
   if (isPlain) return PLAIN;
   try {
-    await sql.unsafe(`SELECT ${POSTGRES.identity}, ${POSTGRES.timeline}`);
+    await sql.unsafe(`SELECT ${selfOf(POSTGRES)}`);
+    await sql.unsafe(writeOrigin);
     return POSTGRES;
   } catch (error) {
     // It is no PostgreSQL. Anything else is for the next try.

@@ -4,17 +4,22 @@
  * (schema.ts says why).
  */
 
-import type { Database, SQLQueryBindings, Statement } from "bun:sqlite";
+import type { Changes, Database, SQLQueryBindings, Statement } from "bun:sqlite";
+import type { Definition } from "../dispenser/definition.ts";
 import { NUMBER_MAX } from "../dispenser/line.ts";
 import { toText } from "../dispenser/name.ts";
 import type { Reservation } from "../dispenser/reservation.ts";
 import type { Leased } from "../dispenser/share.ts";
-import type { Change } from "./store.ts";
+import { readValue } from "./file.ts";
+import type { Change, DeletedLine } from "./store.ts";
 
 export class Rows {
+  /** How many deleted lines are kept, with what the transaction under way changes of that. */
+  deletedSize: number;
   private readonly statements: Statements;
 
   constructor(database: Database) {
+    this.deletedSize = Number(readValue(database, "SELECT count(*) FROM deleted"));
     this.statements = prepare(database);
   }
 
@@ -44,6 +49,24 @@ export class Rows {
         // What is kept of it goes with it (ON DELETE CASCADE).
         statements.undefine.run(change.id);
         break;
+      case "keep":
+        this.keep(change.line);
+        break;
+      case "forget":
+        this.forgetDeleted(change.name, change.definition);
+        break;
+      case "move deleted": {
+        const { reserved, generated, wasted } = change.account;
+        statements.moveDeleted.run(reserved - 1n, generated, storable(wasted), change.nth);
+        break;
+      }
+      case "purge": {
+        const { deletedBeforeS, keptMax, atOnce } = change;
+        this.dropDeleted(statements.purgeOld.run(deletedBeforeS, atOnce));
+        const over = Math.min(this.deletedSize - keptMax, atOnce);
+        if (over > 0) this.dropDeleted(statements.purgeOldest.run(over));
+        break;
+      }
       case "reserve":
         this.reserve(change.reservation);
         break;
@@ -82,6 +105,26 @@ export class Rows {
     this.statements.addRun.run(id, own, first, first + count - 1n);
   }
 
+  private keep({ name, definition, account, deletedAtS }: DeletedLine): void {
+    const { type, length, starting, step, strategy } = definition;
+    const { reserved, generated, wasted } = account;
+    const defined = [toText(name), type.code, length, starting, step, strategy];
+    const counts = [reserved - 1n, generated, storable(wasted)];
+    this.statements.keep.run(...defined, ...counts, deletedAtS);
+    this.deletedSize++;
+  }
+
+  private forgetDeleted(name: string, definition: Definition | undefined): void {
+    const { forgetAll, forgetLine } = this.statements;
+    if (definition === undefined) return this.dropDeleted(forgetAll.run(toText(name)));
+    const { type, length, starting, step } = definition;
+    this.dropDeleted(forgetLine.run(toText(name), type.code, length, starting, step));
+  }
+
+  private dropDeleted({ changes }: Changes): void {
+    this.deletedSize -= changes;
+  }
+
   private forget(id: number): void {
     this.statements.dropPosition.run(id);
     this.statements.dropCheckpoint.run(id);
@@ -112,7 +155,25 @@ function prepare(database: Database) {
     commit: statement("COMMIT"),
     define: statement(
       `INSERT INTO definitions VALUES (?, ?, ?, ?, ?, ?, ?)
-       ON CONFLICT (id) DO UPDATE SET auto_disk = excluded.auto_disk`,
+       ON CONFLICT (id) DO UPDATE SET length = excluded.length, auto_disk = excluded.auto_disk`,
+    ),
+    keep: statement(
+      `INSERT INTO deleted (name, type, length, starting, step, auto_disk,
+         last, generated, wasted, deleted_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    ),
+    forgetAll: statement("DELETE FROM deleted WHERE name = ?"),
+    forgetLine: statement(
+      `DELETE FROM deleted
+       WHERE name = ? AND type = ? AND length = ? AND starting = ? AND step = ?`,
+    ),
+    moveDeleted: statement("UPDATE deleted SET last = ?, generated = ?, wasted = ? WHERE nth = ?"),
+    purgeOld: statement(
+      `DELETE FROM deleted WHERE nth IN
+         (SELECT nth FROM deleted WHERE deleted_at < ? ORDER BY deleted_at LIMIT ?)`,
+    ),
+    purgeOldest: statement(
+      `DELETE FROM deleted WHERE nth IN
+         (SELECT nth FROM deleted ORDER BY deleted_at, nth LIMIT ?)`,
     ),
     undefine: statement("DELETE FROM definitions WHERE id = ?"),
     position: upsert("positions"),

@@ -91,4 +91,24 @@ export const migrations: readonly string[] = [
     PRIMARY KEY (dispenser, own)
   ) STRICT, WITHOUT ROWID;
   `,
+  `
+  -- Lines that were deleted, and whose numbers may be in use: each goes on where it stood when it is defined
+  -- again, and others of its name keep clear of it. nth counts up in the order in which they were deleted.
+  CREATE TABLE deleted (
+    nth INTEGER PRIMARY KEY,
+    name TEXT NOT NULL,
+    type INTEGER NOT NULL,
+    length INTEGER NOT NULL,
+    starting INTEGER NOT NULL,
+    step INTEGER NOT NULL,
+    auto_disk TEXT NOT NULL,
+    last INTEGER NOT NULL,
+    generated INTEGER NOT NULL,
+    wasted INTEGER NOT NULL,
+    -- Unix time, in seconds.
+    deleted_at INTEGER NOT NULL
+  ) STRICT;
+  CREATE INDEX deleted_by_name ON deleted (name);
+  CREATE INDEX deleted_by_age ON deleted (deleted_at);
+  `,
 ];

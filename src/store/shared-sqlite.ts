@@ -30,6 +30,8 @@ export class SqliteSharedStore implements SharedStore {
          key TEXT PRIMARY KEY, value TEXT NOT NULL, revision INTEGER NOT NULL
        ) STRICT`,
     );
+    database.run("CREATE TABLE IF NOT EXISTS counter (revision INTEGER NOT NULL) STRICT");
+    database.run("INSERT INTO counter SELECT 0 WHERE NOT EXISTS (SELECT * FROM counter)");
   }
 
   async read(keys: readonly string[]): Promise<Reading> {
@@ -47,13 +49,15 @@ export class SqliteSharedStore implements SharedStore {
     return { moment: this.moment, rows: byKey(found) };
   }
 
-  async write({ guards, puts }: Write): Promise<Moment | undefined> {
+  async write({ guards, puts, removes = [] }: Write): Promise<Moment | undefined> {
     for (const [key, revision] of guards) {
       const [found] = this.find("key = ?", key);
       if ((found?.revision ?? 0n) !== revision) return undefined;
     }
     const revision = this.moment.revision + 1n;
     this.database.transaction(() => {
+      this.database.run("UPDATE counter SET revision = ?", [revision]);
+      for (const key of removes) this.database.run("DELETE FROM rows WHERE key = ?", [key]);
       for (const [key, value] of puts) {
         this.database.run("INSERT OR REPLACE INTO rows VALUES (?, ?, ?)", [key, value, revision]);
       }
@@ -77,10 +81,10 @@ export class SqliteSharedStore implements SharedStore {
   }
 
   private get moment(): Moment {
-    const row = this.database
-      .query<{ last: bigint | null }, []>("SELECT max(revision) AS last FROM rows")
-      .get();
-    return { identity: "sqlite", timeline: "1", revision: row?.last ?? 0n };
+    const { revision } = this.database
+      .query<{ revision: bigint }, []>("SELECT revision FROM counter")
+      .get()!;
+    return { identity: "sqlite", timeline: "1", term: "1", revision, isRestored: false };
   }
 }
 

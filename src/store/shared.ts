@@ -18,8 +18,15 @@ export interface Moment {
   readonly identity: string;
   /** Which of its histories: PostgreSQL begins one when a replica takes over. */
   readonly timeline: string;
+  /** Another one after each start of the store, or of its leader; empty where nothing tells. */
+  readonly term: string;
   /** That of the last write the answer can know of; it never falls. */
   readonly revision: bigint;
+  /**
+   * Whether the store itself knows that its rows were put back from a dump or a snapshot: PostgreSQL by the
+   * transaction that wrote a row, etcd by the length of its log. False where it cannot know.
+   */
+  readonly isRestored: boolean;
 }
 
 /** What was read, at one moment; of many rows, the later ones may be newer. */
@@ -35,8 +42,15 @@ export interface Write {
    * rows that are there and are written should be guarded: stores lock guards first, in one order.
    */
   readonly guards: ReadonlyMap<string, bigint>;
-  /** Rows to write. A row is never removed. */
+  /** Rows to write. */
   readonly puts: ReadonlyMap<string, string>;
+  /** Rows to remove; each has to be guarded as well. */
+  readonly removes?: readonly string[];
+  /**
+   * Whether a store whose rows were put back is to take them for its own from now on. Without it such a store
+   * refuses the write: answers undefined, though all guards hold.
+   */
+  readonly accepts?: boolean;
 }
 
 /** Rows whose keys have no slash can be watched: they are few, and seldom written. */
@@ -46,6 +60,8 @@ export const canBeWatched = (key: string): boolean => !key.includes("/");
 export interface SharedStore {
   /** For the log: which store, without a password. */
   readonly title: string;
+  /** What an operator should see to before it fails; undefined where all is well. */
+  readonly warning?: string | undefined;
   read(keys: readonly string[]): Promise<Reading>;
   /** The rows whose keys begin so, and that were written after a revision. */
   list(prefix: string, after?: bigint): Promise<Reading>;

@@ -23,7 +23,7 @@ import {
   refusalOf,
 } from "./file.ts";
 import type { FolderOptions } from "./folder.ts";
-import { loadDispensers } from "./loading.ts";
+import { DeletedRows, loadDispensers } from "./loading.ts";
 import { Rows } from "./rows.ts";
 import { APPLICATION_ID, CLOSED, CLOSED_INEXACTLY, IN_USE, mark, migrations } from "./schema.ts";
 import {
@@ -31,6 +31,7 @@ import {
   StorageBroken,
   StorageUnavailable,
   type Store,
+  type StoredDeleted,
   type StoredDispenser,
 } from "./store.ts";
 
@@ -81,6 +82,7 @@ export class SqliteStore implements Store {
   private readonly walWritesMax: number;
   private readonly database: Database;
   private rows: Rows | undefined;
+  private deleted: DeletedRows | undefined;
   private staged: Change[] = [];
   /** Rows and commits written since the WAL was last moved into the main file. */
   private walWrites = 0;
@@ -163,6 +165,7 @@ export class SqliteStore implements Store {
     this.moveWal();
     migrate(this.database);
     this.rows = new Rows(this.database);
+    this.deleted = new DeletedRows(this.database);
     this.database.run(mark(IN_USE));
     this.moveWal();
     this.file.settle();
@@ -182,15 +185,47 @@ export class SqliteStore implements Store {
   private write(changes: readonly Change[]): void {
     const { rows } = this;
     assert(rows !== undefined, "nothing is written before load()");
-    this.guard(() => {
-      // Before, too: what is written behind the end of a file that was cut hides that it was.
-      this.file.check();
-      rows.begin();
-      for (const change of changes) rows.write(change);
-      rows.commit();
-      this.file.check();
-    });
+    const { deletedSize } = rows;
+    try {
+      this.guard(() => {
+        // Before, too: what is written behind the end of a file that was cut hides that it was.
+        this.file.check();
+        rows.begin();
+        for (const change of changes) rows.write(change);
+        rows.commit();
+        this.file.check();
+      });
+    } catch (error) {
+      rows.deletedSize = deletedSize;
+      throw error;
+    }
     this.walWrites += 1 + changes.length;
+  }
+
+  get deletedSize(): number {
+    return this.rows?.deletedSize ?? 0;
+  }
+
+  get oldestDeletedS(): number {
+    return this.readDeleted((rows) => rows.oldestS);
+  }
+
+  deletedOf(name: string): readonly StoredDeleted[] {
+    return this.readDeleted((rows) => rows.ofName(name));
+  }
+
+  listDeleted(after: number, count: number): readonly StoredDeleted[] {
+    return this.readDeleted((rows) => rows.page(after, count));
+  }
+
+  private readDeleted<T>(work: (rows: DeletedRows) => T): T {
+    const { deleted } = this;
+    assert(deleted !== undefined, "deleted lines are read after load()");
+    try {
+      return work(deleted);
+    } catch (error) {
+      throw failureOf(error, this.file.path);
+    }
   }
 
   get node(): string | undefined {
@@ -252,6 +287,7 @@ export class SqliteStore implements Store {
       this.moveWal("TRUNCATE");
     });
     this.rows?.finalize();
+    this.deleted?.finalize();
     this.guard(() => this.database.close(true));
     this.file.release();
   }

@@ -4,7 +4,7 @@
  */
 
 import type { Definition } from "../dispenser/definition.ts";
-import type { Recovered, Reservation } from "../dispenser/reservation.ts";
+import type { Account, Recovered, Reservation } from "../dispenser/reservation.ts";
 import type { Leased } from "../dispenser/share.ts";
 
 /** A dispenser as it stands on disk. */
@@ -17,9 +17,25 @@ export interface StoredDispenser extends Recovered {
   readonly share?: Leased | undefined;
 }
 
+/** A line that was deleted, as it is kept for a while. */
+export interface DeletedLine {
+  /** The name as a byte string. */
+  readonly name: string;
+  readonly definition: Definition;
+  /** Where it stood; exactly, so nothing in it is reserved ahead. */
+  readonly account: Account;
+  /** Unix time, in seconds. */
+  readonly deletedAtS: number;
+}
+
+/** The same with the number that it has in the store; later ones have higher numbers. */
+export interface StoredDeleted extends DeletedLine {
+  readonly nth: number;
+}
+
 /** One thing for the next commit to write. */
 export type Change =
-  /** A new dispenser, or one whose strategy changed. */
+  /** A new dispenser, or one whose strategy changed, or whose length grew. */
   | {
       readonly kind: "define";
       readonly id: number;
@@ -27,6 +43,19 @@ export type Change =
       readonly definition: Definition;
     }
   | { readonly kind: "remove"; readonly id: number }
+  /** A line that was deleted is kept for a while. */
+  | { readonly kind: "keep"; readonly line: DeletedLine }
+  /** The deleted lines of a name are not kept any more, or only that with these numbers. */
+  | { readonly kind: "forget"; readonly name: string; readonly definition?: Definition }
+  /** A deleted line stands elsewhere. */
+  | { readonly kind: "move deleted"; readonly nth: number; readonly account: Account }
+  /** Deleted lines that are too old, or the oldest of too many, go: at most so many of each. */
+  | {
+      readonly kind: "purge";
+      readonly deletedBeforeS: number;
+      readonly keptMax: number;
+      readonly atOnce: number;
+    }
   | { readonly kind: "reserve"; readonly reservation: Reservation }
   /** The last run of the share is new, and those that are not in it any more are used up. */
   | { readonly kind: "lease"; readonly id: number; readonly share: Leased }
@@ -43,6 +72,14 @@ export interface Store {
    * staged.
    */
   load(): Iterable<readonly StoredDispenser[]>;
+  /** How many deleted lines are kept, once load() is done. */
+  readonly deletedSize: number;
+  /** When the oldest of them was deleted; Infinity where there is none. */
+  readonly oldestDeletedS: number;
+  /** Those of a name, as the last commit left them. Throws as commit() does. */
+  deletedOf(name: string): readonly StoredDeleted[];
+  /** So many of those behind a number, in the order of their numbers. Throws as commit() does. */
+  listDeleted(after: number, count: number): readonly StoredDeleted[];
   /** What the node last wrote of itself (a change of the kind "node"); undefined where it never did. */
   readonly node: string | undefined;
   /** Adds to what the next commit writes. */

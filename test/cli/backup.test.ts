@@ -52,7 +52,7 @@ async function makeBackup(): Promise<string> {
     await client.pipeline(Array.from({ length: 10 }, () => ["GET", strategy]));
   }
   await client.command("HSET", "retired", "type", "3");
-  await client.command("ADVANCE", "retired", String(2n ** 63n - 1n));
+  await client.command("ADVANCE", "retired", String(2n ** 63n - 1n), "FORCE");
   await client.command("HSET", "short", "type", "2", "length", "2");
   await client.command("HSET", "random", "type", "1", "length", "6");
   const file = join(temporaryFolder(), "backup.db");

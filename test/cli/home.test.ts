@@ -89,7 +89,7 @@ test("what a node remembers stays when its home is noted", () => {
   expect(parseState(third.node).place).toBe("1/3");
 
   // A cluster's node knows its folder by itself.
-  const member = JSON.stringify({ membership: { cluster: "c", node: "n" } });
+  const member = JSON.stringify({ membership: { cluster: "c", node: "n", written: {} } });
   third.writeNode(member);
   noteHome(third);
   expect(third.node).toBe(member);

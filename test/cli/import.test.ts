@@ -135,12 +135,57 @@ describe("import of dispensers.json", () => {
     await run(goFile('{ "invoice": { "config": { "type": 3 }, "current": 5 } }'), {}, dataDir);
     expect(await messageOf(() => run(goFile(usual), {}, dataDir))).toBe(
       "CannotStart: 1 of the dispensers are there already, 'invoice' among them: " +
-        "import overwrites nothing; DEL them first, or name another folder",
+        "import overwrites nothing; name another folder",
     );
     expect(await taken(dataDir, "invoice", "order_id")).toEqual([
       "1005",
       "ReplyError: ERR dispenser not found",
     ]);
+  });
+
+  test("takes a line at its end as one: past 2^63 - 1 that implementation counts below 0", async () => {
+    const dataDir = temporaryFolder();
+    const entry = (current: string, step = 1) =>
+      `{ "config": { "type": 3, "step": ${step} }, "current": ${current} }`;
+    const text = `{
+      "last": ${entry("9223372036854775807")},
+      "over": ${entry("-9223372036854775808")},
+      "far_over": ${entry("-9223372036854775801", 8)},
+      "full": { "config": { "type": 2, "length": 3 }, "current": 1000 }
+    }`;
+    const report = await run(goFile(text), { margin: "0" }, dataDir);
+    for (const name of ["over", "far_over"]) {
+      expect(report).toContain(`  ${name}: type 3, elegant_close, at its end\n`);
+    }
+    const [last, ...ended] = await taken(dataDir, "last", "over", "far_over", "full");
+    expect(last).toBe("9223372036854775807");
+    for (const reply of ended) expect(reply).toContain("number range exhausted");
+    const wrong = goFile(`{ "x": ${entry("-9223372036854775800", 8)} }`);
+    expect(await messageOf(() => run(wrong))).toContain("'x' has no config, or no current number");
+  });
+
+  test("hands out no number that a line deleted in the folder has handed out", async () => {
+    const dataDir = temporaryFolder();
+    const server = startLocal(openSqliteStore(dataDir, options));
+    const client = await TestClient.connect(server.port);
+    await client.command("HSET", "order_id", "type", "3");
+    await client.command("ADVANCE", "order_id", "50000");
+    await client.command("HSET", "invoice", "type", "3");
+    await client.pipeline([
+      ["GET", "invoice"],
+      ["GET", "order_id"],
+      ["DEL", "order_id", "invoice"],
+    ]);
+    client.close();
+    await server.listener.stop();
+    const met = '{ "invoice": { "config": { "type": 2, "length": 3 }, "current": 5 } }';
+    expect(await messageOf(() => run(goFile(met), {}, dataDir))).toBe(
+      "CannotStart: 'invoice' was deleted at 1: its numbers may be in use. " +
+        "Nothing was imported: name another folder",
+    );
+    const same = '{ "order_id": { "config": { "type": 3 }, "current": 41000 } }';
+    await run(goFile(same), {}, dataDir);
+    expect(await taken(dataDir, "order_id")).toEqual(["50001"]);
   });
 
   test.skipIf(process.getuid?.() !== 0)(
@@ -214,6 +259,10 @@ describe.skipIf(noRedis !== undefined)("import of a Redis's counters", () => {
       await client.command("SET", "orders:count", "41");
       for (let count = 0; count < 9; count++) await client.command("INCR", "orders:count");
       await client.command("SET", "users", "9223372036854775807");
+      await client.command("SET", "almost", "9223372036854775806");
+      await client.command("SET", "minus:one", "-1");
+      await client.command("SET", "minus:two", "-2");
+      await client.command("SET", "past", "9223372036854775808");
       await client.command("SET", "text", "hello");
       await client.command("LPUSH", "list", "1");
       client.close();
@@ -232,11 +281,27 @@ describe.skipIf(noRedis !== undefined)("import of a Redis's counters", () => {
       { redis: url, margin: "10", strategy: "pre_close" },
       dataDir,
     );
-    expect(report).toContain("imported 2 dispensers");
+    expect(report).toContain("imported 4 dispensers");
+    expect(report).toContain("\n  minus:two: left out, its next number is below 0");
     expect(report).toContain("  orders:count: type 3, pre_close, next 61");
     const [orders, users] = await taken(dataDir, "orders:count", "users");
     expect(orders).toBe("61");
     expect(users).toContain("number range exhausted");
+  });
+
+  test("hands out no number again, without a margin, too", async () => {
+    const dataDir = temporaryFolder();
+    const report = await run(
+      undefined,
+      { redis: url, margin: "0", strategy: "PRE-CLOSE" },
+      dataDir,
+    );
+    expect(report).toContain("  users: type 3, pre_close, at its end");
+    const names = ["orders:count", "almost", "minus:one", "users", "past"];
+    const [orders, almost, minusOne, users, past] = await taken(dataDir, ...names);
+    expect([orders, almost, minusOne]).toEqual(["51", "9223372036854775807", "0"]);
+    expect(users).toContain("number range exhausted");
+    expect(past).toContain("dispenser not found");
   });
 
   test("of those that fit a pattern", async () => {

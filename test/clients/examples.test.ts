@@ -11,7 +11,14 @@ import { python, unavailable } from "./python.ts";
 const server = await ServerProcess.start();
 const client = new RedisClient(`redis://127.0.0.1:${server.port}`);
 
-afterEach(() => client.del("order_id", "invoice", "one_digit"));
+/** The next example begins anew: as if nothing had been handed out. */
+afterEach(async () => {
+  for (const name of ["order_id", "invoice", "one_digit"]) {
+    await client.del(name);
+    await client.hset(name, { type: 3, reuse: "yes" });
+    await client.del(name);
+  }
+});
 
 afterAll(async () => {
   client.close();
@@ -32,7 +39,7 @@ function outputOf(repetition: number, code: string): string {
     `next: ${order(8)}`,
     `refused: ${code}dispenser not found`,
     `refused: ${code}number range exhausted`,
-    `refused: ${code}cannot change 'step' of 'order_id': DEL it first`,
+    `refused: ${code}cannot change 'step' of 'order_id': its numbers are in use. Define another name`,
     `refused: ${code}invalid length '19': must be a whole number from 1 to 18`,
     "",
   ].join("\n");

@@ -15,9 +15,9 @@ const program = new ProgramCopy("cluster", "simulation", "support");
 
 test.each(clusterBreakages)(
   "the simulated cluster catches it when $title",
-  async ({ file, find, replace, caughtBy }) => {
+  async ({ file, find, replace, caughtBy, subject = "everything" }) => {
     const change = { file, find, replace };
-    const args = ["--seed", "1", "--runs", String(RUNS_MAX)];
+    const args = ["--seed", "1", "--runs", String(RUNS_MAX), "--subject", subject];
     const said = await program.runChanged(change, "test/cluster/simulation-campaign.ts", ...args);
     expect(said).toEqual([1, expect.stringMatching(patterns[caughtBy ?? "law"])]);
   },

@@ -4,11 +4,14 @@
  */
 
 import type { Change } from "../support/broken-program.ts";
+import type { Subject } from "./simulate.ts";
 
 export interface ClusterBreakage extends Change {
   readonly title: string;
   /** Caught by something else than a number that came twice, or out of order. */
   readonly caughtBy?: "another check";
+  /** In which histories; in those of everything by default. */
+  readonly subject?: Subject;
 }
 
 export const clusterBreakages: readonly ClusterBreakage[] = [
@@ -21,8 +24,8 @@ export const clusterBreakages: readonly ClusterBreakage[] = [
   {
     title: "a lease that lost a race is taken for one that won",
     file: "src/cluster/history.ts",
-    find: "if ((await this.write({ guards, puts })) !== undefined) return result;",
-    replace: "await this.write({ guards, puts });\n      return result;",
+    find: "if ((await this.write({ guards, puts, removes })) !== undefined) return result;",
+    replace: "await this.write({ guards, puts, removes });\n      return result;",
     caughtBy: "another check",
   },
   {
@@ -35,8 +38,8 @@ export const clusterBreakages: readonly ClusterBreakage[] = [
   {
     title: "an older folder goes on as the node it was",
     file: "src/cluster/membership.ts",
-    find: "  if (!isKnown) return",
-    replace: "  if (false) return",
+    find: "nonce === record.nonce)) return undefined;",
+    replace: "nonce === record.nonce || true)) return undefined;",
   },
   {
     title: "a folder that became another node's keeps its runs",
@@ -45,10 +48,54 @@ export const clusterBreakages: readonly ClusterBreakage[] = [
     replace: "",
   },
   {
-    title: "a store that went back in time goes unnoticed",
+    title: "a node does not look whether its own row is as it left it",
+    file: "src/cluster/fenced-store.ts",
+    find: "nonce === record.nonce)) return record;",
+    replace: "nonce === record.nonce || true)) return record;",
+    subject: "going back",
+  },
+  {
+    title: "what one node noticed is not told to the others",
+    file: "src/cluster/membership.ts",
+    find: "encode({ ...own, mark } satisfies ClusterRecord)",
+    replace: "encode({ ...own } satisfies ClusterRecord)",
+    subject: "going back",
+  },
+  {
+    title: "what another node noticed is not heard",
+    file: "src/cluster/fenced-store.ts",
+    find: "const why = doubt ?? cluster.mark;",
+    replace: "const why = doubt;",
+    subject: "going back",
+  },
+  {
+    title: "a node leases before the members have confirmed their rows",
+    file: "src/cluster/fenced-store.ts",
+    find: "return this.confirmed !== undefined;",
+    replace: "return true;",
+    subject: "going back",
+  },
+  {
+    title: "a roll call waits for nobody",
+    file: "src/cluster/roll-call.ts",
+    find: "if (!isWaitedFor || clock.now() >= untilMs) {",
+    replace: "{",
+    subject: "going back",
+  },
+  {
+    title: "a roll call takes answers to an earlier one",
+    file: "src/cluster/roll-call.ts",
+    find: "Math.max(last, known + 1)",
+    replace: "Math.max(last, 1)",
+    subject: "going back",
+  },
+  {
+    title: "a store's own word that its rows were put back is not heard",
     file: "src/cluster/history.ts",
-    find: "if (moment.identity !== seen.identity || moment.timeline !== seen.timeline) {",
-    replace: "if (false) {",
+    find: "if (moment.isRestored && !this.accepts)",
+    replace: "if (false)",
+    caughtBy: "another check",
+    subject: "going back",
   },
   {
     title: "what is handed back is kept as well",
@@ -72,9 +119,15 @@ export const clusterBreakages: readonly ClusterBreakage[] = [
   {
     title: "what is saved at once says that names are known which are not on disk yet",
     file: "src/cluster/memory.ts",
-    find: "const durable = { ...this.durable, ...changes };",
+    find: "const durable = { ...this.durable, ...this.known, ...changes };",
     replace: "const durable = { ...this.membership, ...changes };",
     caughtBy: "another check",
+  },
+  {
+    title: "a line that goes on after DEL begins at its start",
+    file: "src/cluster/lines.ts",
+    find: "next: same?.position ?? 0n",
+    replace: "next: 0n",
   },
   {
     title: "a lease is not written to the disk",

@@ -1,6 +1,7 @@
 /**
- * `bun run cluster [--seconds N] [--pause N] [--seed S] [--store postgres|etcd]`: three nodes under load
- * while they, their store and the network fail; on PostgreSQL, then on etcd.
+ * `bun run cluster [--seconds N] [--pause N] [--back N] [--seed S] [--store postgres|etcd]`: three nodes under
+ * load while they, their store and the network fail; on PostgreSQL, then on etcd. Every N seconds (`--back`; 0:
+ * never) an old dump or snapshot of the store is put back.
  */
 
 import { rmSync } from "node:fs";
@@ -10,15 +11,19 @@ import { endAll } from "../support/server.ts";
 import { RealEtcd, RealPostgres } from "./fleet.ts";
 import { Ordeal } from "./ordeal.ts";
 
-const given = campaignArguments({ seed: anySeed(), seconds: 60, pause: 10 }, "store");
-const { seed, seconds, pause, text: only } = given;
+const given = campaignArguments({ seed: anySeed(), seconds: 60, pause: 10, back: 0 }, "store");
+const { seed, seconds, pause, back, text: only } = given;
 const stores = { postgres: () => new RealPostgres(), etcd: () => new RealEtcd() };
 try {
   for (const [name, open] of Object.entries(stores)) {
     if (only !== undefined && only !== name) continue;
     const store = open();
     console.log(`${store.title}: three nodes for ${seconds} s, seed ${seed}`);
-    const ordeal = new Ordeal({ store, seed, seconds, pauseMs: pause * 1000, say: console.log });
+    const ordeal = new Ordeal({
+      ...{ store, seed, seconds, say: console.log },
+      pauseMs: pause * 1000,
+      putBackEverySeconds: back,
+    });
     const numbers = await ordeal.run();
     const events = Object.entries(ordeal.events).map(([event, times]) => `${times} ${event}`);
     console.log(`${numbers} numbers received, none repeated: ${events.join(", ")}`);

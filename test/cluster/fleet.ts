@@ -18,6 +18,8 @@ export interface RealStore {
   url(ports: readonly number[]): string;
   /** All of it, or the part that leads, is killed, and comes back a while later. */
   crash(forMs: number): Promise<void>;
+  /** A dump or snapshot, as its own tools make it; what it answers puts that back. */
+  save(): Promise<() => Promise<void>>;
 }
 
 export class RealPostgres implements RealStore {
@@ -38,6 +40,10 @@ export class RealPostgres implements RealStore {
 
   stop(): Promise<void> {
     return this.server.stop();
+  }
+
+  save(): Promise<() => Promise<void>> {
+    return this.server.dump();
   }
 
   async crash(forMs: number): Promise<void> {
@@ -65,6 +71,10 @@ export class RealEtcd implements RealStore {
 
   stop(): Promise<void> {
     return this.cluster.stop();
+  }
+
+  save(): Promise<() => Promise<void>> {
+    return this.cluster.snapshot();
   }
 
   async crash(forMs: number): Promise<void> {

@@ -128,7 +128,7 @@ describe("who a node is", () => {
     const rows = new SharedRows();
     const { store, node } = await nodeWithLine(rows);
     await node.listener.stop();
-    const other = new SharedRows();
+    const other = new SharedRows({ isFounded: false });
     expect(await messageOf(() => startNode(store.reopen(), other.open()))).toMatch(
       /^CannotStart: the store shared rows is empty, and the data folder belongs to cluster /,
     );

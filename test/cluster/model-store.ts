@@ -35,10 +35,13 @@ export class Link implements SharedStore {
   isCut = false;
   /** The process is dead, and hears nothing any more. */
   isDead = false;
+  /** Which run of the store it is connected to. */
+  run: number;
   private readonly model: ModelStore;
 
   constructor(model: ModelStore) {
     this.model = model;
+    this.run = model.run;
   }
 
   read(keys: readonly string[]): Promise<Reading> {
@@ -61,20 +64,45 @@ export class Link implements SharedStore {
   async close(): Promise<void> {}
 }
 
+/** What of a store that went back in time can be seen in its answers. */
+export type Trace =
+  /** A replica that lags took over. */
+  | "timeline"
+  /** A dump was put back: the store knows by itself. */
+  | "restored"
+  /** A disk was set back, and the server started on it. */
+  | "term"
+  /** Nothing, as with what only speaks SQL. */
+  | "nothing";
+
+/** A state of the store. */
+export interface Past {
+  readonly rows: Map<string, Row>;
+  readonly revision: bigint;
+}
+
 export class ModelStore {
   rows = new Map<string, Row>();
   private timeline = 1;
+  private term = 1;
+  private isRestored = false;
+  /** Counts how often all connections were lost. */
+  run = 0;
   private revision = 0n;
   private calls: Call[] = [];
   private readonly nowMs: () => number;
-  private readonly past: { readonly rows: Map<string, Row>; readonly revision: bigint }[] = [];
+  readonly past: Past[] = [];
 
   constructor(nowMs: () => number) {
     this.nowMs = nowMs;
   }
 
   get moment(): Moment {
-    return { identity: "model", timeline: String(this.timeline), revision: this.revision };
+    const { timeline, term, revision, isRestored } = this;
+    return {
+      ...{ identity: "model", timeline: String(timeline), term: String(term) },
+      ...{ revision, isRestored },
+    };
   }
 
   reading(isWanted: (key: string, row: Row) => boolean): Reading {
@@ -82,16 +110,23 @@ export class ModelStore {
     return { moment: this.moment, rows };
   }
 
-  write({ guards, puts }: Write): Moment | undefined {
+  write({ guards, puts, removes = [], accepts }: Write): Moment | undefined {
+    if (this.isRestored && !accepts) return undefined;
     for (const [key, revision] of guards) {
       if ((this.rows.get(key)?.revision ?? 0n) !== revision) return undefined;
     }
     this.revision++;
+    this.isRestored = false;
+    for (const key of removes) this.rows.delete(key);
     for (const [key, value] of puts) this.rows.set(key, { value, revision: this.revision });
     return this.moment;
   }
 
   call<T>(link: Link, apply: () => T): Promise<T> {
+    if (link.run !== this.run) {
+      link.run = this.run;
+      return Promise.reject(new StoreUnavailable("connection lost"));
+    }
     const settle = Promise.withResolvers<unknown>();
     const sinceMs = this.nowMs();
     this.calls.push({ link, sinceMs, apply, settle, result: undefined, isOver: false });
@@ -142,16 +177,29 @@ export class ModelStore {
     if (this.past.length > 4) this.past.shift();
   }
 
-  /** A replica that lags takes over: what was written since is forgotten. Answers whether there was one. */
-  goBack(dice: Dice): boolean {
-    if (this.past.length === 0) return false;
-    const { rows, revision } = dice.pick(this.past);
+  /** What was written since is forgotten; others, who have rows of their own there, write so often meanwhile. */
+  goBack({ rows, revision }: Past, trace: Trace, writesOfOthers: number): void {
     this.past.length = 0;
+    // A dump is put back while the server goes on.
+    if (trace !== "restored") this.lose();
+    this.rows = new Map(rows);
+    this.revision = revision + BigInt(writesOfOthers);
+    if (trace === "timeline") this.timeline++;
+    if (trace === "timeline" || trace === "term") this.term++;
+    this.isRestored ||= trace === "restored";
+  }
+
+  /** A replica that has everything takes over. */
+  promote(): void {
+    this.lose();
+    this.timeline++;
+    this.term++;
+  }
+
+  /** What is under way is answered nobody, and done no more; all connections are lost. */
+  private lose(): void {
+    this.run++;
     for (const call of this.calls) this.giveUp(call);
     this.calls = [];
-    this.rows = new Map(rows);
-    this.revision = revision;
-    this.timeline++;
-    return true;
   }
 }

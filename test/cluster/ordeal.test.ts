@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { noEtcd, noPostgres } from "../support/installed.ts";
+import { noEtcdctl, noPostgres } from "../support/installed.ts";
 import { RealEtcd, RealPostgres, type RealStore } from "./fleet.ts";
 import { Ordeal } from "./ordeal.ts";
 
@@ -11,7 +11,7 @@ const TIMEOUT_MS = 90_000;
 
 const stores: [title: string, missing: string | undefined, open: () => RealStore][] = [
   ["PostgreSQL", noPostgres, () => new RealPostgres()],
-  ["etcd", noEtcd, () => new RealEtcd()],
+  ["etcd", noEtcdctl, () => new RealEtcd()],
 ];
 
 for (const [title, missing, open] of stores) {
@@ -19,7 +19,7 @@ for (const [title, missing, open] of stores) {
     `three nodes on ${title}, killed, stopped and cut off, repeat nothing (seed ${SEED})`,
     async () => {
       const lines: string[] = [];
-      const options = { seed: SEED, seconds: SECONDS, pauseMs: PAUSE_MS };
+      const options = { seed: SEED, seconds: SECONDS, pauseMs: PAUSE_MS, putBackEverySeconds: 0 };
       const ordeal = new Ordeal({
         ...options,
         store: open(),
@@ -27,6 +27,17 @@ for (const [title, missing, open] of stores) {
       });
       expect(await ordeal.run()).toBeGreaterThan(1000);
       expect(lines).toHaveLength(5);
+    },
+    TIMEOUT_MS,
+  );
+
+  test.skipIf(missing !== undefined)(
+    `three nodes on ${title}, of which an old copy is put back, repeat nothing (seed ${SEED})`,
+    async () => {
+      const options = { seed: SEED, seconds: SECONDS, pauseMs: PAUSE_MS, putBackEverySeconds: 5 };
+      const ordeal = new Ordeal({ ...options, store: open(), say: () => {} });
+      expect(await ordeal.run()).toBeGreaterThan(1000);
+      expect(ordeal.events["store put back"]).toBe(1);
     },
     TIMEOUT_MS,
   );

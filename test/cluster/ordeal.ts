@@ -4,6 +4,7 @@
  * the store says in the end against the waste that is allowed.
  */
 
+import { advanceHistory } from "../../src/cluster/operations.ts";
 import { readFigure, readLine, readName } from "../../src/cluster/records.ts";
 import { type StrategyName, strategies, strategyNames } from "../../src/dispenser/strategy.ts";
 import { openSharedStore } from "../../src/store/open-shared.ts";
@@ -20,6 +21,8 @@ const CLIENTS_PER_LINE = 2;
 const LOST_MAX = 2;
 /** A node answers within this, whatever happens to the store: a number, or an error. */
 const ANSWER_MS_MAX = 8000;
+/** No line hands out so many in what a store forgets here. */
+const FORGOTTEN_MAX = 100_000_000n;
 
 export interface OrdealOptions {
   readonly store: RealStore;
@@ -27,6 +30,8 @@ export interface OrdealOptions {
   readonly seconds: number;
   /** How long a node is stopped with SIGSTOP. */
   readonly pauseMs: number;
+  /** Every so many seconds an old dump or snapshot of the store is put back; never where it is 0. */
+  readonly putBackEverySeconds: number;
   readonly say: (line: string) => void;
 }
 
@@ -92,12 +97,14 @@ export class Ordeal {
         ),
       );
       const troubles = this.guarded(this.trouble());
+      const returns = this.guarded(this.putBackAgainAndAgain());
       await Bun.sleep(seconds * 1000);
       this.isOver = true;
-      await Promise.all([troubles, ...load]);
+      await Promise.all([troubles, returns, ...load]);
       if (this.failure !== undefined) throw this.failure;
       await this.end();
-      await this.checkWaste();
+      // Nobody knows what was leased in what a store forgot.
+      if (this.events["store put back"] === undefined) await this.checkWaste();
       return this.lines.reduce((sum, { received }) => sum + received.count, 0);
     } finally {
       this.isOver = true;
@@ -218,6 +225,35 @@ export class Ordeal {
     this.isStoreBusy = true;
     this.count("store crashed");
     await this.options.store.crash(this.dice.below(2000));
+    this.isStoreBusy = false;
+  }
+
+  private async putBackAgainAndAgain(): Promise<void> {
+    const { putBackEverySeconds: every, seconds } = this.options;
+    if (every === 0) return;
+    for (let round = 1; round * every < seconds && !this.isOver; round++) {
+      await Bun.sleep((every * 1000) / 2);
+      if (!this.isOver) await this.putBack();
+      await Bun.sleep((every * 1000) / 2);
+    }
+  }
+
+  /**
+   * Somebody puts a dump or a snapshot back, while nodes go on, are killed, restarted and added. They are left
+   * to themselves for a while; then an operator takes the store for good.
+   */
+  private async putBack(): Promise<void> {
+    const { store } = this.options;
+    await until(() => !this.isStoreBusy);
+    this.isStoreBusy = true;
+    const putBack = await store.save();
+    await Bun.sleep(1000 + this.dice.below(1500));
+    this.count("store put back");
+    await putBack();
+    await Bun.sleep(2000 + this.dice.below(4000));
+    const shared = openSharedStore(store.url(store.ports));
+    await advanceHistory(shared, FORGOTTEN_MAX, Date.now());
+    await shared.close();
     this.isStoreBusy = false;
   }
 

@@ -1,8 +1,9 @@
 /** A node of the simulated cluster: the real connections, engine, store and cluster, over many lives. */
 
 import { Cluster } from "../../src/cluster/cluster.ts";
+import { FencedStore } from "../../src/cluster/fenced-store.ts";
 import type { Clock } from "../../src/cluster/history.ts";
-import { enter, historyOf } from "../../src/cluster/membership.ts";
+import { enter } from "../../src/cluster/membership.ts";
 import { Memory, parseState, type Whereabouts } from "../../src/cluster/memory.ts";
 import { handBack } from "../../src/cluster/operations.ts";
 import { shareOfNode } from "../../src/cluster/share-of-node.ts";
@@ -105,6 +106,7 @@ export class SimNode {
       clock,
       identity: { unique: () => world.unique(), host: this.name, whereabouts: this.whereabouts },
       membership: state.membership,
+      mayFound: true,
       onFatal: fatal,
     });
     this.serve(now, fatal);
@@ -214,13 +216,13 @@ export class SimNode {
     const { now } = clockFor(link);
     const share = nothingLeased;
     const engine = new Engine(store, { now, savesCounts: false, share });
-    const memory = new Memory(store, membership);
-    const history = historyOf(link, membership, clockFor(link));
+    const memory = new Memory(store, membership, unique);
+    const fenced = new FencedStore(link, memory, clockFor(link));
     const identity = { unique, host: this.name, whereabouts: this.whereabouts };
     const left = (async () => {
-      const doubt = await enter(memory, history, identity);
+      const doubt = await enter(memory, fenced, identity);
       const folder = { engine, store, replaced: () => store.close() };
-      if (doubt === undefined) await handBack(folder, history, memory.membership);
+      if (doubt === undefined) await handBack(folder, fenced, memory);
     })();
     let isOver = false;
     // A store that went back has to be taken for good first: then it keeps what it has.
@@ -230,6 +232,15 @@ export class SimNode {
     left.then(end, end);
     while (!isOver) await serve(link);
     link.isDead = true;
+    this.disk = new SimulatedDisk();
+    this.whereabouts = this.newPlace();
+    this.name += "'";
+  }
+
+  /** The machine is lost with its disk, and another takes its place. */
+  lose(): void {
+    this.die();
+    this.isPaused = false;
     this.disk = new SimulatedDisk();
     this.whereabouts = this.newPlace();
     this.name += "'";

@@ -1,15 +1,15 @@
 import { expect, test } from "bun:test";
-import { simulateCluster } from "./simulate.ts";
+import { simulateCluster, subjects } from "./simulate.ts";
 
 /** SIMULATION_SEED=n SIMULATION_RUNS=1 replays a failure here; so does `bun run simulate:cluster`. */
 const RUNS = Number(process.env.SIMULATION_RUNS ?? 200);
 const FIRST = Number(process.env.SIMULATION_SEED ?? Date.now() % 1_000_000_000);
 const TIMEOUT_MS = 30_000 + RUNS * 200;
 
-test(
-  `the law holds in ${RUNS} simulated histories of a cluster from seed ${FIRST} on`,
-  async () => {
-    for (let seed = FIRST; seed < FIRST + RUNS; seed++) await simulateCluster(seed);
+test.each(subjects)(
+  `the law holds in ${RUNS} simulated histories of a cluster from seed ${FIRST} on: %s`,
+  async (subject) => {
+    for (let seed = FIRST; seed < FIRST + RUNS; seed++) await simulateCluster(seed, subject);
   },
   TIMEOUT_MS,
 );

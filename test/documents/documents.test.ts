@@ -123,6 +123,8 @@ test("COMMANDS says what each right is for", () => {
   }
   // INFO asks for it by itself, where a dispenser has the name.
   found.set("inspect", [...found.get("inspect")!, "INFO name"].sort());
+  // HSET asks for it where it is given the word.
+  found.set("manage", [...found.get("manage")!, "reuse yes"].sort());
   for (const [right, names] of found) {
     const [, row] = new RegExp(`^\\| \`${right}\` \\| (.*) \\|$`, "m").exec(commandsPage)!;
     expect([...row!.matchAll(/`([^`]+)`/g)].map(([, name]) => name!).sort()).toEqual(names);

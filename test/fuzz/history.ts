@@ -81,9 +81,9 @@ class History {
     let isStaged = false;
     for (const line of law.lines) {
       if (!line.isDisturbed) continue;
-      engine.limits = { dispensersMax: Number.POSITIVE_INFINITY, nameBytesMax: 255 };
+      engine.limits = { ...server.config, dispensersMax: Number.POSITIVE_INFINITY };
       engine.remove(line.name);
-      engine.define(line.name, line.fields);
+      engine.define(line.name, line.fields, true);
       line.isDisturbed = false;
       line.last = undefined;
       isStaged = true;

@@ -68,7 +68,7 @@ const shapes: Readonly<Record<string, Shape>> = {
       type === "array" && items.length === args.length && items.every(isNumber),
   },
   del: { words: [2, ANY], fits: countOfArgs },
-  advance: { words: [3, 3], fits: isNumber },
+  advance: { words: [3, ANY], fits: isNumber },
   hgetall: { words: [2, 2], fits: map },
   hget: { words: [3, 3], fits: (...given) => isBulk(given[0]) || nothing(...given) },
   exists: { words: [2, ANY], fits: countOfArgs },

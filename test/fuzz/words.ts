@@ -83,14 +83,16 @@ const WORDS = [...PATTERNS, "ON", "off", "SKIP", "yes", "no", "\r\n", "\x00", 'x
 
 const configNames = [...keys.map((key) => settings[key].redisName ?? settings[key].path), "save"];
 const sections = ["server", "clients", "stats", "replication", "dispensers", "keyspace", "nosuch"];
-const FIELDS = ["type", "length", "starting", "step", "auto_disk"];
+const FIELDS = ["type", "length", "starting", "step", "auto_disk", "reuse"];
 
 type Maker = (dice: Dice) => string[];
 
 const name = (dice: Dice) => dice.pick(NAMES);
 const number = (dice: Dice) => dice.pick(NUMBERS);
 const pattern = (dice: Dice) => dice.pick(PATTERNS);
-const strategy = (dice: Dice) => (dice.once(12) ? "x" : dice.pick(strategyNames));
+const strategy = (dice: Dice) =>
+  dice.once(12) ? "x" : dice.pick([...strategyNames, "PRE-CLOSE", "Pre_Base"]);
+const reuse = (dice: Dice) => (dice.once(3) ? ["reuse", dice.pick(["yes", "YES", "no", "x"])] : []);
 const word = (dice: Dice) =>
   dice.pick([name, number, pattern, (): string => dice.pick(WORDS)])(dice);
 const many = (dice: Dice, make: (dice: Dice) => string, most: number) =>
@@ -102,12 +104,14 @@ const token = (dice: Dice) => `token-${dice.below(2 ** 31).toString(36)}`;
 function definition(dice: Dice): string[] {
   const words = [dice.once(8) ? "HMSET" : "HSET", name(dice)];
   if (dice.once(20)) return [...words, ...many(dice, word, 6)];
-  const type = dice.pick(["1", "2", "3", "3"]);
+  const type = dice.pick(["1", "2", "3", "3", "Increment"]);
   const pairs = [["type", dice.once(30) ? number(dice) : type]];
-  if (type !== "3") pairs.push(["length", dice.pick(["1", "2", "9", "17", "18", number(dice)])]);
+  if (type === "1" || type === "2")
+    pairs.push(["length", dice.pick(["1", "2", "9", "17", "18", number(dice)])]);
   if (type !== "1" && dice.once(2)) pairs.push(["starting", number(dice)]);
   if (type !== "1" && dice.once(3)) pairs.push(["step", number(dice)]);
   if (!dice.once(3)) pairs.push(["auto_disk", strategy(dice)]);
+  pairs.push(reuse(dice));
   if (dice.once(20)) pairs.push([dice.pick([...FIELDS, "x"]), word(dice)]);
   if (dice.once(3)) pairs.reverse();
   if (dice.once(40)) pairs.shift();
@@ -183,8 +187,9 @@ const makers: readonly (readonly [weight: number, maker: Maker])[] = [
   [6, (dice) => ["MGET", ...many(dice, (): string => dice.pick(lineNames), 4)]],
   [2, (dice) => ["MGET", ...many(dice, name, 6)]],
   [4, (dice) => ["DEL", ...many(dice, name, 3)]],
-  [3, (dice) => ["ADVANCE", name(dice), number(dice)]],
-  [3, (dice) => ["HSET", dice.pick(lineNames), "auto_disk", strategy(dice)]],
+  [3, (dice) => ["ADVANCE", name(dice), number(dice), ...(dice.once(3) ? ["FORCE"] : [])]],
+  [3, (dice) => ["HSET", dice.pick(lineNames), "auto_disk", strategy(dice), ...reuse(dice)]],
+  [1, (dice) => ["HSET", dice.pick(lineNames), "length", number(dice)]],
   [4, (dice) => ["INFO", name(dice)]],
   [1, (dice) => ["INFO", dice.pick(sections)]],
   [2, (dice) => ["EXISTS", ...many(dice, name, 4)]],

@@ -133,7 +133,7 @@ export class Rounds {
     this.lines = names.map((name, index) => {
       const strategy = strategyNames[index] ?? "elegant_close";
       const shape = { type: "3", length: 0, starting: 10n, step: 3n } as const;
-      return { witness: new Witness(name, shape, strategy), strategy, underWay: 0n };
+      return { witness: new Witness(name, shape, strategy, new Set()), strategy, underWay: 0n };
     });
     for (const { witness, strategy } of this.lines) {
       const fields = ["type", "3", "starting", "10", "step", "3", "auto_disk", strategy];
@@ -172,8 +172,8 @@ export class Rounds {
     last: bigint,
   ): Promise<bigint | undefined> {
     const { witness } = line;
-    const floor = witness.largest;
-    const { strategy } = line;
+    const { largest: floor, shape } = witness;
+    const asked = { strategy: line.strategy, floor, length: shape.length };
     const count = this.dice.pick([1, 1, 5, 40, 150]);
     line.underWay += BigInt(count);
     const replies = await client.pipeline(
@@ -183,7 +183,7 @@ export class Rounds {
       if (typeof reply !== "string") return this.gone(reply);
       line.underWay--;
       this.numbers++;
-      const number = witness.acknowledge(reply, strategy, floor);
+      const number = witness.acknowledge(reply, asked);
       if (number <= last) witness.fail(`${number} after ${last} on one connection`);
       last = number;
     }

@@ -108,9 +108,13 @@ export class Ledger {
     const field = (key: string) => words[words.indexOf(key) + 1]!;
     const strategy = words.includes("auto_disk") ? field("auto_disk") : "elegant_close";
     if (added > 0) {
+      const before = this.lines.get(name);
       const starting = words.includes("starting") ? BigInt(field("starting")) : 0n;
       const step = words.includes("step") ? BigInt(field("step")) : 1n;
-      this.lines.set(name, newLine(starting, step, strategy));
+      const isReused = words.includes("reuse");
+      if (before?.starting === starting && before.step === step && !isReused) {
+        Object.assign(before, { exists: true, strategy, begin: undefined });
+      } else this.lines.set(name, newLine(starting, step, strategy));
       return;
     }
     const line = this.lines.get(name)!;

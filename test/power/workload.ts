@@ -91,17 +91,25 @@ async function changeThings(client: TestClient, rounds: number): Promise<void> {
   const gets = (name: string) => Array.from({ length: 25 }, () => ["GET", name]);
   await client.command("HSET", "switched", "type", "3", "starting", ownStarting());
   for (let round = 0; round < rounds; round++) {
-    await client.command("HSET", "passing", "type", "3", "starting", ownStarting());
-    await client.pipeline([...gets("passing"), ["ADVANCE", "passing", "9000000"]]);
+    const passing = ["HSET", "passing", "type", "3", "reuse", "yes", "starting"];
+    await client.command(...passing, ownStarting());
+    await client.pipeline([...gets("passing"), ["ADVANCE", "passing", "9000000", "FORCE"]]);
     await client.pipeline(gets("passing"));
     for (const strategy of strategyNames) {
-      await client.pipeline([["HSET", "switched", "auto_disk", strategy], ...gets("switched")]);
+      const words = ["HSET", "switched", "auto_disk", strategy];
+      const reuse = strategy === "memory" ? ["reuse", "yes"] : [];
+      await client.pipeline([[...words, ...reuse], ...gets("switched")]);
     }
     await client.pipeline([
       ["DEL", "passing"],
-      ["HSET", "passing", "type", "3", "starting", ownStarting(), "auto_disk", "pre_close"],
+      [...passing, ownStarting(), "auto_disk", "pre_close"],
       ...gets("passing"),
     ]);
+    // Deleted and defined again it is one line, which goes on.
+    const returning = ["HSET", "returning", "type", "3", "auto_disk"];
+    for (const strategy of ["elegant_close", "pre_close", "pre-base"]) {
+      await client.pipeline([[...returning, strategy], ...gets("returning"), ["DEL", "returning"]]);
+    }
     if (round % 2 === 0 || round + 1 < rounds) await client.command("DEL", "passing");
   }
 }

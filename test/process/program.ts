@@ -298,6 +298,7 @@ export function describeProgram(title: string, program: () => readonly string[])
         ["HSET", "kept", "type", "2", "length", "6"],
         ["HSET", "gone", "type", "3"],
         ["ADVANCE", "kept", "500"],
+        ["MGET", "gone", "gone"],
         ["DEL", "gone"],
         ["HSET", "kept", "auto_disk", "pre_close"],
       ]);
@@ -307,7 +308,16 @@ export function describeProgram(title: string, program: () => readonly string[])
       expect(await again.command("KEYS", "*")).toEqual(["kept"]);
       expect(await again.command("HGET", "kept", "auto_disk")).toBe("pre_close");
       expect(await again.command("GET", "kept")).toBe("000500");
-      await second.end("SIGTERM");
+      // What it handed out before it was deleted does not come again.
+      expect(String(await again.command("HSET", "gone", "type", "3", "step", "2"))).toContain(
+        "'gone' was deleted at 2: its numbers may be in use. Give starting 2, or say reuse yes",
+      );
+      expect(await again.command("HSET", "gone", "type", "3")).toBe(1);
+      await second.end("SIGKILL");
+      const third = await start(first.dataDir);
+      const last = await TestClient.connect(third.port);
+      expect(await last.command("GET", "gone")).toBe("2");
+      await third.end("SIGTERM");
     });
 
     test("SIGINT and SHUTDOWN end it cleanly, too, and SIGHUP does not end it", async () => {

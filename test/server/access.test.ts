@@ -4,7 +4,7 @@ import { afterAll, describe, expect, test } from "bun:test";
 import type { Command } from "../../src/server/command.ts";
 import { commands } from "../../src/server/commands.ts";
 import { parsePassword } from "../../src/setting-kinds.ts";
-import { type Config, type Right, rights } from "../../src/settings.ts";
+import { type Config, type Right, rights, rightsIn } from "../../src/settings.ts";
 import { type Reply, ReplyError, TestClient } from "../support/resp.ts";
 import { type LocalServer, startInMemory } from "../support/server.ts";
 
@@ -152,7 +152,8 @@ describe("a right", () => {
   test.each([...rights])("%s alone lets a user run its commands, and no others", async (right) => {
     const client = await connectAs(port, `only-${right}`);
     for (const command of runnable) {
-      const isHis = command.right === undefined || command.right === right;
+      const isPart = rightsIn[right]?.some((part) => part === command.right) ?? false;
+      const isHis = command.right === undefined || command.right === right || isPart;
       if (isHis && (deadly.includes(command.name) || command.group === "transactions")) continue;
       if (command.flags.includes("no_auth")) continue;
       const refused =
@@ -168,7 +169,9 @@ describe("a right", () => {
   test("is needed by the commands that the settings' file says", () => {
     const named = (right: Right) =>
       runnable.filter((command) => command.right === right).map(({ name }) => name.toUpperCase());
-    expect(named("define").sort()).toEqual(["ADVANCE", "DEL", "HMSET", "HSET"]);
+    expect(named("create").sort()).toEqual(["HMSET", "HSET"]);
+    expect(named("manage").sort()).toEqual(["ADVANCE", "DEL"]);
+    expect([...named("define"), ...named("verify")]).toEqual([]);
     expect(named("take").sort()).toEqual(["GET", "MGET"]);
     expect(named("inspect").sort()).toEqual(
       "CONFIG|GET DBSIZE EXISTS HGET HGETALL KEYS SCAN TYPE".split(" "),
@@ -206,6 +209,51 @@ describe("a pattern of names", () => {
     for (const each of [all, client]) each.close();
   });
 
+  test("is answered alike whether or not there is such a dispenser, in every command", async () => {
+    const client = await connectAs(port, "own");
+    const isThere = await client.command("EXISTS", "other");
+    for (const { name, arity, keys } of runnable) {
+      const words = Array<string>(Math.max(0, Math.abs(arity) - 2)).fill("1");
+      if (keys[0] === 0 && name !== "info") continue;
+      const [there, missing] = [
+        ["other", ...words],
+        ["nobody", ...words],
+      ];
+      const answers = [
+        await client.command(name, ...there),
+        await client.command(name, ...missing),
+      ];
+      expect([name, ...answers]).toEqual([name, refused, refused]);
+    }
+    expect(isThere).toEqual(refused);
+    client.close();
+  });
+
+  test("of which a section of INFO is one is no secret told: the section is shown", async () => {
+    const all = await connectAs(port, "all");
+    const client = await connectAs(port, "own");
+    const before = await client.command("INFO", "replication");
+    expect(await all.command("HSET", "replication", "type", "3")).toBe(1);
+    expect(await client.command("INFO", "replication")).toBe(before);
+    expect(await all.info("replication")).toMatchObject({ name: "replication" });
+    expect(await all.command("DEL", "replication")).toBe(1);
+    for (const each of [all, client]) each.close();
+  });
+
+  test("hides how many others there are from DBSIZE and INFO", async () => {
+    const all = await connectAs(port, "all");
+    const client = await connectAs(port, "own");
+    expect(await all.command("DBSIZE")).toBe(3);
+    expect(await client.command("DBSIZE")).toBe(2);
+    const [, , inside] = await client.pipeline([["MULTI"], ["DBSIZE"], ["EXEC"]]);
+    expect(messageOf((inside as Reply[])[0]!)).toStartWith(
+      "NOPERM User 'own' may not run 'dbsize'",
+    );
+    expect(String(await client.command("INFO"))).not.toMatch(/^(dispensers|db0):/m);
+    expect(String(await all.command("INFO"))).toMatch(/^dispensers:3\r\n/m);
+    for (const each of [all, client]) each.close();
+  });
+
   test("hides the other names from KEYS and SCAN", async () => {
     const client = await connectAs(port, "own");
     expect(await client.command("KEYS", "*")).toEqual(["own:x", "shared"]);
@@ -221,9 +269,68 @@ describe("a pattern of names", () => {
     expect(messageOf(await client.command("EXEC"))).toStartWith("EXECABORT");
     await client.pipeline([["MULTI"], ["CLIENT", "LIST"], ["DISCARD"]]);
     const replies = await client.pipeline([["MULTI"], ["INFO", "other"], ["EXEC"]]);
-    expect(replies).toEqual(["OK", "QUEUED", [refused]]);
+    expect(replies.slice(0, 2)).toEqual(["OK", refused]);
+    expect(messageOf(replies[2]!)).toStartWith("EXECABORT");
     expect(await client.command("GET", "own:x")).toBe("2");
     client.close();
+  });
+});
+
+describe("rights at EXEC", () => {
+  const { port } = start({
+    users: [
+      user("taker", ["take"]),
+      user("maker", ["create"]),
+      user("manager", ["create", "manage"]),
+    ],
+  });
+  const needs = (who: string, what: string, right: Right) =>
+    error(`NOPERM User '${who}' may not run '${what}': that needs the right '${right}'`);
+
+  test("are those of who it is then, as well as of who queued it", async () => {
+    const client = await connectAs(port, "maker");
+    expect(await client.command("HSET", "x", "type", "3")).toBe(1);
+    const queued = await client.pipeline([
+      ["MULTI"],
+      ["HSET", "y", "type", "3"],
+      ["AUTH", "taker", SECRET],
+      ["HSET", "z", "type", "3"],
+      ["INFO", "z"],
+      ["EXEC"],
+    ]);
+    expect(queued.slice(0, 4)).toEqual(["OK", "QUEUED", "QUEUED", "QUEUED"]);
+    // The maker may not look at it either: that spoils the whole.
+    expect(queued[4]).toEqual(needs("maker", "info", "inspect"));
+    expect(messageOf(queued[5]!)).toStartWith("EXECABORT");
+    const [, , , , results] = await client.pipeline([
+      ["MULTI"],
+      ["HSET", "y", "type", "3"],
+      ["AUTH", "taker", SECRET],
+      ["HSET", "z", "type", "3"],
+      ["EXEC"],
+    ]);
+    expect(results).toEqual([1, "OK", needs("taker", "hset", "create")]);
+    expect(await client.command("GET", "y")).toBe("0");
+    client.close();
+  });
+
+  test("hold for the word reuse, whoever queued it", async () => {
+    const maker = await connectAs(port, "maker");
+    const reuse = ["HSET", "x", "auto_disk", "memory", "reuse", "yes"];
+    const refused = needs("maker", "hset ... reuse yes", "manage");
+    expect(await maker.command(...reuse)).toEqual(refused);
+    expect(await maker.command("HSET", "x", "reuse", "no", "step", "1")).toBe(0);
+    const spoiled = await maker.pipeline([["MULTI"], ["AUTH", "manager", SECRET], reuse, ["EXEC"]]);
+    expect(spoiled[2]).toEqual(refused);
+    const manager = await connectAs(port, "manager");
+    const [, , , answers] = await manager.pipeline([
+      ["MULTI"],
+      ["AUTH", "maker", SECRET],
+      reuse,
+      ["EXEC"],
+    ]);
+    expect(answers).toEqual(["OK", refused]);
+    for (const each of [maker, manager]) each.close();
   });
 });
 

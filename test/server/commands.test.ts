@@ -30,8 +30,14 @@ describe("HSET", () => {
     ["HSET a2 step 2 auto_disk pre_close", 0],
     ["HSET a2 auto_disk memory", 0],
     ["HGET a2 auto_disk", "memory"],
-    ["HSET a2 step 3", error("ERR cannot change 'step' of 'a2': DEL it first")],
-    ["HSET a2 step 3 auto_disk pre-base", error("ERR cannot change 'step' of 'a2': DEL it first")],
+    [
+      "HSET a2 step 3",
+      error("ERR cannot change 'step' of 'a2': its numbers are in use. Define another name"),
+    ],
+    [
+      "HSET a2 step 3 auto_disk pre-base",
+      error("ERR cannot change 'step' of 'a2': its numbers are in use. Define another name"),
+    ],
     ["HGET a2 auto_disk", "memory"],
     ["HMSET a4 type 1 length 3", "OK"],
   ]);
@@ -44,6 +50,56 @@ describe("HSET", () => {
     ["HSET b1 step 3", error("ERR type field is required")],
     ["HSET b1 type 3 colour red", error("ERR unknown field 'colour'")],
     ["EXISTS b1", 0],
+  ]);
+
+  session("takes types and strategies in any spelling, and shows the one there is", [
+    ["HSET a5 type Increment auto_disk PRE_BASE", 2],
+    ["HGETALL a5", ["type", "3", "starting", "0", "step", "1", "auto_disk", "pre-base"]],
+    ["HSET a5 TYPE INCREMENT AUTO_DISK pre-Base", 0],
+    ["HSET a6 type fixed length 2", 2],
+    ["HSET a7 type random length 2", 2],
+    ["HGET a7 type", "1"],
+    [
+      "HSET a8 type rnd",
+      error("ERR invalid type 'rnd': must be one of 1 (random), 2 (fixed), 3 (increment)"),
+    ],
+  ]);
+
+  session("lets a length of type 2 grow, and shrinks none", [
+    ["HSET a9 type 2 length 1 starting 8", 3],
+    ["MGET a9 a9", ["8", "9"]],
+    ["GET a9", error("ERR number range exhausted")],
+    ["HSET a9 length 3", 0],
+    ["GET a9", "010"],
+    [
+      "HSET a9 length 2",
+      error("ERR cannot change 'length' of 'a9': its numbers are in use. Define another name"),
+    ],
+    ["HGET a9 length", "3"],
+    [
+      "HSET a7 length 3",
+      error("ERR cannot change 'length' of 'a7': its numbers are in use. Define another name"),
+    ],
+  ]);
+
+  session("lets a line that is in use become memory only with reuse yes, which it does not count", [
+    ["HSET a10 type 3 reuse no", 1],
+    ["HSET a10 auto_disk memory auto_disk elegant_close", 0],
+    ["GET a10", "0"],
+    [
+      "HSET a10 auto_disk memory",
+      error(
+        "ERR cannot change 'auto_disk' of 'a10' to memory: its numbers are in use, and a line in memory repeats " +
+          "numbers after each start. Define another name, or say reuse yes",
+      ),
+    ],
+    ["HGET a10 auto_disk", "elegant_close"],
+    ["HSET a10 auto_disk memory REUSE Yes", 0],
+    ["HGET a10 reuse", null],
+    ["GET a10", "1"],
+    ["HSET a10 reuse yes", 0],
+    ["GET a10", "2"],
+    ["HSET a10 reuse maybe", error("ERR invalid reuse 'maybe': must be yes or no")],
   ]);
 
   test("refuses names that are none", async () => {
@@ -98,7 +154,12 @@ describe("MGET", () => {
 });
 
 describe("DEL", () => {
-  session("deletes, and the name is free for a new line", [
+  const deletedAt = (name: string, at: number) =>
+    error(
+      `ERR '${name}' was deleted at ${at}: its numbers may be in use. Give starting ${at}, or say reuse yes`,
+    );
+
+  session("deletes, and the name is free for a line that keeps clear of its numbers", [
     ["HSET e1 type 3", 1],
     ["HSET e2 type 3", 1],
     ["GET e1", "0"],
@@ -107,6 +168,41 @@ describe("DEL", () => {
     ["HSET e1 type 3 starting 7", 2],
     ["GET e1", "7"],
   ]);
+
+  session("is soft: the same definition goes on where it stood, another may not meet it", [
+    ["HSET e3 type 3 starting 1000", 2],
+    ["MGET e3 e3", ["1000", "1001"]],
+    ["DEL e3", 1],
+    ["EXISTS e3", 0],
+    ["HSET e3 type 2 length 6", deletedAt("e3", 1002)],
+    ["HSET e3 type 3 starting 1000 auto_disk memory", deletedAt("e3", 1002)],
+    ["HSET e3 type increment starting 1000 step 1 auto_disk pre-close", 4],
+    ["GET e3", "1002"],
+    ["DEL e3", 1],
+    ["HSET e3 type 3 starting 1003", 2],
+    ["GET e3", "1003"],
+    ["DEL e3", 1],
+    ["HSET e3 type 3 starting 1000", deletedAt("e3", 1004)],
+    ["HSET e3 type 3 starting 1000 reuse yes", 2],
+    ["GET e3", "1000"],
+  ]);
+
+  test("and HSET in one transaction, or one after the other unread, go on, too", async () => {
+    await run("HSET e4 type 3");
+    const replies = await client.pipeline([
+      ["GET", "e4"],
+      ["DEL", "e4"],
+      ["HSET", "e4", "type", "3"],
+      ["GET", "e4"],
+      ["MULTI"],
+      ["DEL", "e4"],
+      ["HSET", "e4", "type", "3"],
+      ["GET", "e4"],
+      ["EXEC"],
+    ]);
+    expect(replies.slice(0, 4)).toEqual(["0", 1, 1, "1"]);
+    expect(replies.at(-1)).toEqual([1, 1, "2"]);
+  });
 });
 
 describe("ADVANCE", () => {
@@ -125,6 +221,47 @@ describe("ADVANCE", () => {
       error("ERR number range exhausted: 'f1' has no number from 9996 on, and stays where it is"),
     ],
     ["GET f1", "0110"],
+    [
+      "ADVANCE f1 200 really",
+      error("ERR syntax error: ADVANCE takes a name, a number, and maybe FORCE"),
+    ],
+    [
+      "ADVANCE f1 200 force force",
+      error("ERR syntax error: ADVANCE takes a name, a number, and maybe FORCE"),
+    ],
+  ]);
+
+  session("goes very far only where FORCE says so: a million numbers, and a tenth of those left", [
+    ["HSET f2 type 2 length 8", 2],
+    ["ADVANCE f2 1000000", "01000000"],
+    ["ADVANCE f2 10900000", "10900000"],
+    [
+      "ADVANCE f2 19810001",
+      error(
+        "ERR ADVANCE of 'f2' to 19810001 would skip 8910001 numbers of the 89100000 that remain, for good: " +
+          "add FORCE where that is meant",
+      ),
+    ],
+    ["GET f2", "10900000"],
+    ["ADVANCE f2 19810000", "19810000"],
+    ["ADVANCE f2 99999999 FORCE", "99999999"],
+    ["HSET f3 type 2 length 6", 2],
+    ["ADVANCE f3 999999", "999999"],
+  ]);
+
+  session("goes past 2^53 only where FORCE says so", [
+    ["HSET f4 type 3 starting 9007199254740000", 2],
+    ["ADVANCE f4 9007199254740992", "9007199254740992"],
+    [
+      "ADVANCE f4 9007199254740993",
+      error(
+        "ERR ADVANCE of 'f4' to 9007199254740993 would go past 2^53 = 9007199254740992, above which many clients " +
+          "lose digits: add FORCE where that is meant",
+      ),
+    ],
+    ["ADVANCE f4 9007199254740993 Force", "9007199254740993"],
+    ["ADVANCE f4 9007199254750000", "9007199254750000"],
+    ["ADVANCE f4 3", "9007199254750000"],
   ]);
 });
 

@@ -229,7 +229,7 @@ describe("dispensers", () => {
     expect(await admin.command("HSET", "abcde", "type", "3")).toEqual(error(refusal));
     expect(await admin.command("HSET", "abcd", "type", "3")).toBe(1);
     expect(await admin.command("GET", "long-name")).toBe("0");
-    expect(await admin.command("HSET", "long-name", "auto_disk", "memory")).toBe(0);
+    expect(await admin.command("HSET", "long-name", "auto_disk", "pre_close")).toBe(0);
   });
 });
 

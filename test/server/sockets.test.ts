@@ -122,6 +122,9 @@ test("what CONFIG RESETSTAT sets back, and what COMMAND LIST may be asked for", 
     "get",
     "mget",
   ]);
+  expect(await client.command("COMMAND", "LIST", "FILTERBY", "ACLCAT", "define")).toEqual([
+    ...["hset", "hmset", "del", "advance"],
+  ]);
   expect(await client.command("COMMAND", "LIST", "FILTERBY", "MODULE", "x")).toEqual([]);
   expect(await client.command("CONFIG")).toBeInstanceOf(ReplyError);
   await listener.stop();

@@ -26,11 +26,11 @@ describe("users in the file that are none", () => {
     ],
     [
       "    shop:\n      password: x",
-      "4: access.users.shop.rights must be some of define, take, inspect, admin",
+      "4: access.users.shop.rights must be some of take, inspect, verify, create, manage, define, admin",
     ],
     [
       "    shop:\n      password: x\n      rights: [take, fly]",
-      "5: access.users.shop.rights must be some of define, take, inspect, admin",
+      "5: access.users.shop.rights must be some of take, inspect, verify, create, manage, define, admin",
     ],
     [
       "    shop:\n      password: x\n      rights: take\n      names: []",

@@ -7,7 +7,7 @@ const TIMEOUT_MS = 120_000;
 
 /** What the campaign says; an error that is not the law's comes with its name. */
 const patterns = {
-  law: /^seed \d+: (?!\w+(Error|Broken|CannotStart)?: .*\n.* at )/,
+  law: /^seed \d+: (?!\w*(Error|Broken|CannotStart|Died): )/,
   SQLite: /^seed \d+: StorageBroken: /,
   start: /^seed \d+: CannotStart: .* is damaged: /,
   arithmetic: /^seed \d+: RangeError: /,

@@ -17,6 +17,7 @@ export const breakages: readonly Breakage[] = [
     file: "src/dispenser/dispenser.ts",
     find: "const reserved = this.reservesInMemory ? this.position : this.start + BigInt(upTo);",
     replace: "const reserved = this.position;",
+    caughtBy: "start",
   },
   {
     title: "numbers are released before their commit",
@@ -48,6 +49,7 @@ export const breakages: readonly Breakage[] = [
     file: "src/gathering.ts",
     find: "for (const undo of this.undo.reverse()) undo();",
     replace: "",
+    caughtBy: "SQLite",
   },
   {
     title: "replies about a changed name do not wait for the change",
@@ -84,6 +86,7 @@ export const breakages: readonly Breakage[] = [
     file: "src/store/loading.ts",
     find: "reserved: last + 1n,",
     replace: "reserved: last,",
+    caughtBy: "start",
   },
   {
     title: "a checkpoint is written only where a segment is",
@@ -94,8 +97,8 @@ export const breakages: readonly Breakage[] = [
   {
     title: "a switch away from memory keeps memory's limitless reservation",
     file: "src/dispenser/dispenser.ts",
-    find: "    this.change = REPLACED;\n    this.reserved = this.taken;\n",
-    replace: "    this.change = REPLACED;\n",
+    find: "      this.change = REPLACED;\n      this.reserved = this.taken;\n",
+    replace: "      this.change = REPLACED;\n",
     caughtBy: "arithmetic",
   },
   {
@@ -155,6 +158,78 @@ export const breakages: readonly Breakage[] = [
     file: "src/server/commands/dispensers.ts",
     find: "(set: number | Refusal) => {\n    waitFor(call.session, engine.dependsOnName(name));\n",
     replace: "(set: number | Refusal) => {\n",
+  },
+  {
+    title: "how far a deleted line had come is not written",
+    file: "src/deleted-lines.ts",
+    find: '    this.store.stage({ kind: "keep", line });\n',
+    replace: "",
+  },
+  {
+    title: "a deleted line that is defined again starts at its start",
+    file: "src/engine.ts",
+    find: "const found = { account, segmentEnd: undefined };",
+    replace: "const found = { account: account && undefined, segmentEnd: undefined };",
+  },
+  {
+    title: "a line that goes on after DEL is not written",
+    file: "src/engine.ts",
+    find: "    dispenser.writeAnew();\n",
+    replace: "",
+  },
+  {
+    title: "a line that goes on after DEL is still kept as deleted",
+    file: "src/engine.ts",
+    find: "    this.deleted.forget(name, definition);\n",
+    replace: "",
+  },
+  {
+    title: "what a failed DEL kept is not taken back",
+    file: "src/engine.ts",
+    find: "    this.deleted.settle();\n",
+    replace: "",
+  },
+  {
+    title: "a new line may begin on the last number of a deleted one",
+    file: "src/dispenser/deleted.ts",
+    find: "numberAt(other, otherBelow - 1n)]",
+    replace: "numberAt(other, otherBelow - 2n)]",
+  },
+  {
+    title: "numbers of another type count as other numbers",
+    file: "src/dispenser/deleted.ts",
+    find: "if (from >= end || otherBelow <= 0n) return false;",
+    replace: "if (from >= end || otherBelow <= 0n || line.type !== other.type) return false;",
+  },
+  {
+    title: "a line that goes on may run into another deleted one",
+    file: "src/dispenser/deleted.ts",
+    find: "deleted.filter((line) => line !== same);",
+    replace: "deleted.filter(() => same === undefined);",
+  },
+  {
+    title: "a durable line becomes memory without a word",
+    file: "src/engine.ts",
+    find: "definition, counts.generated > 0n) ??",
+    replace: "definition, false) ??",
+  },
+  {
+    title: "a line may grow into the numbers of a deleted one",
+    file: "src/engine.ts",
+    find: "(grows ? this.deleted",
+    replace: "(grows && reuse ? this.deleted",
+  },
+  {
+    title: "a length that grew is not written",
+    file: "src/store/rows.ts",
+    find: "SET length = excluded.length, auto_disk",
+    replace: "SET auto_disk",
+  },
+  {
+    title: "a line that grew longer has its old end",
+    file: "src/dispenser/dispenser.ts",
+    find: "    this.capacity = numbersLeft(definition, this.share, this.start);\n    if (isSwitch)",
+    replace: "    if (isSwitch)",
   },
   {
     title: "the bound of pre_close is 10 %",

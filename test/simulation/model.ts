@@ -8,19 +8,44 @@ import type { Engine } from "../../src/engine.ts";
 import { type Reply, ReplyError } from "../support/resp.ts";
 import type { Asked, SimulatedClient } from "./client.ts";
 import type { Dice } from "./dice.ts";
-import { Broken, type Shape, Witness } from "./witness.ts";
+import { type AskedOf, Broken, type Shape, Witness } from "./witness.ts";
 
 const NOT_FOUND = "ERR dispenser not found";
 const EXHAUSTED = "ERR number range exhausted";
 const LINES = 5;
 
+/** A line that DEL took, of which numbers may be in use. */
+interface Deleted {
+  readonly shape: Shape;
+  /** Where it stood; undefined for a line in memory: where it became so, which the model does not know. */
+  readonly position: bigint | undefined;
+  /** What lies below is spent for good. */
+  readonly spentBelow: bigint;
+}
+
+/** What there is, by name. */
+interface State {
+  readonly witnesses: Map<string, Witness>;
+  /** Deleted lines that are kept. */
+  readonly deleted: Map<string, readonly Deleted[]>;
+  /** Durable numbers that clients received and that must not come again: Witness.inUse. */
+  readonly inUse: Map<string, Set<bigint>>;
+}
+
+const copyOf = ({ witnesses, deleted, inUse }: State): State => ({
+  witnesses: new Map(witnesses),
+  deleted: new Map(deleted),
+  inUse: new Map(inUse),
+});
+
 /** Sends a request made of words; what it changes in the model is applied when this returns. */
 type Send = (words: readonly string[], more: Partial<Asked>) => void;
 
 export class Model {
-  /** By name, as the requests processed so far left them. */
-  witnesses = new Map<string, Witness>();
-  private settled = new Map<string, Witness>();
+  /** As the requests processed so far left it. */
+  private state: State = { witnesses: new Map(), deleted: new Map(), inUse: new Map() };
+  /** As it is where the commit under way fails. */
+  private settled = copyOf(this.state);
   private undo: (() => void)[] = [];
   /** Names that the commit under way changes: nothing about them is answered before it is over. */
   private readonly changed = new Set<string>();
@@ -37,16 +62,21 @@ export class Model {
     this.engine = engine;
   }
 
+  /** By name. */
+  get witnesses(): ReadonlyMap<string, Witness> {
+    return this.state.witnesses;
+  }
+
   /** The commit under way has succeeded, or the crash came after it. */
   committed(): void {
-    this.settled = new Map(this.witnesses);
+    this.settled = copyOf(this.state);
     this.over();
   }
 
   /** It failed, or the crash came before it. */
   rolledBack(): void {
     for (const undo of this.undo.reverse()) undo();
-    this.witnesses = new Map(this.settled);
+    this.state = copyOf(this.settled);
     this.over();
   }
 
@@ -91,8 +121,9 @@ export class Model {
     const dice = this.dice.below(100);
     if (dice < 60) this.take(client, send);
     else if (dice < 66) this.takeEach(client, send);
-    else if (dice < 78) this.define(send);
-    else if (dice < 84) this.switch(send);
+    else if (dice < 76) this.define(send);
+    else if (dice < 81) this.switch(send);
+    else if (dice < 83) this.grow(send);
     else if (dice < 87) this.remove(send);
     else if (dice < 91) this.advance(send);
     else this.inform(send);
@@ -102,16 +133,20 @@ export class Model {
     const name = this.someName();
     const witness = this.witnesses.get(name);
     if (witness === undefined) return send(["GET", name], { answered: expects(NOT_FOUND) });
-    const strategy = this.strategyOf(witness);
-    const floor = witness.largest;
+    const asked = this.askedOf(witness);
     const answered = (reply: Reply) => {
       if (typeof reply !== "string") return expects(EXHAUSTED)(reply);
-      this.received(client, witness, witness.acknowledge(reply, strategy, floor));
+      this.received(client, witness, witness.acknowledge(reply, asked));
     };
     send(["GET", name], { takes: [witness], answered });
     const { digits, position } = this.dispenserOf(witness);
     if (digits === 0 && witness.numberAt(position) <= witness.limit)
       witness.fail(`exhausted at position ${position}`);
+  }
+
+  private askedOf(witness: Witness): AskedOf {
+    const { largest: floor, shape } = witness;
+    return { strategy: this.strategyOf(witness), floor, length: shape.length };
   }
 
   /** On one connection numbers ascend. */
@@ -128,21 +163,18 @@ export class Model {
     if (witnesses.some((witness) => witness === undefined))
       return send(["MGET", ...names], { answered: expects(NOT_FOUND, EXHAUSTED) });
     const takes = witnesses.filter((witness) => witness !== undefined);
-    const asked = takes.map((witness) => ({
-      floor: witness.largest,
-      of: this.strategyOf(witness),
-    }));
+    const asked = takes.map((witness) => this.askedOf(witness));
     const answered = (reply: Reply) => {
       if (!Array.isArray(reply)) return expects(EXHAUSTED)(reply);
       for (const [index, witness] of takes.entries()) {
-        const { of, floor } = asked[index]!;
-        this.received(client, witness, witness.acknowledge(String(reply[index]), of, floor));
+        const number = witness.acknowledge(String(reply[index]), asked[index]!);
+        this.received(client, witness, number);
       }
     };
     // What it took of lines whose reservation stands is wasted.
     const failed = () => {
       for (const [index, witness] of takes.entries())
-        if (asked[index]!.of !== "elegant_close") witness.excused++;
+        if (asked[index]!.strategy !== "elegant_close") witness.excused++;
     };
     send(["MGET", ...names], { takes, answered, failed });
   }
@@ -150,15 +182,67 @@ export class Model {
   private define(send: Send): void {
     const name = this.someName();
     if (this.witnesses.has(name)) return;
-    const shape = this.someShape();
+    const deleted = this.state.deleted.get(name) ?? [];
+    const isSame = deleted.length > 0 && this.dice.once(2);
+    const shape = isSame ? this.dice.pick(deleted).shape : this.someShape();
     const strategy = this.dice.pick(strategyNames);
+    const reuse = this.dice.once(8);
     const { type, length, starting, step } = shape;
     const fields: Record<string, string> = { type, auto_disk: strategy };
     if (type !== "3") fields.length = String(length);
     if (type !== "1") Object.assign(fields, { starting: `${starting}`, step: `${step}` });
-    this.witnesses.set(name, new Witness(name, shape, strategy));
+    if (reuse) fields.reuse = "yes";
+    let reply: (reply: Reply) => void = expects(`ERR '${name}' was deleted at `);
+    const answered = (found: Reply) => reply(found);
+    send(["HSET", name, ...Object.entries(fields).flat()], { answered });
+    const isNew = this.engine.has(name);
+    const kept = reuse ? [] : deleted;
+    const same =
+      strategy === "memory" ? undefined : kept.find((line) => isSameShape(line.shape, shape));
+    if (!isNew) return this.checkRefused(name, shape, same, kept);
     this.changed.add(name);
-    send(["HSET", name, ...Object.entries(fields).flat()], { answered: isNumber });
+    if (reuse) this.state.deleted.delete(name);
+    const inUse = (reuse ? undefined : this.state.inUse.get(name)) ?? new Set<bigint>();
+    this.state.inUse.set(name, inUse);
+    const witness = new Witness(name, shape, strategy, inUse);
+    this.state.witnesses.set(name, witness);
+    reply = isNumber;
+    if (witness.isLine) reply = this.begins(witness, same);
+  }
+
+  /** A line of this name was let in: it is new, or goes on. Answers what its reply has to be. */
+  private begins(witness: Witness, same: Deleted | undefined): (reply: Reply) => void {
+    const { name, inUse } = witness;
+    const { position, counts } = this.dispenserOf(witness);
+    for (const number of inUse)
+      if (witness.has(number, position)) witness.fail(`let in though ${number} is in use`);
+    if (same === undefined) {
+      if (position !== 0n) witness.fail(`is new, and begins at position ${position}`);
+      return isNumber;
+    }
+    if (position < same.spentBelow || (same.position ?? position) !== position)
+      witness.fail(`goes on at position ${position}, and was deleted at ${same.position}`);
+    witness.goesOn(position, counts.generated);
+    const others = this.state.deleted.get(name)!.filter((line) => line !== same);
+    this.state.deleted.set(name, others);
+    return (reply) => {
+      isNumber(reply);
+      witness.spend(position);
+    };
+  }
+
+  /** A line was refused: one that was deleted, and is another one, has numbers from where it would begin on. */
+  private checkRefused(
+    name: string,
+    shape: Shape,
+    same: Deleted | undefined,
+    deleted: readonly Deleted[],
+  ): void {
+    const first = shape.starting + shape.step * (same?.position ?? 0n);
+    const mayMeet = deleted.some(
+      (line) => line !== same && (line.position === undefined || lastOf(line) >= first),
+    );
+    if (shape.type === "1" || !mayMeet) throw new Broken(`${name}: refused for nothing`);
   }
 
   private someShape(): Shape {
@@ -180,16 +264,22 @@ export class Model {
     const strategy = this.dice.pick(strategyNames);
     const dispenser = this.dispenserOf(witness);
     const before = dispenser.definition.strategy;
-    const { current, position } = dispenser;
+    const { current, position, counts } = dispenser;
     const { countedFrom } = witness;
+    const reuse = this.dice.once(2);
+    const isInUse = witness.isLine && counts.generated > 0n;
+    const isRefused = strategy === "memory" && before !== "memory" && isInUse && !reuse;
     const answered = (reply: Reply) => {
+      if (isRefused) return expects("ERR cannot change 'auto_disk' of ")(reply);
       isNumber(reply);
       if (strategy !== before) witness.spend(position);
     };
-    if (strategy !== before) this.changed.add(witness.name);
-    send(["HSET", witness.name, "auto_disk", strategy], { answered });
-    if (strategy === before) return;
+    const changes = strategy !== before && !isRefused;
+    if (changes) this.changed.add(witness.name);
+    const words = ["HSET", witness.name, "auto_disk", strategy];
+    send(reuse ? [...words, "reuse", "yes"] : words, { answered });
     if (this.dispenserOf(witness).current !== current) witness.fail("a switch moved the position");
+    if (!changes) return;
     witness.switched(strategy);
     witness.countedFrom = 0n;
     this.undo.push(() => {
@@ -197,15 +287,60 @@ export class Model {
     });
   }
 
+  private grow(send: Send): void {
+    const witness = this.someWitness();
+    if (witness?.shape.type !== "2") return;
+    const { shape } = witness;
+    const length = Math.min(18, shape.length + this.dice.pick([-1, 0, 1, 1, 5]));
+    const { position } = this.dispenserOf(witness);
+    // One that grew is answered after its commit; what is refused, at once.
+    let reply: (reply: Reply) => void = isNumber;
+    if (length !== shape.length) reply = expects("ERR cannot change 'length' of ", "ERR invalid ");
+    const answered = (found: Reply) => reply(found);
+    send(["HSET", witness.name, "length", String(length)], { answered });
+    const now = this.dispenserOf(witness);
+    if (now.position !== position) witness.fail("growing moved it");
+    if (length > shape.length && now.definition.length < length) {
+      const deleted = this.state.deleted.get(witness.name) ?? [];
+      const first = witness.numberAt(position);
+      const mayMeet = deleted.some((line) => line.position === undefined || lastOf(line) >= first);
+      if (!mayMeet) witness.fail("may not grow, for nothing");
+    }
+    if (now.definition.length === shape.length) return;
+    reply = isNumber;
+    this.changed.add(witness.name);
+    witness.shape = { ...shape, length };
+    this.undo.push(() => {
+      witness.shape = shape;
+    });
+    for (const number of witness.inUse)
+      if (witness.has(number, position)) witness.fail(`grows into ${number}, in use`);
+  }
+
   private remove(send: Send): void {
     const name = this.someName();
-    const there = this.witnesses.delete(name);
-    if (there) this.changed.add(name);
+    const witness = this.witnesses.get(name);
+    if (witness !== undefined) {
+      this.changed.add(name);
+      this.keep(witness);
+      this.state.witnesses.delete(name);
+    }
     send(["DEL", name], {
       answered: (reply) => {
-        if (reply !== Number(there)) throw new Broken(`DEL ${name}: ${String(reply)}`);
+        if (reply !== Number(witness !== undefined))
+          throw new Broken(`DEL ${name}: ${String(reply)}`);
       },
     });
+  }
+
+  /** What is kept of a line that DEL takes. */
+  private keep({ name, shape, isLine, spentBelow }: Witness): void {
+    const { position, definition } = this.engine.find(name)!;
+    const isMemory = definition.strategy === "memory";
+    if (!isLine || (!isMemory && position === 0n)) return;
+    const line = { shape, position: isMemory ? undefined : position, spentBelow };
+    const before = this.state.deleted.get(name) ?? [];
+    this.state.deleted.set(name, [...before, line]);
   }
 
   private advance(send: Send): void {
@@ -221,7 +356,8 @@ export class Model {
     const number = witness.numberAt(before + skip);
     const most = 2n ** 63n - 1n;
     if (skip > 0n && number <= witness.limit) this.changed.add(witness.name);
-    send(["ADVANCE", witness.name, String(number < most ? number : most)], { answered });
+    const target = String(number < most ? number : most);
+    send(["ADVANCE", witness.name, target, "FORCE"], { answered });
     skipped = this.dispenserOf(witness).position - before;
     witness.excused += skipped;
     this.undo.push(() => {
@@ -247,6 +383,20 @@ export class Model {
     for (const witness of this.witnesses.values())
       witness.checkGenerated(this.dispenserOf(witness).counts.generated);
   }
+}
+
+/** The last number of a deleted line that may be in use. */
+function lastOf({ shape, position = 0n }: Deleted): bigint {
+  return shape.starting + shape.step * (position - 1n);
+}
+
+function isSameShape(left: Shape, right: Shape): boolean {
+  return (
+    left.type === right.type &&
+    left.length === right.length &&
+    left.starting === right.starting &&
+    left.step === right.step
+  );
 }
 
 function expects(...errors: string[]): (reply: Reply) => void {

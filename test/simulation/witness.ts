@@ -29,6 +29,14 @@ export interface Shape {
   readonly step: bigint;
 }
 
+/** What a line was when a number of it was asked for. */
+export interface AskedOf {
+  readonly strategy: StrategyName;
+  /** The largest number that anyone had. */
+  readonly floor: bigint;
+  readonly length: number;
+}
+
 /** How a life ended, as far as this dispenser is concerned. */
 export interface Ending {
   readonly isClean: boolean;
@@ -38,7 +46,13 @@ export interface Ending {
 
 export class Witness {
   readonly name: string;
-  readonly shape: Shape;
+  /** Its length may grow. */
+  shape: Shape;
+  /**
+   * The durable numbers of all lines of this name, those that were deleted among them: none comes again before
+   * somebody says reuse yes.
+   */
+  readonly inUse: Set<bigint>;
   /** Every position below this one is never handed out again, whatever happens. */
   spentBelow = 0n;
   /** The largest number a client received that may not be reached again in this life. */
@@ -49,7 +63,6 @@ export class Witness {
   lost = 0n;
   /** Where INFO's counts begin: 0, or for a line in memory where this life began. */
   countedFrom = 0n;
-  private readonly received = new Set<bigint>();
   private readonly receivedInLife = new Set<bigint>();
   private handedOut = 0n;
   /** Whether the strategy was switched in this life. */
@@ -60,9 +73,10 @@ export class Witness {
   /** The loosest bound in force in this life. */
   private handedOutPerWasted: number;
 
-  constructor(name: string, shape: Shape, strategy: StrategyName) {
+  constructor(name: string, shape: Shape, strategy: StrategyName, inUse: Set<bigint>) {
     this.name = name;
     this.shape = shape;
+    this.inUse = inUse;
     this.handedOutPerWasted = handedOutPerWasted[strategy];
   }
 
@@ -78,6 +92,19 @@ export class Witness {
     return (number - this.shape.starting) / this.shape.step;
   }
 
+  /** Whether a number is on the line, at a position or behind it. */
+  has(number: bigint, position: bigint): boolean {
+    const isOn = (number - this.shape.starting) % this.shape.step === 0n;
+    return this.isLine && isOn && number >= this.numberAt(position) && number <= this.limit;
+  }
+
+  /** It was deleted, and goes on. */
+  goesOn(position: bigint, generated: bigint): void {
+    this.begin = position;
+    this.largest = this.numberAt(position) - 1n;
+    this.generatedAtBegin = generated;
+  }
+
   /** The largest number that may be on the line. */
   get limit(): bigint {
     return this.shape.type === "2" ? 10n ** BigInt(this.shape.length) - 1n : 2n ** 63n - 1n;
@@ -89,12 +116,12 @@ export class Witness {
   }
 
   /** A client received a number, asked for when `floor` was the largest that anyone had. */
-  acknowledge(text: string, strategy: StrategyName, floor: bigint): bigint {
+  acknowledge(text: string, { strategy, floor, length }: AskedOf): bigint {
     this.handedOut++;
     const number = BigInt(text);
-    this.checkForm(text, number);
+    this.checkForm(text, number, length);
     if (!this.isLine) return number;
-    if (this.receivedInLife.has(number) || this.received.has(number))
+    if (this.receivedInLife.has(number) || this.inUse.has(number))
       this.fail(`${number} a second time`);
     if (number <= floor) this.fail(`${number}, asked for after ${floor} had come`);
     if ((number - this.shape.starting) % this.shape.step !== 0n)
@@ -102,14 +129,14 @@ export class Witness {
     this.receivedInLife.add(number);
     if (number > this.largest) this.largest = number;
     if (strategy !== "memory") {
-      this.received.add(number);
+      this.inUse.add(number);
       this.spend(this.positionOf(number) + 1n);
     }
     return number;
   }
 
-  private checkForm(text: string, number: bigint): void {
-    const { type, length } = this.shape;
+  private checkForm(text: string, number: bigint, length: number): void {
+    const { type } = this.shape;
     if (type !== "3" && text.length !== length) this.fail(`'${text}' has not ${length} digits`);
     if (type === "3" && text !== String(number)) this.fail(`'${text}' is padded`);
     if (type === "1" && text.startsWith("0")) this.fail(`'${text}' begins with 0`);

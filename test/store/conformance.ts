@@ -238,6 +238,108 @@ export function describeStore(title: string, open: () => StoreUnderTest): void {
       );
     });
 
+    describe("deleted lines", () => {
+      const deleted = (name: string, text: string, reserved: bigint, deletedAtS = 100) => ({
+        name,
+        definition: definitionOf({ type: "3", ...Object.fromEntries(new URLSearchParams(text)) }),
+        account: { reserved, generated: reserved / 2n, wasted: reserved - reserved / 2n },
+        deletedAtS,
+      });
+      const keep = (line: ReturnType<typeof deleted>): Change => ({ kind: "keep", line });
+      const purge = (deletedBeforeS: number, keptMax: number, atOnce: number): Change => ({
+        kind: "purge",
+        deletedBeforeS,
+        keptMax,
+        atOnce,
+      });
+      const some = [
+        deleted("a", "", 5n),
+        deleted("gr\xc3\xb6\xc3\x9fe", "step=7&auto_disk=pre_close", 2n),
+        deleted("a", `starting=${MAX}`, 1n, 200),
+        deleted("b", "", MAX + 1n, 300),
+      ];
+      const all = (store: Store) => store.listDeleted(-1, 100);
+      const withoutNumber = (lines: readonly { readonly nth: number }[]) =>
+        lines.map(({ nth: _, ...line }) => line) as unknown;
+
+      test("are kept exactly, by name and in their order", () => {
+        afterEachEnd(
+          (store) => {
+            expect([store.deletedSize, store.oldestDeletedS]).toEqual([0, Infinity]);
+            write(store, ...some.map(keep));
+            expect(store.deletedSize).toBe(4);
+          },
+          (store) => {
+            loaded(store);
+            expect([store.deletedSize, store.oldestDeletedS]).toEqual([4, 100]);
+            expect(withoutNumber(all(store))).toEqual(some);
+            expect(withoutNumber(store.deletedOf("a"))).toEqual([some[0], some[2]]);
+            expect(store.deletedOf("c")).toEqual([]);
+            const page = store.listDeleted(all(store)[0]!.nth, 2);
+            expect(withoutNumber(page)).toEqual([some[1], some[2]]);
+          },
+        );
+      });
+
+      test("keep all 2^63 numbers of the longest line as wasted", () => {
+        const line = { ...some[3]!, account: { ...some[3]!.account, generated: 0n } };
+        const account = { ...line.account, wasted: MAX + 1n };
+        afterEachEnd(
+          (store) => write(store, keep({ ...line, account })),
+          (store) => {
+            loaded(store);
+            expect(store.deletedOf("b")[0]!.account).toEqual(account);
+          },
+        );
+      });
+
+      test("are forgotten by name, or one of them by its definition, and moved by their number", () => {
+        afterEachEnd(
+          (store) => {
+            write(store, ...some.map(keep));
+            const account = { reserved: 9n, generated: 1n, wasted: 8n };
+            const { nth } = store.deletedOf(some[1]!.name)[0]!;
+            write(
+              store,
+              { kind: "forget", name: "a", definition: some[0]!.definition },
+              { kind: "forget", name: "b" },
+              { kind: "forget", name: "c" },
+              { kind: "move deleted", nth, account },
+            );
+          },
+          (store) => {
+            loaded(store);
+            expect(store.deletedSize).toBe(2);
+            expect(all(store).map(({ name, account }) => [name, account.reserved])).toEqual([
+              [some[1]!.name, 9n],
+              ["a", 1n],
+            ]);
+          },
+        );
+      });
+
+      test("go where they are too old or too many, the oldest first, so many at once", () => {
+        afterEachEnd(
+          (store) => {
+            const lines = Array.from({ length: 10 }, (_, at) =>
+              deleted(`x${at}`, "", 1n, 100 + at),
+            );
+            write(store, ...lines.map(keep));
+            write(store, purge(103, 1000, 2));
+            expect(store.oldestDeletedS).toBe(102);
+            write(store, purge(103, 1000, 2));
+            expect(store.deletedSize).toBe(7);
+            write(store, purge(0, 4, 2));
+            write(store, purge(0, 4, 2));
+          },
+          (store) => {
+            loaded(store);
+            expect(all(store).map(({ name }) => name)).toEqual(["x6", "x7", "x8", "x9"]);
+          },
+        );
+      });
+    });
+
     test("what was staged and not committed is lost in a crash, and kept by a close", () => {
       for (const ending of ["crash", "close"]) {
         const life = open();

@@ -173,7 +173,7 @@ describe("the start is refused, and nothing is overwritten", () => {
     newer.close();
     refuses(
       folder,
-      /written by a newer Number Dispenser: its schema version is 99, this one knows 2/,
+      /written by a newer Number Dispenser: its schema version is 99, this one knows 3/,
     );
   });
 
@@ -247,6 +247,10 @@ describe("the start is refused, and nothing is overwritten", () => {
       (of) => of.run("UPDATE positions SET dispenser = 2"),
     ],
     ["a checkpoint past its segment", (of) => of.run("UPDATE segments SET last = 3")],
+    ["a deleted line past its end", (of) => of.run("UPDATE deleted SET starting = 6")],
+    ["a deleted line at no exact position", (of) => of.run("UPDATE deleted SET last = 9")],
+    ["a deleted line of an unknown strategy", (of) => of.run("UPDATE deleted SET auto_disk = 'x'")],
+    ["a deleted line of type 1", (of) => of.run("UPDATE deleted SET type = 1, length = 3")],
     ["no row that says how it was left", (of) => of.run("DELETE FROM server")],
   ];
   test.each(damages)("when damage shows as %s", (_, damage) => {
@@ -257,6 +261,9 @@ describe("the start is refused, and nothing is overwritten", () => {
     store.stage({ kind: "define", id: 2, name: "y", definition: pre("pre_close") });
     const segment = { first: 0n, last: 4n };
     store.stage(reservation(2, { ...exact, keeps: "checkpoint", segment }));
+    const { account } = exact;
+    const far = definitionOf({ type: "2", length: "1", starting: "5" });
+    store.stage({ kind: "keep", line: { name: "z", definition: far, account, deletedAtS: 0 } });
     store.close();
     open(folder).close();
     const database = new Database(join(folder, FILE));

@@ -1,5 +1,6 @@
 /** An etcd of some members for the tests, on the loopback interface. */
 
+import { rmSync } from "node:fs";
 import { join } from "node:path";
 import type { Certificate } from "./certificates.ts";
 import { temporaryFolder } from "./folder.ts";
@@ -14,15 +15,24 @@ interface Member {
   child: Bun.Subprocess | undefined;
 }
 
+async function etcdctl(...args: string[]): Promise<void> {
+  const env = { ...process.env, ETCDCTL_API: "3" };
+  const child = Bun.spawn(["etcdctl", ...args], { env, stdout: "ignore", stderr: "pipe" });
+  const said = await child.stderr.text();
+  if ((await child.exited) !== 0) throw new Error(`etcdctl: ${said}`);
+}
+
 export class EtcdCluster {
   private readonly folder = temporaryFolder();
   private readonly members: Member[];
 
   private readonly tls: Certificate | undefined;
+  private readonly flags: Readonly<Record<string, string>>;
 
-  /** With a certificate clients speak TLS. */
-  constructor(count: number, tls?: Certificate) {
+  /** With a certificate clients speak TLS; `flags` are more of its own. */
+  constructor(count: number, tls?: Certificate, flags: Readonly<Record<string, string>> = {}) {
     this.tls = tls;
+    this.flags = flags;
     this.members = Array.from({ length: count }, (_, index) => ({
       name: `m${index}`,
       clientPort: freePort(),
@@ -48,7 +58,6 @@ export class EtcdCluster {
     const member = this.members[index]!;
     const { name, clientPort, peerPort } = member;
     const [client, peer] = [this.urlOf(clientPort), `http://127.0.0.1:${peerPort}`];
-    const all = this.members.map((each) => `${each.name}=http://127.0.0.1:${each.peerPort}`);
     const flags = {
       name,
       "data-dir": join(this.folder, name),
@@ -56,12 +65,14 @@ export class EtcdCluster {
       "advertise-client-urls": client,
       "listen-peer-urls": peer,
       "initial-advertise-peer-urls": peer,
-      "initial-cluster": all.join(","),
+      "initial-cluster": this.peers,
       "initial-cluster-state": "new",
       "log-level": "error",
       ...(this.tls && { "cert-file": this.tls.cert, "key-file": this.tls.key }),
     };
-    const args = Object.entries(flags).map(([flag, value]) => `--${flag}=${value}`);
+    const args = Object.entries({ ...flags, ...this.flags }).map(
+      ([flag, value]) => `--${flag}=${value}`,
+    );
     member.child = Bun.spawn(["etcd", ...args], {
       stdin: "ignore",
       stdout: "ignore",
@@ -114,6 +125,43 @@ export class EtcdCluster {
       return found !== undefined;
     }, 50);
     return found!;
+  }
+
+  /** Makes room after it was full: compacts, defragments, and takes the alarm back. */
+  async makeRoom(): Promise<void> {
+    const [{ clientPort }] = this.members as [Member];
+    const endpoints = `--endpoints=127.0.0.1:${clientPort}`;
+    const url = `http://127.0.0.1:${clientPort}/v3/maintenance/status`;
+    const response = await fetch(url, { method: "POST", body: "{}" });
+    const { header } = (await response.json()) as { header: { revision: string } };
+    await etcdctl(endpoints, "compact", header.revision);
+    await etcdctl(endpoints, "defrag");
+    await etcdctl(endpoints, "alarm", "disarm");
+  }
+
+  /** A snapshot as etcdctl makes it; what it answers has all members begin anew on it. */
+  async snapshot(): Promise<() => Promise<void>> {
+    const file = join(temporaryFolder(), "snapshot.db");
+    const [{ clientPort }] = this.members as [Member];
+    await etcdctl("--endpoints", `127.0.0.1:${clientPort}`, "snapshot", "save", file);
+    return async () => {
+      await this.stop();
+      for (const { name, peerPort } of this.members) {
+        const folder = join(this.folder, name);
+        rmSync(folder, { recursive: true });
+        await etcdctl(
+          ...["snapshot", "restore", file, "--name", name, "--data-dir", folder],
+          ...["--initial-cluster", this.peers],
+          ...["--initial-advertise-peer-urls", `http://127.0.0.1:${peerPort}`],
+        );
+      }
+      await this.start();
+    };
+  }
+
+  /** All members, as each is told of them. */
+  private get peers(): string {
+    return this.members.map((each) => `${each.name}=http://127.0.0.1:${each.peerPort}`).join(",");
   }
 
   async stop(): Promise<void> {

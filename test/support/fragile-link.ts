@@ -21,16 +21,19 @@ interface Ends {
 
 export class FragileLink {
   readonly port: number;
+  /** The port at the other end; new connections go there. */
+  target: number;
   private cut: Cut = "none";
   private readonly pairs = new Set<Ends>();
   private readonly listener: Bun.TCPSocketListener<Ends>;
 
   constructor(target: number) {
+    this.target = target;
     this.listener = Bun.listen<Ends>({
       hostname: "127.0.0.1",
       port: 0,
       socket: {
-        open: (near) => this.opened(near, target),
+        open: (near) => this.opened(near),
         data: ({ data }, bytes) => {
           if (this.cut === "silent") return;
           if (data.far === undefined) data.early.push(Buffer.from(bytes));
@@ -43,14 +46,14 @@ export class FragileLink {
     this.port = this.listener.port;
   }
 
-  private opened(near: Socket<Ends>, target: number): void {
+  private opened(near: Socket<Ends>): void {
     const ends: Ends = { near, far: undefined, early: [] };
     near.data = ends;
     if (this.cut === "closed") return void near.terminate();
     this.pairs.add(ends);
     Bun.connect<Ends>({
       hostname: "127.0.0.1",
-      port: target,
+      port: this.target,
       data: ends,
       socket: {
         open: (far) => {

@@ -12,6 +12,9 @@ function reasonFor(isThere: boolean, what: string, packageName: string): string 
 /** Why tests of these are skipped; undefined where they are not. */
 export const noPostgres = reasonFor(findPostgres() !== undefined, "PostgreSQL", "postgresql");
 export const noEtcd = reasonFor(Bun.which("etcd") !== null, "etcd", "etcd-server");
+/** What makes snapshots of an etcd, and puts them back. */
+export const noEtcdctl =
+  noEtcd ?? reasonFor(Bun.which("etcdctl") !== null, "etcdctl", "etcd-client");
 export const noRedis = reasonFor(
   Bun.which("redis-server") !== null,
   "redis-server",

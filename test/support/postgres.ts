@@ -34,33 +34,42 @@ export class PostgresServer {
   private readonly bin: string;
   private child: Bun.Subprocess | undefined;
 
-  constructor() {
+  /** `primary`: it begins as a copy of that one, and follows it. */
+  constructor(primary?: PostgresServer) {
     const bin = findPostgres();
     if (bin === undefined) throw new Error("PostgreSQL is not installed");
     this.bin = bin;
     this.folder = join(temporaryFolder(), "postgres");
-    mkdirSync(this.folder);
+    mkdirSync(this.folder, { mode: 0o700 });
     if (asPostgres.length > 0) {
       // The way to it has to be open to its user.
       for (const path of [join(this.folder, ".."), join(this.folder, "../..")])
         chmodSync(path, 0o755);
       chownSync(this.folder, idOf("-u"), idOf("-g"));
     }
-    const made = Bun.spawnSync(
-      [
-        ...asPostgres,
-        join(bin, "initdb"),
-        "-A",
-        "trust",
-        "-U",
-        "dispenser",
-        "-N",
-        "-D",
-        this.folder,
-      ],
-      { env: { ...process.env, LC_ALL: "C" } },
-    );
-    if (made.exitCode !== 0) throw new Error(`initdb: ${made.stderr}`);
+    const [program, ...args] =
+      primary === undefined
+        ? ["initdb", "-A", "trust", "-U", "dispenser", "-N", "-D", this.folder]
+        : ["pg_basebackup", "-c", "fast", "-R", "-D", this.folder, "-d", primary.url];
+    const env = { ...process.env, LC_ALL: "C" };
+    const made = Bun.spawnSync([...asPostgres, join(bin, program!), ...args], { env });
+    if (made.exitCode !== 0) throw new Error(`${program}: ${made.stderr}`);
+  }
+
+  /** Runs a statement. */
+  query(sql: string): Promise<void> {
+    return this.run("psql", "-q", "-v", "ON_ERROR_STOP=1", "-c", sql, this.url);
+  }
+
+  /** Commits wait for a replica from now on. */
+  async waitForReplicas(): Promise<void> {
+    await this.query("ALTER SYSTEM SET synchronous_standby_names = '*'");
+    await this.query("SELECT pg_reload_conf()");
+  }
+
+  /** A replica takes over. */
+  promote(): Promise<void> {
+    return this.query("SELECT pg_promote()");
   }
 
   get url(): string {
@@ -99,6 +108,22 @@ export class PostgresServer {
       if (ended !== null) throw new Error(`postgres ended with ${ended}`);
       return ready.exitCode === 0;
     });
+  }
+
+  /** A dump of the database as it is, which can be put back while the server and its clients go on. */
+  async dump(): Promise<() => Promise<void>> {
+    const file = join(temporaryFolder(), "dump.sql");
+    await this.run("pg_dump", "--clean", "--if-exists", "-f", file, this.url);
+    return () => this.run("psql", "-q", "-v", "ON_ERROR_STOP=1", "-1", "-f", file, this.url);
+  }
+
+  private async run(program: string, ...args: string[]): Promise<void> {
+    const child = Bun.spawn([join(this.bin, program), ...args], {
+      stdout: "ignore",
+      stderr: "pipe",
+    });
+    const said = await child.stderr.text();
+    if ((await child.exited) !== 0) throw new Error(`${program}: ${said}`);
   }
 
   /** "SIGQUIT" is PostgreSQL's immediate shutdown: as a crash, for all its processes. */

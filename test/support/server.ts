@@ -100,6 +100,7 @@ function assemble<S extends Store>(
         whereabouts: { inode: other.place, born: "", machine: "" },
       },
       membership: parseState(store.node).membership,
+      mayFound: config.create,
     });
   const listener = new Listener({
     config,

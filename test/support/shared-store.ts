@@ -1,6 +1,7 @@
 /** A shared store of this process, as several nodes have it, which fails when told to. */
 
 import { Database } from "bun:sqlite";
+import { CLUSTER, encode, NAMES } from "../../src/cluster/records.ts";
 import {
   type Moment,
   type Reading,
@@ -17,15 +18,36 @@ export class SharedRows {
   losesAnswers = false;
   /** What every answer says of the store's history. */
   timeline = "1";
+  term = "1";
+  isRestored = false;
   calls = 0;
   private readonly database = new Database(":memory:", { strict: true, safeIntegers: true });
   private readonly stores: SqliteSharedStore[] = [];
+
+  /** With a cluster in it already, as founding one takes three seconds; or with what these statements make. */
+  constructor({ isFounded = true, sql = "" } = {}) {
+    if (sql !== "") {
+      this.database.run(sql);
+      new SqliteSharedStore(this.database);
+      this.database.run("UPDATE counter SET revision = (SELECT max(revision) FROM rows)");
+    }
+    if (!isFounded || sql !== "") return;
+    const id = crypto.randomUUID();
+    const puts = new Map([
+      [CLUSTER, encode({ id, epoch: 0, identity: "sqlite", timeline: "1" })],
+      [NAMES, encode({ lastLine: 0 })],
+    ]);
+    void new SqliteSharedStore(this.database).write({ guards: new Map(), puts });
+  }
 
   /** The store as one node has it. */
   open(): SharedStore {
     const store = new SqliteSharedStore(this.database, this.stores);
     this.stores.push(store);
-    const moment = (of: Moment): Moment => ({ ...of, timeline: this.timeline });
+    const moment = (of: Moment): Moment => {
+      const { timeline, term, isRestored } = this;
+      return { ...of, timeline, term, isRestored };
+    };
     const reading = async (asked: Promise<Reading>) => {
       const found = await asked;
       return { ...found, moment: moment(found.moment) };
@@ -35,7 +57,11 @@ export class SharedRows {
       read: async (keys) => this.answer(() => reading(store.read(keys))),
       list: async (prefix, after) => this.answer(() => reading(store.list(prefix, after))),
       write: async (write: Write) => {
-        const written = await this.answer(() => store.write(write));
+        const written = await this.answer(async () => {
+          if (this.isRestored && !write.accepts) return undefined;
+          this.isRestored = false;
+          return store.write(write);
+        });
         if (this.losesAnswers) throw new StoreUnavailable("the answer was lost");
         return written && moment(written);
       },
@@ -47,10 +73,18 @@ export class SharedRows {
   /** What stands there now; what it answers makes the store forget all that was written since. */
   save(): () => void {
     const rows = this.database.query("SELECT * FROM rows").values() as [string, string, bigint][];
+    const [[revision]] = this.database.query("SELECT revision FROM counter").values() as [[bigint]];
     return () => {
       this.database.run("DELETE FROM rows");
+      this.database.run("UPDATE counter SET revision = ?", [revision]);
       for (const row of rows) this.database.run("INSERT INTO rows VALUES (?, ?, ?)", row);
     };
+  }
+
+  /** Somebody empties it. */
+  empty(): void {
+    this.database.run("DELETE FROM rows");
+    this.database.run("UPDATE counter SET revision = 0");
   }
 
   private answer<T>(ask: () => Promise<T>): Promise<T> {

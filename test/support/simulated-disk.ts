@@ -53,6 +53,15 @@ export class SimulatedDisk {
     };
   }
 
+  /** A disk with the database that these statements make. */
+  static of(sql: string): SimulatedDisk {
+    const disk = new SimulatedDisk();
+    const database = new Database(":memory:");
+    database.run(sql);
+    disk.image = database.serialize();
+    return disk;
+  }
+
   /** Another disk with what is committed on this one. */
   copy(): SimulatedDisk {
     const disk = new SimulatedDisk();

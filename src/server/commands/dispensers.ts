@@ -1,13 +1,14 @@
 /** The commands that define dispensers, take from them and show what they are. */
 
 import type { ClusterFigures } from "../../cluster/figures.ts";
-import { type Fields, fieldsOf, parseNumber } from "../../dispenser/definition.ts";
+import { type Fields, fieldsOf, parseNumber, withoutReuse } from "../../dispenser/definition.ts";
 import type { Dispenser } from "../../dispenser/dispenser.ts";
+import { refuseLeap } from "../../dispenser/leap.ts";
 import { NUMBER_MAX } from "../../dispenser/line.ts";
 import type { Engine } from "../../engine.ts";
 import { exhausted, notFound, quoted, Refusal } from "../../refusal.ts";
 import type { Replies } from "../../resp/encode.ts";
-import { blockFor, type Call, type Command, lookUp, waitFor } from "../command.ts";
+import { blockFor, type Call, type Command, lookUp, type MoreNeeded, waitFor } from "../command.ts";
 
 /**
  * GET: takes the next number of what was found by this name. Also what the decoder's fast lane leads
@@ -59,15 +60,32 @@ function defineFrom(call: Call, command: string, success: (set: number) => void)
   if (pairs.length % 2 !== 0) {
     return replies.error(`ERR wrong number of arguments for '${command}' command`);
   }
-  const fields = new Map<string, string>();
-  for (let at = 0; at < pairs.length; at += 2) fields.set(pairs[at]!.toLowerCase(), pairs[at + 1]!);
+  const wanted = withoutReuse(fieldsIn(pairs));
   const answer = (set: number | Refusal) => {
     waitFor(call.session, engine.dependsOnName(name));
     if (set instanceof Refusal) replies.error(set.message);
     else success(set);
   };
-  if (server.cluster === undefined) answer(engine.define(name, fields));
-  else blockFor(call, server.cluster.define(name, fields), answer);
+  if (wanted instanceof Refusal) return answer(wanted);
+  const { fields, reuse } = wanted;
+  if (server.cluster === undefined) answer(engine.define(name, fields, reuse));
+  else blockFor(call, server.cluster.define(name, fields, reuse), answer);
+}
+
+/** Pairs of a field and its value; of a field given twice the last value counts. */
+function fieldsIn(pairs: readonly string[]): Fields {
+  const fields = new Map<string, string>();
+  for (let at = 0; at + 1 < pairs.length; at += 2) {
+    fields.set(pairs[at]!.toLowerCase(), pairs[at + 1]!);
+  }
+  return fields;
+}
+
+/** To hand numbers out again is more than to define a line. */
+function needsForReuse([, ...pairs]: readonly string[]): MoreNeeded | undefined {
+  const wanted = withoutReuse(fieldsIn(pairs));
+  if (wanted instanceof Refusal || !wanted.reuse) return undefined;
+  return { what: "hset ... reuse yes", right: "manage", names: [] };
 }
 
 function remove(call: Call): void {
@@ -83,7 +101,10 @@ function remove(call: Call): void {
 
 function advance(call: Call): void {
   const { engine, server, session, replies, args } = call;
-  const [name, text] = args as [string, string];
+  const [name, text, force] = args as [string, string, string | undefined];
+  if (args.length > 3 || (force !== undefined && force.toLowerCase() !== "force")) {
+    return replies.error("ERR syntax error: ADVANCE takes a name, a number, and maybe FORCE");
+  }
   const dispenser = engine.find(name);
   if (dispenser === undefined) {
     waitFor(session, engine.dependsOnName(name));
@@ -93,6 +114,11 @@ function advance(call: Call): void {
   if (number === undefined) {
     const allowed = `must be a whole number from 0 to ${NUMBER_MAX}`;
     return replies.error(`ERR invalid number ${quoted(text)}: ${allowed}`);
+  }
+  const leap = force === undefined ? refuseLeap(dispenser, number) : undefined;
+  if (leap !== undefined) {
+    waitFor(session, engine.dependsOn(name, dispenser));
+    return replies.error(leap.message);
   }
   const answer = (next: string | Refusal) => {
     waitFor(session, engine.dependsOn(name, dispenser));
@@ -140,8 +166,9 @@ export const dispenserCommands: readonly Command[] = [
     flags: ["write"],
     keys: [1, 1],
     group: "dispenser",
-    right: "define",
-    summary: "Defines a dispenser, or changes the strategy of one",
+    right: "create",
+    needsMore: needsForReuse,
+    summary: "Defines a dispenser, or changes the strategy or the length of one",
     isShared: true,
     run: (call) => defineFrom(call, "hset", (set) => call.replies.integer(set)),
   },
@@ -151,7 +178,8 @@ export const dispenserCommands: readonly Command[] = [
     flags: ["write"],
     keys: [1, 1],
     group: "dispenser",
-    right: "define",
+    right: "create",
+    needsMore: needsForReuse,
     summary: "As HSET, but answers OK",
     isShared: true,
     run: (call) => defineFrom(call, "hmset", () => call.replies.simple("OK")),
@@ -185,18 +213,18 @@ export const dispenserCommands: readonly Command[] = [
     flags: ["write"],
     keys: [1, -1],
     group: "dispenser",
-    right: "define",
-    summary: "Deletes dispensers",
+    right: "manage",
+    summary: "Deletes dispensers; a line of the same definition goes on where one stood",
     isShared: true,
     run: remove,
   },
   {
     name: "advance",
-    arity: 3,
+    arity: -3,
     flags: ["write"],
     keys: [1, 1],
     group: "dispenser",
-    right: "define",
+    right: "manage",
     summary: "Lets a line go on at its first number that is not below the given one",
     needs: "names",
     isShared: true,

@@ -2,6 +2,7 @@
 
 import { Replies } from "../../resp/encode.ts";
 import { Pattern } from "../../resp/glob.ts";
+import { type Right, rightsIn } from "../../settings.ts";
 import { type Call, type Command, subcommandsOf } from "../command.ts";
 
 export type CommandTable = ReadonlyMap<string, Command>;
@@ -101,10 +102,13 @@ export function introspectionCommands(table: CommandTable): readonly Command[] {
   /** COMMAND LIST [FILTERBY MODULE name | ACLCAT right | PATTERN pattern]. */
   const list = ({ replies, args }: Call) => {
     const [by, kind, value] = args.map((arg) => arg.toLowerCase());
+    const parts: readonly Right[] = Object.hasOwn(rightsIn, value ?? "")
+      ? rightsIn[value as Right]!
+      : [];
     const pattern = new Pattern(kind === "pattern" && value !== undefined ? value : "*");
     const filters: Record<string, (command: Command) => boolean> = {
       module: () => false,
-      aclcat: ({ right }) => right === value,
+      aclcat: ({ right }) => right === value || parts.some((part) => part === right),
       pattern: ({ name }) => pattern.matches(name),
     };
     const isFiltered = args.length === 3 && by === "filterby" && Object.hasOwn(filters, kind!);

@@ -48,9 +48,42 @@ function scan({ engine, server, session, replies, args }: Call): void {
   listNames(replies, wanted.type === "dispenser" ? names : []);
 }
 
-/** KEYS: the names there are when its turn has come are gone through bit by bit. */
-function keys({ engine, server, session, replies, args }: Call): void {
-  const pattern = new Pattern(args[0]!);
+/** KEYS */
+function keys(call: Call): void {
+  const { engine, session, replies, args } = call;
+  search(call, new Pattern(args[0]!), (found) => {
+    waitFor(session, engine.dependsOnNames());
+    listNames(
+      replies,
+      found.filter((name) => engine.has(name)),
+    );
+  });
+}
+
+/** DBSIZE: who may use some names alone has those counted. */
+function countNames(call: Call): void {
+  const { engine, session, replies } = call;
+  if (session.user!.mayUseAll) {
+    waitFor(session, engine.dependsOnNames());
+    return replies.integer(engine.size);
+  }
+  if (session.isInTransaction) {
+    return replies.error(
+      `NOPERM User '${session.user!.name}' may not run 'dbsize' in a transaction: it may use some names alone`,
+    );
+  }
+  search(call, new Pattern("*"), (found) => {
+    waitFor(session, engine.dependsOnNames());
+    replies.integer(found.filter((name) => engine.has(name)).length);
+  });
+}
+
+/** Goes bit by bit through the names there are when its turn has come; `answer` gets those that match. */
+function search(
+  { engine, server, session }: Call,
+  pattern: Pattern,
+  answer: (found: readonly string[]) => void,
+): void {
   const { user } = session;
   const found: string[] = [];
   const job = function* () {
@@ -65,14 +98,7 @@ function keys({ engine, server, session, replies, args }: Call): void {
       yield undefined;
     }
   };
-  const answer = () => {
-    waitFor(session, engine.dependsOnNames());
-    listNames(
-      replies,
-      found.filter((name) => engine.has(name)),
-    );
-  };
-  session.block(server.jobs.run(job()).then(() => answer));
+  session.block(server.jobs.run(job()).then(() => () => answer(found)));
 }
 
 function listNames(replies: Call["replies"], names: readonly string[]): void {
@@ -140,10 +166,7 @@ export const nameCommands: readonly Command[] = [
     group: "dispenser",
     right: "inspect",
     summary: "Counts the dispensers",
-    run: ({ engine, session, replies }) => {
-      waitFor(session, engine.dependsOnNames());
-      replies.integer(engine.size);
-    },
+    run: countNames,
   },
   {
     name: "keys",

@@ -59,7 +59,9 @@ const sections: Record<string, (call: Call) => Record<string, string | number>> 
     return { used_cpu_sys: seconds(system), used_cpu_user: seconds(user) };
   },
   Replication: () => ({ role: "master", connected_slaves: 0 }),
-  Dispensers: ({ engine }) => ({ dispensers: engine.size }),
+  // How many there are is not for who may use some names alone.
+  Dispensers: ({ engine, session }): Record<string, number> =>
+    session.user!.mayUseAll ? { dispensers: engine.size } : {},
   Cluster: ({ server: { cluster, config } }) => ({
     cluster_enabled: 0,
     ...(config.node !== "" && { cluster_place: config.node }),
@@ -68,9 +70,11 @@ const sections: Record<string, (call: Call) => Record<string, string | number>> 
       cluster_store: cluster.title,
       cluster_store_status: cluster.trouble === undefined ? "ok" : "unavailable",
       ...(cluster.trouble !== undefined && { cluster_store_error: cluster.trouble }),
+      ...(cluster.warning !== undefined && { cluster_store_warning: cluster.warning }),
     }),
   }),
-  Keyspace: ({ engine }) => ({ db0: `keys=${engine.size},expires=0,avg_ttl=0` }),
+  Keyspace: ({ engine, session }): Record<string, string> =>
+    session.user!.mayUseAll ? { db0: `keys=${engine.size},expires=0,avg_ttl=0` } : {},
 };
 
 const allSections = ["all", "default", "everything"];
@@ -82,7 +86,9 @@ function uptimeSeconds(server: Call["server"]): number {
 /** `isKnown`: the other nodes' store was asked for the name. */
 function info(call: Call, isKnown = false): void {
   const { engine, server, session, replies, args } = call;
-  if (args.length === 1) {
+  const mayInspect = session.user!.refuse("info", "inspect", args) === undefined;
+  // Who may not use the name of a section gets the section, whether or not there is such a dispenser.
+  if (args.length === 1 && mayInspect) {
     const isName = !isKnown && !session.isInTransaction && !isSection(args[0]!);
     const waits = isName ? server.cluster?.prepare(args, false, false) : undefined;
     if (waits !== undefined) {
@@ -90,8 +96,6 @@ function info(call: Call, isKnown = false): void {
     }
     const dispenser = engine.find(args[0]!);
     const dependsOn = engine.dependsOn(args[0]!, dispenser);
-    const refusal = session.user!.refuse("info", "inspect", args);
-    if (dispenser !== undefined && refusal !== undefined) return replies.error(refusal.message);
     if (dispenser !== undefined) {
       waitFor(session, dependsOn);
       return describeTo(call, dispenser);
@@ -185,6 +189,10 @@ export const serverCommands: readonly Command[] = [
     flags: ["loading", "stale"],
     keys: [0, 0],
     group: "server",
+    needsMore: ([word, ...others]) =>
+      word === undefined || others.length > 0 || isSection(word)
+        ? undefined
+        : { what: "info", right: "inspect", names: [word] },
     summary: "Shows a dispenser's figures, or the server's sections",
     run: (call) => info(call),
   },

@@ -1,6 +1,7 @@
 /** MULTI, EXEC, DISCARD. */
 
 import type { Call, Command } from "../command.ts";
+import { refuse } from "../permission.ts";
 import { Transaction } from "../transaction.ts";
 
 function multi({ server, session, replies }: Call): void {
@@ -12,7 +13,7 @@ function multi({ server, session, replies }: Call): void {
 }
 
 function exec(call: Call): void {
-  const { session, replies } = call;
+  const { server, session, replies } = call;
   const { transaction } = session;
   if (transaction === undefined) return replies.error("ERR EXEC without MULTI");
   session.transaction = undefined;
@@ -21,7 +22,12 @@ function exec(call: Call): void {
   }
   replies.array(transaction.queue.length);
   for (const { command, args } of transaction.queue) {
-    session.part(() => command.run({ ...call, args }));
+    session.part(() => {
+      // Who it is may have changed since it was queued, by an AUTH in the queue too: both must be allowed.
+      const refusal = refuse(server, session, command, args);
+      if (refusal !== undefined) replies.error(refusal.message);
+      else command.run({ ...call, args });
+    });
   }
 }
 

@@ -1,0 +1,64 @@
+/**
+ * `number-dispenser advance -all`: for a data folder that went back in time, as a disk's snapshot that was put back
+ * does. What was handed out after that moment is not in it; so each line moves ahead by a margin.
+ */
+
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import type { NodeState } from "../cluster/memory.ts";
+import { UsageError } from "../config-file.ts";
+import { CannotStart, reasonOf } from "../refusal.ts";
+import { DATABASE_FILE } from "../store/file.ts";
+import type { FolderOptions } from "../store/folder.ts";
+import { StorageBroken, StorageUnavailable } from "../store/store.ts";
+import { marginOf, moveAhead, named } from "./move-ahead.ts";
+
+/** The numbers of a cluster's node are leased: its folder alone does not know how far its lines went. */
+function refuse({ membership, joining }: NodeState): string | undefined {
+  if (membership === undefined && joining === undefined) return undefined;
+  return (
+    "the data folder is that of a node of a cluster: cluster leave and join make a new node of it, and " +
+    "cluster advance moves the lines of all"
+  );
+}
+
+export interface AdvanceOptions extends FolderOptions {
+  readonly dataDir: string;
+}
+
+/** Answers one line that says what was done. Throws CannotStart, and UsageError. */
+export function advanceAll(flags: ReadonlyMap<string, string>, options: AdvanceOptions): string {
+  if (!flags.has("all")) {
+    throw new UsageError(
+      "advance needs -all: it moves every line of the folder; ADVANCE name number moves one while the server runs",
+    );
+  }
+  const margin = marginOf(
+    flags.get("margin"),
+    "advance needs -margin N: how many numbers of each line may have been handed out since the moment that the " +
+      "folder is of; each line skips so many",
+  );
+  if (!flags.has("confirm")) {
+    throw new UsageError(
+      `advance needs -confirm: every line skips ${margin} numbers for good, and numbers handed out since the moment ` +
+        "that the folder is of are handed out again where they are more than that of a line",
+    );
+  }
+  const { dataDir } = options;
+  if (!existsSync(join(dataDir, DATABASE_FILE))) {
+    throw new CannotStart(`data folder ${dataDir} has no database: name the folder with -data`);
+  }
+  try {
+    const inPlace = { ...options, create: false };
+    const { dispensers, deleted, ended } = moveAhead(dataDir, margin, inPlace, refuse);
+    const others = deleted === 0 ? "" : `, and ${deleted} deleted ones`;
+    const over = ended.length === 0 ? "" : `; at their end: ${named(ended)}`;
+    return `moved the lines of ${dispensers} dispensers in ${dataDir} ahead by ${margin} numbers${others}${over}`;
+  } catch (error) {
+    const isOfStorage = error instanceof StorageUnavailable || error instanceof StorageBroken;
+    if (!isOfStorage) throw error;
+    throw new CannotStart(
+      `cannot move all lines of ${dataDir} ahead: ${reasonOf(error)}: run the command again, some may have moved`,
+    );
+  }
+}

@@ -1,0 +1,88 @@
+/**
+ * Moves all lines of a data folder ahead by a margin: what was handed out after the moment that the folder is of, which
+ * only the operator can know, is then not handed out again. Deleted lines move, too: one that is defined again goes on there.
+ */
+
+import { type NodeState, parseState } from "../cluster/memory.ts";
+import { shareOfNode } from "../cluster/share-of-node.ts";
+import { UsageError } from "../config-file.ts";
+import { parseNumber } from "../dispenser/definition.ts";
+import { NUMBER_MAX } from "../dispenser/line.ts";
+import { toText } from "../dispenser/name.ts";
+import { whole } from "../dispenser/share.ts";
+import { Engine } from "../engine.ts";
+import { CannotStart } from "../refusal.ts";
+import type { FolderOptions } from "../store/folder.ts";
+import { openSqliteStore } from "../store/sqlite.ts";
+
+/** So many names are told of lines that are at their end. */
+const NAMED_MAX = 20;
+/** So many lines are moved ahead in one commit. */
+const LINES_PER_COMMIT = 10_000;
+
+/** What was moved. */
+export interface Moved {
+  /** Dispensers in the folder. */
+  readonly dispensers: number;
+  /** Lines that were deleted, and are remembered. */
+  readonly deleted: number;
+  /** Names of lines that have no number left, and had one before. */
+  readonly ended: readonly string[];
+}
+
+/** The number of the flag -margin; `why` completes the error where it is missing. Throws UsageError. */
+export function marginOf(text: string | undefined, why: string): bigint {
+  if (text === undefined) throw new UsageError(why);
+  const margin = parseNumber(text);
+  if (margin !== undefined) return margin;
+  throw new UsageError(`-margin: '${text}' must be a whole number from 0 to ${NUMBER_MAX}`);
+}
+
+/**
+ * Opens the folder as a server would, moves its lines ahead, those in memory where they start over, and closes it
+ * cleanly. A line without so many numbers is at its end then. `refuse` may say of what the folder is why it is not to be
+ * moved. Throws CannotStart.
+ */
+export function moveAhead(
+  folder: string,
+  margin: bigint,
+  options: FolderOptions,
+  refuse: (state: NodeState) => string | undefined = () => undefined,
+): Moved {
+  const store = openSqliteStore(folder, options);
+  const state = parseState(store.node);
+  const share =
+    state.place === undefined
+      ? whole
+      : shareOfNode({ store: "", node: state.place }, state, store.size);
+  const engine = new Engine(store, { now: () => 0, savesCounts: false, share });
+  const refusal = refuse(state);
+  if (refusal !== undefined) {
+    engine.close();
+    throw new CannotStart(refusal);
+  }
+  let dispensers = 0;
+  const ended: string[] = [];
+  for (const dispenser of engine.all()) {
+    const hadMore = dispenser.remaining > 0;
+    engine.moves.skip(dispenser, margin);
+    if (hadMore && dispenser.remaining === 0) ended.push(toText(dispenser.name));
+    if (++dispensers % LINES_PER_COMMIT === 0) commit(engine);
+  }
+  const deleted = store.deletedSize;
+  engine.skipDeleted(margin);
+  commit(engine);
+  engine.close();
+  return { dispensers, deleted, ended };
+}
+
+/** The names of lines that the margin left nothing of, so many as fit a line. */
+export function named(names: readonly string[]): string {
+  const more = names.length > NAMED_MAX ? `, and ${names.length - NAMED_MAX} more` : "";
+  return `${names.slice(0, NAMED_MAX).join(", ")}${more}`;
+}
+
+function commit(engine: Engine): void {
+  const failure = engine.commit() ?? engine.maintain();
+  if (failure !== undefined) throw failure;
+}

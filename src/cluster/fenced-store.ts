@@ -1,0 +1,192 @@
+/**
+ * The store as a member of the cluster writes it. Whatever it writes is guarded by two rows beside those that it
+ * is about: the cluster's, so that nothing is written where somebody found that the store went back in time;
+ * and the node's own, which is written anew with it, so that the node notices by that row when the store forgets
+ * any of its writes.
+ *
+ * Invariant: nothing is written that could give anybody a number while the members have not confirmed the history that the
+ * store is in now.
+ */
+
+import { type Moment, type Row, type SharedStore, StoreUnavailable } from "../store/shared.ts";
+import { type Clock, History, type Outcome, realClock, StoreWentBack } from "./history.ts";
+import type { Membership, Memory } from "./memory.ts";
+import {
+  CLUSTER,
+  type ClusterRecord,
+  encode,
+  type NodeRecord,
+  nodeKey,
+  readCluster,
+  readNode,
+} from "./records.ts";
+
+/** The node was told by the store that it is not the one it takes itself for. */
+export class Fenced extends Error {
+  override readonly name = "Fenced";
+}
+
+/** The members have to confirm what they wrote before anything else is written. */
+export class NotConfirmed extends StoreUnavailable {
+  /** Whether it was written all the same, and may be forgotten already; else it can be done again. */
+  readonly wasWritten: boolean;
+
+  constructor(wasWritten: boolean) {
+    super("it was started anew, and its nodes have not yet confirmed what they wrote");
+    this.wasWritten = wasWritten;
+  }
+}
+
+/** An operator began another epoch: what the store says is to be taken for good. */
+export class NewEpoch extends StoreUnavailable {}
+
+/** What work() of a member answers. */
+export interface OwnOutcome<T> extends Outcome<T> {
+  /** What changes in the node's own row; that is written with all other rows anyway. */
+  readonly own?: Partial<NodeRecord>;
+}
+
+/** Which run of the store answers: one without a gap, in which it cannot have gone back unnoticed. */
+type Term = Pick<Moment, "timeline" | "term">;
+
+export class FencedStore extends History {
+  /** What an operator took for good, while the store is still told what this node knows. */
+  accepted: Partial<Membership> = {};
+  private readonly memory: Memory;
+  /** In which the members confirmed their rows; undefined before. */
+  private confirmed: Term | undefined;
+  /** Where the store answers out of another one, and all that is written waits for the members. */
+  onNewTerm: () => void = () => {};
+
+  constructor(
+    store: SharedStore,
+    memory: Memory,
+    clock: Clock = realClock,
+    accepted: Partial<Membership> = {},
+  ) {
+    super(store, seenBy({ ...memory.membership, ...accepted }), clock);
+    this.memory = memory;
+    this.accepted = accepted;
+  }
+
+  /** As the node goes by it. */
+  get membership(): Membership {
+    return { ...this.memory.membership, ...this.accepted };
+  }
+
+  get isConfirmed(): boolean {
+    return this.confirmed !== undefined;
+  }
+
+  /** The members confirmed their rows in this run of the store. */
+  confirm({ timeline, term }: Moment): void {
+    this.confirmed = { timeline, term };
+  }
+
+  /** They have to do so anew. */
+  doubt(): void {
+    this.confirmed = undefined;
+  }
+
+  /**
+   * As History's, with the rows that fence the node. Throws StoreWentBack and Fenced, too. `isUnconfirmed`: it
+   * may be done before the members have confirmed, because it gives nobody a number.
+   */
+  override async transact<T>(
+    keys: readonly string[],
+    work: (rows: ReadonlyMap<string, Row>) => OwnOutcome<T>,
+    isUnconfirmed = false,
+  ): Promise<T> {
+    const { memory } = this;
+    const own = nodeKey(memory.membership.node);
+    const fence = [CLUSTER, own];
+    let stamp: ReturnType<Memory["intend"]> | undefined;
+    const result = await super.transact([...fence, ...keys], (rows) => {
+      const record = this.checkFence(rows);
+      if (!isUnconfirmed && !this.isConfirmed) throw new NotConfirmed(false);
+      const { own: changes, ...outcome } = work(rows);
+      const isWritten = outcome.puts.size + (outcome.removes?.length ?? 0) > 0;
+      stamp = isWritten || changes !== undefined ? memory.intend() : undefined;
+      if (stamp === undefined) return outcome;
+      const written: NodeRecord = { ...record, ...changes, ...stamp };
+      const puts = new Map([...outcome.puts, [own, encode(written)]]);
+      return { ...outcome, puts, keys: [...fence, ...(outcome.keys ?? keys)] };
+    });
+    if (stamp !== undefined) memory.wrote(stamp);
+    // It was written, and may be forgotten again already.
+    if (!isUnconfirmed && !this.isConfirmed) throw new NotConfirmed(stamp !== undefined);
+    return result;
+  }
+
+  /** Whether the rows show that the node may write; answers its own one. Throws StoreWentBack and Fenced. */
+  checkFence(rows: ReadonlyMap<string, Row>): NodeRecord {
+    const { memory, membership } = this;
+    this.checkCluster(rows);
+    const record = checkOurs(readNode(rows.get(nodeKey(membership.node))), membership);
+    memory.wrote(record);
+    return record;
+  }
+
+  /** Throws StoreWentBack and NewEpoch where the row of the cluster is not as the node knows it. */
+  checkCluster(rows: ReadonlyMap<string, Row>): void {
+    checkCluster(readCluster(rows.get(CLUSTER)), this.membership);
+  }
+
+  protected override check(moment: Moment, least: bigint): void {
+    super.check(moment, least);
+    const { confirmed } = this;
+    if (confirmed === undefined) return;
+    if (moment.timeline === confirmed.timeline && moment.term === confirmed.term) return;
+    this.doubt();
+    this.onNewTerm();
+  }
+}
+
+/** The store as the folder last saw it. */
+function seenBy({ identity, revision, namesRevision }: Membership): Moment {
+  // Names are looked at more often than the other is written down.
+  const [seen, seenOfNames] = [BigInt(revision), BigInt(namesRevision)];
+  const last = seen > seenOfNames ? seen : seenOfNames;
+  return { identity, timeline: "", term: "", revision: last, isRestored: false };
+}
+
+function checkCluster(
+  cluster: ClusterRecord | undefined,
+  { cluster: id, epoch, doubt }: Membership,
+): asserts cluster is ClusterRecord {
+  if (cluster?.id !== id) {
+    throw new StoreWentBack(cluster === undefined ? "it is empty" : "it is another cluster's");
+  }
+  // A store that knows an earlier epoch forgot the one that an operator began since.
+  if (cluster.epoch < epoch) {
+    throw new StoreWentBack(`its epoch was ${epoch}, and is ${cluster.epoch} now`);
+  }
+  if (cluster.epoch > epoch) throw new NewEpoch("an operator took it for good just now");
+  const why = doubt ?? cluster.mark;
+  if (why !== undefined) throw new StoreWentBack(why);
+}
+
+/** Throws where the store's row of a node is not as the node left it; else answers it. */
+function checkOurs(
+  record: NodeRecord | undefined,
+  { node, written, intended }: Membership,
+): NodeRecord {
+  if (record === undefined) throw new StoreWentBack(`it does not know node ${node}`);
+  if (record.state !== "member") throw new Fenced(expelled(node, record));
+  if ([written, ...intended].some(({ nonce }) => nonce === record.nonce)) return record;
+  if (record.sequence < written.sequence) throw new StoreWentBack(forgot(node, written, record));
+  throw new Fenced(`node ${node} was started elsewhere`);
+}
+
+/** What a store forgot of a node. */
+export const forgot = (
+  node: string,
+  written: { readonly sequence: number },
+  record: { readonly sequence: number },
+): string => `node ${node} wrote ${written.sequence} times, and it knows of ${record.sequence} now`;
+
+export function expelled(node: string, { state }: NodeRecord): string {
+  return state === "left"
+    ? `node ${node} has left the cluster`
+    : `node ${node} was written off (cluster forget)`;
+}
