@@ -12,6 +12,7 @@ root=${DESTDIR:-}
 binary=$root/usr/local/bin/number-dispenser
 units=$root/etc/systemd/system
 settings=$root/etc/number-dispenser
+data=/var/lib/number-dispenser
 user=number-dispenser
 
 fail() {
@@ -40,10 +41,17 @@ install_all() {
   chmod 0755 "$binary.new"
   mv -f "$binary.new" "$binary"
   if [ ! -e "$settings/config.yaml" ]; then
-    sed 's|^  data_dir: .*|  data_dir: "/var/lib/number-dispenser"|' "$here/config.yaml" >"$settings/config.yaml"
+    new=$settings/config.yaml.new
+    sed "s|^  data_dir: .*|  data_dir: \"$data\"|; s|^  create: true|  create: false|" "$here/config.yaml" >"$new"
     # It may hold the hashes of passwords.
-    [ -n "$root" ] || chgrp "$user" "$settings/config.yaml"
-    chmod 0640 "$settings/config.yaml"
+    [ -n "$root" ] || chgrp "$user" "$new"
+    chmod 0640 "$new"
+    # The service refuses a folder without a database, as where a mount is missing: here it is made, once.
+    if [ -z "$root" ]; then
+      install -d -m 0700 -o "$user" -g "$user" "$data"
+      "$binary" init -config "$new"
+    fi
+    mv "$new" "$settings/config.yaml"
   fi
   if [ ! -e "$settings/environment" ]; then
     printf '# What is secret, as NUMBER_DISPENSER_REQUIREPASS=... or NUMBER_DISPENSER_STORE=...\n' \
@@ -73,7 +81,7 @@ remove_all() {
   fi
   rm -f "$units/number-dispenser.service" "$units/number-dispenser.socket" "$binary"
   if has_systemd; then systemctl daemon-reload; fi
-  printf 'removed; %s and %s stay, with all numbers and settings\n' "$root/var/lib/number-dispenser" "$settings"
+  printf 'removed; %s and %s stay, with all numbers and settings\n' "$root$data" "$settings"
 }
 
 case ${1:-} in

@@ -8,8 +8,11 @@ import { backUp } from "./cli/backup.ts";
 import { bench } from "./cli/bench.ts";
 import { type ClusterAction, operateCluster } from "./cli/cluster.ts";
 import { helpText } from "./cli/help.ts";
+import { acceptCopy, checkHome } from "./cli/home.ts";
 import { importDispensers } from "./cli/import.ts";
+import { initialize } from "./cli/init.ts";
 import { health, info } from "./cli/inspect.ts";
+import { repair } from "./cli/repair.ts";
 import { restore } from "./cli/restore.ts";
 import { Cluster } from "./cluster/cluster.ts";
 import { Fenced } from "./cluster/fenced-store.ts";
@@ -30,13 +33,17 @@ import type { Config } from "./settings.ts";
 import { openSharedStore } from "./store/open-shared.ts";
 import type { SharedStore } from "./store/shared.ts";
 import { openSqliteStore } from "./store/sqlite.ts";
-import { StorageBroken, StorageUnavailable } from "./store/store.ts";
+import { StorageBroken, StorageUnavailable, StorageVanished } from "./store/store.ts";
 import { version, versionText } from "./version.ts";
 
 const EXIT_ENVIRONMENT = 1;
 const EXIT_USAGE = 2;
+/** The data is not where it was: whoever starts servers must not start this one again by itself. */
+const EXIT_VANISHED = 78;
 
 const COUNTS_EVERY_MS = 1000;
+/** So often it is looked whether the database is still at its path: what is not is told within a second. */
+const PATHS_EVERY_MS = 500;
 
 /** The log names at most so many dispensers that lost numbers in a crash. */
 const SKIPPED_SHOWN_MAX = 100;
@@ -49,6 +56,9 @@ async function run(): Promise<void> {
   const [file] = operands;
   if (command === "backup") say(`${await backUp(file!, config, process.env)}\n`);
   else if (command === "restore") say(`${restore(file!, flags, config)}\n`);
+  else if (command === "init") say(`${initialize(config.dataDir, config)}\n`);
+  else if (command === "repair") say(`${repair(config.dataDir, flags, config)}\n`);
+  else if (command === "accept-copy") say(`${acceptCopy(config.dataDir, config)}\n`);
   else if (command === "advance") say(`${advanceAll(flags, config)}\n`);
   else if (command === "health") {
     const { isWell, text } = await health(config, process.env, flags.has("json"));
@@ -75,8 +85,8 @@ async function serve(config: Config): Promise<void> {
   const now = () => performance.now();
   const log = createLog(config.logLevel, config.logFormat, writeToStderr, () => new Date());
   const fatal = (error: unknown): never => {
-    log.error("stopped: no number leaves any more; the next start recovers", faultOf(error));
-    leave(EXIT_ENVIRONMENT);
+    log.error(endingOf(error), faultOf(error));
+    leave(statusOf(error));
   };
   process.on("uncaughtException", fatal);
   process.on("unhandledRejection", fatal);
@@ -96,7 +106,7 @@ async function serve(config: Config): Promise<void> {
     onStaged: () => listener.scheduleTurn(),
   });
 
-  if (config.node !== "") store.writeNode(JSON.stringify({ place: config.node }));
+  const isCopy = shared === undefined && checkHome(store, config.node);
   const cluster = shared === undefined ? undefined : clusterOn(shared);
 
   function clusterOn(shared: SharedStore): Cluster {
@@ -118,10 +128,20 @@ async function serve(config: Config): Promise<void> {
     });
   }
 
+  const watching = setInterval(() => {
+    try {
+      store.checkPaths();
+    } catch (error) {
+      fatal(error);
+    }
+  }, PATHS_EVERY_MS);
+
   let isStopping = false;
   const stop = (reason: string): void => {
     if (isStopping) return;
     isStopping = true;
+    // The clean close looks for itself.
+    clearInterval(watching);
     log.info("stopping", { reason });
     notify("STOPPING=1");
     listener.stop().then(
@@ -130,11 +150,9 @@ async function serve(config: Config): Promise<void> {
         process.exit(0);
       },
       (error: unknown) => {
-        log.error(
-          "the clean close could not be saved: the next start takes it for a crash",
-          faultOf(error),
-        );
-        leave(EXIT_ENVIRONMENT);
+        const unsaved = "the clean close could not be saved: the next start takes it for a crash";
+        log.error(error instanceof StorageVanished ? endingOf(error) : unsaved, faultOf(error));
+        leave(statusOf(error));
       },
     );
   };
@@ -169,8 +187,18 @@ async function serve(config: Config): Promise<void> {
   for (const variable of unknownVariables(Object.keys(process.env))) {
     log.warning("environment variable is no setting, and ignored", { variable });
   }
+  for (const warning of store.warnings) log.warning(warning);
+  if (isCopy) {
+    log.warning(
+      "the data folder was copied from another place or machine, where its twin hands out the same numbers: once that " +
+        "one will never be started again, say so with number-dispenser accept-copy",
+      { data: config.dataDir },
+    );
+  }
   if (store.isNew && cluster === undefined) {
-    log.info("new database: every line starts at its beginning");
+    log.warning("new database: every line starts at its beginning", {
+      next: "set storage.create to false",
+    });
   }
   notify("READY=1");
   log.info("ready", {
@@ -200,6 +228,19 @@ function writeToStderr(line: string): void {
   }
 }
 
+/** What the log says as the server ends in the middle of its work. */
+function endingOf(error: unknown): string {
+  return error instanceof StorageVanished
+    ? "stopped: no number leaves any more, and positions are not saved; find out what became of the data " +
+        "before the next start"
+    : "stopped: no number leaves any more; the next start recovers";
+}
+
+function statusOf(error: unknown): number {
+  if (error instanceof UsageError) return EXIT_USAGE;
+  return error instanceof StorageVanished ? EXIT_VANISHED : EXIT_ENVIRONMENT;
+}
+
 /** What the log says of an error: its message where that is meant for the operator. */
 function faultOf(error: unknown): { error: string } {
   const isForTheOperator = [StorageBroken, StorageUnavailable, Fenced];
@@ -211,9 +252,8 @@ function faultOf(error: unknown): { error: string } {
 
 // No await out here: a binary with bytecode cannot have one.
 run().catch((error: unknown) => {
-  const isUsage = error instanceof UsageError;
-  const isExpected = isUsage || error instanceof CannotStart;
+  const isExpected = error instanceof UsageError || error instanceof CannotStart;
   const message = isExpected ? (error as Error).message.replace(/\s+/g, " ") : faultOf(error).error;
   writeToStderr(`number-dispenser: ${message}`);
-  leave(isUsage ? EXIT_USAGE : EXIT_ENVIRONMENT);
+  leave(statusOf(error));
 });

@@ -51,6 +51,8 @@ export interface Config {
   readonly create: boolean;
   readonly autoSave: boolean;
   readonly allowNetworkFileSystem: boolean;
+  /** The folder below which BACKUP may write; empty for anywhere. */
+  readonly backupDir: string;
   readonly deletedDays: number;
   /** URL of the store that nodes share; empty for a node alone. */
   readonly store: string;
@@ -196,8 +198,16 @@ export const settings: { readonly [Key in Exclude<keyof Config, "users">]: Setti
       path: "storage.allow_network_fs",
       variable: "ALLOW_NETWORK_FS",
       unset: "false",
-      help: "allow a data folder on NFS, SMB and the like, where numbers may repeat",
+      help: "allow a data folder on NFS, FUSE, a cluster's or a hypervisor's file system, where numbers may repeat",
       ...truth,
+    },
+    backupDir: {
+      path: "storage.backup_dir",
+      variable: "BACKUP_DIR",
+      unset: "",
+      help: "the one folder below which BACKUP may write; none: wherever the server's user may",
+      parse: (text) => some(text.includes("\0") ? undefined : text === "" ? "" : resolve(text)),
+      allowed: "the path of a folder, or empty",
     },
     deletedDays: {
       path: "storage.deleted_days",

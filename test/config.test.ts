@@ -43,6 +43,7 @@ describe("defaults", () => {
       create: true,
       autoSave: true,
       allowNetworkFileSystem: false,
+      backupDir: "",
       deletedDays: 90,
       store: "",
       node: "",

@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { temporaryFolder } from "./support/folder.ts";
-import { root } from "./support/server.ts";
+import { fromSource, root } from "./support/server.ts";
 
 const script = join(root, "config/install.sh");
 const [service, socket] = ["service", "socket"].map((kind) => `number-dispenser.${kind}`) as [
@@ -39,6 +39,11 @@ test("install.sh installs, upgrades and removes, and may be run again", () => {
   }
   const config = join(settings, "config.yaml");
   expect(readFileSync(config, "utf8")).toContain('\n  data_dir: "/var/lib/number-dispenser"\n');
+  // A folder without a database is refused, by the settings and by the unit.
+  expect(readFileSync(config, "utf8")).toContain("\n  create: false\n");
+  expect(textOf(service)).toContain("\nEnvironment=NUMBER_DISPENSER_CREATE=false\n");
+  // Nothing is started for a package that is made: its data is made where it is installed.
+  expect(existsSync(at("var"))).toBe(false);
   expect(statSync(join(settings, "environment")).mode & 0o777).toBe(0o600);
 
   // What an operator changed stays.
@@ -67,6 +72,50 @@ test("install.sh says what is missing, and how it is used", () => {
     exitCode: 2,
     said: expect.stringContaining("install.sh remove"),
   });
+});
+
+/** An /etc, a /usr/local/bin and a /var/lib that are the script's own. */
+const ownRoot =
+  'cp -a /etc/. "$ETC" && mount --bind "$ETC" /etc && mount -t tmpfs none /usr/local/bin && ' +
+  "mount -t tmpfs none /var/lib";
+const isolated = ["unshare", "-m", "sh", "-ec"];
+const canInstall =
+  process.getuid?.() === 0 &&
+  !existsSync("/run/systemd/system") &&
+  Bun.which("unshare") !== null &&
+  Bun.spawnSync([...isolated, "mount -t tmpfs none /mnt"]).exitCode === 0;
+if (!canInstall) console.warn("An installation on a machine of its own is not tested here.");
+
+test.skipIf(!canInstall)("the first installation makes the database, and no later one does", () => {
+  const binary = join(temporaryFolder(), "number-dispenser");
+  writeFileSync(binary, `#!/bin/sh\nexec ${fromSource.join(" ")} "$@"\n`, { mode: 0o755 });
+  const show = "stat -c '%U %a %n' /var/lib/number-dispenser /var/lib/number-dispenser/*";
+  const steps = [
+    ownRoot,
+    `sh ${script} install ${binary}`,
+    show,
+    "rm -r /var/lib/number-dispenser/*",
+    `sh ${script} install ${binary}`,
+    "ls -A /var/lib/number-dispenser",
+    "! number-dispenser -config /etc/number-dispenser/config.yaml -addr 127.0.0.1:0 2>&1",
+  ];
+  const { exitCode, stdout, stderr } = Bun.spawnSync([...isolated, steps.join("\n")], {
+    env: { PATH: `/usr/local/bin:${process.env.PATH}`, ETC: temporaryFolder() },
+  });
+  const folder = "/var/lib/number-dispenser";
+  expect([exitCode, stderr.toString(), stdout.toString().split("\n")]).toEqual([
+    0,
+    "",
+    [
+      `made ${folder}/number-dispenser.db: every line starts at its beginning`,
+      "installed /usr/local/bin/number-dispenser",
+      `number-dispenser 700 ${folder}`,
+      `number-dispenser 600 ${folder}/number-dispenser.db`,
+      "installed /usr/local/bin/number-dispenser",
+      expect.stringContaining(`${folder}/number-dispenser.db does not exist, and storage.create`),
+      "",
+    ],
+  ]);
 });
 
 const analyze = Bun.which("systemd-analyze");

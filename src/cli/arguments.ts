@@ -34,7 +34,8 @@ export function parseArguments(argv: readonly string[]): Invocation {
   }
   const [word = ""] = argv;
   if (word !== "cluster") {
-    if (/^[a-z]+$/.test(word)) throw new UsageError(`there is no command '${word}'; see -help`);
+    if (/^[a-z][a-z-]*$/.test(word))
+      throw new UsageError(`there is no command '${word}'; see -help`);
     return parseFlags("server", undefined, argv);
   }
   if (isHelp(argv[1])) return { ...nothing, command: "help", topic: "cluster" };

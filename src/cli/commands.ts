@@ -103,6 +103,40 @@ export const commands = {
     failure: "the folder has a database, or the backup is none",
     example: "restore /backups/monday.db -data ./data -margin 100000 -confirm",
   },
+  init: {
+    operands: [],
+    flags: ["config", "data"],
+    summary: "makes the database of a data folder, for a server with storage.create: false",
+    details:
+      "Said once, before the first start. From then on a server that finds no database there, as where a mount is missing, " +
+      "refuses to start instead of counting from the beginning again. A database that is there stays as it is.",
+    failure: "the folder or the database cannot be made",
+    example: "init -data /var/lib/number-dispenser",
+  },
+  repair: {
+    operands: [],
+    flags: ["config", "data", "margin", "confirm"],
+    summary:
+      "says whether a database whose log is gone lost anything, and makes it fit for a start",
+    details:
+      "For a data folder whose server refuses to start as the write-ahead log of a crash is gone or damaged. Where it is proven " +
+      "that nothing is lost, as when SQLite's own tool moved the log into the database, that is all. Where it is not, it " +
+      "says so, and needs -margin and -confirm: each line moves ahead by so many numbers, and what was there is kept in a " +
+      "folder of its own. Numbers repeat where more than that of a line are lost.",
+    failure: "nothing was changed, for the reason that is given",
+    example: "repair -data ./data",
+  },
+  "accept-copy": {
+    operands: [],
+    flags: ["config", "data"],
+    summary:
+      "takes a data folder that was copied from another place or machine as the one that counts on",
+    details:
+      "A server on such a folder warns at every start, as the folder that it was copied from hands out the same numbers. Said " +
+      "once, when that one will never be started again. The folder's server is stopped.",
+    failure: "the folder has no database, or is in use",
+    example: "accept-copy -data ./data",
+  },
   advance: {
     operands: [],
     flags: ["config", "data", "all", "margin", "confirm"],

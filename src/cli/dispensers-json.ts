@@ -3,9 +3,9 @@
  * it is here; in the second type 2 has a mode, and types 3, 4 and 5 are letters, Snowflake ids and UUIDs, which are no lines.
  */
 
-import { readFileSync } from "node:fs";
 import { type Fields, parseNumber } from "../dispenser/definition.ts";
 import { NUMBER_MAX } from "../dispenser/line.ts";
+import { readRegular } from "../files.ts";
 import { CannotStart, reasonOf } from "../refusal.ts";
 
 /** A dispenser as the file has it. */
@@ -38,7 +38,7 @@ export function readDispensers(file: string): DispensersFile {
   let data: Record<string, { config?: Config; current?: unknown } | null>;
   try {
     data = JSON.parse(
-      readFileSync(file, "utf8"),
+      readRegular(file).toString(),
       exactly as (key: string, value: unknown) => unknown,
     );
   } catch (error) {

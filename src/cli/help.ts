@@ -9,7 +9,8 @@ const WIDTH = 96;
 
 /** Exit statuses; 1 is said of each command. */
 const EXITS = `Exit status: 0 when it is done, 1 for what the environment refuses, 2 for bad usage (flags, values,
-the file's content), each with one line on stderr that says what and where.`;
+the file's content), 78 where the database vanished under it (starting it again is no help), each with one
+line on stderr that says what and where.`;
 
 /** The text of -help, or of `COMMAND -help`. */
 export function helpText(topic?: CommandName | "cluster"): string {

@@ -4,20 +4,23 @@
  * margin, which only the operator can know.
  */
 
-import { chmodSync, copyFileSync, existsSync, mkdirSync, rmSync, statSync } from "node:fs";
+import { chmodSync, closeSync, copyFileSync, existsSync, mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { UsageError } from "../config-file.ts";
+import { PRIVATE_FILE, PRIVATE_FOLDER } from "../files.ts";
 import { CannotStart, reasonOf } from "../refusal.ts";
 import { checkBackup } from "../store/backup.ts";
 import { DATABASE_FILE, isTaken, publish, RESTORING, readyForUse } from "../store/file.ts";
 import {
   type FolderOptions,
   giveToOwner,
+  lockFolder,
   makeDurable,
   prepareFolder,
   removeLeftovers,
 } from "../store/folder.ts";
-import { marginOf, moveAhead, named } from "./move-ahead.ts";
+import { noteHomeOf } from "./home.ts";
+import { type Moved, marginOf, moveAhead, named } from "./move-ahead.ts";
 
 /** Where to, and what is allowed there. */
 export interface RestoreOptions extends FolderOptions {
@@ -49,36 +52,65 @@ export function restore(
   for (const present of [path, `${path}-wal`]) {
     if (existsSync(present)) throw exists(present);
   }
-  const work = `${path}${RESTORING}-${process.pid}`;
+  const lock = lockFolder(dataDir);
   try {
-    rmSync(work, { recursive: true, force: true });
-    mkdirSync(work);
-    const unfinished = join(work, DATABASE_FILE);
-    // The mode is that of the folder's other files, not that of a backup put out of harm's way.
-    copyFileSync(file, unfinished);
-    chmodSync(unfinished, statSync(work).mode & 0o666);
-    readyForUse(unfinished);
-    const { dispensers, ended } = moveAhead(work, margin, options);
-    const over =
-      ended.length === 0
-        ? ""
-        : `\nat their end, as they had no more than the margin left: ${named(ended)}`;
-    giveToOwner(unfinished, dataDir);
-    makeDurable(unfinished);
-    publish(unfinished, path);
-    removeLeftovers(dataDir, DATABASE_FILE + RESTORING);
-    makeDurable(dataDir);
-    return (
-      `restored ${dispensers} dispensers into ${path}, each line moved ahead by ${margin} numbers; where you know the ` +
-      `highest number used of a line, ADVANCE name number goes past it${over}`
-    );
+    const moved = makeAhead([file], dataDir, margin, options, (finished) => {
+      publish(finished, path);
+      removeLeftovers(dataDir, DATABASE_FILE + RESTORING);
+      makeDurable(dataDir);
+    });
+    return `restored ${moved.dispensers} dispensers into ${path}, ${aheadText(moved, margin)}`;
   } catch (error) {
     if (error instanceof CannotStart) throw error;
     if (isTaken(error)) throw exists(path);
     throw new CannotStart(`cannot restore ${file} to ${path}: ${reasonOf(error)}`);
   } finally {
+    closeSync(lock);
+  }
+}
+
+/**
+ * Makes a database of a copied one, and of its log where that is given, too, each line moved ahead by a margin. `publish`
+ * gets it when it is whole and durable; it lies in the data folder, which is locked.
+ */
+export function makeAhead(
+  [main, log]: readonly [main: string, log?: string],
+  dataDir: string,
+  margin: bigint,
+  options: FolderOptions,
+  publish: (finished: string) => void,
+): Moved {
+  const work = join(dataDir, `${DATABASE_FILE}${RESTORING}-${crypto.randomUUID()}`);
+  mkdirSync(work, { mode: PRIVATE_FOLDER });
+  try {
+    const unfinished = join(work, DATABASE_FILE);
+    copyFileSync(main, unfinished);
+    if (log !== undefined) copyFileSync(log, `${unfinished}-wal`);
+    // Not those of a backup put out of harm's way.
+    chmodSync(unfinished, PRIVATE_FILE);
+    readyForUse(unfinished);
+    const moved = moveAhead(work, margin, options);
+    // It is no copy of what it was made of, but goes on in its place.
+    noteHomeOf(work, options);
+    giveToOwner(unfinished, dataDir);
+    makeDurable(unfinished);
+    publish(unfinished);
+    return moved;
+  } finally {
     rmSync(work, { recursive: true, force: true });
   }
+}
+
+/** What is said of lines that were moved ahead. */
+export function aheadText({ ended }: Moved, margin: bigint): string {
+  const over =
+    ended.length === 0
+      ? ""
+      : `\nat their end, as they had no more than the margin left: ${named(ended)}`;
+  return (
+    `each line moved ahead by ${margin} numbers; where you know the highest number used of a line, ` +
+    `ADVANCE name number goes past it${over}`
+  );
 }
 
 function exists(path: string): CannotStart {

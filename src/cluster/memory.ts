@@ -63,6 +63,8 @@ export interface NodeState {
   readonly place?: string;
   readonly membership?: Membership;
   readonly joining?: Joining;
+  /** Of a node alone, and of one of `place`: where its folder is at home. */
+  readonly home?: Whereabouts;
 }
 
 export function parseState(text: string | undefined): NodeState {

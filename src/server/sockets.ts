@@ -1,6 +1,6 @@
 /** The sockets a server listens on: TCP, TLS and unix, opened from the settings. */
 
-import { existsSync, lstatSync, readFileSync, unlinkSync } from "node:fs";
+import { lstatSync, readFileSync, type Stats, unlinkSync } from "node:fs";
 import type {
   Socket,
   SocketHandler,
@@ -10,6 +10,7 @@ import type {
   UnixSocketOptions,
 } from "bun";
 import { type Address, addressText, type TcpAddress } from "../address.ts";
+import { readRegular } from "../files.ts";
 import { duplicate } from "../libc.ts";
 import { CannotStart, reasonOf } from "../refusal.ts";
 import type { Config } from "../settings.ts";
@@ -20,21 +21,50 @@ type ListeningSocket<Data> = TCPSocketListener<Data> | UnixSocketListener<Data>;
 export async function clearUnixSockets(addresses: readonly Address[]): Promise<void> {
   for (const address of addresses) {
     if (!("unix" in address) || address.descriptor !== undefined) continue;
-    if (!existsSync(address.unix)) continue;
     const shown = `cannot listen on ${addressText(address)}`;
-    if (!lstatSync(address.unix).isSocket()) {
-      throw new CannotStart(`${shown}: there is a file that is no socket`);
+    try {
+      await clear(address.unix);
+    } catch (error) {
+      throw new CannotStart(`${shown}: ${reasonOf(error)}`);
     }
-    if (await answers(address.unix)) throw new CannotStart(`${shown}: the address is in use`);
-    unlinkSync(address.unix);
   }
 }
 
-async function answers(unix: string): Promise<boolean> {
+async function clear(path: string): Promise<void> {
+  // Not what a link leads to: it is the link that would be removed.
+  const found = present(path);
+  if (found === undefined) return;
+  if (!found.isSocket()) throw new Error("there is a file that is no socket");
+  if (!(await isDead(path))) throw new Error("the address is in use");
+  if (present(path)?.ino === found.ino) unlinkSync(path);
+}
+
+/** What is at a path; undefined for nothing, and where its folder is none, as opening it then tells. */
+function present(path: string): Stats | undefined {
+  try {
+    return lstatSync(path);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Whether nobody has that socket. One who is too busy to answer has it all the same. */
+async function isDead(unix: string): Promise<boolean> {
+  if (isBound(unix)) return false;
   try {
     const socket = await Bun.connect({ unix, socket: { data() {} } });
     socket.terminate();
-    return true;
+    return false;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "ECONNREFUSED";
+  }
+}
+
+/** Whether Linux knows of one; elsewhere a connection alone shows it. */
+function isBound(unix: string): boolean {
+  try {
+    const sockets = readFileSync("/proc/self/net/unix", "utf8").split("\n");
+    return sockets.some((line) => line.endsWith(` ${unix}`));
   } catch {
     return false;
   }
@@ -130,7 +160,8 @@ function withPort(address: Address, socket: ListeningSocket<unknown>): Address {
 function readTls({ tlsCert, tlsKey, tlsClientCa }: Config): TLSOptions {
   const read = (path: string, setting: string) => {
     try {
-      return readFileSync(path, "utf8");
+      // Read while the server runs, too: it must not wait for a FIFO.
+      return readRegular(path).toString();
     } catch (error) {
       throw new CannotStart(`cannot read ${setting} ${path}: ${reasonOf(error)}`);
     }

@@ -8,20 +8,24 @@
 import { constants, Database } from "bun:sqlite";
 import {
   closeSync,
-  existsSync,
   fstatSync,
   fsync,
+  lstatSync,
+  constants as open,
   openSync,
   readSync,
+  realpathSync,
   renameSync,
-  rmSync,
+  unlinkSync,
   write,
 } from "node:fs";
-import { dirname } from "node:path";
+import { basename, dirname, join, relative, sep } from "node:path";
 import { pathToFileURL } from "node:url";
 import { promisify } from "node:util";
+import { createPrivate, openRegular } from "../files.ts";
 import { CannotStart, reasonOf } from "../refusal.ts";
-import { publish, readValue, UNFINISHED } from "./file.ts";
+import { DATABASE_FILE, publish, readValue, UNFINISHED } from "./file.ts";
+import { OWNER_FILE } from "./folder.ts";
 import { BACKUP_ID, ID_OFFSET, migrations } from "./schema.ts";
 
 /** So much is copied between two turns of the event loop. */
@@ -30,40 +34,90 @@ const PIECE_BYTES = 1024 * 1024;
 const writeAt = promisify(write);
 const sync = promisify(fsync);
 
+/** A backup may not be written there. */
+export class PathRefused extends Error {
+  override readonly name = "PathRefused";
+}
+
+/**
+ * The path at which a backup to `path` is written, with no link on the way to it. Throws PathRefused where that is
+ * not below `allowed` (empty: anywhere), and what the file system throws.
+ */
+export function targetOf(path: string, allowed: string): string {
+  const folder = realpathSync(dirname(path));
+  if (allowed !== "" && !isWithin(folder, realpathSync(allowed))) {
+    throw new PathRefused(`storage.backup_dir allows only what is below ${allowed}`);
+  }
+  return join(folder, basename(path));
+}
+
+/**
+ * Refuses a path in the data folder that the server takes for a file of its own, or that the next
+ * start removes as unfinished. Throws PathRefused.
+ */
+export function refuseOwnPath(path: string, dataFolder: string): void {
+  const folder = realpathSync(dataFolder);
+  if (!isWithin(path, folder)) return;
+  const [entry = ""] = relative(folder, path).split(sep);
+  if (!entry.startsWith(DATABASE_FILE) && entry !== OWNER_FILE) return;
+  throw new PathRefused(`names that begin with ${DATABASE_FILE} are the server's own there`);
+}
+
+function isWithin(path: string, folder: string): boolean {
+  return `${path}${sep}`.startsWith(folder.endsWith(sep) ? folder : `${folder}${sep}`);
+}
+
 /**
  * Writes what `reader` reads to `path`, durably, or not at all. Only the reading is done in turns of
  * the event loop: what is written may be on a slower disk. `check` is called before each piece, and
  * throws to end the copy. Throws what the file system throws, EEXIST where `path` exists.
+ *
+ * Others may be able to write to the folder: the unfinished file has a name that nobody can guess, and only
+ * a file that this call made is given the final name, or removed.
  */
 export async function copyDatabase(reader: number, path: string, check: () => void): Promise<void> {
   // Not only at the end, when all is copied.
-  if (existsSync(path)) throw Object.assign(new Error("file already exists"), { code: "EEXIST" });
-  const unfinished = `${path}${UNFINISHED}-${process.pid}`;
+  if (lstatSync(path, { throwIfNoEntry: false }) !== undefined) throw taken();
+  const unfinished = `${path}${UNFINISHED}-${crypto.randomUUID()}`;
+  const target = createPrivate(unfinished);
   try {
-    const target = openSync(unfinished, "w");
-    try {
-      await copyPieces(reader, target, check);
-      await sync(target);
-    } finally {
-      closeSync(target);
-    }
+    await copyPieces(reader, target, check);
+    await sync(target);
     check();
-    publishAnywhere(unfinished, path);
+    publishAnywhere(unfinished, path, target);
   } finally {
-    rmSync(unfinished, { force: true });
+    if (isAt(target, unfinished)) unlinkSync(unfinished);
+    closeSync(target);
   }
-  const folder = openSync(dirname(path), "r");
+  const folder = openSync(dirname(path), open.O_RDONLY | open.O_DIRECTORY);
   await sync(folder).finally(() => closeSync(folder));
 }
 
-/** As publish(), also on file systems without hard links. */
-function publishAnywhere(finished: string, path: string): void {
+const taken = () => Object.assign(new Error("file already exists"), { code: "EEXIST" });
+
+/** Whether an open file is the one at this path. */
+function isAt(descriptor: number, path: string): boolean {
+  const there = lstatSync(path, { throwIfNoEntry: false });
+  const { dev, ino } = fstatSync(descriptor);
+  return there !== undefined && there.dev === dev && there.ino === ino;
+}
+
+/** As publish(), also on file systems without hard links. Overwrites nothing. */
+function publishAnywhere(finished: string, path: string, descriptor: number): void {
+  if (!isAt(descriptor, finished)) throw new PathRefused("others moved its unfinished file");
   try {
     publish(finished, path);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code !== "EPERM" && code !== "ENOTSUP" && code !== "EOPNOTSUPP") throw error;
-    renameSync(finished, path);
+    // The name is taken first: only a file of our own is then renamed over.
+    const placeholder = createPrivate(path);
+    try {
+      if (!isAt(placeholder, path)) throw taken();
+      renameSync(finished, path);
+    } finally {
+      closeSync(placeholder);
+    }
   }
 }
 
@@ -86,6 +140,7 @@ async function copyPieces(reader: number, target: number, check: () => void): Pr
 export function checkBackup(path: string): number {
   let found: unknown;
   try {
+    closeSync(openRegular(path));
     // Immutable: SQLite makes no other file beside it.
     const uri = `${pathToFileURL(path).href}?immutable=1`;
     const flags = constants.SQLITE_OPEN_URI | constants.SQLITE_OPEN_READONLY;

@@ -8,20 +8,34 @@
  */
 
 import { Database } from "bun:sqlite";
-import { closeSync, existsSync, linkSync, openSync, readdirSync, readSync, rmSync } from "node:fs";
-import { join } from "node:path";
-import { CannotStart, reasonOf } from "../refusal.ts";
 import {
+  closeSync,
+  constants,
+  existsSync,
+  linkSync,
+  readdirSync,
+  readSync,
+  rmSync,
+  statSync,
+} from "node:fs";
+import { join } from "node:path";
+import { createPrivate, openRegular } from "../files.ts";
+import { CannotStart, reasonOf } from "../refusal.ts";
+import { doubtsAbout } from "./file-systems.ts";
+import {
+  FIRST_START,
   type FolderOptions,
   giveToOwner,
+  inUse as inUseBy,
+  lockFolder,
   makeDurable,
   markOwner,
-  ownerOf,
   prepareFolder,
   removeLeftovers,
   requireAccess,
   unmarkOwner,
 } from "./folder.ts";
+import { Presence } from "./presence.ts";
 import { APPLICATION_ID, BACKUP_ID, COPIED, ID_OFFSET, mark, migrations } from "./schema.ts";
 import { StorageUnavailable } from "./store.ts";
 import { secureWal } from "./wal.ts";
@@ -32,6 +46,11 @@ export const DATABASE_FILE = "number-dispenser.db";
 export const UNFINISHED = ".unfinished";
 /** Of the folder in which a restore works: a start does not pass over one that did not end. */
 export const RESTORING = ".restoring";
+/**
+ * Of a second name that the log has while the database is in use: where another program moves the log into
+ * the main file and removes it, or somebody removes it, repair (repair.ts) can tell what it held.
+ */
+export const LOG_KEPT = "-wal-kept";
 /** After a log grew past this, it shrinks to it where it begins anew. */
 const WAL_BYTES_KEPT = 64 * 1024 * 1024;
 
@@ -43,6 +62,8 @@ export interface DatabaseFile {
   readonly isNew: boolean;
   /** A descriptor for reading the main file. */
   readonly reader: number;
+  /** What the operator should know of the folder. */
+  readonly warnings: readonly string[];
   /**
    * The lock is taken. Makes the log durable as it reads, and checks the one that a crash left of a
    * database in use. Throws CannotStart.
@@ -50,23 +71,50 @@ export interface DatabaseFile {
   secure(inUse: boolean): void;
   /** All was found well: marks the folder as ours, and makes its entries durable. */
   settle(): void;
-  /** SQLite let go of the file. */
+  /**
+   * Around each commit, and before the log is moved, once all was found well: throws StorageVanished
+   * where the file or its log was removed or cut, or others wrote to the file (presence.ts).
+   */
+  check(): void;
+  /** Now and then: the same where one of them is not at its path any more. */
+  checkPaths(): void;
+  /** SQLite has just moved the log into the main file. */
+  noteMoved(): void;
+  /** SQLite let go of the file. Throws StorageVanished where it did not leave it at its path. */
   release(): void;
 }
 
 /** Opens the database in a folder, creating both where allowed. Throws CannotStart. */
 export function openDatabaseFile(folder: string, options: FolderOptions): DatabaseFile {
-  prepareFolder(folder, options);
+  const warnings = prepareFolder(folder, options);
+  const lock = lockFolder(folder);
+  try {
+    return openLocked(folder, options, warnings, lock);
+  } catch (error) {
+    closeSync(lock);
+    throw error;
+  }
+}
+
+/** `lock` is released with the file. */
+function openLocked(
+  folder: string,
+  options: FolderOptions,
+  warnings: readonly string[],
+  lock: number,
+): DatabaseFile {
   const path = join(folder, DATABASE_FILE);
   const isNew = !existsSync(path);
   if (isNew) createDatabase(folder, path, options);
   requireAccess(path);
   const { reader, database } = openBoth(folder, path);
+  let presence: Presence | undefined;
   return {
     path,
     database,
     isNew,
     reader,
+    warnings,
     secure(inUse) {
       if (readValue(database, "PRAGMA journal_mode") !== "wal") {
         throw new CannotStart(`${path} is damaged: it is not in WAL mode; restore a backup`);
@@ -76,11 +124,21 @@ export function openDatabaseFile(folder: string, options: FolderOptions): Databa
     settle() {
       markOwner(folder);
       removeLeftovers(folder, DATABASE_FILE + UNFINISHED);
+      keepLog(path);
       makeDurable(folder);
+      const isPlainDisk = doubtsAbout(folder) === undefined;
+      presence = new Presence(path, reader, `${path}-wal`, WAL_BYTES_KEPT, isPlainDisk);
     },
+    check: () => presence?.check(),
+    checkPaths: () => presence?.checkPaths(),
+    noteMoved: () => presence?.noteWritten(),
     release() {
+      presence?.end();
+      presence = undefined;
       closeSync(reader);
+      rmSync(path + LOG_KEPT, { force: true });
       unmarkOwner(folder);
+      closeSync(lock);
     },
   };
 }
@@ -98,7 +156,8 @@ function refuseBackup(path: string, reader: number): void {
 
 function openBoth(folder: string, path: string): Pick<DatabaseFile, "reader" | "database"> {
   try {
-    const reader = openSync(path, "r");
+    // For writing, though nothing is: an overlay file system then gives the file that SQLite writes.
+    const reader = openRegular(path, constants.O_RDWR);
     refuseBackup(path, reader);
     return { reader, database: connect(path) };
   } catch (error) {
@@ -113,17 +172,21 @@ function secure(path: string, inUse: boolean): void {
   if (damage === undefined || !inUse) return;
   throw new CannotStart(
     `${path} was in use when its server stopped, and its write-ahead log ${wal} is lost: ` +
-      `${damage}; numbers handed out last stand only there: put the log back, or restore a backup`,
+      `${damage}; numbers handed out last may stand only there: 'number-dispenser repair' says whether they do; ` +
+      "otherwise put the log back, or restore a backup",
   );
 }
 
 /** Makes a whole database beside the final name and links it there, if no other server did. */
 function createDatabase(folder: string, path: string, options: FolderOptions): void {
   if (!options.create) {
-    throw new CannotStart(`${path} does not exist, and storage.create is false`);
+    throw new CannotStart(`${path} does not exist, and storage.create is false: ${FIRST_START}`);
   }
-  if (existsSync(`${path}-wal`)) {
-    throw new CannotStart(`${path} is missing, but its write-ahead log ${path}-wal is there`);
+  for (const log of [`${path}-wal`, path + LOG_KEPT]) {
+    if ((statSync(log, { throwIfNoEntry: false })?.size ?? 0) === 0) continue;
+    throw new CannotStart(
+      `${path} is missing, but its write-ahead log ${log} is there: put the database back, or move the log away`,
+    );
   }
   const restoring = readdirSync(folder).find((entry) =>
     entry.startsWith(DATABASE_FILE + RESTORING),
@@ -137,6 +200,8 @@ function createDatabase(folder: string, path: string, options: FolderOptions): v
   let isOurs = false;
   try {
     remove(unfinished);
+    // SQLite gives the files that it makes beside it the same permissions.
+    closeSync(createPrivate(unfinished));
     const database = connect(unfinished);
     database.run("PRAGMA journal_mode = WAL");
     migrate(database);
@@ -152,6 +217,17 @@ function createDatabase(folder: string, path: string, options: FolderOptions): v
     // Another server was quicker: the lock decides whose it is.
     if (!isOurs && existsSync(path)) return;
     throw new CannotStart(`cannot create ${path}: ${reasonOf(error)}`);
+  }
+}
+
+/** Gives the log its second name. */
+function keepLog(path: string): void {
+  const [log, kept] = [`${path}-wal`, path + LOG_KEPT];
+  try {
+    if (existsSync(kept)) rmSync(kept);
+    linkSync(log, kept);
+  } catch {
+    // On a file system without hard links repair can tell less.
   }
 }
 
@@ -246,7 +322,7 @@ export function refusalOf(error: unknown, folder: string, path: string): unknown
   const isOfTheSystem = typeof (error as NodeJS.ErrnoException).errno === "number";
   if (code === undefined && !isOfTheSystem) return error;
   if (code === "SQLITE_BUSY") {
-    return new CannotStart(`data folder ${folder} is in use by ${ownerOf(folder)}`);
+    return inUseBy(folder);
   }
   if (code === "SQLITE_NOTADB" || code?.startsWith("SQLITE_CORRUPT")) {
     return new CannotStart(`${path} is damaged: ${reasonOf(error)}; restore a backup`);

@@ -9,9 +9,10 @@
  */
 
 import type { Database } from "bun:sqlite";
+import { dirname } from "node:path";
 import { assert } from "../assert.ts";
 import { CannotStart, reasonOf } from "../refusal.ts";
-import { copyDatabase } from "./backup.ts";
+import { copyDatabase, refuseOwnPath } from "./backup.ts";
 import {
   codeOf,
   type DatabaseFile,
@@ -105,6 +106,11 @@ export class SqliteStore implements Store {
     return this.file.path;
   }
 
+  /** What the operator should know of the folder. */
+  get warnings(): readonly string[] {
+    return this.file.warnings;
+  }
+
   /** Whether there was no database before. */
   get isNew(): boolean {
     return this.file.isNew;
@@ -182,9 +188,12 @@ export class SqliteStore implements Store {
     const { deletedSize } = rows;
     try {
       this.guard(() => {
+        // Before, too: what is written behind the end of a file that was cut hides that it was.
+        this.file.check();
         rows.begin();
         for (const change of changes) rows.write(change);
         rows.commit();
+        this.file.check();
       });
     } catch (error) {
       rows.deletedSize = deletedSize;
@@ -240,6 +249,7 @@ export class SqliteStore implements Store {
 
   async backUp(path: string): Promise<void> {
     if (this.copying !== undefined) throw new StorageUnavailable("a backup is under way");
+    refuseOwnPath(path, dirname(this.file.path));
     this.walWrites = 0;
     this.guard(() => this.moveWal());
     const copying: Copying = { endedBy: undefined };
@@ -258,10 +268,19 @@ export class SqliteStore implements Store {
     if (this.copying !== undefined) this.copying.endedBy ??= reason;
   }
 
+  /**
+   * Throws StorageVanished where the database or its log is not at its path any more, as it was removed, moved,
+   * replaced or copied over. To be called now and then: a commit tells only what it can see of the open files.
+   */
+  checkPaths(): void {
+    this.file.checkPaths();
+  }
+
   close(): void {
     this.endCopy("the server is being stopped");
     this.commit();
     this.guard(() => this.moveWal());
+    this.file.checkPaths();
     // The mark goes last: whoever reads it in the main file finds all the rest there, too.
     this.guard(() => {
       this.database.run(mark(CLOSED));
@@ -273,9 +292,17 @@ export class SqliteStore implements Store {
     this.file.release();
   }
 
-  /** Moves the whole WAL into the main file and syncs that. */
+  /** Moves the whole WAL into the main file and syncs that. Throws StorageVanished, too. */
   private moveWal(mode: "RESTART" | "TRUNCATE" = "RESTART"): void {
-    const row = this.database.query<{ busy: bigint }, []>(`PRAGMA wal_checkpoint(${mode})`).get();
+    this.file.check();
+    const move = this.database.query<{ busy: bigint }, []>(`PRAGMA wal_checkpoint(${mode})`);
+    let row: { busy: bigint } | null;
+    try {
+      row = move.get();
+    } finally {
+      // Some of it may be moved where the disk is full, too.
+      this.file.noteMoved();
+    }
     if (row?.busy !== 0n) throw new StorageUnavailable("the write-ahead log is busy");
   }
 

@@ -114,5 +114,13 @@ export class StorageUnavailable extends Error {
 
 /** What is on disk is unknown: the server has to stop, and the next start to recover. */
 export class StorageBroken extends Error {
-  override readonly name = "StorageBroken";
+  override readonly name: string = "StorageBroken";
+}
+
+/**
+ * The database, or its log, is not there any more, or not all of it: somebody removed, cut, moved or replaced
+ * it. Starting again by itself would only make it worse.
+ */
+export class StorageVanished extends StorageBroken {
+  override readonly name = "StorageVanished";
 }

@@ -44,6 +44,14 @@ class Log {
     return this.bytes.getUint32(at);
   }
 
+  /** The page that a frame has, its bytes, and how many pages there are after the commit that it ends. */
+  page(frame: number): { page: number; bytes: Buffer; pagesInAll: number } {
+    const at = this.at(frame);
+    const { buffer, byteOffset } = this.bytes;
+    const bytes = Buffer.from(buffer, byteOffset + at + FRAME_HEADER_BYTES, this.word(8));
+    return { page: this.word(at), bytes, pagesInAll: this.word(at + 4) };
+  }
+
   private at(frame: number): number {
     return HEADER_BYTES + frame * this.frameBytes;
   }
@@ -93,6 +101,30 @@ export function damageOf(bytes: Buffer): string | undefined {
     }
   }
   return undefined;
+}
+
+/** What a log says that the main file is to be. */
+export interface Committed {
+  /** The pages it has, counted from 1, as its last whole commit leaves them. */
+  readonly pages: ReadonlyMap<number, Buffer>;
+  readonly pagesInAll: number;
+}
+
+/** What the whole commits of a log leave; damageOf() has found it as a crash leaves it. */
+export function committedBy(bytes: Buffer): Committed {
+  const log = new Log(bytes);
+  const pages = new Map<number, Buffer>();
+  let pagesInAll = 0;
+  let commit: [number, Buffer][] = [];
+  for (let frame = 0; frame < log.frames && log.follows(frame); frame++) {
+    const { page, bytes, pagesInAll: after } = log.page(frame);
+    commit.push([page, bytes]);
+    if (!log.endsCommit(frame)) continue;
+    for (const [number, content] of commit) pages.set(number, content);
+    pagesInAll = after;
+    commit = [];
+  }
+  return { pages, pagesInAll };
 }
 
 /**

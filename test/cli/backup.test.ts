@@ -1,13 +1,22 @@
 import { Database } from "bun:sqlite";
 import { describe, expect, test } from "bun:test";
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { backUp } from "../../src/cli/backup.ts";
 import { restore } from "../../src/cli/restore.ts";
 import { Engine } from "../../src/engine.ts";
 import { checkBackup } from "../../src/store/backup.ts";
 import { openSqliteStore } from "../../src/store/sqlite.ts";
-import { temporaryFolder } from "../support/folder.ts";
+import { makeFifo, temporaryFolder } from "../support/folder.ts";
 import { ReplyError, TestClient } from "../support/resp.ts";
 import { ServerProcess, startLocal } from "../support/server.ts";
 
@@ -179,6 +188,23 @@ describe("a backup", () => {
     engine.close();
   });
 
+  test("is restored for this user alone, and not beside a server on an emptied folder", async () => {
+    const file = await makeBackup();
+    chmodSync(file, 0o644);
+    const dataDir = join(temporaryFolder(), "new");
+    restore(file, margin(0), into(dataDir));
+    const modes = [dataDir, join(dataDir, "number-dispenser.db")].map(
+      (path) => statSync(path).mode,
+    );
+    expect(modes.map((mode) => mode & 0o777)).toEqual([0o700, 0o600]);
+    const store = openSqliteStore(dataDir, create);
+    for (const _ of store.load());
+    for (const entry of readdirSync(dataDir)) rmSync(join(dataDir, entry));
+    expect(await messageOf(() => restore(file, margin(0), into(dataDir)))).toBe(
+      `CannotStart: data folder ${dataDir} is in use by process ${process.pid}`,
+    );
+  });
+
   test("is not restored without a margin, the word, or over a database", async () => {
     const file = await makeBackup();
     const dataDir = join(temporaryFolder(), "new");
@@ -219,6 +245,10 @@ describe("a backup", () => {
     expect(await refused(changed((bytes) => bytes.fill(0xa5, 8192, 12288)))).toMatch(/damaged/);
     expect(await messageOf(() => restore(join(folder, "none"), margin(1), into(dataDir)))).toMatch(
       /cannot read the backup .*none: /,
+    );
+    makeFifo(join(folder, "fifo"));
+    expect(await messageOf(() => restore(join(folder, "fifo"), margin(1), into(dataDir)))).toMatch(
+      /cannot read the backup .*fifo: it is not a regular file/,
     );
     expect(existsSync(dataDir)).toBe(false);
     mkdirSync(dataDir);

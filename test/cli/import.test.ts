@@ -3,7 +3,7 @@ import { chownSync, readdirSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { importDispensers } from "../../src/cli/import.ts";
 import { openSqliteStore } from "../../src/store/sqlite.ts";
-import { temporaryFolder } from "../support/folder.ts";
+import { makeFifo, temporaryFolder } from "../support/folder.ts";
 import { noRedis } from "../support/installed.ts";
 import { freePort } from "../support/ports.ts";
 import { TestClient } from "../support/resp.ts";
@@ -212,6 +212,14 @@ describe("import of dispensers.json", () => {
     ],
   ])("%s is refused", async (text, reason) => {
     expect(await messageOf(() => run(goFile(text)))).toMatch(reason);
+  });
+
+  test("what is no file is not waited for", async () => {
+    const fifo = join(temporaryFolder(), "fifo");
+    makeFifo(fifo);
+    expect(await messageOf(() => run(fifo))).toBe(
+      `CannotStart: cannot read ${fifo}: it is not a regular file (EINVAL)`,
+    );
   });
 
   test("is for a node alone, and needs something to read", async () => {

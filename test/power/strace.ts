@@ -87,6 +87,7 @@ export const ALL_FILES = [
   "",
   DATABASE,
   WAL,
+  `${WAL}-kept`,
   `${DATABASE}.unfinished-PID`,
   `${DATABASE}.unfinished-PID-wal`,
   `${DATABASE}.unfinished-PID-shm`,

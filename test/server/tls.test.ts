@@ -1,7 +1,7 @@
 /** TLS and mutual TLS with redis-cli and Bun's client, and certificates changed while it runs. */
 
 import { afterAll, describe, expect, spyOn, test } from "bun:test";
-import { copyFileSync, existsSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { RedisClient } from "bun";
 import { Admission } from "../../src/server/admission.ts";
@@ -11,7 +11,7 @@ import {
   makeCertificate,
   noCertificates,
 } from "../support/certificates.ts";
-import { temporaryFolder } from "../support/folder.ts";
+import { makeFifo, temporaryFolder } from "../support/folder.ts";
 import { MemoryStore } from "../support/memory-store.ts";
 import { TestClient } from "../support/resp.ts";
 import { fromSource, type ProcessOptions, ServerProcess, startLocal } from "../support/server.ts";
@@ -156,6 +156,15 @@ describe.skipIf(noCertificates !== undefined)("TLS", () => {
     server.signal("SIGHUP");
     await server.logged(/(certificates not changed[\s\S]*){2}/);
     expect(await redisCli(tlsPort, authority.cert, ["PING"])).toBe("PONG");
+
+    rmSync(live.key);
+    makeFifo(live.key);
+    server.signal("SIGHUP");
+    await server.logged(
+      /certificates not changed reason="cannot read tls.key .*not a regular file/,
+    );
+    expect(await redisCli(tlsPort, authority.cert, ["PING"])).toBe("PONG");
+    rmSync(live.key);
 
     put(wrong);
     server.signal("SIGHUP");

@@ -1,12 +1,13 @@
 /** Unix sockets, and several addresses at a time. */
 
 import { afterAll, describe, expect, test } from "bun:test";
-import { existsSync, lstatSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, lstatSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { makeAuthority, makeCertificate, noCertificates } from "../support/certificates.ts";
-import { temporaryFolder } from "../support/folder.ts";
+import { makeFifo, temporaryFolder } from "../support/folder.ts";
 import { encodeRequest, type Reply, readReply, TestClient } from "../support/resp.ts";
 import { fromSource, ServerProcess } from "../support/server.ts";
+import { succeeds } from "../support/until.ts";
 
 const servers: ServerProcess[] = [];
 afterAll(() => Promise.all(servers.map((server) => server.end("SIGKILL"))));
@@ -104,6 +105,42 @@ describe("a unix socket", () => {
       status: 1,
       log: `number-dispenser: cannot listen on unix:${nowhere}: there is no such folder\n`,
     });
+  });
+
+  test("is not made where a link or a FIFO is, and what the link leads to stays", async () => {
+    const victim = freshPath();
+    const stale = await start(victim);
+    await stale.end("SIGKILL");
+    const [link, dangling, fifo] = [freshPath(), freshPath(), freshPath()];
+    symlinkSync(victim, link);
+    symlinkSync("/nowhere/server.sock", dangling);
+    makeFifo(fifo);
+    for (const path of [link, dangling, fifo]) {
+      expect(await refusalOf(path)).toEqual({
+        status: 1,
+        log: `number-dispenser: cannot listen on unix:${path}: there is a file that is no socket\n`,
+      });
+    }
+    expect(lstatSync(victim).isSocket()).toBe(true);
+  });
+
+  test("on which a server is too busy to answer is not taken for a dead one's", async () => {
+    const path = freshPath();
+    const server = await start(path);
+    process.kill(server.pid, "SIGSTOP");
+    // Until its queue is full, and nobody can connect any more.
+    const clients: { terminate(): void }[] = [];
+    try {
+      for (;;) clients.push(await Bun.connect({ unix: path, socket: { data() {} } }));
+    } catch {
+      expect(clients.length).toBeGreaterThan(0);
+    }
+    expect((await refusalOf(path)).log).toBe(
+      `number-dispenser: cannot listen on unix:${path}: the address is in use\n`,
+    );
+    process.kill(server.pid, "SIGCONT");
+    for (const client of clients) client.terminate();
+    await succeeds(() => ask(path, "PING"));
   });
 
   test("is where an administrator is: BACKUP and SHUTDOWN work, in protected mode too", async () => {

@@ -11,6 +11,11 @@ export function temporaryFolder(): string {
   return mkdtempSync(join(temporaryRoot, "folder-"));
 }
 
+export function makeFifo(path: string): void {
+  if (Bun.spawnSync(["mkfifo", path]).exitCode !== 0)
+    throw new Error(`there is no FIFO at ${path}`);
+}
+
 /** What a SIGKILL at this instant would leave of a folder, in a folder of its own. */
 export function crashCopy(folder: string): string {
   const copy = temporaryFolder();

@@ -43,8 +43,12 @@ export class SimulatedDisk {
       database: this.watched(this.database),
       isNew,
       reader: -1,
+      warnings: [],
       secure: () => {},
       settle: () => {},
+      check: () => {},
+      checkPaths: () => {},
+      noteMoved: () => {},
       release: () => {},
     };
   }

@@ -3,8 +3,8 @@
 import { isAbsolute } from "node:path";
 import type { Dispenser } from "../../dispenser/dispenser.ts";
 import { toBytes, toText } from "../../dispenser/name.ts";
-
 import { notFound, quoted, reasonOf } from "../../refusal.ts";
+import { PathRefused, targetOf } from "../../store/backup.ts";
 import { StorageUnavailable } from "../../store/store.ts";
 import { version } from "../../version.ts";
 import { blockFor, type Call, type Command, waitFor } from "../command.ts";
@@ -143,7 +143,7 @@ function notTheOwner({ server, session }: Call, command: string): string | undef
 }
 
 function backUp(call: Call): void {
-  const { engine, session, replies, args } = call;
+  const { engine, server, session, replies, args } = call;
   const refusal = notTheOwner(call, "BACKUP");
   if (refusal !== undefined) return replies.error(refusal);
   const path = toText(args[0]!);
@@ -154,20 +154,21 @@ function backUp(call: Call): void {
     // What was staged before this command is committed at the end of its turn.
     await new Promise((resolve) => void setImmediate(resolve));
     try {
-      await engine.backUp(path);
+      await engine.backUp(targetOf(path, server.config.backupDir));
       return () => replies.simple("OK");
     } catch (error) {
-      const isExpected = error instanceof StorageUnavailable || isOfTheSystem(error);
-      if (!isExpected) throw error;
+      if (!isOfTheBackup(error)) throw error;
       return () => replies.error(`ERR cannot back up to ${quoted(args[0]!)}: ${reasonOf(error)}`);
     }
   };
   session.block(copy());
 }
 
-/** Whether it is an error of the operating system: ENOSPC, EACCES … */
-function isOfTheSystem(error: unknown): boolean {
-  return /^E[A-Z0-9]+$/.test((error as NodeJS.ErrnoException).code ?? "");
+/** Whether it only says that this backup cannot be: whatever the file system says does. */
+function isOfTheBackup(error: unknown): boolean {
+  if (error instanceof StorageUnavailable || error instanceof PathRefused) return true;
+  // ENOSPC, EACCES …, and ERR_… where Bun has a name of its own.
+  return String((error as NodeJS.ErrnoException).code).startsWith("E");
 }
 
 function shutDown(call: Call): void {

@@ -1,0 +1,68 @@
+/**
+ * Where the data folder of a node without a store is at home: a copy of it elsewhere would hand out the same numbers.
+ * `number-dispenser accept-copy` makes the place where it is now its home.
+ */
+
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { realClock } from "../cluster/history.ts";
+import { isSamePlace, type NodeState, parseState, whereaboutsOf } from "../cluster/memory.ts";
+import { Engine } from "../engine.ts";
+import { CannotStart } from "../refusal.ts";
+import { DATABASE_FILE } from "../store/file.ts";
+import type { FolderOptions } from "../store/folder.ts";
+import { openSqliteStore, type SqliteStore } from "../store/sqlite.ts";
+
+/** Makes the place where the folder is its home, unless it is that of a cluster's node, which knows by itself. */
+export function noteHome(store: SqliteStore): void {
+  const state = parseState(store.node);
+  if (state.membership !== undefined || state.joining !== undefined) return;
+  writeState(store, { ...state, home: whereaboutsOf(store.path) });
+}
+
+/**
+ * At the start of a node without a store: writes what it is (`place`, or a node alone) and, once, where it is at home.
+ * Answers whether the folder was copied since.
+ */
+export function checkHome(store: SqliteStore, place: string): boolean {
+  const here = whereaboutsOf(store.path);
+  const state = parseState(store.node);
+  const { home = here } = state;
+  writeState(store, { ...state, ...(place !== "" && { place }), home });
+  return !isSamePlace(home, here);
+}
+
+function writeState(store: SqliteStore, state: NodeState): void {
+  const text = JSON.stringify(state);
+  if (text !== store.node) store.writeNode(text);
+}
+
+/** Makes the place where the database of a folder is its home. Throws CannotStart. */
+export function noteHomeOf(folder: string, options: FolderOptions): void {
+  const store = openSqliteStore(folder, { ...options, create: false });
+  const engine = new Engine(store, { ...realClock, savesCounts: false });
+  noteHome(store);
+  engine.close();
+}
+
+/** Answers one line that says what was done. Throws CannotStart. */
+export function acceptCopy(dataDir: string, options: FolderOptions): string {
+  if (!existsSync(join(dataDir, DATABASE_FILE))) {
+    throw new CannotStart(`data folder ${dataDir} has no database`);
+  }
+  const store = openSqliteStore(dataDir, { ...options, create: false });
+  const engine = new Engine(store, { ...realClock, savesCounts: false });
+  try {
+    const { membership } = parseState(store.node);
+    if (membership !== undefined) {
+      throw new CannotStart(
+        `the data folder belongs to cluster ${membership.cluster}: a copy of it joins that as a node of its own, ` +
+          "and needs no word",
+      );
+    }
+    noteHome(store);
+  } finally {
+    engine.close();
+  }
+  return `${store.path} is at home here now: never start the one that it is a copy of again`;
+}

@@ -1,0 +1,20 @@
+/**
+ * `number-dispenser init`: makes the database of a data folder once, so that the server can be told to refuse a folder
+ * without one (storage.create: false), as where a mount is missing.
+ */
+
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { DATABASE_FILE } from "../store/file.ts";
+import type { FolderOptions } from "../store/folder.ts";
+import { openSqliteStore } from "../store/sqlite.ts";
+
+/** Answers one line that says what was done. Throws CannotStart. */
+export function initialize(dataDir: string, options: FolderOptions): string {
+  const path = join(dataDir, DATABASE_FILE);
+  if (existsSync(path)) return `${path} is there already`;
+  const store = openSqliteStore(dataDir, { ...options, create: true });
+  for (const _ of store.load());
+  store.close();
+  return `made ${path}: every line starts at its beginning`;
+}

@@ -1,0 +1,93 @@
+/**
+ * `number-dispenser repair`: of a data folder whose server refuses to start, as the log of a crash is gone: whether anything
+ * is lost. Where that is proven not to be so, the folder is made fit for the next start; otherwise each line
+ * moves ahead by a margin, which only the operator can know.
+ */
+
+import { closeSync, existsSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { UsageError } from "../config-file.ts";
+import { CannotStart, reasonOf } from "../refusal.ts";
+import { DATABASE_FILE } from "../store/file.ts";
+import { type FolderOptions, lockFolder, prepareFolder } from "../store/folder.ts";
+import { examine, type Finding, mend, replace } from "../store/repair.ts";
+import { marginOf } from "./move-ahead.ts";
+import { aheadText, makeAhead } from "./restore.ts";
+
+/** Answers lines that say what was found and done. Throws CannotStart, and UsageError. */
+export function repair(
+  dataDir: string,
+  flags: ReadonlyMap<string, string>,
+  settings: FolderOptions,
+): string {
+  const text = flags.get("margin");
+  const margin = text === undefined ? undefined : marginOf(text, "");
+  const options = { ...settings, create: false };
+  prepareFolder(dataDir, options);
+  const lock = lockFolder(dataDir);
+  const path = join(dataDir, DATABASE_FILE);
+  try {
+    const finding = examine(dataDir);
+    if (finding.kind === "doubtful") {
+      return moveAhead(path, dataDir, finding.because, margin, flags.has("confirm"), options);
+    }
+    mend(dataDir, finding);
+    return saidOf(path, finding);
+  } catch (error) {
+    if (error instanceof CannotStart || error instanceof UsageError) throw error;
+    throw new CannotStart(`cannot repair ${path}: ${reasonOf(error)}`);
+  } finally {
+    closeSync(lock);
+  }
+}
+
+function saidOf(path: string, finding: Exclude<Finding, { kind: "doubtful" }>): string {
+  switch (finding.kind) {
+    case "well":
+      return `nothing to repair: ${path} is fit for a start: ${finding.because}`;
+    case "moved":
+      return (
+        `repaired: the write-ahead log of ${path} is gone, but all that it held is in the database: another program moved it ` +
+        "there. Nothing is lost, and the next start goes on behind the last number"
+      );
+    case "removed":
+      return (
+        `repaired: the write-ahead log of ${path} was removed, and is put back from its second name; the database did not ` +
+        "change since. Nothing is lost, and the next start goes on behind the last number"
+      );
+  }
+}
+
+function moveAhead(
+  path: string,
+  dataDir: string,
+  because: string,
+  margin: bigint | undefined,
+  isConfirmed: boolean,
+  options: FolderOptions,
+): string {
+  const found =
+    `${path} was in use when its server stopped, and of its write-ahead log: ${because}; what was committed last may be ` +
+    "lost, and nothing here shows that it is not";
+  if (margin === undefined) {
+    throw new CannotStart(
+      `${found}. Put the log back, or restore a backup, or say how many numbers of each line may have been handed out ` +
+        "since the log was last moved into the database (some 4,000 writes): repair -margin N -confirm skips so many",
+    );
+  }
+  if (!isConfirmed) {
+    throw new UsageError(
+      `repair needs -confirm: ${found}; numbers repeat where more than the margin, ${margin} of a line, are lost`,
+    );
+  }
+  let aside = "";
+  const log = `${path}-wal`;
+  const hasLog = existsSync(log) && statSync(log).size > 0;
+  const moved = makeAhead(hasLog ? [path, log] : [path], dataDir, margin, options, (finished) => {
+    aside = replace(dataDir, finished);
+  });
+  return (
+    `${found}. Repaired: ${moved.dispensers} dispensers, ${aheadText(moved, margin)}; ` +
+    `what was there is in ${aside}`
+  );
+}
