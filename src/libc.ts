@@ -1,6 +1,7 @@
 /** The C library of this machine: the few calls that Bun has no function for. */
 
-import { dlopen, type FFIFunction, read } from "bun:ffi";
+import { dlopen, type FFIFunction, ptr, read } from "bun:ffi";
+import { fstatSync } from "node:fs";
 
 /** Where it is, on the systems known. */
 export function libcFiles(platform: string): readonly string[] {
@@ -29,6 +30,49 @@ export function duplicate(descriptor: number): number {
   const copy = openLibc({ dup: { args: ["int"], returns: "int" } })?.dup(descriptor) ?? -1;
   if (copy < 0) throw new Error(`descriptor ${descriptor} is not open`);
   return copy;
+}
+
+/** What an open file has of names, and of bytes. */
+export interface Extent {
+  nlink: number;
+  size: number;
+}
+
+/** From statx(2) and linux/stat.h. */
+const AT_EMPTY_PATH = 0x1000;
+const STATX_NLINK = 0x4;
+const STATX_SIZE = 0x200;
+const STATX_BYTES = 256;
+const NLINK_AT = 16;
+const SIZE_AT = 40;
+
+/**
+ * What tells the extent of an open file, into one object that is used again. Not by fstat() where there is
+ * another way: who asks Linux for the time of the last write, as that does, makes the next write to the file
+ * keep a finer one, which cost a commit half its processor time (multigrain timestamps, Linux 6.13).
+ */
+export function extents(files = libcFiles(process.platform)): (descriptor: number) => Extent {
+  const extent: Extent = { nlink: 0, size: 0 };
+  const args = ["int", "ptr", "int", "u32", "ptr"] as const;
+  const libc =
+    process.platform === "linux" ? openLibc({ statx: { args, returns: "int" } }, files) : undefined;
+  const found = new DataView(new ArrayBuffer(STATX_BYTES));
+  const [path, into] = [new Uint8Array(1), new Uint8Array(found.buffer)];
+  const [pathAt, intoAt] = [ptr(path), ptr(into)];
+  const mask = STATX_NLINK | STATX_SIZE;
+  return (descriptor) => {
+    if (libc?.statx(descriptor, pathAt, AT_EMPTY_PATH, mask, intoAt) === 0) {
+      extent.nlink = found.getUint32(NLINK_AT, true);
+      extent.size = Number(found.getBigUint64(SIZE_AT, true));
+    } else {
+      const { nlink, size } = fstatSync(descriptor);
+      Object.assign(extent, { nlink, size });
+    }
+    // The library writes into them, whatever the collector thinks.
+    path[0] = 0;
+    into[STATX_BYTES - 1] = 0;
+    return extent;
+  };
 }
 
 const LOCK_EX = 2;

@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
-import { closeSync, openSync } from "node:fs";
-import { libcFiles, lockExclusively, openLibc } from "../src/libc.ts";
+import { closeSync, linkSync, openSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { extents, libcFiles, lockExclusively, openLibc } from "../src/libc.ts";
 import { temporaryFolder } from "./support/folder.ts";
 
 const functions = { getpid: { args: [], returns: "i32" } } as const;
@@ -29,4 +30,22 @@ test("locks a folder for one descriptor at a time", () => {
 test("is looked for where each system has it", () => {
   expect(libcFiles("darwin")).toEqual(["libSystem.B.dylib"]);
   expect(libcFiles("linux")).toContain("libc.so.6");
+});
+
+test.each([
+  ["as the system tells it", undefined],
+  ["without the C library", ["nowhere.so"]],
+])("what an open file has of names and bytes, %s", (_, files) => {
+  const extentOf = extents(files);
+  const path = join(temporaryFolder(), "file");
+  writeFileSync(path, "12345");
+  const descriptor = openSync(path, "r");
+  expect(extentOf(descriptor)).toEqual({ nlink: 1, size: 5 });
+  linkSync(path, `${path}-too`);
+  truncateSync(path, 2);
+  expect(extentOf(descriptor)).toEqual({ nlink: 2, size: 2 });
+  for (const name of [path, `${path}-too`]) rmSync(name);
+  expect(extentOf(descriptor).nlink).toBe(0);
+  closeSync(descriptor);
+  expect(() => extentOf(descriptor)).toThrow();
 });

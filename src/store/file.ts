@@ -72,10 +72,12 @@ export interface DatabaseFile {
   /** All was found well: marks the folder as ours, and makes its entries durable. */
   settle(): void;
   /**
-   * Around each commit, and before the log is moved, once all was found well: throws StorageVanished
+   * After each commit, and before the log is moved, once all was found well: throws StorageVanished
    * where the file or its log was removed or cut, or others wrote to the file (presence.ts).
    */
   check(): void;
+  /** Before each commit: the same of the log alone. What is written behind the end of one that was cut hides that. */
+  checkLog(): void;
   /** Now and then: the same where one of them is not at its path any more. */
   checkPaths(): void;
   /** SQLite has just moved the log into the main file. */
@@ -130,6 +132,7 @@ function openLocked(
       presence = new Presence(path, reader, `${path}-wal`, WAL_BYTES_KEPT, isPlainDisk);
     },
     check: () => presence?.check(),
+    checkLog: () => presence?.checkLog(),
     checkPaths: () => presence?.checkPaths(),
     noteMoved: () => presence?.noteWritten(),
     release() {

@@ -10,14 +10,17 @@
  */
 
 import { closeSync, fstatSync, openSync, readSync, type Stats, statSync } from "node:fs";
+import { type Extent, extents } from "../libc.ts";
 import { StorageVanished } from "./store.ts";
 
 /** A file whose name leads nowhere, or through what is no folder, is not there. */
 const GONE = ["ENOENT", "ENOTDIR", "ELOOP"];
 
+const extentOf = extents();
+
 class UsedFile {
   private readonly path: string;
-  private readonly descriptor: number;
+  readonly descriptor: number;
   private readonly shortenedTo: number;
   private readonly found: Stats;
   private links: number;
@@ -31,16 +34,14 @@ class UsedFile {
     this.shortenedTo = shortenedTo;
     this.found = fstatSync(descriptor);
     this.links = this.found.nlink;
-    this.check();
+    this.check(this.found);
   }
 
-  /** Answers when it was last written to. */
-  check(): number {
-    const { nlink, size, mtimeMs } = fstatSync(this.descriptor);
+  /** Throws where it has fewer names than it had, or is shorter. */
+  check({ nlink, size }: Extent): void {
     if (nlink < this.links) this.lostLink(nlink);
     if (size < this.bytes) throw this.vanished(`was cut from ${this.bytes} to ${size} bytes`);
     this.bytes = Math.min(size, this.shortenedTo);
-    return mtimeMs;
   }
 
   /** It may have had others than the one that the server needs. */
@@ -81,7 +82,6 @@ class UsedFile {
 export class Presence {
   private readonly main: UsedFile;
   private readonly log: UsedFile;
-  private readonly logDescriptor: number;
   /** When SQLite last wrote to the main file; undefined where the file system does not keep to that. */
   private writtenMs: number | undefined;
 
@@ -98,29 +98,34 @@ export class Presence {
   ) {
     this.main = new UsedFile(path, reader, Number.POSITIVE_INFINITY);
     // There are no locks on the log that closing this descriptor could drop.
-    this.logDescriptor = openSync(logPath, "r");
-    this.log = new UsedFile(logPath, this.logDescriptor, logBytesKept);
-    const writtenMs = this.main.check();
-    this.writtenMs = isPlainDisk ? writtenMs : undefined;
+    this.log = new UsedFile(logPath, openSync(logPath, "r"), logBytesKept);
+    this.writtenMs = isPlainDisk ? fstatSync(reader).mtimeMs : undefined;
     this.checkPaths();
   }
 
   /** SQLite has just written to the main file. */
   noteWritten(): void {
-    const writtenMs = this.main.check();
-    if (this.writtenMs !== undefined) this.writtenMs = writtenMs;
+    const found = fstatSync(this.main.descriptor);
+    this.main.check(found);
+    if (this.writtenMs !== undefined) this.writtenMs = found.mtimeMs;
   }
 
   /**
    * Throws StorageVanished where one of them was unlinked or cut, or the main one written to. Takes about
-   * a microsecond.
+   * two microseconds.
    */
   check(): void {
-    const writtenMs = this.main.check();
-    if (this.writtenMs !== undefined && writtenMs !== this.writtenMs) {
+    const found = fstatSync(this.main.descriptor);
+    this.main.check(found);
+    if (this.writtenMs !== undefined && found.mtimeMs !== this.writtenMs) {
       throw this.main.vanished("was written to by others");
     }
-    this.log.check();
+    this.checkLog();
+  }
+
+  /** The same of the log alone. */
+  checkLog(): void {
+    this.log.check(extentOf(this.log.descriptor));
   }
 
   /** The same where one of them is not at its path any more. */
@@ -133,8 +138,8 @@ export class Presence {
 
   /** SQLite moved the log into the main file, removed it and let go of both. Throws StorageVanished. */
   end(): void {
-    closeSync(this.logDescriptor);
-    this.main.check();
+    closeSync(this.log.descriptor);
+    this.main.check(fstatSync(this.main.descriptor));
     this.main.checkPath();
   }
 }

@@ -188,8 +188,7 @@ export class SqliteStore implements Store {
     const { deletedSize } = rows;
     try {
       this.guard(() => {
-        // Before, too: what is written behind the end of a file that was cut hides that it was.
-        this.file.check();
+        this.file.checkLog();
         rows.begin();
         for (const change of changes) rows.write(change);
         rows.commit();

@@ -47,6 +47,7 @@ export class SimulatedDisk {
       secure: () => {},
       settle: () => {},
       check: () => {},
+      checkLog: () => {},
       checkPaths: () => {},
       noteMoved: () => {},
       release: () => {},
