@@ -1,5 +1,13 @@
 import { expect, test } from "bun:test";
-import { closeSync, linkSync, openSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  linkSync,
+  openSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { extents, libcFiles, lockExclusively, openLibc } from "../src/libc.ts";
 import { temporaryFolder } from "./support/folder.ts";
@@ -36,14 +44,15 @@ test.each([
   ["as the system tells it", undefined],
   ["without the C library", ["nowhere.so"]],
 ])("what an open file has of names and bytes, %s", (_, files) => {
-  const extentOf = extents(files);
+  const extentOf = extents(false, files);
   const path = join(temporaryFolder(), "file");
   writeFileSync(path, "12345");
   const descriptor = openSync(path, "r");
-  expect(extentOf(descriptor)).toEqual({ nlink: 1, size: 5 });
+  expect(extentOf(descriptor)).toEqual({ nlink: 1, size: 5, mtimeMs: 0 });
+  expect(extents(true, files)(descriptor).mtimeMs).toBeCloseTo(statSync(path).mtimeMs, 2);
   linkSync(path, `${path}-too`);
   truncateSync(path, 2);
-  expect(extentOf(descriptor)).toEqual({ nlink: 2, size: 2 });
+  expect(extentOf(descriptor)).toMatchObject({ nlink: 2, size: 2 });
   for (const name of [path, `${path}-too`]) rmSync(name);
   expect(extentOf(descriptor).nlink).toBe(0);
   closeSync(descriptor);

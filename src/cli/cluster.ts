@@ -180,15 +180,15 @@ async function advance(shared: SharedStore, flags: ReadonlyMap<string, string>):
 async function listNodes(shared: SharedStore, isJson: boolean): Promise<string> {
   const nodes = await nodesOf(shared);
   if (isJson) {
-    const all = [...nodes].map(([node, { host, state, generation, sequence }]) => ({
-      ...{ node, state, host },
+    const all = [...nodes].map(([node, { host, state, version, generation, sequence }]) => ({
+      ...{ node, state, host, version },
       starts: generation,
       writes: sequence,
     }));
     return JSON.stringify(all);
   }
-  const rows = [...nodes].map(([node, { host, state, generation, sequence }]) =>
-    [node, state, host, `started ${generation} times`, `${sequence} writes`].join("  "),
+  const rows = [...nodes].map(([node, { host, state, version, generation, sequence }]) =>
+    [node, state, host, version, `started ${generation} times`, `${sequence} writes`].join("  "),
   );
   return rows.length === 0 ? "no nodes" : rows.join("\n");
 }

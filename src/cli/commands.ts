@@ -194,7 +194,7 @@ export const commands = {
     flags: ["config", "store", "json"],
     summary: "lists the nodes",
     details:
-      "One line each: its name, state, machine and folder, how often it started, how many leases it took.",
+      "One line each: its name, state, machine and folder, its version, how often it started, how often it wrote.",
     failure: "the store does not answer",
     example: "cluster nodes -store postgres://db/numbers",
   },

@@ -16,7 +16,8 @@ import { StorageVanished } from "./store.ts";
 /** A file whose name leads nowhere, or through what is no folder, is not there. */
 const GONE = ["ENOENT", "ENOTDIR", "ELOOP"];
 
-const extentOf = extents();
+const extentOf = extents(false);
+const timedExtentOf = extents(true);
 
 class UsedFile {
   private readonly path: string;
@@ -99,13 +100,13 @@ export class Presence {
     this.main = new UsedFile(path, reader, Number.POSITIVE_INFINITY);
     // There are no locks on the log that closing this descriptor could drop.
     this.log = new UsedFile(logPath, openSync(logPath, "r"), logBytesKept);
-    this.writtenMs = isPlainDisk ? fstatSync(reader).mtimeMs : undefined;
+    this.writtenMs = isPlainDisk ? timedExtentOf(reader).mtimeMs : undefined;
     this.checkPaths();
   }
 
   /** SQLite has just written to the main file. */
   noteWritten(): void {
-    const found = fstatSync(this.main.descriptor);
+    const found = timedExtentOf(this.main.descriptor);
     this.main.check(found);
     if (this.writtenMs !== undefined) this.writtenMs = found.mtimeMs;
   }
@@ -115,7 +116,7 @@ export class Presence {
    * two microseconds.
    */
   check(): void {
-    const found = fstatSync(this.main.descriptor);
+    const found = timedExtentOf(this.main.descriptor);
     this.main.check(found);
     if (this.writtenMs !== undefined && found.mtimeMs !== this.writtenMs) {
       throw this.main.vanished("was written to by others");
@@ -139,7 +140,7 @@ export class Presence {
   /** SQLite moved the log into the main file, removed it and let go of both. Throws StorageVanished. */
   end(): void {
     closeSync(this.log.descriptor);
-    this.main.check(fstatSync(this.main.descriptor));
+    this.main.check(timedExtentOf(this.main.descriptor));
     this.main.checkPath();
   }
 }

@@ -5,6 +5,7 @@ import { readCluster, readLine } from "../../src/cluster/records.ts";
 import { Engine } from "../../src/engine.ts";
 import { openSharedStore } from "../../src/store/open-shared.ts";
 import { openSqliteStore } from "../../src/store/sqlite.ts";
+import { version } from "../../src/version.ts";
 import { temporaryFolder } from "../support/folder.ts";
 import { noPostgres } from "../support/installed.ts";
 import { PostgresServer } from "../support/postgres.ts";
@@ -217,7 +218,7 @@ describe.skipIf(noPostgres !== undefined)("the commands of a cluster", () => {
       JSON.parse(await operate("nodes", store, { flags: new Map([["json", ""]]) })),
     ).toContainEqual({
       ...{ node, state: "member", host: expect.any(String) },
-      ...{ starts: expect.any(Number), writes: expect.any(Number) },
+      ...{ version, starts: expect.any(Number), writes: expect.any(Number) },
     });
     expect(await messageOf(() => operate("forget", store, { operands: [node] }))).toContain(
       "cluster forget needs -confirm",

@@ -29,16 +29,16 @@
  *
  * Mutations, each a macro: NO_ROLL_CALL, NO_OWN_ROW, NO_MARK, NO_INTENT, DOUBT_NOT_DURABLE,
  * ANSWER_WITHOUT_LOOKING, CALL_NOT_NEW, TERM_NOT_COMPARED, CONFIRMED_FOR_GOOD, NO_MARGIN, ANY_TIMEOUT.
- * Three more say how the code was when this was written, where the model is stricter:
+ * Three more say how the code was before this model found them, each a test in cluster.test.ts now or mended:
  * - STRANGERS_NOT_AWAITED: a roll call ends as soon as all nodes that have a row answered. A node whose
- *   first start is forgotten has none, and is not asked, though it runs. In the model a roll call
+ *   first start is forgotten has none, and is not asked, though it runs. A roll call
  *   lasts until such a node has spoken; that none speaks before the time-out is the excluded case.
  * - MEND_NOT_FINISHED: a running node whose mending fails halfway goes on as if it had finished, and
- *   from then on takes every going back within that epoch for the operator's word. In the model it
- *   tries again.
+ *   from then on takes every going back within that epoch for the operator's word. It
+ *   tries again now.
  * - STALE_ANSWER: a node answers the call that it read a moment ago, which the store may have forgotten
- *   meanwhile. The model answers the call that the store has at that moment. In the code only a store whose
- *   revision has caught up by then gets such an answer.
+ *   meanwhile. It answers the call that the store has at that moment. Only a store whose
+ *   revision has caught up by then could get the other.
  *
  * spin -a going-back.pml && gcc -O2 -DSAFETY -DNOREDUCE -o pan pan.c && ./pan -m1000
  * 5.9 million states, 15 s, 700 MB. What led to an error is told by: spin -t -T going-back.pml
