@@ -3,8 +3,8 @@
  * is one transaction that compares the revisions of its guards.
  */
 
-import { readFileSync } from "node:fs";
 import { CannotStart, reasonOf } from "../refusal.ts";
+import type { EtcdOptions } from "./etcd-url.ts";
 import {
   type Moment,
   type Reading,
@@ -21,7 +21,6 @@ const OPERATIONS_MAX = 128;
 /** Rows asked for at a time: an answer may not be of any size. */
 const PAGE_ROWS = 1000;
 const WATCH_AGAIN_MS = 1000;
-const DEFAULT_PREFIX = "number-dispenser";
 /** So often, at most, a member is asked how long its log is; and after each failure. */
 const STATUS_MS = 300;
 /** The key, beside the rows, of the least drift that was seen. */
@@ -34,14 +33,6 @@ const WARNED_BYTES = 2 ** 30;
 const ROW_FOLDERS = ["name", "line", "node", "figure", "deleted"];
 /** So often a drift that is too high is measured again. */
 const DRIFT_TRIES = 5;
-
-/** As `etcd://user:password@host:port,host:port/prefix?tls=true&ca=file&cert=file&key=file` says. */
-export interface EtcdOptions {
-  readonly endpoints: readonly string[];
-  readonly prefix: string;
-  readonly user: { readonly name: string; readonly password: string } | undefined;
-  readonly tls: { readonly ca?: string; readonly cert?: string; readonly key?: string } | undefined;
-}
 
 interface KeyValue {
   readonly key: string;
@@ -63,42 +54,6 @@ interface Answer {
   }[];
   readonly kvs?: readonly KeyValue[];
   readonly more?: boolean;
-}
-
-/** The parts of such a URL; undefined where it is none. */
-export function parseEtcdUrl(url: string): EtcdOptions | undefined {
-  const match = /^etcd:\/\/(?:([^:@/]*):([^@/]*)@)?([^/?]+)(?:\/([^?]*))?(?:\?(.*))?$/.exec(url);
-  if (match === null) return undefined;
-  const [, name, password, hosts, path, query] = match;
-  const parameters = new URLSearchParams(query ?? "");
-  const endpoints = hosts!.split(",");
-  if (!endpoints.every((endpoint) => /^(\[[0-9a-fA-F:]+\]|[^:[\]]+):\d{1,5}$/.test(endpoint)))
-    return;
-  if ([...parameters.keys()].some((key) => !["tls", "ca", "cert", "key"].includes(key))) return;
-  const file = (key: string) => parameters.get(key) ?? undefined;
-  const isTls = parameters.get("tls") === "true" || parameters.has("ca");
-  return {
-    endpoints: endpoints.map((endpoint) => `${isTls ? "https" : "http"}://${endpoint}`),
-    prefix: `${path || DEFAULT_PREFIX}/`,
-    user:
-      name === undefined
-        ? undefined
-        : { name: decodeURIComponent(name), password: decodeURIComponent(password!) },
-    tls: isTls ? readFiles({ ca: file("ca"), cert: file("cert"), key: file("key") }) : undefined,
-  };
-}
-
-function readFiles(paths: Record<string, string | undefined>): Record<string, string> {
-  const texts: Record<string, string> = {};
-  for (const [name, path] of Object.entries(paths)) {
-    if (path === undefined) continue;
-    try {
-      texts[name] = readFileSync(path, "utf8");
-    } catch (error) {
-      throw new CannotStart(`storage.store: cannot read ${path}: ${reasonOf(error)}`);
-    }
-  }
-  return texts;
 }
 
 /** What a member says of itself (etcd's rpc.proto, StatusResponse). */

@@ -1,7 +1,8 @@
 /** Which shared store a URL names. */
 
 import { CannotStart } from "../refusal.ts";
-import { EtcdStore, parseEtcdUrl } from "./etcd.ts";
+import { EtcdStore } from "./etcd.ts";
+import { parseEtcdUrl } from "./etcd-url.ts";
 import { PostgresStore } from "./postgres.ts";
 import type { SharedStore } from "./shared.ts";
 

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
-import { EtcdStore, parseEtcdUrl } from "../../src/store/etcd.ts";
+import { EtcdStore } from "../../src/store/etcd.ts";
+import { parseEtcdUrl } from "../../src/store/etcd-url.ts";
 import type { SharedStore } from "../../src/store/shared.ts";
 import { makeAuthority, makeCertificate } from "../support/certificates.ts";
 import { EtcdCluster } from "../support/etcd.ts";
@@ -38,6 +39,7 @@ describe("a URL of etcd", () => {
 
   test("names files that can be read", () => {
     expect(() => parseEtcdUrl("etcd://a:1?ca=/nowhere")).toThrow(/cannot read \/nowhere/);
+    expect(() => parseEtcdUrl("etcd://a:1?ca=/dev/null")).toThrow(/it is not a regular file/);
   });
 });
 

@@ -1,6 +1,7 @@
 import { Database } from "bun:sqlite";
 import { describe } from "bun:test";
-import { EtcdStore, parseEtcdUrl } from "../../src/store/etcd.ts";
+import { EtcdStore } from "../../src/store/etcd.ts";
+import { parseEtcdUrl } from "../../src/store/etcd-url.ts";
 import { PostgresStore } from "../../src/store/postgres.ts";
 import { SqliteSharedStore } from "../../src/store/shared-sqlite.ts";
 import { EtcdCluster } from "../support/etcd.ts";
