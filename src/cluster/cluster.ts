@@ -19,7 +19,7 @@ import { Leasing } from "./leasing.ts";
 import type { Lines } from "./lines.ts";
 import { purge } from "./purge.ts";
 import { NAMES, ROLL } from "./records.ts";
-import { callRoll } from "./roll-call.ts";
+import { callRoll, Unconfirmed } from "./roll-call.ts";
 import { Standing, type StandingOptions } from "./standing.ts";
 import { Turns } from "./turns.ts";
 
@@ -53,11 +53,15 @@ export class Cluster {
   /** While the members are asked to confirm what they wrote. */
   private rollCall: Promise<void> | undefined;
   private wasConfirmed = false;
+  /** The store has another timeline, which not all members have confirmed. */
+  private unconfirmed: Unconfirmed | undefined;
   private isClosed = false;
   private warned: string | undefined;
+  private lookedToPurgeAtMs: number;
 
   constructor(options: ClusterOptions) {
     this.options = options;
+    this.lookedToPurgeAtMs = options.clock.now();
     this.standing = new Standing(options);
     this.standing.onNewTerm = () => this.beginRollCall();
   }
@@ -148,8 +152,14 @@ export class Cluster {
       if (this.standing.isMending) throw new StoreUnavailable("it is still told what it forgot");
       await callRoll({ store: fenced, node, clock, inTurn, onMissing }, !this.wasConfirmed);
       this.wasConfirmed = true;
+      if (this.unconfirmed === undefined) return;
+      this.unconfirmed = undefined;
+      this.noteTrouble(undefined);
     } catch (error) {
-      this.note(error);
+      if (error instanceof Unconfirmed) {
+        this.unconfirmed = error;
+        this.noteTrouble(error);
+      } else this.note(error);
       throw error;
     }
   }
@@ -167,7 +177,9 @@ export class Cluster {
       await this.poll();
       if (clock.now() >= purgeAtMs && this.trouble === undefined) {
         purgeAtMs = clock.now() + PURGE_LOOK_MS;
-        void this.purge().catch(() => {});
+        void this.purge().catch(({ message }: Error) =>
+          this.options.log.warning("rows that nobody needs stay in the store", { reason: message }),
+        );
       }
       await clock.sleep(POLL_MS);
     }
@@ -176,9 +188,15 @@ export class Cluster {
   /** Removes rows that nobody needs any more, where that is due. */
   async purge(): Promise<void> {
     const { engine, clock, log } = this.options;
-    const inTurn = <T>(work: () => Promise<T>) => this.asked(work);
+    // What fails here, a right that the node has not, is no trouble of the store.
+    const inTurn = async <T>(work: () => Promise<T>) => {
+      await this.confirmed();
+      return this.turns.take(work);
+    };
     const store = () => this.fenced;
-    const removed = await purge({ engine, store, wallMs: clock.wallMs, inTurn });
+    const ranMs = clock.now() - this.lookedToPurgeAtMs;
+    this.lookedToPurgeAtMs = clock.now();
+    const removed = await purge({ engine, store, wallMs: clock.wallMs, ranMs, inTurn });
     if (removed.lines + removed.nodes > 0)
       log.info("removed from the store what was deleted long ago", removed);
   }
@@ -193,7 +211,9 @@ export class Cluster {
         if (this.trouble !== undefined) await this.standing.probe();
       })
       .then(() => {
-        this.noteTrouble(undefined);
+        // What is missing then is a member, and it may be back.
+        if (this.unconfirmed === undefined) this.noteTrouble(undefined);
+        else this.beginRollCall();
         this.noteWarning();
       })
       .catch((error: unknown) => this.note(error));

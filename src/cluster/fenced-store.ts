@@ -15,9 +15,11 @@ import {
   CLUSTER,
   type ClusterRecord,
   encode,
+  NAMES,
   type NodeRecord,
   nodeKey,
   readCluster,
+  readNames,
   readNode,
 } from "./records.ts";
 
@@ -94,14 +96,15 @@ export class FencedStore extends History {
     const { memory } = this;
     const own = nodeKey(memory.membership.node);
     const fence = [CLUSTER, own];
+    const read = [...new Set([...fence, NAMES, ...keys])];
     let stamp: ReturnType<Memory["intend"]> | undefined;
-    const result = await super.transact([...fence, ...keys], (rows) => {
+    const result = await super.transact(read, (rows) => {
       const record = this.checkFence(rows);
       if (!isUnconfirmed && !this.isConfirmed) throw new NotConfirmed(false);
       const { own: changes, ...outcome } = work(rows);
       const isWritten = outcome.puts.size + (outcome.removes?.length ?? 0) > 0;
       stamp = isWritten || changes !== undefined ? memory.intend() : undefined;
-      if (stamp === undefined) return outcome;
+      if (stamp === undefined) return { ...outcome, keys: [] };
       const written: NodeRecord = { ...record, ...changes, ...stamp };
       const puts = new Map([...outcome.puts, [own, encode(written)]]);
       return { ...outcome, puts, keys: [...fence, ...(outcome.keys ?? keys)] };
@@ -116,7 +119,11 @@ export class FencedStore extends History {
   checkFence(rows: ReadonlyMap<string, Row>): NodeRecord {
     const { memory, membership } = this;
     this.checkCluster(rows);
-    const record = checkOurs(readNode(rows.get(nodeKey(membership.node))), membership);
+    const record = checkOurs(
+      readNode(rows.get(nodeKey(membership.node))),
+      membership,
+      BigInt(readNames(rows.get(NAMES))?.nodesPurgedTo ?? "0"),
+    );
     memory.wrote(record);
     return record;
   }
@@ -137,9 +144,9 @@ export class FencedStore extends History {
 }
 
 /** The store as the folder last saw it. */
-function seenBy({ identity, revision, namesRevision }: Membership): Moment {
-  // Names are looked at more often than the other is written down.
-  const [seen, seenOfNames] = [BigInt(revision), BigInt(namesRevision)];
+function seenBy({ identity, revision, namesRevision, isMending }: Membership): Moment {
+  // Names are looked at more often than the other is written down; while it mends, they are of another history.
+  const [seen, seenOfNames] = [BigInt(revision), isMending ? 0n : BigInt(namesRevision)];
   const last = seen > seenOfNames ? seen : seenOfNames;
   return { identity, timeline: "", term: "", revision: last, isRestored: false };
 }
@@ -163,8 +170,10 @@ function checkCluster(
 /** Throws where the store's row of a node is not as the node left it; else answers it. */
 function checkOurs(
   record: NodeRecord | undefined,
-  { node, written, intended }: Membership,
+  { node, written, intended, revision }: Membership,
+  purgedTo: bigint,
 ): NodeRecord {
+  if (record === undefined && BigInt(revision) < purgedTo) throw new Fenced(longGone(node));
   if (record === undefined) throw new StoreWentBack(`it does not know node ${node}`);
   if (record.state !== "member") throw new Fenced(expelled(node, record));
   if ([written, ...intended].some(({ nonce }) => nonce === record.nonce)) return record;
@@ -178,6 +187,9 @@ export const forgot = (
   written: { readonly sequence: number },
   record: { readonly sequence: number },
 ): string => `node ${node} wrote ${written.sequence} times, and it knows of ${record.sequence} now`;
+
+/** What is said to a node whose row was removed, as it is no member any more. */
+export const longGone = (node: string): string => `node ${node} was written off long ago`;
 
 export function expelled(node: string, { state }: NodeRecord): string {
   return state === "left"

@@ -60,13 +60,10 @@ const NEW_LINE: LineRecord = { isDeleted: false, next: 0n, returned: [], floor: 
 export class Lines {
   private readonly engine: Engine;
   private readonly memory: Memory;
-  /** The Unix time in milliseconds. */
-  private readonly wallMs: () => number;
 
-  constructor(engine: Engine, memory: Memory, wallMs: () => number) {
+  constructor(engine: Engine, memory: Memory) {
     this.engine = engine;
     this.memory = memory;
-    this.wallMs = wallMs;
   }
 
   /** HSET. Answers how many fields were set first. `reuse`: numbers that are in use may be handed out again. */
@@ -171,7 +168,13 @@ export class Lines {
         ),
       );
     }
-    const record: NameRecord = { ...present, fields: fieldsIn(definition) };
+    const becomesMemory = definition.strategy === "memory" && before.strategy !== "memory";
+    // What it handed out before is in use, also once it is deleted.
+    const kept = becomesMemory ? withDeleted(present, next) : present.before;
+    const record: NameRecord = {
+      ...{ ...present, fields: fieldsIn(definition) },
+      ...(kept !== undefined && { before: kept }),
+    };
     const puts = changed(name, record, rows);
     if (hasGrown) requireLevel(GROWS_FROM_LEVEL, rows, puts);
     return { puts, result: 0 };
@@ -193,8 +196,8 @@ export class Lines {
       const before = withDeleted(present, leased.next);
       const puts = changed(name, { ...present, isDeleted: true, before }, rows);
       puts.set(line, encode({ ...leased, isDeleted: true } satisfies LineRecord));
-      const atMs = this.wallMs();
-      puts.set(deletedKey(present.line), encode({ name: toText(name), atMs }));
+      const atAgeMs = namesIn(rows).ageMs ?? 0;
+      puts.set(deletedKey(present.line), encode({ name: toText(name), atAgeMs }));
       return { puts, result: true };
     });
     this.memory.flush();
@@ -320,6 +323,10 @@ export class Lines {
     puts: Map<string, string>,
   ): void {
     const known = readName(rows.get(nameKey(name)));
+    const { purgedTo = "0" } = namesIn(rows);
+    // It was deleted, and removed, while this node slept.
+    const isPurged = BigInt(this.memory.membership.namesRevision) < BigInt(purgedTo);
+    if (known === undefined && isPurged) return;
     if (known === undefined) {
       const fields = fieldsIn(definition);
       puts.set(
@@ -335,12 +342,14 @@ export class Lines {
   }
 }
 
-/** The deleted lines of a name. A program of level 1 kept only how far the last one was leased. */
+/** The deleted lines of a name. A program of level 1 that deletes leaves the last one out: its row says the same. */
 function deletedIn(
   present: NameRecord | undefined,
   rows: Reading["rows"],
 ): readonly DeletedLineRecord[] {
-  if (present?.isDeleted !== true || present.before !== undefined) return present?.before ?? [];
+  const { line, isDeleted, before = [] } = present ?? {};
+  if (present === undefined || !isDeleted || before.some((each) => each.line === line))
+    return before;
   return withDeleted(present, readLine(rows.get(lineKey(present.line)))?.next ?? 0n);
 }
 

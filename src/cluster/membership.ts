@@ -9,7 +9,7 @@
 import { CannotStart } from "../refusal.ts";
 import type { Moment, SharedStore } from "../store/shared.ts";
 import { version } from "../version.ts";
-import { expelled, type FencedStore, forgot } from "./fenced-store.ts";
+import { expelled, type FencedStore, forgot, longGone } from "./fenced-store.ts";
 import { type Clock, History, StoreWentBack } from "./history.ts";
 import { isSamePlace, type Membership, type Memory, type Whereabouts } from "./memory.ts";
 import {
@@ -201,7 +201,7 @@ function doubtAbout(
   }
   if (record === undefined) {
     if (generation === 0) return undefined;
-    if (BigInt(membership.revision) < purgedTo) return `node ${node} was written off long ago`;
+    if (BigInt(membership.revision) < purgedTo) return longGone(node);
     throw new StoreWentBack(`it does not know node ${node}`);
   }
   if (record.state !== "member") return expelled(node, record);
@@ -250,8 +250,7 @@ export async function acceptHistory(
     });
   }
   const revision = String(moment.revision);
-  const accepted = { identity, epoch, revision, namesRevision: "0" };
-  memory.save({ ...accepted, doubt: undefined, isMending: true });
+  memory.save({ identity, epoch, revision, doubt: undefined, isMending: true });
 }
 
 /**

@@ -2,13 +2,14 @@
 
 import { meets } from "../dispenser/deleted.ts";
 import type { Dispenser } from "../dispenser/dispenser.ts";
+import { numberAt } from "../dispenser/line.ts";
 import { toText } from "../dispenser/name.ts";
 import { Leased } from "../dispenser/share.ts";
 import { strategies } from "../dispenser/strategy.ts";
 import type { Engine } from "../engine.ts";
 import { CannotStart } from "../refusal.ts";
 import type { Store, StoredDeleted } from "../store/store.ts";
-import { fieldsIn, usedLines } from "./deleted-lines.ts";
+import { definitionIn, fieldsIn, usedLines } from "./deleted-lines.ts";
 import type { History } from "./history.ts";
 import { type Identity, newMembership } from "./membership.ts";
 import type { Joining, Membership, NodeState } from "./memory.ts";
@@ -28,6 +29,7 @@ import {
   type NameRecord,
   nameKey,
   readCluster,
+  readLine,
   readName,
   readNames,
 } from "./records.ts";
@@ -49,7 +51,7 @@ export async function moveIn(
 ): Promise<number> {
   const all = [...engine.all()];
   // Before anything is written: the folder can still be started alone then.
-  if (begun === undefined) await refuseConflicts(all, history);
+  if (begun === undefined) await refuseConflicts(all, store, history);
   const ids = engine.lastId + lastDeleted(store);
   const joining =
     begun ?? (await reserveIds(engine.lastId, ids, history, cluster, identity.unique()));
@@ -66,8 +68,16 @@ export async function moveIn(
   return all.length;
 }
 
-async function refuseConflicts(all: readonly Dispenser[], history: History): Promise<void> {
+async function refuseConflicts(
+  all: readonly Dispenser[],
+  store: Store,
+  history: History,
+): Promise<void> {
   const { rows } = await history.list(NAME_PREFIX);
+  for (const deleted of deletedIn(store)) {
+    const present = readName(rows.get(nameKey(deleted.name)));
+    if (present?.isDeleted === false) await requireNotMet(deleted, present, history);
+  }
   for (const dispenser of all)
     requireNoConflict(dispenser, readName(rows.get(nameKey(dispenser.name))));
 }
@@ -93,6 +103,24 @@ function requireNoConflict(
         "it in the cluster behind them",
     );
   }
+}
+
+/** Throws where a line of the cluster would hand out what a deleted one of the folder did. */
+async function requireNotMet(
+  { name, definition, account }: StoredDeleted,
+  present: NameRecord,
+  history: History,
+): Promise<void> {
+  const line = definitionIn(present.fields);
+  if (!line.type.isLine) return;
+  const key = lineKey(present.line);
+  const { next = 0n } = readLine((await history.read([key])).rows.get(key)) ?? {};
+  if (!meets(line, next, definition, account.reserved)) return;
+  const last = numberAt(definition, account.reserved - 1n);
+  throw new CannotStart(
+    `the cluster has a dispenser '${toText(name)}' that would repeat numbers of one deleted in the folder: ADVANCE it ` +
+      `there past ${last}`,
+  );
 }
 
 /** The ids that the node's lines get in the cluster: its own ones, moved by a base; deleted lines behind them. */
@@ -170,18 +198,19 @@ async function moveDeletedIn(
   history: History,
   { base }: Joining,
 ): Promise<void> {
-  for (const { nth, name, definition, account, deletedAtS } of deletedIn(store)) {
+  for (const { nth, name, definition, account } of deletedIn(store)) {
     const line = base + engine.lastId + nth;
     const key = nameKey(name);
     const fields = fieldsIn(definition);
     const deleted: DeletedLineRecord = { line, fields, next: account.reserved };
     await history.transact([CLUSTER, NAMES, key], (rows) => {
       const present = readName(rows.get(key)) ?? { line, isDeleted: true, fields, floor: 0n };
+      const names = readNames(rows.get(NAMES))!;
       const others = (present.before ?? []).filter((each) => each.line !== line);
       const puts = new Map([
-        [NAMES, encode(readNames(rows.get(NAMES))!)],
+        [NAMES, encode(names)],
         [key, encode({ ...present, before: [...others, deleted] } satisfies NameRecord)],
-        [deletedKey(line), encode({ name: toText(name), atMs: deletedAtS * 1000 })],
+        [deletedKey(line), encode({ name: toText(name), atAgeMs: names.ageMs ?? 0 })],
       ]);
       return { puts, result: undefined };
     });

@@ -75,11 +75,11 @@ export async function handBack(
   for (const { dispenser, stretches } of held) {
     numbers += await handBackLine(dispenser, stretches, fenced, node);
   }
-  const leave = () => ({
-    puts: new Map(),
-    result: undefined,
-    own: { state: "left", goneAtMs: Date.now() } as const,
-  });
+  const leave = (rows: ReadonlyMap<string, Row>) => {
+    const goneAtAgeMs = readNames(rows.get(NAMES))?.ageMs ?? 0;
+    const own = { state: "left", goneAtAgeMs } as const;
+    return { puts: new Map<string, string>(), result: undefined, own };
+  };
   await fenced.transact([], leave, true);
   return numbers;
 }
@@ -130,11 +130,12 @@ export async function forgetNode(store: SharedStore, node: string): Promise<bigi
   const { moment } = await store.read([]);
   const history = new History(store, moment);
   const key = nodeKey(node);
-  await history.transact([CLUSTER, key], (rows) => {
+  await history.transact([CLUSTER, NAMES, key], (rows) => {
     const record = readNode(rows.get(key));
+    const goneAtAgeMs = readNames(rows.get(NAMES))?.ageMs ?? 0;
     if (record === undefined) throw new CannotStart(`the cluster has no node ${node}`);
     if (record.state === "left") throw new CannotStart(`node ${node} has left the cluster`);
-    const off: NodeRecord = { ...record, state: "written off", goneAtMs: Date.now() };
+    const off: NodeRecord = { ...record, state: "written off", goneAtAgeMs };
     const puts = new Map([[key, encode(off)]]);
     return { puts, result: undefined };
   });
@@ -177,7 +178,7 @@ export async function advanceHistory(
         const line = readLine(found.get(key))!;
         // What was handed back may have been leased in what the store forgot.
         const ahead: LineRecord = { ...line, next: line.next + margin, returned: [] };
-        if (!line.isDeleted) puts.set(key, encode(ahead));
+        puts.set(key, encode(ahead));
       }
       return { puts, result: undefined };
     });

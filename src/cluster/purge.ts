@@ -44,46 +44,65 @@ export interface PurgeOptions {
   readonly engine: Engine;
   /** The store, as it may be asked now. */
   readonly store: () => FencedStore;
-  /** The Unix time in milliseconds. */
+  /** The Unix time in milliseconds, which may be wrong. */
   readonly wallMs: () => number;
+  /** How long this node has run since it last looked. */
+  readonly ranMs: number;
   /** Does something with the store when it is this one's turn. */
   readonly inTurn: <T>(work: () => Promise<T>) => Promise<T>;
 }
 
 /** Looks, where that is due, and removes. Answers how many lines and nodes. Throws StoreUnavailable. */
 export async function purge(options: PurgeOptions): Promise<{ lines: number; nodes: number }> {
-  const { inTurn, wallMs } = options;
-  const isFirst = await inTurn(() => claim(options));
-  if (isFirst === undefined) return { lines: 0, nodes: 0 };
-  if (isFirst) await noteDeletedOfLevel1(options);
-  const old = await oldLines(options);
+  const { inTurn } = options;
+  const claimed = await inTurn(() => claim(options));
+  if (claimed === undefined) return { lines: 0, nodes: 0 };
+  const { ageMs, isFirst } = claimed;
+  if (isFirst) await noteDeletedOfLevel1(options, ageMs);
+  const old = await oldLines(options, ageMs);
   for (const [line, name] of old) await inTurn(() => removeLine(options, line, name));
-  const gone = await goneNodes(options, wallMs());
+  const gone = await goneNodes(options, ageMs);
   for (const node of gone) await removeNode(options, node);
   return { lines: old.length, nodes: gone.length };
 }
 
-/** Undefined where another node looked a while ago; else whether it is the first time. */
-function claim({ store, wallMs }: PurgeOptions): Promise<boolean | undefined> {
+interface Claim {
+  readonly ageMs: number;
+  readonly isFirst: boolean;
+}
+
+/** Makes the cluster older, by no more than this node ran. Undefined where another node looked a while ago. */
+function claim({ store, wallMs, ranMs }: PurgeOptions): Promise<Claim | undefined> {
   const nowMs = wallMs();
-  return store().transact([NAMES], (rows): OwnOutcome<boolean | undefined> => {
+  return store().transact([NAMES], (rows): OwnOutcome<Claim | undefined> => {
     const names = readNames(rows.get(NAMES))!;
-    // A clock that was ahead must not put it off for long.
-    const isDone = Math.abs(nowMs - (names.purgedAtMs ?? 0)) < EVERY_MS;
-    if (isDone) return { puts: new Map(), result: undefined };
-    const changed: NamesRecord = { ...names, purgedTo: names.purgedTo ?? "0", purgedAtMs: nowMs };
-    return { puts: new Map([[NAMES, encode(changed)]]), result: names.purgedTo === undefined };
+    const { agedAtMs = nowMs, purgedAtAgeMs } = names;
+    const passedMs = Math.max(0, Math.min(nowMs - agedAtMs, ranMs));
+    const ageMs = (names.ageMs ?? 0) + Math.floor(passedMs);
+    const isDue = purgedAtAgeMs === undefined || ageMs - purgedAtAgeMs >= EVERY_MS;
+    const changed: NamesRecord = {
+      ...names,
+      ageMs,
+      agedAtMs: nowMs,
+      purgedTo: names.purgedTo ?? "0",
+      purgedAtAgeMs: isDue ? ageMs : purgedAtAgeMs,
+    };
+    const result = isDue ? { ageMs, isFirst: purgedAtAgeMs === undefined } : undefined;
+    return { puts: new Map([[NAMES, encode(changed)]]), result };
   });
 }
 
 /** Names that nodes of level 1 deleted count from now on. */
-async function noteDeletedOfLevel1({ store, wallMs, inTurn }: PurgeOptions): Promise<void> {
+async function noteDeletedOfLevel1(
+  { store, inTurn }: PurgeOptions,
+  atAgeMs: number,
+): Promise<void> {
   const { rows } = await inTurn(() => store().list(NAME_PREFIX));
   const { rows: known } = await inTurn(() => store().list(DELETED_PREFIX));
   const puts = [...rows].flatMap(([key, row]): [string, string][] => {
     const { line, isDeleted } = readName(row)!;
     if (!isDeleted || known.has(deletedKey(line))) return [];
-    const record: DeletedRecord = { name: key.slice(NAME_PREFIX.length), atMs: wallMs() };
+    const record: DeletedRecord = { name: key.slice(NAME_PREFIX.length), atAgeMs };
     return [[deletedKey(line), encode(record)]];
   });
   for (let from = 0; from < puts.length; from += ROWS_AT_ONCE) {
@@ -95,18 +114,20 @@ async function noteDeletedOfLevel1({ store, wallMs, inTurn }: PurgeOptions): Pro
 }
 
 /** Lines that are too old, or the oldest of too many, with the names that they had. */
-async function oldLines(options: PurgeOptions): Promise<[line: number, name: string][]> {
-  const { engine, store, wallMs, inTurn } = options;
+async function oldLines(
+  { engine, store, inTurn }: PurgeOptions,
+  ageMs: number,
+): Promise<[line: number, name: string][]> {
   const { deletedDays, deletedMax } = engine.limits;
   const { rows } = await inTurn(() => store().list(DELETED_PREFIX));
   const all = [...rows].map(([key, row]) => {
-    const { name, atMs } = readDeleted(row)!;
-    return { line: Number(key.slice(DELETED_PREFIX.length)), name: toBytes(name), atMs };
+    const { name, atAgeMs } = readDeleted(row)!;
+    return { line: Number(key.slice(DELETED_PREFIX.length)), name: toBytes(name), atAgeMs };
   });
-  all.sort((one, other) => other.atMs - one.atMs);
-  const oldestMs = wallMs() - deletedDays * DAY_MS;
+  all.sort((one, other) => other.atAgeMs - one.atAgeMs);
+  const oldestMs = ageMs - deletedDays * DAY_MS;
   return all
-    .filter(({ atMs }, index) => atMs < oldestMs || index >= deletedMax)
+    .filter(({ atAgeMs }, index) => atAgeMs <= oldestMs || index >= deletedMax)
     .map(({ line, name }) => [line, name]);
 }
 
@@ -139,12 +160,13 @@ async function removeLine({ store }: PurgeOptions, line: number, name: string): 
 }
 
 /** Nodes that left, or were written off, so long ago that none of their folders comes back. */
-async function goneNodes({ engine, store, inTurn }: PurgeOptions, nowMs: number) {
+async function goneNodes({ engine, store, inTurn }: PurgeOptions, ageMs: number) {
   const { rows } = await inTurn(() => store().list(NODE_PREFIX));
-  const oldestMs = nowMs - engine.limits.deletedDays * DAY_MS;
+  const oldestMs = ageMs - engine.limits.deletedDays * DAY_MS;
   return [...rows].flatMap(([key, row]) => {
-    const { state, goneAtMs } = readNode(row)!;
-    const isOld = state !== "member" && (goneAtMs ?? nowMs) < oldestMs;
+    const { state, goneAtAgeMs } = readNode(row)!;
+    // A program of level 1 did not say when.
+    const isOld = state !== "member" && (goneAtAgeMs ?? 0) <= oldestMs;
     return isOld ? [key.slice(NODE_PREFIX.length)] : [];
   });
 }

@@ -69,8 +69,14 @@ export interface NamesRecord {
   readonly purgedTo?: string;
   /** Nodes that were written off, and that no folder before this revision can know of, may be removed. */
   readonly nodesPurgedTo?: string;
-  /** When it was last looked for rows to remove; Unix time in milliseconds. */
-  readonly purgedAtMs?: number;
+  /**
+   * How old the cluster is, in milliseconds. No node moves it further than it ran itself since it last did, so a
+   * wrong clock makes nothing old; and the time of day when that was last done.
+   */
+  readonly ageMs?: number;
+  readonly agedAtMs?: number;
+  /** At which age it was last looked for rows to remove. */
+  readonly purgedAtAgeMs?: number;
 }
 
 export interface NameRecord {
@@ -93,8 +99,8 @@ export interface DeletedLineRecord {
 
 export interface DeletedRecord {
   readonly name: string;
-  /** Unix time in milliseconds. */
-  readonly atMs: number;
+  /** How old the cluster was then. */
+  readonly atAgeMs: number;
 }
 
 /** A part of a line. */
@@ -127,8 +133,8 @@ export interface NodeRecord extends Stamp {
   readonly answered: number;
   readonly host: string;
   readonly state: "member" | "left" | "written off";
-  /** When it stopped being a member; Unix time in milliseconds. */
-  readonly goneAtMs?: number;
+  /** How old the cluster was when it stopped being a member. */
+  readonly goneAtAgeMs?: number;
   /** The version of its program, and that program's LEVEL. */
   readonly version: string;
   readonly level: number;

@@ -12,7 +12,7 @@
 
 import { type Moment, type Row, StoreUnavailable } from "../store/shared.ts";
 import type { FencedStore } from "./fenced-store.ts";
-import { type Clock, StoreWentBack } from "./history.ts";
+import type { Clock } from "./history.ts";
 import {
   CLUSTER,
   type ClusterRecord,
@@ -45,6 +45,9 @@ export interface RollCallOptions {
   readonly onMissing: (nodes: readonly string[]) => void;
 }
 
+/** The store has another timeline, and a member is missing: it may say yet that nothing is. */
+export class Unconfirmed extends StoreUnavailable {}
+
 interface Member {
   readonly node: string;
   readonly level: number;
@@ -52,11 +55,10 @@ interface Member {
 
 /**
  * Calls the roll and lets the store be written. `isFirst`: the node was just started, and others hardly at the
- * same time. Throws StoreUnavailable; StoreWentBack where a new timeline is not confirmed by all.
+ * same time. Throws StoreUnavailable; Unconfirmed where a member does not confirm a new timeline.
  */
 export async function callRoll(options: RollCallOptions, isFirst: boolean): Promise<void> {
   const { store, clock, inTurn, onMissing } = options;
-  const untilMs = clock.now() + CONFIRM_MS;
   const { doubts } = store;
   const { rows, moment: begun } = await inTurn(() => store.read([ROLL, CLUSTER]));
   const { term } = readCluster(rows.get(CLUSTER))!;
@@ -65,13 +67,16 @@ export async function callRoll(options: RollCallOptions, isFirst: boolean): Prom
   const known = readRoll(rows.get(ROLL))?.call ?? 0;
   if (!isFirst) await clock.sleep(clock.random() * SPREAD_MS);
   const call = await inTurn(() => callOrJoin(options, known));
-  for (;;) {
+  // From here on they can answer, however long it took to get here.
+  const untilMs = clock.now() + CONFIRM_MS;
+  for (let looks = 1; ; looks++) {
+    const beganMs = clock.now();
     const { missing, moment } = await inTurn(() => findMissing(options, call));
     if (moment.timeline !== begun.timeline || moment.term !== begun.term) {
       throw new StoreUnavailable("it was started anew just now");
     }
     const isWaitedFor = missing.some(({ level }) => level >= ANSWERS_FROM_LEVEL);
-    if ((isKnownTerm && !isWaitedFor) || clock.now() >= untilMs) {
+    if ((isKnownTerm && !isWaitedFor) || (looks > 2 && beganMs >= untilMs)) {
       await inTurn(() => acceptTerm(options, moment, missing));
       if (store.doubts !== doubts) throw new StoreUnavailable("a connection was lost just now");
       if (missing.length > 0) onMissing(missing.map(({ node }) => node));
@@ -135,9 +140,9 @@ async function acceptTerm(
   const { rows } = await store.read([CLUSTER]);
   const cluster = readCluster(rows.get(CLUSTER))!;
   if (cluster.timeline !== timeline && missing.length > 0) {
-    throw new StoreWentBack(
+    throw new Unconfirmed(
       `it goes by timeline ${timeline} after ${cluster.timeline}, and node ${missing[0]!.node} did not confirm ` +
-        "what it wrote before",
+        "what it wrote before: where it is gone for good, 'number-dispenser cluster forget', or 'cluster advance'",
     );
   }
   const isSame = (known: ClusterRecord) => known.timeline === timeline && known.term === term;

@@ -92,7 +92,7 @@ export class Standing {
         this.use();
         await enter(this.memory, this.fenced, identity);
       }
-      this.lines = new Lines(engine, this.memory, clock.wallMs);
+      this.lines = new Lines(engine, this.memory);
       if (this.isMending) await this.mend();
       else await this.lines.sync(this.fenced);
     } catch (error) {

@@ -31,7 +31,7 @@ const DRIFT_STEP = 100n;
 const WARNED_BYTES = 2 ** 30;
 /** Parts of a path that begin keys of rows: inside another prefix they would be rows of that one. */
 const ROW_FOLDERS = ["name", "line", "node", "figure", "deleted"];
-/** So often a drift that is too high is measured again. */
+/** So often a drift that is too high, or is to be written down, is measured again. */
 const DRIFT_TRIES = 5;
 
 interface KeyValue {
@@ -171,7 +171,8 @@ export class EtcdStore implements SharedStore {
     }
     this.isRestored = least !== undefined && drift > least;
     if (least === undefined) await this.refuseInside();
-    if (least === undefined || drift <= least - DRIFT_STEP) await this.writeOrigin(drift, revision);
+    if (least === undefined || drift <= least - DRIFT_STEP)
+      await this.writeOrigin(await this.highestDrift(drift), revision);
   }
 
   /** Throws CannotStart where another cluster's prefix is a part of this one, so that rows of both are mixed. */
@@ -190,10 +191,20 @@ export class EtcdStore implements SharedStore {
     }
   }
 
+  /** Of some measurements: one that is too low would make all later ones too high, for good. */
+  private async highestDrift(drift: bigint): Promise<bigint> {
+    let highest = drift;
+    for (let again = 0; again < DRIFT_TRIES; again++) {
+      const measured = await this.drift();
+      if (measured > highest) highest = measured;
+    }
+    return highest;
+  }
+
   /** Takes the drift as it is now for the right one. */
   private async acceptOrigin(): Promise<void> {
     const { revision } = await this.origin();
-    await this.writeOrigin(await this.drift(), revision);
+    await this.writeOrigin(await this.highestDrift(await this.drift()), revision);
     this.isRestored = false;
   }
 

@@ -72,7 +72,7 @@ export async function writeAtOnce(
   const keys = [...puts.keys()];
   const [fresh, known] = [keys.filter(isNew), keys.filter((key) => !isNew(key))];
   const valuesOf = (some: readonly string[]) => texts(some.map((key) => puts.get(key)!));
-  const written: Found[] = await sql.unsafe(writing(dialect, accepts), [
+  const written: Found[] = await sql.unsafe(writing(dialect, accepts, removes.length > 0), [
     texts([...guards.keys()]),
     texts([...guards.values()].map(String)),
     texts(fresh),
@@ -80,7 +80,7 @@ export async function writeAtOnce(
     texts(known),
     valuesOf(known),
     texts(keys.filter(canBeWatched)),
-    texts(removes),
+    ...(removes.length > 0 ? [texts(removes)] : []),
   ]);
   return written.length === 0 ? undefined : momentOf(written[0]);
 }
@@ -90,7 +90,12 @@ export async function writeAtOnce(
  * are committed, also where another write was waited for. It asks for synchronous commit where the
  * session has less.
  */
-function writing(dialect: Dialect, accepts: boolean): string {
+function writing(dialect: Dialect, accepts: boolean, removes: boolean): string {
+  // Not in every write: who may not delete could write nothing else.
+  const removed = `
+    removed AS (
+      DELETE FROM ${TABLE} r USING counted c WHERE r.key = ANY($8::text[])
+    ),`;
   const origin = `
     origin AS (
       INSERT INTO ${TABLE} (key, value, revision)
@@ -112,9 +117,7 @@ function writing(dialect: Dialect, accepts: boolean): string {
       RETURNING revision
     ),
     ${accepts ? origin : ""}
-    removed AS (
-      DELETE FROM ${TABLE} r USING counted c WHERE r.key = ANY($8::text[])
-    ),
+    ${removes ? removed : ""}
     fresh AS (
       INSERT INTO ${TABLE} (key, value, revision)
       SELECT p.key, p.value, c.revision

@@ -49,7 +49,8 @@ const POSTGRES: Dialect = {
   isPlain: false,
   identity: "(SELECT system_identifier::text FROM pg_control_system())",
   timeline: "left(pg_walfile_name(pg_current_wal_lsn()), 8)",
-  term: "pg_postmaster_start_time()::text",
+  // As a number: a text follows the session's time zone.
+  term: "extract(epoch FROM pg_postmaster_start_time())::text",
   isRestored: isRestoredByXmin,
 };
 const PLAIN: Dialect = {
