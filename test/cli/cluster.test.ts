@@ -157,6 +157,12 @@ describe.skipIf(noPostgres !== undefined)("the commands of a cluster", () => {
       "CannotStart: the cluster had a dispenser 'elegant_close', whose numbers that of the folder would repeat: DEL " +
         "that one, and define it in the cluster behind them",
     );
+    await client.command("HSET", "gone", "type", "3");
+    expect(await messageOf(() => operate("join", store, { dataDir }))).toBe(
+      "CannotStart: the cluster has a dispenser 'gone' that would repeat numbers of one deleted in the folder: ADVANCE " +
+        "it there past 29",
+    );
+    await client.command("ADVANCE", "gone", "30");
     await client.command("HSET", "elegant_close", "type", "3", "reuse", "yes");
     await client.command("DEL", "elegant_close");
     // Nothing was written: the node can go on alone.

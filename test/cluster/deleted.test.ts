@@ -1,7 +1,7 @@
 /** Names that are deleted, go on, and are forgotten one day, on all nodes of a cluster. */
 
-import { describe, expect, test } from "bun:test";
-import { forgetNode } from "../../src/cluster/operations.ts";
+import { afterEach, describe, expect, setSystemTime, test } from "bun:test";
+import { advanceHistory, forgetNode } from "../../src/cluster/operations.ts";
 import { encode, LEVEL, nodeKey, readCluster, readNode } from "../../src/cluster/records.ts";
 import type { SharedStore } from "../../src/store/shared.ts";
 import { MemoryStore } from "../support/memory-store.ts";
@@ -89,6 +89,67 @@ describe("a name that was deleted", () => {
     const refused = await client.command("HSET", "o", "auto_disk", "memory");
     expect(String(refused)).toContain("cannot change 'auto_disk' of 'o' to memory");
     expect(await client.command("HSET", "o", "auto_disk", "memory", "reuse", "yes")).toBe(0);
+    // What it handed out before stays in use.
+    await client.command("DEL", "o");
+    await client.command("HSET", "o", "type", "3");
+    expect(Number(await client.command("GET", "o"))).toBeGreaterThanOrEqual(1);
+    await stop();
+  });
+});
+
+describe("a clock that is wrong", () => {
+  afterEach(() => void setSystemTime());
+  const days = (count: number) => setSystemTime(new Date(Date.now() + count * 86_400_000));
+
+  test("makes nothing old, be it ahead when rows are removed or behind when a line is deleted", async () => {
+    const rows = new SharedRows();
+    const { client, cluster, stop } = await begin(rows);
+    await cluster.purge();
+    for (const [round, [atDelete, atPurge]] of [
+      [0, 91],
+      [-20_000, 20_000],
+    ].entries()) {
+      await client.command("HSET", "o", "type", "3");
+      expect((await take(client, 5)).length).toBe(5);
+      days(atDelete!);
+      await client.command("DEL", "o");
+      await cluster.purge();
+      days(atPurge!);
+      await cluster.purge();
+      await cluster.purge();
+      expect(await client.command("HSET", "o", "type", "3")).toBe(1);
+      expect(await client.command("GET", "o")).toBe(String(100 * (2 * round + 1)));
+      await client.command("DEL", "o");
+    }
+    await stop();
+  });
+});
+
+describe("a member of level 1 that deletes", () => {
+  /** As its program does it: the row of the name as it was, and the mark. */
+  async function deleteAsLevel1(shared: SharedStore, line: number): Promise<void> {
+    const { rows } = await shared.read(["name/o", `line/${line}`]);
+    for (const [key, { value }] of rows) {
+      await put(shared, key, encode({ ...JSON.parse(value), isDeleted: true }));
+    }
+    const names = (await shared.read(["names"])).rows.get("names")!.value;
+    await put(shared, "names", names);
+  }
+
+  test("loses no number, whatever the name kept before, and after an advance", async () => {
+    const rows = new SharedRows();
+    const { client, stop } = await begin(rows);
+    const shared = rows.open();
+    await client.command("HSET", "o", "type", "3");
+    await take(client, 5);
+    await client.command("DEL", "o");
+    await client.command("HSET", "o", "type", "3");
+    await take(client, 5);
+    await deleteAsLevel1(shared, 2);
+    await until(async () => (await client.command("EXISTS", "o")) === 0);
+    await advanceHistory(shared, 1000n, Date.now());
+    await until(async () => (await client.command("HSET", "o", "type", "3")) === 1);
+    expect(Number(await client.command("GET", "o"))).toBeGreaterThanOrEqual(1200);
     await stop();
   });
 });
@@ -150,6 +211,27 @@ describe("rows that nobody needs any more", () => {
     expect(await one.client.command("HSET", "o", "type", "3")).toBe(1);
     for (const { stop } of [one, woken]) await stop();
     await two.listener.stop();
+  });
+
+  test("are gone for a node that slept so long: it stops, and accuses nobody", async () => {
+    const rows = new SharedRows();
+    const [one, two] = [await begin(rows), await begin(rows)];
+    await one.client.command("HSET", "o", "type", "3");
+    const shared = rows.open();
+    const key = nodeKey(two.cluster.node);
+    const { rows: found, moment } = await shared.read([key, "names"]);
+    const names = JSON.parse(found.get("names")!.value);
+    const nodesPurgedTo = String(moment.revision + 100n);
+    await shared.write({
+      guards: new Map([[key, found.get(key)!.revision]]),
+      puts: new Map([["names", encode({ ...names, nodesPurgedTo })]]),
+      removes: [key],
+    });
+    expect(String(await two.fatalOf)).toContain("was written off long ago");
+    expect(await one.client.command("GET", "o")).toBe("0");
+    two.client.close();
+    await two.listener.stop();
+    await one.stop();
   });
 
   test("of nodes that are gone are removed, and what they did stays known", async () => {

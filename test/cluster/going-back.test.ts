@@ -120,6 +120,17 @@ describe.skipIf(noPostgres !== undefined)("PostgreSQL that goes back", () => {
     TIMEOUT_MS,
   );
 
+  test("who may not delete can write all the same, but for rows to be removed", async () => {
+    await server.query("CREATE ROLE few LOGIN");
+    await server.query("GRANT SELECT, INSERT, UPDATE ON number_dispenser TO few");
+    const few = openSharedStore(server.url.replace("dispenser@", "few@"));
+    const write = (removes: readonly string[]) =>
+      few.write({ guards: new Map(), puts: new Map([["x/y", "1"]]), removes });
+    expect(await write([])).toBeDefined();
+    await expect(write(["x/y"])).rejects.toThrow("permission denied");
+    await few.close();
+  });
+
   test(
     "a synchronous replica that takes over goes on by itself",
     async () => {
