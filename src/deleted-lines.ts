@@ -18,21 +18,10 @@ const PER_NAME_MAX = 100;
 const PURGED_AT_ONCE = 25;
 /** Each one kept past the limit takes so many with it, so that the oldest go as fast as new ones come. */
 const PURGED_PER_KEPT = 2;
-/**
- * A clock that is wrong must not make them old: it is trusted once the life is so old, by when time servers have put it
- * right, and from then on it goes no faster than time does.
- */
-const CLOCK_TRUSTED_AFTER_MS = 600_000;
+/** So much of its age the database may lose in a crash: it is written no more often, and only while lines are kept. */
+const AGE_SAVED_EVERY_S = 600;
 /** So many are read at a time. */
 const PAGE_ROWS = 1000;
-
-/** What time it is. */
-export interface Clocks {
-  /** A clock that only goes forwards, in milliseconds. */
-  readonly nowMs: () => number;
-  /** The Unix time, in seconds. */
-  readonly unixS: () => number;
-}
 
 /** How long deleted lines are kept, and how many. */
 export interface DeletedLimits {
@@ -48,19 +37,36 @@ interface Kept extends UsedLine {
 export class DeletedLines {
   private readonly store: Store;
   private readonly share: Share;
-  private readonly clocks: Clocks;
-  /** When the Unix time was first trusted, by both clocks; undefined before. */
-  private trusted: { readonly nowMs: number; readonly unixS: number } | undefined;
+  private readonly nowMs: () => number;
   private readonly startedAtMs: number;
+  /** The age of the database when this life began; undefined before it was asked for. */
+  private startedAtAgeS: number | undefined;
   /** The deleted lines of names for which the commit being gathered changes them, as it leaves them. */
   private readonly changed = new Map<string, readonly DeletedLine[]>();
 
-  /** `share` is what a dispenser has of its line. */
-  constructor(store: Store, share: Share, clocks: Clocks) {
+  /** `share` is what a dispenser has of its line; `nowMs` a clock that only goes forwards, in milliseconds. */
+  constructor(store: Store, share: Share, nowMs: () => number) {
     this.store = store;
     this.share = share;
-    this.clocks = clocks;
-    this.startedAtMs = clocks.nowMs();
+    this.nowMs = nowMs;
+    this.startedAtMs = nowMs();
+  }
+
+  /**
+   * For how many seconds servers have run on the database, but for what crashes and closes took of it: no wall clock,
+   * which may be wrong, makes a line old.
+   */
+  private get ageS(): number {
+    this.startedAtAgeS ??= this.store.ageS;
+    return this.startedAtAgeS + Math.floor((this.nowMs() - this.startedAtMs) / 1000);
+  }
+
+  /** Whether it was due to be written, and is staged. */
+  private saveAge(): boolean {
+    const { ageS: seconds } = this;
+    if (seconds - this.store.ageS < AGE_SAVED_EVERY_S) return false;
+    this.store.stage({ kind: "age", seconds });
+    return true;
   }
 
   /** What of a name's deleted lines a definition goes on with; undefined: none. Or why it may not be. */
@@ -102,7 +108,8 @@ export class DeletedLines {
     const isKept = definition.strategy === "memory" ? account.reserved > 0n : used > 0n;
     if (!isKept) return;
     if (this.of(name).length >= PER_NAME_MAX) this.merge(name);
-    this.add({ name, definition, account, deletedAtS: this.clocks.unixS() });
+    this.add({ name, definition, account, deletedAtS: this.ageS });
+    this.saveAge();
     if (this.store.deletedSize >= deletedMax) {
       this.stagePurge(deletedMax, deletedDays, PURGED_PER_KEPT);
     }
@@ -118,7 +125,7 @@ export class DeletedLines {
     const { definition, position } = covering(this.of(name).map((line) => this.usage(line)));
     const account = { reserved: position, generated: 0n, wasted: position };
     this.forget(name);
-    this.add({ name, definition, account, deletedAtS: this.clocks.unixS() });
+    this.add({ name, definition, account, deletedAtS: this.ageS });
   }
 
   /** A deleted line goes on, or all of a name are to be forgotten. */
@@ -133,12 +140,13 @@ export class DeletedLines {
     this.store.stage({ kind: "forget", name, ...(definition !== undefined && { definition }) });
   }
 
-  /** Whether some are too old, or too many, and are staged to go. */
+  /** Stages that some go which are too old, or too many, and the age if it is due; whether there was either. */
   purge({ deletedMax, deletedDays }: DeletedLimits): boolean {
     const { store } = this;
     if (store.deletedSize === 0) return false;
+    const isAging = this.saveAge();
     const isOver = store.deletedSize > deletedMax;
-    if (!isOver && store.oldestDeletedS >= this.oldestKeptS(deletedDays)) return false;
+    if (!isOver && store.oldestDeletedS >= this.oldestKeptS(deletedDays)) return isAging;
     this.stagePurge(deletedMax, deletedDays, PURGED_AT_ONCE);
     return true;
   }
@@ -148,14 +156,9 @@ export class DeletedLines {
     this.store.stage({ kind: "purge", deletedBeforeS, keptMax, atOnce });
   }
 
-  /** What was deleted before this is too old; nothing is while the clock is not trusted. */
+  /** What was deleted before this age is too old. */
   private oldestKeptS(days: number): number {
-    const { clocks } = this;
-    const [nowMs, unixS] = [clocks.nowMs(), clocks.unixS()];
-    if (nowMs - this.startedAtMs < CLOCK_TRUSTED_AFTER_MS) return 0;
-    this.trusted ??= { nowMs, unixS };
-    const atMostS = this.trusted.unixS + Math.ceil((nowMs - this.trusted.nowMs) / 1000);
-    return Math.max(0, Math.min(unixS, atMostS) - days * SECONDS_PER_DAY);
+    return Math.max(0, this.ageS - days * SECONDS_PER_DAY);
   }
 
   /** Stages that all of them move so many numbers ahead, or to their end. */

@@ -49,8 +49,6 @@ export interface EngineOptions {
   readonly limits?: EngineLimits;
   /** A clock that only goes forwards, in milliseconds. */
   readonly now: () => number;
-  /** The Unix time in seconds; by default that of the system. */
-  readonly unixTimeS?: () => number;
   /** Whether stageCounts() is called now and then. */
   readonly savesCounts: boolean;
   /** Called when there is something to commit: commit() has to be called in this turn. */
@@ -84,8 +82,7 @@ export class Engine {
     this.moves = new Moves(store, this.pending);
     this.unsaved = options.savesCounts ? new UnsavedCounts() : undefined;
     this.share = options.share ?? whole;
-    const unixS = options.unixTimeS ?? (() => Math.floor(Date.now() / 1000));
-    this.deleted = new DeletedLines(store, this.share, { nowMs: options.now, unixS });
+    this.deleted = new DeletedLines(store, this.share, options.now);
     this.names = new Names(store.size, this.share);
     for (const some of store.load()) {
       for (const stored of some) {
@@ -324,7 +321,7 @@ export class Engine {
     return true;
   }
 
-  /** Stages that deleted lines go which are too old, or too many: a few at a time. */
+  /** Stages that deleted lines go which are too old, or too many: a few at a time. To be called now and then. */
   stagePurge(): void {
     if (this.deleted.purge(this.limits)) this.pending.announce();
   }

@@ -213,7 +213,7 @@ export const settings: { readonly [Key in Exclude<keyof Config, "users">]: Setti
       path: "storage.deleted_days",
       variable: "DELETED_DAYS",
       unset: "90",
-      help: "days for which it is remembered how far a deleted line had come, so that its numbers do not repeat",
+      help: "days of running time for which it is remembered how far a deleted line had come, so that its numbers do not repeat",
       isLive: true,
       ...whole(1, 36_500),
     },

@@ -1,6 +1,6 @@
 /** DEL is soft: what numbers of a line may be in use is kept, and none of them comes again by accident. */
 
-import { describe, expect, test } from "bun:test";
+import { describe, expect, setSystemTime, test } from "bun:test";
 import { EveryNth, type Share, whole } from "../src/dispenser/share.ts";
 import { strategyNames } from "../src/dispenser/strategy.ts";
 import { Engine, type EngineLimits } from "../src/engine.ts";
@@ -18,16 +18,13 @@ interface Start {
 
 function start({ store = new MemoryStore(), share = whole, limits = {} }: Start = {}) {
   const clock = {
-    unixS: 1_000_000_000,
     nowMs: 0,
     pass(seconds: number) {
-      clock.unixS += seconds;
       clock.nowMs += 1000 * seconds;
     },
   };
   const engine = new Engine(store, {
     now: () => clock.nowMs,
-    unixTimeS: () => clock.unixS,
     savesCounts: false,
     share,
     limits: {
@@ -326,48 +323,84 @@ describe("deleted lines are forgotten", () => {
     expect(sizes).toEqual([45, 20, 10, 10]);
   });
 
-  test("after so many days, and not before", () => {
-    const { define, take, engine, store, clock } = start();
+  const deleteX = ({ define, take, engine }: ReturnType<typeof start>) => {
     define("x", "type 3");
     take("x");
     engine.remove("x");
     engine.commit();
-    const commits = store.commits;
-    clock.pass(600);
-    engine.stagePurge();
-    clock.pass(90 * DAY_S - 600);
+  };
+  const purge = ({ engine, store }: ReturnType<typeof start>) => {
     engine.stagePurge();
     engine.commit();
-    expect([store.commits, define("x", "type 3 step 2")]).toEqual([commits, met("x", 1)]);
-    clock.pass(1);
-    engine.stagePurge();
-    engine.commit();
-    expect([store.deletedSize, define("x", "type 3 step 2")]).toEqual([0, 2]);
+    return store.deletedSize;
+  };
+
+  test("after so many days, and not before", () => {
+    const life = start();
+    deleteX(life);
+    life.clock.pass(90 * DAY_S);
+    expect([purge(life), life.define("x", "type 3 step 2")]).toEqual([1, met("x", 1)]);
+    life.clock.pass(1);
+    expect([purge(life), life.define("x", "type 3 step 2")]).toEqual([0, 2]);
   });
 
-  test("by no clock that jumps, nor by one that is wrong when the server starts", () => {
-    const { define, take, engine, store, clock } = start();
-    define("x", "type 3");
-    take("x");
-    engine.remove("x");
-    engine.commit();
-    const purge = () => {
-      engine.stagePurge();
-      engine.commit();
-      return store.deletedSize;
+  test("by no wall clock, wherever it stands and however it jumps", () => {
+    const life = start();
+    try {
+      setSystemTime(new Date(0));
+      deleteX(life);
+      for (const year of [2026, 1970, 2500, 2026]) {
+        setSystemTime(new Date(Date.UTC(year, 1)));
+        life.clock.pass(22 * DAY_S);
+        expect(purge(life)).toBe(1);
+      }
+      setSystemTime(new Date(0));
+      life.clock.pass(2 * DAY_S + 1);
+      expect(purge(life)).toBe(0);
+    } finally {
+      setSystemTime();
+    }
+  });
+
+  test("after so many days in several lives, and no life makes one older than it ran", () => {
+    let life = start();
+    deleteX(life);
+    for (const isClean of [true, false, true]) {
+      life.clock.pass(30 * DAY_S - 599);
+      expect(purge(life)).toBe(1);
+      // What is not written yet is lost with the life.
+      life.clock.pass(599);
+      expect(purge(life)).toBe(1);
+      life = life.restart(isClean);
+    }
+    life.clock.pass(3 * 599);
+    expect(purge(life)).toBe(1);
+    life.clock.pass(1);
+    expect(purge(life)).toBe(0);
+  });
+
+  test("their age is written while there are any, every ten minutes", () => {
+    const life = start();
+    const { clock, store, engine } = life;
+    const ages = (seconds: number) => {
+      const { commits } = store;
+      clock.pass(seconds);
+      purge(life);
+      return [store.ageS, store.commits - commits];
     };
-    clock.unixS += 1000 * DAY_S;
-    clock.nowMs += 599_000;
-    expect(purge()).toBe(1);
-    // Somebody put it right.
-    clock.unixS -= 1000 * DAY_S;
-    clock.nowMs += 1000;
-    expect(purge()).toBe(1);
-    clock.unixS += 1000 * DAY_S;
-    clock.nowMs += 60_000;
-    expect(purge()).toBe(1);
-    clock.nowMs += 90 * DAY_S * 1000;
-    expect(purge()).toBe(0);
+    expect(ages(5 * DAY_S)).toEqual([0, 0]);
+    // With the line, so that a crash right then makes the line no younger.
+    deleteX(life);
+    expect([store.ageS, store.oldestDeletedS]).toEqual([5 * DAY_S, 5 * DAY_S]);
+    expect(ages(599)).toEqual([5 * DAY_S, 0]);
+    expect(ages(1.5)).toEqual([5 * DAY_S + 600, 1]);
+    // A commit that failed is made good by the next.
+    store.failures.push("unavailable");
+    expect(ages(600)).toEqual([5 * DAY_S + 600, 0]);
+    expect(ages(0)).toEqual([5 * DAY_S + 1200, 1]);
+    expect(life.define("x", "type 3", true)).toBe(1);
+    engine.commit();
+    expect(ages(DAY_S)).toEqual([5 * DAY_S + 1200, 0]);
   });
 
   test("never: of one name a hundred are kept each by itself, older ones as one line", () => {

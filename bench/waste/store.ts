@@ -40,6 +40,7 @@ export class LifeStore implements Store {
   }
 
   /** Nothing is deleted here. */
+  readonly ageS = 0;
   readonly deletedSize = 0;
   readonly oldestDeletedS = Number.POSITIVE_INFINITY;
 

@@ -16,10 +16,13 @@ import type { Change, DeletedLine } from "./store.ts";
 export class Rows {
   /** How many deleted lines are kept, with what the transaction under way changes of that. */
   deletedSize: number;
+  /** The age of the database, likewise. */
+  ageS: number;
   private readonly statements: Statements;
 
   constructor(database: Database) {
     this.deletedSize = Number(readValue(database, "SELECT count(*) FROM deleted"));
+    this.ageS = Number(readValue(database, "SELECT seconds FROM age"));
     this.statements = prepare(database);
   }
 
@@ -67,6 +70,10 @@ export class Rows {
         if (over > 0) this.dropDeleted(statements.purgeOldest.run(over));
         break;
       }
+      case "age":
+        this.ageS = Math.max(this.ageS, change.seconds);
+        statements.age.run(this.ageS);
+        break;
       case "reserve":
         this.reserve(change.reservation);
         break;
@@ -175,6 +182,7 @@ function prepare(database: Database) {
       `DELETE FROM deleted WHERE nth IN
          (SELECT nth FROM deleted ORDER BY deleted_at, nth LIMIT ?)`,
     ),
+    age: statement("UPDATE age SET seconds = ?"),
     undefine: statement("DELETE FROM definitions WHERE id = ?"),
     position: upsert("positions"),
     checkpoint: upsert("checkpoints"),

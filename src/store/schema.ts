@@ -105,10 +105,17 @@ export const migrations: readonly string[] = [
     last INTEGER NOT NULL,
     generated INTEGER NOT NULL,
     wasted INTEGER NOT NULL,
-    -- Unix time, in seconds.
+    -- The age of the database then.
     deleted_at INTEGER NOT NULL
   ) STRICT;
   CREATE INDEX deleted_by_name ON deleted (name);
   CREATE INDEX deleted_by_age ON deleted (deleted_at);
+
+  -- One row: for how many seconds servers have run on the database, at least, while deleted lines were kept.
+  CREATE TABLE age (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    seconds INTEGER NOT NULL
+  ) STRICT;
+  INSERT INTO age VALUES (1, 0);
   `,
 ];

@@ -185,7 +185,7 @@ export class SqliteStore implements Store {
   private write(changes: readonly Change[]): void {
     const { rows } = this;
     assert(rows !== undefined, "nothing is written before load()");
-    const { deletedSize } = rows;
+    const { deletedSize, ageS } = rows;
     try {
       this.guard(() => {
         this.file.checkLog();
@@ -196,6 +196,7 @@ export class SqliteStore implements Store {
       });
     } catch (error) {
       rows.deletedSize = deletedSize;
+      rows.ageS = ageS;
       throw error;
     }
     this.walWrites += 1 + changes.length;
@@ -203,6 +204,10 @@ export class SqliteStore implements Store {
 
   get deletedSize(): number {
     return this.rows?.deletedSize ?? 0;
+  }
+
+  get ageS(): number {
+    return this.rows?.ageS ?? 0;
   }
 
   get oldestDeletedS(): number {

@@ -24,7 +24,7 @@ export interface DeletedLine {
   readonly definition: Definition;
   /** Where it stood; exactly, so nothing in it is reserved ahead. */
   readonly account: Account;
-  /** Unix time, in seconds. */
+  /** The age of the database when it was deleted, in seconds (a change of the kind "age"). */
   readonly deletedAtS: number;
 }
 
@@ -56,6 +56,8 @@ export type Change =
       readonly keptMax: number;
       readonly atOnce: number;
     }
+  /** Servers ran on the database for so many seconds in all; it only rises. */
+  | { readonly kind: "age"; readonly seconds: number }
   | { readonly kind: "reserve"; readonly reservation: Reservation }
   /** The last run of the share is new, and those that are not in it any more are used up. */
   | { readonly kind: "lease"; readonly id: number; readonly share: Leased }
@@ -74,7 +76,9 @@ export interface Store {
   load(): Iterable<readonly StoredDispenser[]>;
   /** How many deleted lines are kept, once load() is done. */
   readonly deletedSize: number;
-  /** When the oldest of them was deleted; Infinity where there is none. */
+  /** The age of the database in seconds, as the last commit left it, once load() is done. */
+  readonly ageS: number;
+  /** At what age of it the oldest of them was deleted; Infinity where there is none. */
   readonly oldestDeletedS: number;
   /** Those of a name, as the last commit left them. Throws as commit() does. */
   deletedOf(name: string): readonly StoredDeleted[];

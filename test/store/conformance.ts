@@ -281,6 +281,21 @@ export function describeStore(title: string, open: () => StoreUnderTest): void {
         );
       });
 
+      test("the age of the database rises, and never falls", () => {
+        afterEachEnd(
+          (store) => {
+            expect(store.ageS).toBe(0);
+            write(store, { kind: "age", seconds: 700 });
+            write(store, { kind: "age", seconds: 600 });
+            expect(store.ageS).toBe(700);
+          },
+          (store) => {
+            loaded(store);
+            expect(store.ageS).toBe(700);
+          },
+        );
+      });
+
       test("keep all 2^63 numbers of the longest line as wasted", () => {
         const line = { ...some[3]!, account: { ...some[3]!.account, generated: 0n } };
         const account = { ...line.account, wasted: MAX + 1n };
