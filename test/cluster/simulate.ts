@@ -29,6 +29,7 @@ const NODES = 3;
 /** A name that is deleted and made anew begins this much higher each time: its numbers say which it is. */
 const SPAN = 1_000_000_000;
 const RESTLESS = "restless";
+const durable = strategyNames.filter((strategy) => strategy !== "memory");
 
 const MAY_HAPPEN =
   /^ERR (store|storage) unavailable: |^ERR dispenser not found$|^ERR cannot change 'auto_disk' .* to memory|^ERR 'restless' was deleted at /;
@@ -345,7 +346,8 @@ class ClusterSimulation {
         if (dice.once(2)) this.incarnation++;
         return say("HSET", RESTLESS, "type", "3", "starting", String(SPAN * this.incarnation));
       case 2:
-        return say("HSET", RESTLESS, "auto_disk", dice.pick(strategyNames));
+        // Not in memory: defined anew after DEL such a line starts over, as it may.
+        return say("HSET", RESTLESS, "auto_disk", dice.pick(durable));
       case 3:
         return say("INFO", line);
       default:
