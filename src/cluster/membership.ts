@@ -15,6 +15,7 @@ import { isSamePlace, type Membership, type Memory, type Whereabouts } from "./m
 import {
   CLUSTER,
   type ClusterRecord,
+  DELETED_PREFIX,
   encode,
   FIGURE_PREFIX,
   LEVEL,
@@ -115,9 +116,11 @@ function requireWhole({ isRestored }: Moment): void {
   if (isRestored) throw new StoreWentBack("its rows were put back from a dump or snapshot");
 }
 
+const ROW_PREFIXES = [NAME_PREFIX, LINE_PREFIX, NODE_PREFIX, FIGURE_PREFIX, DELETED_PREFIX];
+
 /** Rows without that of a cluster: it was lost, or another cluster's prefix lies inside this one's. */
 async function requireEmpty(store: SharedStore): Promise<void> {
-  for (const prefix of [NAME_PREFIX, LINE_PREFIX, NODE_PREFIX, FIGURE_PREFIX]) {
+  for (const prefix of ROW_PREFIXES) {
     const [key] = (await store.list(prefix)).rows.keys();
     if (key === undefined) continue;
     throw new CannotStart(
