@@ -2,7 +2,7 @@
 FROM oven/bun:1.4.5-debian AS build
 WORKDIR /build
 COPY package.json bun.lock bunfig.toml tsconfig.json ./
-COPY config ./config
+COPY scripts ./scripts
 COPY src ./src
 # What -version says: --build-arg BUILD_COMMIT=$(git rev-parse --short=12 HEAD)
 ARG BUILD_COMMIT

@@ -11,9 +11,9 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { NODE_PREFIX, readNode } from "../src/cluster/records.ts";
+import { openSharedStore } from "../src/cluster/stores/open.ts";
+import { NODE_PREFIX, readNode } from "../src/cluster/stores/records.ts";
 import { strategyNames } from "../src/dispenser/strategy.ts";
-import { openSharedStore } from "../src/store/open-shared.ts";
 import { temporaryRoot } from "../test/support/folder.ts";
 import { findPostgres, PostgresServer } from "../test/support/postgres.ts";
 import { simulateCrowd } from "./cluster/crowd.ts";

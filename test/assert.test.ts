@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { AssertionError, assert } from "../src/assert.ts";
+import { AssertionError, assert } from "../src/base/assert.ts";
 
 test("an assertion throws its message when it does not hold", () => {
   assert(true, "never");

@@ -3,8 +3,8 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { parseArguments } from "../src/cli/arguments.ts";
 import { helpText } from "../src/cli/help.ts";
-import { loadConfig, unknownVariables } from "../src/config.ts";
-import { type Setting, settings } from "../src/settings.ts";
+import { loadConfig, unknownVariables } from "../src/config/load.ts";
+import { type Setting, settings } from "../src/config/settings.ts";
 import { temporaryFolder } from "./support/folder.ts";
 import { root } from "./support/server.ts";
 

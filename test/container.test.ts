@@ -5,7 +5,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parse } from "yaml";
 import { parseArguments } from "../src/cli/arguments.ts";
-import { unknownVariables } from "../src/config.ts";
+import { unknownVariables } from "../src/config/load.ts";
 import { root } from "./support/server.ts";
 
 interface Service {
@@ -94,7 +94,7 @@ describe("compose.yaml", () => {
   });
 
   test("the balancer's variables are those of its configuration", () => {
-    const text = readFileSync(join(root, "config/haproxy.cfg"), "utf8");
+    const text = readFileSync(join(root, "deploy/haproxy.cfg"), "utf8");
     const names = [...text.matchAll(/\$\{([A-Z_]+)-/g)].map(([, name]) => name!).sort();
     expect(Object.keys(services.balancer!.environment!).sort()).toEqual(names);
   });

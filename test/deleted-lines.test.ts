@@ -1,10 +1,10 @@
 /** DEL is soft: what numbers of a line may be in use is kept, and none of them comes again by accident. */
 
 import { describe, expect, setSystemTime, test } from "bun:test";
-import { EveryNth, type Share, whole } from "../src/dispenser/share.ts";
+import { Refusal } from "../src/base/errors.ts";
+import { EveryNth, type Share, whole } from "../src/dispenser/allocation.ts";
 import { strategyNames } from "../src/dispenser/strategy.ts";
-import { Engine, type EngineLimits } from "../src/engine.ts";
-import { Refusal } from "../src/refusal.ts";
+import { Engine, type EngineLimits } from "../src/engine/engine.ts";
 import { MemoryStore } from "./support/memory-store.ts";
 
 const into = Buffer.alloc(20);

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
-import { Engine } from "../src/engine.ts";
-import { Refusal } from "../src/refusal.ts";
-import { StorageBroken, StorageUnavailable } from "../src/store/store.ts";
+import { Refusal } from "../src/base/errors.ts";
+import { Engine } from "../src/engine/engine.ts";
+import { StorageBroken, StorageUnavailable } from "../src/storage/store.ts";
 import { MemoryStore } from "./support/memory-store.ts";
 
 const into = Buffer.alloc(20);

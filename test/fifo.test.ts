@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
-import { Fifo } from "../src/fifo.ts";
+import { Fifo } from "../src/base/queue.ts";
 
 test("takes what was added first, whatever is added and taken in between", () => {
   const step = fc.oneof(

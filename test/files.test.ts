@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { constants, fstatSync, lstatSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { createPrivate, openRegular, readRegular } from "../src/files.ts";
+import { createPrivate, openRegular, readRegular } from "../src/platform/files.ts";
 import { makeFifo, temporaryFolder } from "./support/folder.ts";
 
 test("a regular file is read, through a link too, and nothing else is waited for", () => {

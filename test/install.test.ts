@@ -4,12 +4,12 @@ import { join } from "node:path";
 import { temporaryFolder } from "./support/folder.ts";
 import { fromSource, root } from "./support/server.ts";
 
-const script = join(root, "config/install.sh");
+const script = join(root, "deploy/install.sh");
 const [service, socket] = ["service", "socket"].map((kind) => `number-dispenser.${kind}`) as [
   string,
   string,
 ];
-const textOf = (unit: string) => readFileSync(join(root, "config", unit), "utf8");
+const textOf = (unit: string) => readFileSync(join(root, "deploy", unit), "utf8");
 
 const run = (destination: string, ...args: string[]) => {
   const env = { ...process.env, DESTDIR: destination };

@@ -1,85 +1,71 @@
 import { expect, test } from "bun:test";
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import { Glob } from "bun";
 import { root } from "./support/server.ts";
 
 const source = join(root, "src");
 
-/** What each part may import from; every file may import from its own part. */
-const allowed: Record<string, string[]> = {
-  assert: [],
-  refusal: [],
-  version: [],
-  log: [],
-  files: [],
-  libc: [],
-  exit: ["libc"],
-  "service-manager": ["address", "libc", "refusal"],
-  "config-file": ["refusal"],
-  address: [],
-  "setting-kinds": ["address"],
-  settings: ["address", "log", "setting-kinds"],
-  config: ["config-file", "setting-kinds", "settings"],
-  resp: ["assert"],
-  dispenser: ["assert", "refusal"],
-  store: ["assert", "dispenser", "files", "libc", "refusal"],
-  "name-table": [],
-  parked: ["dispenser", "name-table", "store"],
-  names: ["assert", "dispenser", "name-table", "parked", "store"],
-  fifo: [],
-  "unsaved-counts": ["dispenser", "fifo", "gathering"],
-  gathering: ["assert", "dispenser", "store"],
-  moves: ["refusal", "dispenser", "gathering", "store"],
-  "deleted-lines": ["refusal", "dispenser", "store"],
-  engine: [
-    "assert",
-    "deleted-lines",
-    "refusal",
-    "unsaved-counts",
-    "names",
-    "gathering",
-    "moves",
-    "dispenser",
-    "store",
-  ],
-  cluster: ["assert", "refusal", "version", "log", "dispenser", "engine", "gathering", "store"],
-  cli: [
-    "address",
-    "cluster",
-    "refusal",
-    "config",
-    "config-file",
-    "dispenser",
-    "engine",
-    "files",
-    "settings",
-    "store",
-    "version",
-  ],
+/** What each room may import from, beside itself. */
+const allowed: Record<string, readonly string[]> = {
+  base: [],
+  resp: ["base"],
+  config: ["base"],
+  dispenser: ["base"],
+  platform: ["base", "config/address.ts"],
+  storage: ["dispenser", "platform", "base"],
+  engine: ["storage", "dispenser", "base"],
+  cluster: ["engine", "storage", "dispenser", "platform", "base"],
   server: [
-    ...["address", "assert", "files", "refusal", "version", "libc", "log", "config", "settings"],
-    ...["resp", "dispenser", "engine", "cluster", "store"],
+    ...["cluster", "engine", "storage", "dispenser"],
+    ...["resp", "config", "platform", "base"],
   ],
+  cli: ["cluster", "engine", "storage", "dispenser", "resp", "config", "platform", "base"],
+  "service.ts": [
+    ...["server", "cluster", "engine", "storage", "dispenser"],
+    ...["resp", "config", "platform", "base"],
+  ],
+  "main.ts": ["cli", "service.ts"],
 };
 
-const partOf = (path: string) => path.split("/")[0]!.replace(/\.ts$/, "");
+const roomOf = (path: string) => path.split("/")[0]!;
 
-test("imports point downwards, and the pure part imports nothing of the platform", () => {
-  const wrong: string[] = [];
-  for (const file of new Glob("**/*.ts").scanSync(source)) {
-    const part = partOf(file);
-    if (part === "main") continue;
-    const text = readFileSync(join(source, file), "utf8");
-    for (const [, target] of text.matchAll(/^(?:import|export) [^;]*?from "([^"]+)"/gms)) {
-      const isOurs = target!.startsWith(".") && target!.endsWith(".ts");
-      const to = isOurs ? partOf(relative(source, join(source, dirname(file), target!))) : target!;
-      if (isOurs && to !== part && !allowed[part]?.includes(to)) wrong.push(`${file} -> ${to}`);
-      if (part === "dispenser" && !isOurs) wrong.push(`${file} -> ${to}`);
-    }
-    if (part === "dispenser" && /\bBun\.|Date\.now|performance\.|await |setTimeout/.test(text)) {
-      wrong.push(`${file}: not pure`);
-    }
-  }
+/** Every import of a file of src: where from, and the path in src or the package that it names. */
+function importsOf(file: string): readonly { isOurs: boolean; to: string }[] {
+  const text = readFileSync(join(source, file), "utf8");
+  return [...text.matchAll(/^(?:import|export) [^;]*?from "([^"]+)"/gms)].map(([, target]) => {
+    const isOurs = target!.startsWith(".") && target!.endsWith(".ts");
+    const path = relative(source, join(source, dirname(file), target!));
+    return { isOurs, to: isOurs ? path : target! };
+  });
+}
+
+const files = [...new Glob("**/*.ts").scanSync(source)];
+
+test("src has rooms, and no loose files but those that open and run the program", () => {
+  const rooms = readdirSync(source).filter((entry) => !(entry in allowed));
+  expect(rooms).toEqual([]);
+});
+
+test("imports point downwards", () => {
+  const wrong = files.flatMap((file) => {
+    const may = allowed[roomOf(file)] ?? [];
+    return importsOf(file)
+      .filter(({ isOurs, to }) => isOurs && roomOf(to) !== roomOf(file))
+      .filter(({ to }) => !may.includes(roomOf(to)) && !may.includes(to))
+      .map(({ to }) => `${file} -> ${to}`);
+  });
+  expect(wrong).toEqual([]);
+});
+
+test("the dispensers are pure: no package, no clock, no waiting, nothing of Bun", () => {
+  const wrong = files
+    .filter((file) => roomOf(file) === "dispenser")
+    .flatMap((file) => {
+      const text = readFileSync(join(source, file), "utf8");
+      const foreign = importsOf(file).filter(({ isOurs }) => !isOurs);
+      const isPure = !/\bBun\.|Date\.now|performance\.|await |setTimeout/.test(text);
+      return [...foreign.map(({ to }) => `${file} -> ${to}`), ...(isPure ? [] : [file])];
+    });
   expect(wrong).toEqual([]);
 });

@@ -9,7 +9,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
-import { extents, libcFiles, lockExclusively, openLibc } from "../src/libc.ts";
+import { extents, libcFiles, lockExclusively, openLibc } from "../src/platform/libc.ts";
 import { temporaryFolder } from "./support/folder.ts";
 
 const functions = { getpid: { args: [], returns: "i32" } } as const;

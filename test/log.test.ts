@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { createLog, type LogFormat, type LogLevel } from "../src/log.ts";
+import { createLog, type LogFormat, type LogLevel } from "../src/base/log.ts";
 
 function lines(
   level: LogLevel,

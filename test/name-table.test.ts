@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
-import { NameTable } from "../src/name-table.ts";
+import { NameTable } from "../src/engine/name-index.ts";
 
 /** Short ones, which meet often, and any bytes. */
 const name = fc.oneof(

@@ -1,10 +1,10 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
+import { whole } from "../src/dispenser/allocation.ts";
 import { type Definition, define } from "../src/dispenser/definition.ts";
 import { Dispenser } from "../src/dispenser/dispenser.ts";
-import { whole } from "../src/dispenser/share.ts";
-import { Names } from "../src/names.ts";
-import type { StoredDispenser } from "../src/store/store.ts";
+import { Names } from "../src/engine/registry.ts";
+import type { StoredDispenser } from "../src/storage/store.ts";
 
 const definitionOf = (type: string, more: Record<string, string>) =>
   define(new Map(Object.entries({ type, ...more }))) as Definition;

@@ -3,13 +3,13 @@
  * leases and transactions, on a store in memory that takes a while to answer.
  */
 
+import { createLog } from "../../src/base/log.ts";
 import { Cluster } from "../../src/cluster/cluster.ts";
-import type { Clock } from "../../src/cluster/history.ts";
+import type { Clock } from "../../src/cluster/stores/monotonic.ts";
+import type { Moment, Reading, Row, SharedStore, Write } from "../../src/cluster/stores/store.ts";
+import { nothingLeased } from "../../src/dispenser/allocation.ts";
 import type { Dispenser } from "../../src/dispenser/dispenser.ts";
-import { nothingLeased } from "../../src/dispenser/share.ts";
-import { Engine } from "../../src/engine.ts";
-import { createLog } from "../../src/log.ts";
-import type { Moment, Reading, Row, SharedStore, Write } from "../../src/store/shared.ts";
+import { Engine } from "../../src/engine/engine.ts";
 import { LifeStore } from "../waste/store.ts";
 
 const TICK_MS = 20;

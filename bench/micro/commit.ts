@@ -1,7 +1,7 @@
 /** What does a transaction cost, with its sync, and how much of that do its changes share? */
 
 import { group, summary } from "mitata";
-import type { Engine } from "../../src/engine.ts";
+import type { Engine } from "../../src/engine/engine.ts";
 import { bench } from "./bench.ts";
 import { define } from "./store.ts";
 

@@ -2,7 +2,7 @@
 
 import { group } from "mitata";
 import { type Definition, define } from "../../src/dispenser/definition.ts";
-import { Names } from "../../src/names.ts";
+import { Names } from "../../src/engine/registry.ts";
 import { isSmall } from "../support/flags.ts";
 import { bench } from "./bench.ts";
 

@@ -1,8 +1,8 @@
 /** Dispensers of a real engine over a real store. */
 
+import { Refusal } from "../../src/base/errors.ts";
 import type { Dispenser } from "../../src/dispenser/dispenser.ts";
-import type { Engine } from "../../src/engine.ts";
-import { Refusal } from "../../src/refusal.ts";
+import type { Engine } from "../../src/engine/engine.ts";
 
 /** Defines a dispenser, durably. */
 export function define(engine: Engine, title: string, fields: Record<string, string>): Dispenser {

@@ -2,7 +2,7 @@
 
 import { group } from "mitata";
 import { strategyNames } from "../../src/dispenser/strategy.ts";
-import type { Engine } from "../../src/engine.ts";
+import type { Engine } from "../../src/engine/engine.ts";
 import { Replies } from "../../src/resp/encode.ts";
 import { bench } from "./bench.ts";
 import { define } from "./store.ts";

@@ -3,8 +3,8 @@
  * after a clean stop. Run with the folder, how many, and their strategy, in a process of its own.
  */
 
-import { Engine } from "../../src/engine.ts";
-import { openSqliteStore } from "../../src/store/sqlite.ts";
+import { Engine } from "../../src/engine/engine.ts";
+import { openSqliteStore } from "../../src/storage/sqlite.ts";
 import { nameOf } from "../compare/works.ts";
 import { PREFIX } from "./start.ts";
 

@@ -3,12 +3,12 @@
  * out, and the turn ends when its caller says so.
  */
 
-import { loadConfig } from "../../src/config.ts";
-import { Engine } from "../../src/engine.ts";
-import { Connection } from "../../src/server/connection.ts";
-import { Listener } from "../../src/server/listener.ts";
-import { Turn } from "../../src/server/turn.ts";
-import { openSqliteStore } from "../../src/store/sqlite.ts";
+import { loadConfig } from "../../src/config/load.ts";
+import { Engine } from "../../src/engine/engine.ts";
+import { Listener } from "../../src/server/server.ts";
+import { Turn } from "../../src/server/session/commit-turn.ts";
+import { Connection } from "../../src/server/session/connection.ts";
+import { openSqliteStore } from "../../src/storage/sqlite.ts";
 import { encodeRequest } from "../../test/support/resp.ts";
 import { silent } from "../../test/support/server.ts";
 

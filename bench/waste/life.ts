@@ -11,7 +11,7 @@
 import { strict as assert } from "node:assert";
 import type { Dispenser } from "../../src/dispenser/dispenser.ts";
 import type { StrategyName } from "../../src/dispenser/strategy.ts";
-import { Engine } from "../../src/engine.ts";
+import { Engine } from "../../src/engine/engine.ts";
 import type { Arrivals } from "./arrivals.ts";
 import { LifeStore } from "./store.ts";
 

@@ -3,7 +3,7 @@
  * needs, and nothing in it can fail. The real store is tested with the real engine elsewhere.
  */
 
-import type { Change, Store, StoredDispenser } from "../../src/store/store.ts";
+import type { Change, Store, StoredDispenser } from "../../src/storage/store.ts";
 
 export class LifeStore implements Store {
   crashed = false;

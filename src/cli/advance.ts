@@ -5,12 +5,12 @@
 
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import type { NodeState } from "../cluster/memory.ts";
-import { UsageError } from "../config-file.ts";
-import { CannotStart, reasonOf } from "../refusal.ts";
-import { DATABASE_FILE } from "../store/file.ts";
-import type { FolderOptions } from "../store/folder.ts";
-import { StorageBroken, StorageUnavailable } from "../store/store.ts";
+import { CannotStart, reasonOf } from "../base/errors.ts";
+import type { NodeState } from "../cluster/node/state.ts";
+import { UsageError } from "../config/file.ts";
+import { DATABASE_FILE } from "../storage/file.ts";
+import type { FolderOptions } from "../storage/folder.ts";
+import { StorageBroken, StorageUnavailable } from "../storage/store.ts";
 import { marginOf, moveAhead, named } from "./move-ahead.ts";
 
 /** The numbers of a cluster's node are leased: its folder alone does not know how far its lines went. */

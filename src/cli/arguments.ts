@@ -1,6 +1,6 @@
 /** The command line as it was typed: which command, its operands, its flags. */
 
-import { UsageError } from "../config-file.ts";
+import { UsageError } from "../config/file.ts";
 import {
   type CommandName,
   commandNames,

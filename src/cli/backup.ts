@@ -2,7 +2,7 @@
 
 import { statSync } from "node:fs";
 import { resolve } from "node:path";
-import { checkBackup } from "../store/backup.ts";
+import { checkBackup } from "../storage/backup.ts";
 import { type Addresses, ask, type Environment, withServer } from "./connection.ts";
 
 /** Answers one line that says what was done. Throws CannotStart. */

@@ -12,10 +12,10 @@ import {
 import { availableParallelism } from "node:os";
 import { dirname, join } from "node:path";
 import { RedisClient } from "bun";
-import { UsageError } from "../config-file.ts";
+import { CannotStart, reasonOf } from "../base/errors.ts";
+import { versionText } from "../base/version.ts";
+import { UsageError } from "../config/file.ts";
 import { strategyNames } from "../dispenser/strategy.ts";
-import { CannotStart, reasonOf } from "../refusal.ts";
-import { versionText } from "../version.ts";
 import type { Environment } from "./connection.ts";
 import { load } from "./load.ts";
 import { OwnServer } from "./own-server.ts";

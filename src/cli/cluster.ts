@@ -6,29 +6,29 @@
 import { existsSync } from "node:fs";
 import { hostname } from "node:os";
 import { dirname, resolve } from "node:path";
-import { FencedStore } from "../cluster/fenced-store.ts";
-import { History, realClock } from "../cluster/history.ts";
-import { enter, findCluster, type Identity } from "../cluster/membership.ts";
-import { Memory, parseState, whereaboutsOf } from "../cluster/memory.ts";
-import { moveIn } from "../cluster/moving-in.ts";
+import { CannotStart } from "../base/errors.ts";
+import { moveIn } from "../cluster/admin/join.ts";
 import {
   advanceHistory,
   type Folder,
   forgetNode,
   handBack,
   nodesOf,
-} from "../cluster/operations.ts";
-import { UsageError } from "../config-file.ts";
+} from "../cluster/admin/operations.ts";
+import { enter, findCluster, type Identity } from "../cluster/node/membership.ts";
+import { Memory, parseState, whereaboutsOf } from "../cluster/node/state.ts";
+import { FencedStore } from "../cluster/stores/fenced.ts";
+import { History, realClock } from "../cluster/stores/monotonic.ts";
+import { openSharedStore } from "../cluster/stores/open.ts";
+import { type SharedStore, StoreUnavailable } from "../cluster/stores/store.ts";
+import { UsageError } from "../config/file.ts";
+import { nothingLeased, type Share, whole } from "../dispenser/allocation.ts";
 import { parseNumber } from "../dispenser/definition.ts";
-import { NUMBER_MAX } from "../dispenser/line.ts";
-import { nothingLeased, type Share, whole } from "../dispenser/share.ts";
-import { Engine } from "../engine.ts";
-import { CannotStart } from "../refusal.ts";
-import { DATABASE_FILE } from "../store/file.ts";
-import type { FolderOptions } from "../store/folder.ts";
-import { openSharedStore } from "../store/open-shared.ts";
-import { type SharedStore, StoreUnavailable } from "../store/shared.ts";
-import { openSqliteStore, type SqliteStore } from "../store/sqlite.ts";
+import { NUMBER_MAX } from "../dispenser/types/line.ts";
+import { Engine } from "../engine/engine.ts";
+import { DATABASE_FILE } from "../storage/file.ts";
+import type { FolderOptions } from "../storage/folder.ts";
+import { openSqliteStore, type SqliteStore } from "../storage/sqlite.ts";
 
 export interface ClusterSettings extends FolderOptions {
   readonly dataDir: string;

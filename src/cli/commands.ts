@@ -1,7 +1,7 @@
 /** The table of the program's commands: what each takes, what it does, and when it fails. */
 
-import { DEFAULT_FILE, keys, VARIABLE_PREFIX } from "../config.ts";
-import { type Config, type Setting, settings } from "../settings.ts";
+import { DEFAULT_FILE, keys, VARIABLE_PREFIX } from "../config/load.ts";
+import { type Config, type Setting, settings } from "../config/settings.ts";
 
 export interface CommandLine {
   /** What has to be given besides flags, in order; in brackets what may be left out. */

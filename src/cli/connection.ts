@@ -1,10 +1,10 @@
 /** How a command of the program reaches the server that runs on this machine. */
 
 import { RedisClient, type Socket } from "bun";
-import { type Address, addressText } from "../address.ts";
-import { DEFAULT_USER, VARIABLE_PREFIX } from "../config.ts";
-import { CannotStart, reasonOf } from "../refusal.ts";
-import type { Config } from "../settings.ts";
+import { CannotStart, reasonOf } from "../base/errors.ts";
+import { type Address, addressText } from "../config/address.ts";
+import { DEFAULT_USER, VARIABLE_PREFIX } from "../config/load.ts";
+import type { Config } from "../config/settings.ts";
 
 const CONNECT_MS_MAX = 5000;
 

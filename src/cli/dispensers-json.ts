@@ -3,10 +3,10 @@
  * it is here; in the second type 2 has a mode, and types 3, 4 and 5 are letters, Snowflake ids and UUIDs, which are no lines.
  */
 
+import { CannotStart, reasonOf } from "../base/errors.ts";
 import { type Fields, parseNumber } from "../dispenser/definition.ts";
-import { NUMBER_MAX } from "../dispenser/line.ts";
-import { readRegular } from "../files.ts";
-import { CannotStart, reasonOf } from "../refusal.ts";
+import { NUMBER_MAX } from "../dispenser/types/line.ts";
+import { readRegular } from "../platform/files.ts";
 
 /** A dispenser as the file has it. */
 export interface Entry {

@@ -1,8 +1,8 @@
 /** What -help says, of the program and of each of its commands. */
 
-import { keys, VARIABLE_PREFIX } from "../config.ts";
-import { type Config, type Setting, settings } from "../settings.ts";
-import { version } from "../version.ts";
+import { version } from "../base/version.ts";
+import { keys, VARIABLE_PREFIX } from "../config/load.ts";
+import { type Config, type Setting, settings } from "../config/settings.ts";
 import { type CommandName, commandNames, type FlagName, flagOf, lineOf } from "./commands.ts";
 
 const WIDTH = 96;

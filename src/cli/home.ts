@@ -5,13 +5,13 @@
 
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { realClock } from "../cluster/history.ts";
-import { isSamePlace, type NodeState, parseState, whereaboutsOf } from "../cluster/memory.ts";
-import { Engine } from "../engine.ts";
-import { CannotStart } from "../refusal.ts";
-import { DATABASE_FILE } from "../store/file.ts";
-import type { FolderOptions } from "../store/folder.ts";
-import { openSqliteStore, type SqliteStore } from "../store/sqlite.ts";
+import { CannotStart } from "../base/errors.ts";
+import { isSamePlace, type NodeState, parseState, whereaboutsOf } from "../cluster/node/state.ts";
+import { realClock } from "../cluster/stores/monotonic.ts";
+import { Engine } from "../engine/engine.ts";
+import { DATABASE_FILE } from "../storage/file.ts";
+import type { FolderOptions } from "../storage/folder.ts";
+import { openSqliteStore, type SqliteStore } from "../storage/sqlite.ts";
 
 /** Makes the place where the folder is its home, unless it is that of a cluster's node, which knows by itself. */
 export function noteHome(store: SqliteStore): void {

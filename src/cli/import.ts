@@ -5,8 +5,9 @@
  */
 
 import { RedisClient } from "bun";
-import { parseState } from "../cluster/memory.ts";
-import { UsageError } from "../config-file.ts";
+import { CannotStart, Refusal, reasonOf } from "../base/errors.ts";
+import { parseState } from "../cluster/node/state.ts";
+import { UsageError } from "../config/file.ts";
 import {
   type Definition,
   define,
@@ -14,13 +15,12 @@ import {
   parseNumber,
   positionsOf,
 } from "../dispenser/definition.ts";
-import { NUMBER_MAX, numberAt, positionOf } from "../dispenser/line.ts";
 import { isName, toBytes, toText } from "../dispenser/name.ts";
 import { strategyNames, strategyOf } from "../dispenser/strategy.ts";
-import { Engine } from "../engine.ts";
-import { CannotStart, Refusal, reasonOf } from "../refusal.ts";
-import type { FolderOptions } from "../store/folder.ts";
-import { openSqliteStore } from "../store/sqlite.ts";
+import { NUMBER_MAX, numberAt, positionOf } from "../dispenser/types/line.ts";
+import { Engine } from "../engine/engine.ts";
+import type { FolderOptions } from "../storage/folder.ts";
+import { openSqliteStore } from "../storage/sqlite.ts";
 import { type Entry, readDispensers } from "./dispensers-json.ts";
 
 /** A segment of the Go implementation: it may have handed out so many that it did not save. */

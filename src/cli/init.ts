@@ -5,9 +5,9 @@
 
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { DATABASE_FILE } from "../store/file.ts";
-import type { FolderOptions } from "../store/folder.ts";
-import { openSqliteStore } from "../store/sqlite.ts";
+import { DATABASE_FILE } from "../storage/file.ts";
+import type { FolderOptions } from "../storage/folder.ts";
+import { openSqliteStore } from "../storage/sqlite.ts";
 
 /** Answers one line that says what was done. Throws CannotStart. */
 export function initialize(dataDir: string, options: FolderOptions): string {

@@ -3,7 +3,7 @@
  * of itself.
  */
 
-import { CannotStart } from "../refusal.ts";
+import { CannotStart } from "../base/errors.ts";
 import { type Addresses, ask, type Environment, withServer } from "./connection.ts";
 
 /** What `health` found. */

@@ -1,7 +1,7 @@
 /** Load for a server: connections that each keep so many GETs under way. */
 
 import type { Socket } from "bun";
-import { CannotStart } from "../refusal.ts";
+import { CannotStart } from "../base/errors.ts";
 
 /** A batch that takes longer has failed. */
 const PATIENCE_SECONDS = 30;

@@ -3,17 +3,17 @@
  * only the operator can know, is then not handed out again. Deleted lines move, too: one that is defined again goes on there.
  */
 
-import { type NodeState, parseState } from "../cluster/memory.ts";
-import { shareOfNode } from "../cluster/share-of-node.ts";
-import { UsageError } from "../config-file.ts";
+import { CannotStart } from "../base/errors.ts";
+import { shareOfNode } from "../cluster/node/allocation.ts";
+import { type NodeState, parseState } from "../cluster/node/state.ts";
+import { UsageError } from "../config/file.ts";
+import { whole } from "../dispenser/allocation.ts";
 import { parseNumber } from "../dispenser/definition.ts";
-import { NUMBER_MAX } from "../dispenser/line.ts";
 import { toText } from "../dispenser/name.ts";
-import { whole } from "../dispenser/share.ts";
-import { Engine } from "../engine.ts";
-import { CannotStart } from "../refusal.ts";
-import type { FolderOptions } from "../store/folder.ts";
-import { openSqliteStore } from "../store/sqlite.ts";
+import { NUMBER_MAX } from "../dispenser/types/line.ts";
+import { Engine } from "../engine/engine.ts";
+import type { FolderOptions } from "../storage/folder.ts";
+import { openSqliteStore } from "../storage/sqlite.ts";
 
 /** So many names are told of lines that are at their end. */
 const NAMED_MAX = 20;

@@ -2,9 +2,9 @@
 
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { VARIABLE_PREFIX } from "../config.ts";
-import { CannotStart } from "../refusal.ts";
-import { isCompiled } from "../version.ts";
+import { CannotStart } from "../base/errors.ts";
+import { isCompiled } from "../base/version.ts";
+import { VARIABLE_PREFIX } from "../config/load.ts";
 import type { Environment } from "./connection.ts";
 
 /** How this program is started once more. */

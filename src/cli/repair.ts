@@ -6,11 +6,11 @@
 
 import { closeSync, existsSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { UsageError } from "../config-file.ts";
-import { CannotStart, reasonOf } from "../refusal.ts";
-import { DATABASE_FILE } from "../store/file.ts";
-import { type FolderOptions, lockFolder, prepareFolder } from "../store/folder.ts";
-import { examine, type Finding, mend, replace } from "../store/repair.ts";
+import { CannotStart, reasonOf } from "../base/errors.ts";
+import { UsageError } from "../config/file.ts";
+import { DATABASE_FILE } from "../storage/file.ts";
+import { type FolderOptions, lockFolder, prepareFolder } from "../storage/folder.ts";
+import { examine, type Finding, mend, replace } from "../storage/repair.ts";
 import { marginOf } from "./move-ahead.ts";
 import { aheadText, makeAhead } from "./restore.ts";
 

@@ -6,11 +6,11 @@
 
 import { chmodSync, closeSync, copyFileSync, existsSync, mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { UsageError } from "../config-file.ts";
-import { PRIVATE_FILE, PRIVATE_FOLDER } from "../files.ts";
-import { CannotStart, reasonOf } from "../refusal.ts";
-import { checkBackup } from "../store/backup.ts";
-import { DATABASE_FILE, isTaken, publish, RESTORING, readyForUse } from "../store/file.ts";
+import { CannotStart, reasonOf } from "../base/errors.ts";
+import { UsageError } from "../config/file.ts";
+import { PRIVATE_FILE, PRIVATE_FOLDER } from "../platform/files.ts";
+import { checkBackup } from "../storage/backup.ts";
+import { DATABASE_FILE, isTaken, publish, RESTORING, readyForUse } from "../storage/file.ts";
 import {
   type FolderOptions,
   giveToOwner,
@@ -18,7 +18,7 @@ import {
   makeDurable,
   prepareFolder,
   removeLeftovers,
-} from "../store/folder.ts";
+} from "../storage/folder.ts";
 import { noteHomeOf } from "./home.ts";
 import { type Moved, marginOf, moveAhead, named } from "./move-ahead.ts";
 

@@ -6,22 +6,22 @@
  * While the store is away, what the node holds is served; what needs the store is refused at once.
  */
 
+import type { Refusal } from "../base/errors.ts";
+import { Turns } from "../base/serial-queue.ts";
 import type { Fields } from "../dispenser/definition.ts";
 import type { Dispenser } from "../dispenser/dispenser.ts";
 import { isName, toText } from "../dispenser/name.ts";
-import type { Refusal } from "../refusal.ts";
-import { StoreUnavailable } from "../store/shared.ts";
-import { StorageUnavailable } from "../store/store.ts";
-import { type FencedStore, NotConfirmed } from "./fenced-store.ts";
-import { type ClusterFigures, Figures } from "./figures.ts";
-import { StoreWentBack } from "./history.ts";
-import { Leasing } from "./leasing.ts";
-import type { Lines } from "./lines.ts";
-import { purge } from "./purge.ts";
-import { NAMES, ROLL } from "./records.ts";
-import { callRoll, Unconfirmed } from "./roll-call.ts";
-import { Standing, type StandingOptions } from "./standing.ts";
-import { Turns } from "./turns.ts";
+import { StorageUnavailable } from "../storage/store.ts";
+import { Standing, type StandingOptions } from "./entry.ts";
+import type { Lines } from "./lines/catalog.ts";
+import { Leasing } from "./lines/leasing.ts";
+import { purge } from "./lines/purge.ts";
+import { type ClusterFigures, Figures } from "./lines/usage.ts";
+import { callRoll, Unconfirmed } from "./node/roll-call.ts";
+import { type FencedStore, NotConfirmed } from "./stores/fenced.ts";
+import { StoreWentBack } from "./stores/monotonic.ts";
+import { NAMES, ROLL } from "./stores/records.ts";
+import { StoreUnavailable } from "./stores/store.ts";
 
 /** So often a node asks what changed, beside being told. */
 export const POLL_MS = 400;

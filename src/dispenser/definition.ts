@@ -3,12 +3,12 @@
  * what is wrong. Definitions never change; a redefinition makes a new one.
  */
 
-import { quoted, Refusal } from "../refusal.ts";
-import { fixedWidth, NUMBER_MAX, plain } from "./line.ts";
-import type { NumberType, Shape, ShapeField } from "./numbers.ts";
-import { random } from "./random.ts";
-import type { Share } from "./share.ts";
+import { quoted, Refusal } from "../base/errors.ts";
+import type { Share } from "./allocation.ts";
 import { defaultStrategy, type StrategyName, strategyNames, strategyOf } from "./strategy.ts";
+import { fixedWidth, NUMBER_MAX, plain } from "./types/line.ts";
+import { random } from "./types/random.ts";
+import type { NumberType, Shape, ShapeField } from "./types/type.ts";
 
 /** The types of dispensers. A new one is its file and a line here. */
 const types: readonly NumberType[] = [random, fixedWidth, plain];

@@ -4,9 +4,9 @@
  * of type 3. All of it is exact.
  */
 
-import { quoted, Refusal } from "../refusal.ts";
+import { quoted, Refusal } from "../base/errors.ts";
 import { type Definition, define, isSameLine, positionsOf } from "./definition.ts";
-import { numberAt } from "./line.ts";
+import { numberAt } from "./types/line.ts";
 
 /** A line that was deleted. Both positions are the line's. */
 export interface UsedLine {

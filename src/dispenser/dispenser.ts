@@ -8,13 +8,13 @@
  * are the node's own positions; its share of the line (share.ts) makes positions of the line of them.
  */
 
-import { assert } from "../assert.ts";
+import { assert } from "../base/assert.ts";
+import { Leased, type Share, whole } from "./allocation.ts";
 import { type Definition, numbersLeft } from "./definition.ts";
-import { numberAt, positionOf } from "./line.ts";
-import type { Numbers } from "./numbers.ts";
 import type { Account, Counts, Recovered, Reservation, Segment } from "./reservation.ts";
-import { Leased, type Share, whole } from "./share.ts";
 import { reserveAhead, type Strategy, segmentBeyond, strategies } from "./strategy.ts";
+import { numberAt, positionOf } from "./types/line.ts";
+import type { Numbers } from "./types/type.ts";
 
 const NEW: Account = { reserved: 0n, generated: 0n, wasted: 0n };
 

@@ -1,9 +1,9 @@
 /** ADVANCE cannot be taken back: one that goes very far is done only where that is said again. */
 
-import { quoted, Refusal } from "../refusal.ts";
+import { quoted, Refusal } from "../base/errors.ts";
 import { positionsOf } from "./definition.ts";
 import type { Dispenser } from "./dispenser.ts";
-import { numberAt, positionOf } from "./line.ts";
+import { numberAt, positionOf } from "./types/line.ts";
 
 /** Numbers up to so many may be skipped without a word. */
 const NUMBERS_MAX = 1_000_000n;

@@ -3,7 +3,7 @@
  * What it does not recognise goes the general way, and gets the same answer (test/resp/decode.test.ts).
  */
 
-import { assert } from "../assert.ts";
+import { assert } from "../base/assert.ts";
 
 /** "*2\r\n$3\r\nGET\r\n$": how a GET begins. */
 const HEAD = Buffer.from("*2\r\n$3\r\nget\r\n$");

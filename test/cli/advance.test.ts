@@ -5,10 +5,10 @@ import { cpSync, existsSync } from "node:fs";
 import { join } from "node:path";
 import { advanceAll } from "../../src/cli/advance.ts";
 import { parseArguments } from "../../src/cli/arguments.ts";
-import { EveryNth, type Share, whole } from "../../src/dispenser/share.ts";
+import { EveryNth, type Share, whole } from "../../src/dispenser/allocation.ts";
 import { strategyNames } from "../../src/dispenser/strategy.ts";
-import { Engine } from "../../src/engine.ts";
-import { openSqliteStore } from "../../src/store/sqlite.ts";
+import { Engine } from "../../src/engine/engine.ts";
+import { openSqliteStore } from "../../src/storage/sqlite.ts";
 import { crashCopy, temporaryFolder } from "../support/folder.ts";
 import { ServerProcess } from "../support/server.ts";
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { parseArguments } from "../../src/cli/arguments.ts";
-import { UsageError } from "../../src/config-file.ts";
+import { UsageError } from "../../src/config/file.ts";
 
 describe("the command line", () => {
   test("runs the server where it names no command", () => {

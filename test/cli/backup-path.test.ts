@@ -14,8 +14,8 @@ import {
   writeFileSync,
 } from "node:fs";
 import { basename, join } from "node:path";
-import { checkBackup, copyDatabase, refuseOwnPath, targetOf } from "../../src/store/backup.ts";
-import { openSqliteStore } from "../../src/store/sqlite.ts";
+import { checkBackup, copyDatabase, refuseOwnPath, targetOf } from "../../src/storage/backup.ts";
+import { openSqliteStore } from "../../src/storage/sqlite.ts";
 import { makeFifo, temporaryFolder } from "../support/folder.ts";
 import { ReplyError, TestClient } from "../support/resp.ts";
 import { ServerProcess, startLocal } from "../support/server.ts";

@@ -13,9 +13,9 @@ import {
 import { basename, dirname, join } from "node:path";
 import { backUp } from "../../src/cli/backup.ts";
 import { restore } from "../../src/cli/restore.ts";
-import { Engine } from "../../src/engine.ts";
-import { checkBackup } from "../../src/store/backup.ts";
-import { openSqliteStore } from "../../src/store/sqlite.ts";
+import { Engine } from "../../src/engine/engine.ts";
+import { checkBackup } from "../../src/storage/backup.ts";
+import { openSqliteStore } from "../../src/storage/sqlite.ts";
 import { makeFifo, temporaryFolder } from "../support/folder.ts";
 import { ReplyError, TestClient } from "../support/resp.ts";
 import { ServerProcess, startLocal } from "../support/server.ts";

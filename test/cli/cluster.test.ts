@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { join } from "node:path";
+import { version } from "../../src/base/version.ts";
 import { type ClusterAction, operateCluster } from "../../src/cli/cluster.ts";
-import { readCluster, readLine } from "../../src/cluster/records.ts";
-import { Engine } from "../../src/engine.ts";
-import { openSharedStore } from "../../src/store/open-shared.ts";
-import { openSqliteStore } from "../../src/store/sqlite.ts";
-import { version } from "../../src/version.ts";
+import { openSharedStore } from "../../src/cluster/stores/open.ts";
+import { readCluster, readLine } from "../../src/cluster/stores/records.ts";
+import { Engine } from "../../src/engine/engine.ts";
+import { openSqliteStore } from "../../src/storage/sqlite.ts";
 import { temporaryFolder } from "../support/folder.ts";
 import { noPostgres } from "../support/installed.ts";
 import { PostgresServer } from "../support/postgres.ts";

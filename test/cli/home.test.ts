@@ -5,8 +5,8 @@ import { cpSync, existsSync, readdirSync, renameSync, rmSync, statSync } from "n
 import { join } from "node:path";
 import { acceptCopy, checkHome, noteHome } from "../../src/cli/home.ts";
 import { initialize } from "../../src/cli/init.ts";
-import { parseState, whereaboutsOf } from "../../src/cluster/memory.ts";
-import { openSqliteStore } from "../../src/store/sqlite.ts";
+import { parseState, whereaboutsOf } from "../../src/cluster/node/state.ts";
+import { openSqliteStore } from "../../src/storage/sqlite.ts";
 import { temporaryFolder } from "../support/folder.ts";
 import { TestClient } from "../support/resp.ts";
 import { fromSource, ServerProcess } from "../support/server.ts";

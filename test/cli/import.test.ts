@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { chownSync, readdirSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { importDispensers } from "../../src/cli/import.ts";
-import { openSqliteStore } from "../../src/store/sqlite.ts";
+import { openSqliteStore } from "../../src/storage/sqlite.ts";
 import { makeFifo, temporaryFolder } from "../support/folder.ts";
 import { noRedis } from "../support/installed.ts";
 import { freePort } from "../support/ports.ts";

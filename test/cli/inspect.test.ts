@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import { health, info } from "../../src/cli/inspect.ts";
-import { parsePassword } from "../../src/setting-kinds.ts";
+import { parsePassword } from "../../src/config/kinds.ts";
 import { makeAuthority, makeCertificate } from "../support/certificates.ts";
 import { temporaryFolder } from "../support/folder.ts";
 import { MemoryStore } from "../support/memory-store.ts";

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
-import { FOUNDING_MS } from "../../src/cluster/membership.ts";
-import { advanceHistory, forgetNode } from "../../src/cluster/operations.ts";
+import { advanceHistory, forgetNode } from "../../src/cluster/admin/operations.ts";
+import { FOUNDING_MS } from "../../src/cluster/node/membership.ts";
 import { MemoryStore } from "../support/memory-store.ts";
 import { ReplyError, TestClient } from "../support/resp.ts";
 import { startNode } from "../support/server.ts";

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
-import { definitionIn, usedLines, withDeleted } from "../../src/cluster/deleted-lines.ts";
-import type { NameRecord } from "../../src/cluster/records.ts";
+import { definitionIn, usedLines, withDeleted } from "../../src/cluster/lines/deleted.ts";
+import type { NameRecord } from "../../src/cluster/stores/records.ts";
 
 const nameOf = (line: number, fields: Record<string, string>, before?: NameRecord["before"]) =>
   ({ line, isDeleted: false, fields, floor: 0n, before }) as NameRecord;

@@ -1,9 +1,9 @@
 /** Names that are deleted, go on, and are forgotten one day, on all nodes of a cluster. */
 
 import { afterEach, describe, expect, setSystemTime, test } from "bun:test";
-import { advanceHistory, forgetNode } from "../../src/cluster/operations.ts";
-import { encode, LEVEL, nodeKey, readCluster, readNode } from "../../src/cluster/records.ts";
-import type { SharedStore } from "../../src/store/shared.ts";
+import { advanceHistory, forgetNode } from "../../src/cluster/admin/operations.ts";
+import { encode, LEVEL, nodeKey, readCluster, readNode } from "../../src/cluster/stores/records.ts";
+import type { SharedStore } from "../../src/cluster/stores/store.ts";
 import { MemoryStore } from "../support/memory-store.ts";
 import { ReplyError, TestClient } from "../support/resp.ts";
 import { startNode } from "../support/server.ts";

@@ -1,7 +1,7 @@
 /** What is etcd's own: a full database, and prefixes inside one another. */
 
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { openSharedStore } from "../../src/store/open-shared.ts";
+import { openSharedStore } from "../../src/cluster/stores/open.ts";
 import { EtcdCluster } from "../support/etcd.ts";
 import { noEtcdctl } from "../support/installed.ts";
 import { MemoryStore } from "../support/memory-store.ts";

@@ -1,8 +1,8 @@
 /** A store that goes back in time, and one that only looks so, with the stores that nodes really share. */
 
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { advanceHistory } from "../../src/cluster/operations.ts";
-import { openSharedStore } from "../../src/store/open-shared.ts";
+import { advanceHistory } from "../../src/cluster/admin/operations.ts";
+import { openSharedStore } from "../../src/cluster/stores/open.ts";
 import { EtcdCluster } from "../support/etcd.ts";
 import { FragileLink } from "../support/fragile-link.ts";
 import { noEtcdctl, noPostgres } from "../support/installed.ts";

@@ -1,11 +1,11 @@
 import { describe, expect, test } from "bun:test";
 import { chmodSync, cpSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { isSamePlace, parseState, whereaboutsOf } from "../../src/cluster/memory.ts";
-import { advanceHistory, forgetNode } from "../../src/cluster/operations.ts";
-import { shareOfNode } from "../../src/cluster/share-of-node.ts";
-import { DATABASE_FILE } from "../../src/store/file.ts";
-import { openSqliteStore } from "../../src/store/sqlite.ts";
+import { advanceHistory, forgetNode } from "../../src/cluster/admin/operations.ts";
+import { shareOfNode } from "../../src/cluster/node/allocation.ts";
+import { isSamePlace, parseState, whereaboutsOf } from "../../src/cluster/node/state.ts";
+import { DATABASE_FILE } from "../../src/storage/file.ts";
+import { openSqliteStore } from "../../src/storage/sqlite.ts";
 import { temporaryFolder } from "../support/folder.ts";
 import { MemoryStore } from "../support/memory-store.ts";
 import { TestClient } from "../support/resp.ts";

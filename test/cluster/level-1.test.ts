@@ -3,8 +3,14 @@
 import { expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { advanceHistory } from "../../src/cluster/operations.ts";
-import { CLUSTER, LEVEL, nodeKey, readCluster, readNode } from "../../src/cluster/records.ts";
+import { advanceHistory } from "../../src/cluster/admin/operations.ts";
+import {
+  CLUSTER,
+  LEVEL,
+  nodeKey,
+  readCluster,
+  readNode,
+} from "../../src/cluster/stores/records.ts";
 import { MemoryStore } from "../support/memory-store.ts";
 import { TestClient } from "../support/resp.ts";
 import { startNode } from "../support/server.ts";

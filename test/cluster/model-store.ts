@@ -10,7 +10,7 @@ import {
   type SharedStore,
   StoreUnavailable,
   type Write,
-} from "../../src/store/shared.ts";
+} from "../../src/cluster/stores/store.ts";
 import type { Dice } from "../simulation/dice.ts";
 
 /** A call gives up after this long. */

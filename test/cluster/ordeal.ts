@@ -4,10 +4,10 @@
  * the store says in the end against the waste that is allowed.
  */
 
-import { advanceHistory } from "../../src/cluster/operations.ts";
-import { readFigure, readLine, readName } from "../../src/cluster/records.ts";
+import { advanceHistory } from "../../src/cluster/admin/operations.ts";
+import { openSharedStore } from "../../src/cluster/stores/open.ts";
+import { readFigure, readLine, readName } from "../../src/cluster/stores/records.ts";
 import { type StrategyName, strategies, strategyNames } from "../../src/dispenser/strategy.ts";
-import { openSharedStore } from "../../src/store/open-shared.ts";
 import { Dice } from "../simulation/dice.ts";
 import type { Cut } from "../support/fragile-link.ts";
 import { type Reply, ReplyError, TestClient } from "../support/resp.ts";

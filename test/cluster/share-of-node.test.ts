@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
-import type { Membership, NodeState } from "../../src/cluster/memory.ts";
-import { shareOfNode } from "../../src/cluster/share-of-node.ts";
-import { EveryNth, nothingLeased, whole } from "../../src/dispenser/share.ts";
+import { shareOfNode } from "../../src/cluster/node/allocation.ts";
+import type { Membership, NodeState } from "../../src/cluster/node/state.ts";
+import { EveryNth, nothingLeased, whole } from "../../src/dispenser/allocation.ts";
 
 const membership = { cluster: "c" } as Membership;
 const member: NodeState = { membership };

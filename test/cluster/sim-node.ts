@@ -1,22 +1,22 @@
 /** A node of the simulated cluster: the real connections, engine, store and cluster, over many lives. */
 
+import type { Log } from "../../src/base/log.ts";
+import { Jobs } from "../../src/base/time-slices.ts";
+import { handBack } from "../../src/cluster/admin/operations.ts";
 import { Cluster } from "../../src/cluster/cluster.ts";
-import { FencedStore } from "../../src/cluster/fenced-store.ts";
-import type { Clock } from "../../src/cluster/history.ts";
-import { enter } from "../../src/cluster/membership.ts";
-import { Memory, parseState, type Whereabouts } from "../../src/cluster/memory.ts";
-import { handBack } from "../../src/cluster/operations.ts";
-import { shareOfNode } from "../../src/cluster/share-of-node.ts";
-import { loadConfig } from "../../src/config.ts";
-import { nothingLeased } from "../../src/dispenser/share.ts";
-import { Engine } from "../../src/engine.ts";
-import type { Log } from "../../src/log.ts";
-import { Access } from "../../src/server/access.ts";
-import { noCounts, type Server, type Session } from "../../src/server/command.ts";
-import { Connection, type Host } from "../../src/server/connection.ts";
-import { Jobs } from "../../src/server/jobs.ts";
-import { Turn } from "../../src/server/turn.ts";
-import { SqliteStore } from "../../src/store/sqlite.ts";
+import { shareOfNode } from "../../src/cluster/node/allocation.ts";
+import { enter } from "../../src/cluster/node/membership.ts";
+import { Memory, parseState, type Whereabouts } from "../../src/cluster/node/state.ts";
+import { FencedStore } from "../../src/cluster/stores/fenced.ts";
+import type { Clock } from "../../src/cluster/stores/monotonic.ts";
+import { loadConfig } from "../../src/config/load.ts";
+import { nothingLeased } from "../../src/dispenser/allocation.ts";
+import { Engine } from "../../src/engine/engine.ts";
+import { Access } from "../../src/server/access/users.ts";
+import { noCounts, type Server, type Session } from "../../src/server/commands/command.ts";
+import { Turn } from "../../src/server/session/commit-turn.ts";
+import { Connection, type Host } from "../../src/server/session/connection.ts";
+import { SqliteStore } from "../../src/storage/sqlite.ts";
 import type { Dice } from "../simulation/dice.ts";
 import { Faults } from "../simulation/faults.ts";
 import { encodeRequest, type Reply, readReply } from "../support/resp.ts";

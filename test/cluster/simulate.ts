@@ -4,9 +4,9 @@
  * restored, and a store that goes back in time. What clients receive is held against the law.
  */
 
-import type { Clock } from "../../src/cluster/history.ts";
-import type { Whereabouts } from "../../src/cluster/memory.ts";
-import { advanceHistory, forgetNode } from "../../src/cluster/operations.ts";
+import { advanceHistory, forgetNode } from "../../src/cluster/admin/operations.ts";
+import type { Whereabouts } from "../../src/cluster/node/state.ts";
+import type { Clock } from "../../src/cluster/stores/monotonic.ts";
 import {
   CLUSTER,
   nodeKey,
@@ -15,7 +15,7 @@ import {
   readLine,
   readName,
   readNode,
-} from "../../src/cluster/records.ts";
+} from "../../src/cluster/stores/records.ts";
 import { type StrategyName, strategyNames } from "../../src/dispenser/strategy.ts";
 import { Dice } from "../simulation/dice.ts";
 import { type Reply, ReplyError } from "../support/resp.ts";

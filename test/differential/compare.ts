@@ -1,6 +1,6 @@
 /** Sends streams to both servers, some at a time, and shows what they answer. */
 
-import { commands } from "../../src/server/commands.ts";
+import { commands } from "../../src/server/commands/table.ts";
 import { MISSING_CRLF, NOT_IN_A_TRANSACTION } from "./differences.ts";
 import type { Outcome } from "./peer.ts";
 import type { Servers } from "./servers.ts";

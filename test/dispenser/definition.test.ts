@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
+import { Refusal } from "../../src/base/errors.ts";
 import {
   type Definition,
   define,
@@ -8,7 +9,6 @@ import {
   redefine,
   withoutReuse,
 } from "../../src/dispenser/definition.ts";
-import { Refusal } from "../../src/refusal.ts";
 
 const fields = (text: string) => {
   const words = text.split(" ").filter((word) => word !== "");

@@ -1,9 +1,9 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
+import { Refusal } from "../../src/base/errors.ts";
 import { type Definition, define, positionsOf } from "../../src/dispenser/definition.ts";
 import { continued, covering, meets, refuseMemory } from "../../src/dispenser/deleted.ts";
-import { numberAt } from "../../src/dispenser/line.ts";
-import { Refusal } from "../../src/refusal.ts";
+import { numberAt } from "../../src/dispenser/types/line.ts";
 
 const MAX = 2n ** 63n - 1n;
 

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
+import { whole } from "../../src/dispenser/allocation.ts";
 import { type Definition, define } from "../../src/dispenser/definition.ts";
 import { Dispenser } from "../../src/dispenser/dispenser.ts";
 import type { Account } from "../../src/dispenser/reservation.ts";
-import { whole } from "../../src/dispenser/share.ts";
 import { type StrategyName, strategyNames } from "../../src/dispenser/strategy.ts";
 
 const into = Buffer.alloc(20);

@@ -1,8 +1,8 @@
 import { expect, test } from "bun:test";
+import { EveryNth, type Share, whole } from "../../src/dispenser/allocation.ts";
 import { type Definition, define } from "../../src/dispenser/definition.ts";
 import { Dispenser } from "../../src/dispenser/dispenser.ts";
 import { refuseLeap } from "../../src/dispenser/leap.ts";
-import { EveryNth, type Share, whole } from "../../src/dispenser/share.ts";
 
 const MAX = 2n ** 63n - 1n;
 

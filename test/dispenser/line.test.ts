@@ -1,7 +1,13 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { fixedWidth, NUMBER_MAX, numberAt, plain, positionOf } from "../../src/dispenser/line.ts";
-import type { Numbers } from "../../src/dispenser/numbers.ts";
+import {
+  fixedWidth,
+  NUMBER_MAX,
+  numberAt,
+  plain,
+  positionOf,
+} from "../../src/dispenser/types/line.ts";
+import type { Numbers } from "../../src/dispenser/types/type.ts";
 
 const into = Buffer.alloc(40, "x");
 

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { random } from "../../src/dispenser/random.ts";
+import { random } from "../../src/dispenser/types/random.ts";
 
 const into = Buffer.alloc(20);
 

@@ -1,8 +1,14 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
+import {
+  EveryNth,
+  Leased,
+  nothingLeased,
+  type Share,
+  whole,
+} from "../../src/dispenser/allocation.ts";
 import { define, numbersLeft } from "../../src/dispenser/definition.ts";
 import { Dispenser } from "../../src/dispenser/dispenser.ts";
-import { EveryNth, Leased, nothingLeased, type Share, whole } from "../../src/dispenser/share.ts";
 import { definitionOf } from "../store/conformance.ts";
 
 const MAX = 2n ** 63n - 1n;

@@ -2,11 +2,11 @@ import { describe, expect, test } from "bun:test";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { Glob } from "bun";
-import { REFERENCE, reference } from "../../config/reference.ts";
-import { loadConfig } from "../../src/config.ts";
+import { REFERENCE, reference } from "../../scripts/reference.ts";
+import { loadConfig } from "../../src/config/load.ts";
+import { settings } from "../../src/config/settings.ts";
 import { strategyNames } from "../../src/dispenser/strategy.ts";
-import { commands } from "../../src/server/commands.ts";
-import { settings } from "../../src/settings.ts";
+import { commands } from "../../src/server/commands/table.ts";
 import { breakages } from "../simulation/breakages.ts";
 import { temporaryFolder } from "../support/folder.ts";
 import { fromSource, root, ServerProcess } from "../support/server.ts";
@@ -25,7 +25,7 @@ test("COMMANDS names every command", () => {
 });
 
 test("CONFIGURATION is what the program's tables say", () => {
-  // `bun config/reference.ts` writes it.
+  // `bun scripts/reference.ts` writes it.
   expect(readFileSync(REFERENCE, "utf8")).toBe(reference());
 });
 

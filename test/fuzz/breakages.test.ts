@@ -22,7 +22,7 @@ const breakages: readonly (Change & { readonly title: string; readonly caught: R
   },
   {
     title: "a reply that is not wanted is sent behind a held one",
-    file: "src/server/client-session.ts",
+    file: "src/server/session/session.ts",
     find: "this.outbox.discard(this.replyStart);\n      if (this.replyMode",
     replace:
       "if (!this.outbox.isHolding) this.outbox.discard(this.replyStart);\n      if (this.replyMode",
@@ -37,14 +37,14 @@ const breakages: readonly (Change & { readonly title: string; readonly caught: R
   },
   {
     title: "held numbers are released though their commit failed",
-    file: "src/server/outbox.ts",
+    file: "src/server/session/outbox.ts",
     find: "if (failure !== undefined) this.rewrite(released, failure);",
     replace: "",
     caught: /handed out/,
   },
   {
     title: "a connection that ends forgets to say that it holds no more",
-    file: "src/server/connection.ts",
+    file: "src/server/session/connection.ts",
     find: "    this.session.transaction = undefined;\n    this.account();\n",
     replace: "",
     caught: /bytes are held for nobody/,

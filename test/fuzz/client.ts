@@ -1,6 +1,6 @@
 /** One client of a round: chunks to send, a wire that takes so much at a time, and what came. */
 
-import { Connection } from "../../src/server/connection.ts";
+import { Connection } from "../../src/server/session/connection.ts";
 import type { Exchange } from "./conversation.ts";
 import { Broken } from "./replies.ts";
 import type { FuzzedServer } from "./server.ts";

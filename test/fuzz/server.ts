@@ -4,18 +4,18 @@
  * nothing, and a wrong password is answered at once.
  */
 
-import { loadConfig } from "../../src/config.ts";
-import { Engine } from "../../src/engine.ts";
-import type { LogFields } from "../../src/log.ts";
-import { Access, type LogIn } from "../../src/server/access.ts";
-import type { ClientSession } from "../../src/server/client-session.ts";
-import { noCounts, type Server } from "../../src/server/command.ts";
-import type { Connection, Host } from "../../src/server/connection.ts";
-import { Jobs } from "../../src/server/jobs.ts";
-import { Turn } from "../../src/server/turn.ts";
-import { parsePassword } from "../../src/setting-kinds.ts";
-import type { Config } from "../../src/settings.ts";
-import { StorageUnavailable } from "../../src/store/store.ts";
+import type { LogFields } from "../../src/base/log.ts";
+import { Jobs } from "../../src/base/time-slices.ts";
+import { parsePassword } from "../../src/config/kinds.ts";
+import { loadConfig } from "../../src/config/load.ts";
+import type { Config } from "../../src/config/settings.ts";
+import { Engine } from "../../src/engine/engine.ts";
+import { Access, type LogIn } from "../../src/server/access/users.ts";
+import { noCounts, type Server } from "../../src/server/commands/command.ts";
+import { Turn } from "../../src/server/session/commit-turn.ts";
+import type { Connection, Host } from "../../src/server/session/connection.ts";
+import type { ClientSession } from "../../src/server/session/session.ts";
+import { StorageUnavailable } from "../../src/storage/store.ts";
 import { MemoryStore } from "../support/memory-store.ts";
 import type { Rules } from "./expected.ts";
 import { Broken } from "./replies.ts";

@@ -1,9 +1,9 @@
 /** Requests as words: of every command right and wrong ones, and what stands for an argument. */
 
-import { keys } from "../../src/config.ts";
+import { keys } from "../../src/config/load.ts";
+import { settings } from "../../src/config/settings.ts";
 import { strategyNames } from "../../src/dispenser/strategy.ts";
-import { commands } from "../../src/server/commands.ts";
-import { settings } from "../../src/settings.ts";
+import { commands } from "../../src/server/commands/table.ts";
 import type { Dice } from "../simulation/dice.ts";
 import { lineNames } from "./law.ts";
 import { PASSWORD } from "./server.ts";

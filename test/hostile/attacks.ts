@@ -3,7 +3,7 @@
  * for the tests; `scale` multiplies the number of clients or requests for a campaign.
  */
 
-import { clientsByDescriptors } from "../../src/server/descriptors.ts";
+import { clientsByDescriptors } from "../../src/platform/open-files.ts";
 import { encodeRequest, TestClient } from "../support/resp.ts";
 
 const MEBIBYTE = 1024 * 1024;

@@ -14,8 +14,8 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { Engine } from "../../src/engine.ts";
-import { openSqliteStore } from "../../src/store/sqlite.ts";
+import { Engine } from "../../src/engine/engine.ts";
+import { openSqliteStore } from "../../src/storage/sqlite.ts";
 import { temporaryFolder } from "../support/folder.ts";
 import { randomFrom } from "../support/random.ts";
 import { ServerProcess } from "../support/server.ts";

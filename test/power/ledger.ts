@@ -9,8 +9,8 @@
 
 import type { Definition } from "../../src/dispenser/definition.ts";
 import type { Dispenser } from "../../src/dispenser/dispenser.ts";
-import { numberAt } from "../../src/dispenser/line.ts";
-import type { Engine } from "../../src/engine.ts";
+import { numberAt } from "../../src/dispenser/types/line.ts";
+import type { Engine } from "../../src/engine/engine.ts";
 import { type Reply, ReplyError, readReply } from "../support/resp.ts";
 
 /** Numbers handed out that pay for one wasted, by strategy: what the contract promises. */

@@ -1,10 +1,10 @@
 /** Who may do what: passwords, users, rights by group of commands and by pattern of names. */
 
 import { afterAll, describe, expect, test } from "bun:test";
-import type { Command } from "../../src/server/command.ts";
-import { commands } from "../../src/server/commands.ts";
-import { parsePassword } from "../../src/setting-kinds.ts";
-import { type Config, type Right, rights, rightsIn } from "../../src/settings.ts";
+import { parsePassword } from "../../src/config/kinds.ts";
+import { type Config, type Right, rights, rightsIn } from "../../src/config/settings.ts";
+import type { Command } from "../../src/server/commands/command.ts";
+import { commands } from "../../src/server/commands/table.ts";
 import { type Reply, ReplyError, TestClient } from "../support/resp.ts";
 import { type LocalServer, startInMemory } from "../support/server.ts";
 

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test } from "bun:test";
-import { Connection } from "../../src/server/connection.ts";
-import { Turn } from "../../src/server/turn.ts";
-import type { Config } from "../../src/settings.ts";
+import type { Config } from "../../src/config/settings.ts";
+import { Turn } from "../../src/server/session/commit-turn.ts";
+import { Connection } from "../../src/server/session/connection.ts";
 import { MemoryStore } from "../support/memory-store.ts";
 import { encodeRequest, ReplyError, readReplies, TestClient } from "../support/resp.ts";
 import { silent, startLocal } from "../support/server.ts";

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { clientsByDescriptors } from "../../src/server/descriptors.ts";
+import { clientsByDescriptors } from "../../src/platform/open-files.ts";
 import { temporaryFolder } from "../support/folder.ts";
 
 function clientsOf(limits: string): number {

@@ -2,7 +2,7 @@
 
 import { afterAll, describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
-import { type Config, settings } from "../../src/settings.ts";
+import { type Config, settings } from "../../src/config/settings.ts";
 import { Mute } from "../support/mute.ts";
 import { encodeRequest, type Reply, ReplyError, TestClient } from "../support/resp.ts";
 import { type LocalServer, startInMemory } from "../support/server.ts";

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
-import { refusalFor } from "../../src/server/admission.ts";
-import { isLoopback } from "../../src/server/sockets.ts";
-import { StorageBroken } from "../../src/store/store.ts";
+import { refusalFor } from "../../src/server/net/admission.ts";
+import { isLoopback } from "../../src/server/net/sockets.ts";
+import { StorageBroken } from "../../src/storage/store.ts";
 import { MemoryStore } from "../support/memory-store.ts";
 import { encodeRequest, ReplyError, TestClient } from "../support/resp.ts";
 import { startInMemory, startLocal } from "../support/server.ts";

@@ -2,7 +2,7 @@
 
 import { expect, test } from "bun:test";
 import fc from "fast-check";
-import { openSqliteStore } from "../../src/store/sqlite.ts";
+import { openSqliteStore } from "../../src/storage/sqlite.ts";
 import { temporaryFolder } from "../support/folder.ts";
 import { ReplyError, TestClient } from "../support/resp.ts";
 import { startLocal } from "../support/server.ts";

@@ -4,7 +4,7 @@ import { afterAll, describe, expect, spyOn, test } from "bun:test";
 import { copyFileSync, existsSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { RedisClient } from "bun";
-import { Admission } from "../../src/server/admission.ts";
+import { Admission } from "../../src/server/net/admission.ts";
 import {
   type Certificate,
   makeAuthority,

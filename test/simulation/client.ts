@@ -3,7 +3,7 @@
  * for each, what its reply may be.
  */
 
-import { Connection, type Host } from "../../src/server/connection.ts";
+import { Connection, type Host } from "../../src/server/session/connection.ts";
 import { encodeRequest, type Reply, ReplyError, readReply } from "../support/resp.ts";
 import { Broken, type Witness } from "./witness.ts";
 

@@ -4,7 +4,7 @@
  */
 
 import { type StrategyName, strategyNames } from "../../src/dispenser/strategy.ts";
-import type { Engine } from "../../src/engine.ts";
+import type { Engine } from "../../src/engine/engine.ts";
 import { type Reply, ReplyError } from "../support/resp.ts";
 import type { Asked, SimulatedClient } from "./client.ts";
 import type { Dice } from "./dice.ts";

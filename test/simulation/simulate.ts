@@ -5,16 +5,16 @@
  * witness.ts are held against what clients received.
  */
 
-import { loadConfig } from "../../src/config.ts";
-import { Engine } from "../../src/engine.ts";
-import { CannotStart } from "../../src/refusal.ts";
-import { Access } from "../../src/server/access.ts";
-import { noCounts, type Server, type Session } from "../../src/server/command.ts";
-import type { Host } from "../../src/server/connection.ts";
-import { Jobs } from "../../src/server/jobs.ts";
-import { Turn } from "../../src/server/turn.ts";
-import { SqliteStore } from "../../src/store/sqlite.ts";
-import type { StorageUnavailable } from "../../src/store/store.ts";
+import { CannotStart } from "../../src/base/errors.ts";
+import { Jobs } from "../../src/base/time-slices.ts";
+import { loadConfig } from "../../src/config/load.ts";
+import { Engine } from "../../src/engine/engine.ts";
+import { Access } from "../../src/server/access/users.ts";
+import { noCounts, type Server, type Session } from "../../src/server/commands/command.ts";
+import { Turn } from "../../src/server/session/commit-turn.ts";
+import type { Host } from "../../src/server/session/connection.ts";
+import { SqliteStore } from "../../src/storage/sqlite.ts";
+import type { StorageUnavailable } from "../../src/storage/store.ts";
 import { silent } from "../support/server.ts";
 import { Died, SimulatedDisk } from "../support/simulated-disk.ts";
 import { type Asked, SimulatedClient } from "./client.ts";

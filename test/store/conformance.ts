@@ -3,7 +3,7 @@
 import { describe, expect, test } from "bun:test";
 import { type Definition, define } from "../../src/dispenser/definition.ts";
 import type { Reservation } from "../../src/dispenser/reservation.ts";
-import type { Change, Store } from "../../src/store/store.ts";
+import type { Change, Store } from "../../src/storage/store.ts";
 
 export interface StoreUnderTest {
   readonly store: Store;

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
-import { EtcdStore } from "../../src/store/etcd.ts";
-import { parseEtcdUrl } from "../../src/store/etcd-url.ts";
-import type { SharedStore } from "../../src/store/shared.ts";
+import { EtcdStore } from "../../src/cluster/stores/etcd.ts";
+import { parseEtcdUrl } from "../../src/cluster/stores/etcd-url.ts";
+import type { SharedStore } from "../../src/cluster/stores/store.ts";
 import { makeAuthority, makeCertificate } from "../support/certificates.ts";
 import { EtcdCluster } from "../support/etcd.ts";
 import { noEtcd } from "../support/installed.ts";

@@ -1,8 +1,8 @@
 import { afterEach, describe, expect, test } from "bun:test";
 import { mkdirSync, readdirSync } from "node:fs";
 import { join } from "node:path";
-import { doubtful, doubtsAbout, mountedAs } from "../../src/store/file-systems.ts";
-import { openSqliteStore } from "../../src/store/sqlite.ts";
+import { doubtful, doubtsAbout, mountedAs } from "../../src/storage/file-systems.ts";
+import { openSqliteStore } from "../../src/storage/sqlite.ts";
 import { temporaryFolder } from "../support/folder.ts";
 
 const options = { create: true, allowNetworkFileSystem: false };

@@ -13,8 +13,8 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
-import { lockFolder, markOwner, ownerOf, prepareFolder } from "../../src/store/folder.ts";
-import { openSqliteStore } from "../../src/store/sqlite.ts";
+import { lockFolder, markOwner, ownerOf, prepareFolder } from "../../src/storage/folder.ts";
+import { openSqliteStore } from "../../src/storage/sqlite.ts";
 import { makeFifo, temporaryFolder } from "../support/folder.ts";
 import { fromSource, ServerProcess } from "../support/server.ts";
 

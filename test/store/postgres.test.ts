@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
-import { PostgresStore } from "../../src/store/postgres.ts";
-import type { SharedStore } from "../../src/store/shared.ts";
+import { PostgresStore } from "../../src/cluster/stores/postgres.ts";
+import type { SharedStore } from "../../src/cluster/stores/store.ts";
 import { FragileLink } from "../support/fragile-link.ts";
 import { noPostgres } from "../support/installed.ts";
 import { PostgresServer } from "../support/postgres.ts";

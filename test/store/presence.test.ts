@@ -12,10 +12,10 @@ import {
   writeSync,
 } from "node:fs";
 import { dirname, join } from "node:path";
-import { openDatabaseFile } from "../../src/store/file.ts";
-import { Presence } from "../../src/store/presence.ts";
-import { openSqliteStore, SqliteStore } from "../../src/store/sqlite.ts";
-import { StorageUnavailable, StorageVanished } from "../../src/store/store.ts";
+import { openDatabaseFile } from "../../src/storage/file.ts";
+import { Presence } from "../../src/storage/presence.ts";
+import { openSqliteStore, SqliteStore } from "../../src/storage/sqlite.ts";
+import { StorageUnavailable, StorageVanished } from "../../src/storage/store.ts";
 import { temporaryFolder } from "../support/folder.ts";
 import { definitionOf, reservation } from "./conformance.ts";
 

@@ -1,7 +1,7 @@
 /** What every shared store has to do: the suite that each of them runs. */
 
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
-import type { SharedStore } from "../../src/store/shared.ts";
+import type { SharedStore } from "../../src/cluster/stores/store.ts";
 import { until } from "../support/until.ts";
 
 export interface SharedStores {

@@ -1,12 +1,12 @@
 import { Database } from "bun:sqlite";
 import { describe } from "bun:test";
-import { EtcdStore } from "../../src/store/etcd.ts";
-import { parseEtcdUrl } from "../../src/store/etcd-url.ts";
-import { PostgresStore } from "../../src/store/postgres.ts";
-import { SqliteSharedStore } from "../../src/store/shared-sqlite.ts";
+import { EtcdStore } from "../../src/cluster/stores/etcd.ts";
+import { parseEtcdUrl } from "../../src/cluster/stores/etcd-url.ts";
+import { PostgresStore } from "../../src/cluster/stores/postgres.ts";
 import { EtcdCluster } from "../support/etcd.ts";
 import { noEtcd, noPostgres } from "../support/installed.ts";
 import { PostgresServer } from "../support/postgres.ts";
+import { SqliteSharedStore } from "../support/shared-sqlite.ts";
 import { describeSharedStore } from "./shared-conformance.ts";
 
 const database = new Database(":memory:", { strict: true, safeIntegers: true });

@@ -11,10 +11,10 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
-import { Engine } from "../../src/engine.ts";
-import { CLOSED, mark } from "../../src/store/schema.ts";
-import { failureOf, openSqliteStore, type SqliteStore } from "../../src/store/sqlite.ts";
-import { StorageBroken, StorageUnavailable } from "../../src/store/store.ts";
+import { Engine } from "../../src/engine/engine.ts";
+import { CLOSED, mark } from "../../src/storage/schema.ts";
+import { failureOf, openSqliteStore, type SqliteStore } from "../../src/storage/sqlite.ts";
+import { StorageBroken, StorageUnavailable } from "../../src/storage/store.ts";
 import { crashCopy, temporaryFolder } from "../support/folder.ts";
 import { definitionOf, describeStore, reservation, type StoreUnderTest } from "./conformance.ts";
 

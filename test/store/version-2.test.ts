@@ -5,9 +5,9 @@ import { expect, test } from "bun:test";
 import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { toBytes } from "../../src/dispenser/name.ts";
-import { Engine } from "../../src/engine.ts";
-import { IN_USE, mark, migrations } from "../../src/store/schema.ts";
-import { openSqliteStore } from "../../src/store/sqlite.ts";
+import { Engine } from "../../src/engine/engine.ts";
+import { IN_USE, mark, migrations } from "../../src/storage/schema.ts";
+import { openSqliteStore } from "../../src/storage/sqlite.ts";
 import { temporaryFolder } from "../support/folder.ts";
 
 const options = { create: false, allowNetworkFileSystem: false };

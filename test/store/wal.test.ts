@@ -3,7 +3,7 @@ import { expect, test } from "bun:test";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
-import { damageOf, secureWal } from "../../src/store/wal.ts";
+import { damageOf, secureWal } from "../../src/storage/wal.ts";
 import { temporaryFolder } from "../support/folder.ts";
 
 const FRAME_BYTES = 24 + 4096;

@@ -1,6 +1,6 @@
 /** The real store on a simulated disk, whose commits fail when told to. */
 
-import { SqliteStore } from "../../src/store/sqlite.ts";
+import { SqliteStore } from "../../src/storage/sqlite.ts";
 import { SimulatedDisk, sqliteError } from "./simulated-disk.ts";
 
 type Failure = "unavailable" | "broken";

@@ -1,17 +1,17 @@
 /** Servers for the tests: in this process, and as real processes that can be killed. */
 
 import { join, resolve } from "node:path";
+import { createLog } from "../../src/base/log.ts";
 import { Cluster } from "../../src/cluster/cluster.ts";
-import { realClock } from "../../src/cluster/history.ts";
-import { parseState } from "../../src/cluster/memory.ts";
-import { loadConfig } from "../../src/config.ts";
-import { nothingLeased } from "../../src/dispenser/share.ts";
-import { Engine } from "../../src/engine.ts";
-import { createLog } from "../../src/log.ts";
-import { Listener } from "../../src/server/listener.ts";
-import type { Config } from "../../src/settings.ts";
-import type { SharedStore } from "../../src/store/shared.ts";
-import type { Store } from "../../src/store/store.ts";
+import { parseState } from "../../src/cluster/node/state.ts";
+import { realClock } from "../../src/cluster/stores/monotonic.ts";
+import type { SharedStore } from "../../src/cluster/stores/store.ts";
+import { loadConfig } from "../../src/config/load.ts";
+import type { Config } from "../../src/config/settings.ts";
+import { nothingLeased } from "../../src/dispenser/allocation.ts";
+import { Engine } from "../../src/engine/engine.ts";
+import { Listener } from "../../src/server/server.ts";
+import type { Store } from "../../src/storage/store.ts";
 import { temporaryFolder } from "./folder.ts";
 import { MemoryStore } from "./memory-store.ts";
 

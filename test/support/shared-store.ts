@@ -1,15 +1,15 @@
 /** A shared store of this process, as several nodes have it, which fails when told to. */
 
 import { Database } from "bun:sqlite";
-import { CLUSTER, encode, NAMES } from "../../src/cluster/records.ts";
+import { CLUSTER, encode, NAMES } from "../../src/cluster/stores/records.ts";
 import {
   type Moment,
   type Reading,
   type SharedStore,
   StoreUnavailable,
   type Write,
-} from "../../src/store/shared.ts";
-import { SqliteSharedStore } from "../../src/store/shared-sqlite.ts";
+} from "../../src/cluster/stores/store.ts";
+import { SqliteSharedStore } from "./shared-sqlite.ts";
 
 export class SharedRows {
   /** Why nothing answers; undefined while all is well. */

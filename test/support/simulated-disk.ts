@@ -5,7 +5,7 @@
  */
 
 import { Database, type SQLQueryBindings } from "bun:sqlite";
-import { type DatabaseFile, migrate } from "../../src/store/file.ts";
+import { type DatabaseFile, migrate } from "../../src/storage/file.ts";
 
 /** The process died at this statement. */
 export class Died extends Error {

@@ -1,6 +1,6 @@
 /** CLIENT: what is known of connections, and what they may be told. */
 
-import { quoted, Refusal } from "../../refusal.ts";
+import { quoted, Refusal } from "../../base/errors.ts";
 import {
   type Call,
   container,
@@ -9,7 +9,7 @@ import {
   type Server,
   type Session,
   upToNul,
-} from "../command.ts";
+} from "./command.ts";
 
 const TRACKING_REFUSED =
   "ERR client-side caching is not available: a client that caches a GET would repeat its number";

@@ -1,10 +1,10 @@
 /** CONFIG: settings under the names Redis has for them, others under their place in the file. */
 
-import { addressText } from "../../address.ts";
+import { addressText } from "../../config/address.ts";
+import { type Config, type Setting, settings } from "../../config/settings.ts";
 import { toBytes } from "../../dispenser/name.ts";
 import { Pattern } from "../../resp/glob.ts";
-import { type Config, type Setting, settings } from "../../settings.ts";
-import { type Call, container, type Server, upToNul } from "../command.ts";
+import { type Call, container, type Server, upToNul } from "./command.ts";
 
 type Key = keyof typeof settings;
 

@@ -1,9 +1,9 @@
 /** The commands about the connection itself: what clients send when they connect, and small talk. */
 
-import { DEFAULT_USER } from "../../config.ts";
-import { version } from "../../version.ts";
-import { type Call, type Command, readInteger, upToNul } from "../command.ts";
+import { version } from "../../base/version.ts";
+import { DEFAULT_USER } from "../../config/load.ts";
 import { rename } from "./client.ts";
+import { type Call, type Command, readInteger, upToNul } from "./command.ts";
 
 const NO_PASSWORD =
   "ERR AUTH <password> called without any password configured for the default user. " +

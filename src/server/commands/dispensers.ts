@@ -1,14 +1,14 @@
 /** The commands that define dispensers, take from them and show what they are. */
 
-import type { ClusterFigures } from "../../cluster/figures.ts";
+import { exhausted, notFound, quoted, Refusal } from "../../base/errors.ts";
+import type { ClusterFigures } from "../../cluster/lines/usage.ts";
 import { type Fields, fieldsOf, parseNumber, withoutReuse } from "../../dispenser/definition.ts";
 import type { Dispenser } from "../../dispenser/dispenser.ts";
 import { refuseLeap } from "../../dispenser/leap.ts";
-import { NUMBER_MAX } from "../../dispenser/line.ts";
-import type { Engine } from "../../engine.ts";
-import { exhausted, notFound, quoted, Refusal } from "../../refusal.ts";
+import { NUMBER_MAX } from "../../dispenser/types/line.ts";
+import type { Engine } from "../../engine/engine.ts";
 import type { Replies } from "../../resp/encode.ts";
-import { blockFor, type Call, type Command, lookUp, type MoreNeeded, waitFor } from "../command.ts";
+import { blockFor, type Call, type Command, lookUp, type MoreNeeded, waitFor } from "./command.ts";
 
 /**
  * GET: takes the next number of what was found by this name. Also what the decoder's fast lane leads

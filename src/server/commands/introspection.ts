@@ -1,9 +1,9 @@
 /** COMMAND: the table of commands as clients and tools ask for it. */
 
+import { type Right, rightsIn } from "../../config/settings.ts";
 import { Replies } from "../../resp/encode.ts";
 import { Pattern } from "../../resp/glob.ts";
-import { type Right, rightsIn } from "../../settings.ts";
-import { type Call, type Command, subcommandsOf } from "../command.ts";
+import { type Call, type Command, subcommandsOf } from "./command.ts";
 
 export type CommandTable = ReadonlyMap<string, Command>;
 

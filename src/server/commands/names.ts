@@ -1,8 +1,8 @@
 /** The commands about names: which there are, and which of them are dispensers. */
 
-import { Refusal } from "../../refusal.ts";
+import { Refusal } from "../../base/errors.ts";
 import { Pattern } from "../../resp/glob.ts";
-import { type Call, type Command, lookUp, readInteger, upToNul, waitFor } from "../command.ts";
+import { type Call, type Command, lookUp, readInteger, upToNul, waitFor } from "./command.ts";
 
 const SCAN_COUNT_DEFAULT = 10;
 /** A SCAN ends early after so long, whatever COUNT asks for, as its callers have to expect. */

@@ -1,13 +1,13 @@
 /** The commands about the server as a whole: INFO, TIME, BACKUP and SHUTDOWN. */
 
 import { isAbsolute } from "node:path";
+import { notFound, quoted, reasonOf } from "../../base/errors.ts";
+import { version } from "../../base/version.ts";
 import type { Dispenser } from "../../dispenser/dispenser.ts";
 import { toBytes, toText } from "../../dispenser/name.ts";
-import { notFound, quoted, reasonOf } from "../../refusal.ts";
-import { PathRefused, targetOf } from "../../store/backup.ts";
-import { StorageUnavailable } from "../../store/store.ts";
-import { version } from "../../version.ts";
-import { blockFor, type Call, type Command, waitFor } from "../command.ts";
+import { PathRefused, targetOf } from "../../storage/backup.ts";
+import { StorageUnavailable } from "../../storage/store.ts";
+import { blockFor, type Call, type Command, waitFor } from "./command.ts";
 import { describe } from "./dispensers.ts";
 
 /** The Redis whose protocol and replies this server follows: some clients look at the number. */

@@ -1,8 +1,8 @@
 /** MULTI, EXEC, DISCARD. */
 
-import type { Call, Command } from "../command.ts";
-import { refuse } from "../permission.ts";
-import { Transaction } from "../transaction.ts";
+import type { Call, Command } from "./command.ts";
+import { refuse } from "./permission.ts";
+import { Transaction } from "./transaction.ts";
 
 function multi({ server, session, replies }: Call): void {
   if (session.transaction !== undefined) {

@@ -1,0 +1,243 @@
+/** How the dispensers of a node that was alone become a cluster's. No server runs on its folder. */
+
+import { CannotStart } from "../../base/errors.ts";
+import { Leased } from "../../dispenser/allocation.ts";
+import { meets } from "../../dispenser/deleted.ts";
+import type { Dispenser } from "../../dispenser/dispenser.ts";
+import { toText } from "../../dispenser/name.ts";
+import { strategies } from "../../dispenser/strategy.ts";
+import { numberAt } from "../../dispenser/types/line.ts";
+import type { Engine } from "../../engine/engine.ts";
+import type { Store, StoredDeleted } from "../../storage/store.ts";
+import { definitionIn, fieldsIn, usedLines } from "../lines/deleted.ts";
+import { type Identity, newMembership } from "../node/membership.ts";
+import type { Joining, Membership, NodeState } from "../node/state.ts";
+import type { History } from "../stores/monotonic.ts";
+import {
+  CLUSTER,
+  type ClusterRecord,
+  type DeletedLineRecord,
+  deletedKey,
+  encode,
+  type FigureRecord,
+  figureKey,
+  type LineRecord,
+  lineKey,
+  NAME_PREFIX,
+  NAMES,
+  type NameRecord,
+  nameKey,
+  readCluster,
+  readLine,
+  readName,
+  readNames,
+} from "../stores/records.ts";
+import type { Folder } from "./operations.ts";
+
+/** etcd allows 128 operations in a transaction, and a line takes three. */
+const LINES_AT_ONCE = 40;
+
+/**
+ * Takes the dispensers of a node that was alone into the cluster, each where it stands. It may be run
+ * again where it did not end. Answers how many there were. Throws CannotStart where the cluster has one of
+ * the names, and StoreUnavailable.
+ */
+export async function moveIn(
+  { engine, store, replaced }: Folder,
+  history: History,
+  cluster: ClusterRecord,
+  identity: Identity,
+  begun: Joining | undefined,
+): Promise<number> {
+  const all = [...engine.all()];
+  // Before anything is written: the folder can still be started alone then.
+  if (begun === undefined) await refuseConflicts(all, store, history);
+  const ids = engine.lastId + lastDeleted(store);
+  const joining =
+    begun ?? (await reserveIds(engine.lastId, ids, history, cluster, identity.unique()));
+  // First here: if this does not end, the next try knows which of the cluster's lines are its own.
+  store.writeNode(JSON.stringify({ joining } satisfies NodeState));
+  for (let from = 0; from < all.length; from += LINES_AT_ONCE) {
+    await writeLines(all.slice(from, from + LINES_AT_ONCE), history, joining);
+  }
+  await moveDeletedIn(engine, store, history, joining);
+  for (const dispenser of all) restage(dispenser, store, joining.base + dispenser.id);
+  const membership: Membership = { ...newMembership(cluster, identity), node: joining.node };
+  store.stage({ kind: "node", state: JSON.stringify({ membership } satisfies NodeState) });
+  replaced();
+  return all.length;
+}
+
+async function refuseConflicts(
+  all: readonly Dispenser[],
+  store: Store,
+  history: History,
+): Promise<void> {
+  const { rows } = await history.list(NAME_PREFIX);
+  for (const deleted of deletedIn(store)) {
+    const present = readName(rows.get(nameKey(deleted.name)));
+    if (present?.isDeleted === false) await requireNotMet(deleted, present, history);
+  }
+  for (const dispenser of all)
+    requireNoConflict(dispenser, readName(rows.get(nameKey(dispenser.name))));
+}
+
+/** Throws where the cluster has the name, or where its numbers would meet those of lines that had it there. */
+function requireNoConflict(
+  { name, definition, position }: Dispenser,
+  present: NameRecord | undefined,
+): void {
+  const shown = `'${toText(name)}'`;
+  if (present?.isDeleted === false) {
+    throw new CannotStart(
+      `the cluster has a dispenser ${shown} already: DEL that one of the two whose line is not to go on`,
+    );
+  }
+  const met = usedLines(present?.before).some(
+    (line) =>
+      definition.type.isLine && meets(definition, position, line.definition, line.usedBelow),
+  );
+  if (met) {
+    throw new CannotStart(
+      `the cluster had a dispenser ${shown}, whose numbers that of the folder would repeat: DEL that one, and define ` +
+        "it in the cluster behind them",
+    );
+  }
+}
+
+/** Throws where a line of the cluster would hand out what a deleted one of the folder did. */
+async function requireNotMet(
+  { name, definition, account }: StoredDeleted,
+  present: NameRecord,
+  history: History,
+): Promise<void> {
+  const line = definitionIn(present.fields);
+  if (!line.type.isLine) return;
+  const key = lineKey(present.line);
+  const { next = 0n } = readLine((await history.read([key])).rows.get(key)) ?? {};
+  if (!meets(line, next, definition, account.reserved)) return;
+  const last = numberAt(definition, account.reserved - 1n);
+  throw new CannotStart(
+    `the cluster has a dispenser '${toText(name)}' that would repeat numbers of one deleted in the folder: ADVANCE it ` +
+      `there past ${last}`,
+  );
+}
+
+/** The ids that the node's lines get in the cluster: its own ones, moved by a base; deleted lines behind them. */
+async function reserveIds(
+  lastId: number,
+  ids: number,
+  history: History,
+  cluster: ClusterRecord,
+  node: string,
+): Promise<Joining> {
+  const base = await history.transact([NAMES], (rows) => {
+    // Above all local ones as well, so that no line has the id of another for a moment.
+    const names = readNames(rows.get(NAMES));
+    const base = Math.max(names?.lastLine ?? 0, lastId);
+    const lastLine = base + ids;
+    return { puts: new Map([[NAMES, encode({ ...names, lastLine })]]), result: base };
+  });
+  return { cluster: cluster.id, node, base };
+}
+
+async function writeLines(
+  some: readonly Dispenser[],
+  history: History,
+  { base, node }: Joining,
+): Promise<void> {
+  const keys = some.flatMap(({ name, id }) => [nameKey(name), lineKey(base + id)]);
+  await history.transact([CLUSTER, NAMES, ...keys], (rows) => {
+    if (readCluster(rows.get(CLUSTER))?.mark !== undefined) {
+      throw new CannotStart(
+        "the store went back in time: 'number-dispenser cluster advance' comes first",
+      );
+    }
+    const puts = new Map<string, string>();
+    for (const dispenser of some) {
+      const { id, name, definition, position, counts, isLine } = dispenser;
+      const line = base + id;
+      const present = readName(rows.get(nameKey(name)));
+      if (present?.line === line) continue;
+      requireNoConflict(dispenser, present);
+      const fields = fieldsIn(definition);
+      const before = present?.before ?? [];
+      const record: NameRecord = { line, isDeleted: false, fields, floor: 0n, before };
+      const leased: LineRecord = { isDeleted: false, next: position, returned: [], floor: 0n };
+      puts.set(nameKey(name), encode(record)).set(lineKey(line), encode(leased));
+      if (!isLine) continue;
+      const { generated } = counts;
+      const figure: FigureRecord = { leased: position, burnt: 0n, generated, held: 0n };
+      puts.set(figureKey(line, node), encode(figure));
+    }
+    if (puts.size > 0) puts.set(NAMES, encode(readNames(rows.get(NAMES))!));
+    return { puts, result: undefined };
+  });
+}
+
+/** The number of the last line that was deleted in a folder. */
+function lastDeleted(store: Store): number {
+  let last = 0;
+  for (const { nth } of deletedIn(store)) last = nth;
+  return last;
+}
+
+function* deletedIn(store: Store): Generator<StoredDeleted> {
+  for (let after = 0; ; ) {
+    const page = store.listDeleted(after, LINES_AT_ONCE);
+    yield* page;
+    after = page.at(-1)?.nth ?? after;
+    if (page.length < LINES_AT_ONCE) return;
+  }
+}
+
+/** Lines that were deleted here keep their numbers in use there, too. */
+async function moveDeletedIn(
+  engine: Engine,
+  store: Store,
+  history: History,
+  { base }: Joining,
+): Promise<void> {
+  for (const { nth, name, definition, account } of deletedIn(store)) {
+    const line = base + engine.lastId + nth;
+    const key = nameKey(name);
+    const fields = fieldsIn(definition);
+    const deleted: DeletedLineRecord = { line, fields, next: account.reserved };
+    await history.transact([CLUSTER, NAMES, key], (rows) => {
+      const present = readName(rows.get(key)) ?? { line, isDeleted: true, fields, floor: 0n };
+      const names = readNames(rows.get(NAMES))!;
+      const others = (present.before ?? []).filter((each) => each.line !== line);
+      const puts = new Map([
+        [NAMES, encode(names)],
+        [key, encode({ ...present, before: [...others, deleted] } satisfies NameRecord)],
+        [deletedKey(line), encode({ name: toText(name), atAgeMs: names.ageMs ?? 0 })],
+      ]);
+      return { puts, result: undefined };
+    });
+    store.stage({ kind: "forget", name });
+  }
+}
+
+/** Writes a dispenser under another id, as one that used up a lease of all it handed out. */
+function restage(dispenser: Dispenser, store: Store, id: number): void {
+  const { name, definition, position, isLine, counts } = dispenser;
+  store.stage({ kind: "remove", id: dispenser.id });
+  store.stage({ kind: "define", id, name, definition });
+  const keeps = isLine ? strategies[definition.strategy].keeps : "position";
+  if (isLine && position > 0n) {
+    const share = new Leased([{ own: 0n, first: 0n, count: position }]);
+    store.stage({ kind: "lease", id, share });
+  }
+  const { generated } = counts;
+  const isGrouped = keeps === "segments" || keeps === "checkpoint";
+  store.stage({
+    kind: "reserve",
+    reservation: {
+      id,
+      keeps,
+      account: { reserved: position, generated, wasted: isLine ? position - generated : 0n },
+      segment: isGrouped ? { first: position, last: position - 1n } : undefined,
+      replaces: true,
+    },
+  });
+}

@@ -1,0 +1,386 @@
+/**
+ * The lines of a cluster by name: what HSET, DEL and ADVANCE on one node change for all, and how the
+ * others hear of it. The store's rows are the truth; sync() makes the engine's dispensers like them. The
+ * id of a line is that of its dispenser on every node, given in the order of the changes.
+ */
+
+import { exhausted, notFound, quoted, Refusal } from "../../base/errors.ts";
+import { Leased } from "../../dispenser/allocation.ts";
+import {
+  define,
+  type Fields,
+  fieldsOf,
+  isSame,
+  positionsOf,
+  redefine,
+} from "../../dispenser/definition.ts";
+import { continued, refuseGrowth, refuseMemory } from "../../dispenser/deleted.ts";
+import type { Dispenser } from "../../dispenser/dispenser.ts";
+import { isName, toBytes, toText } from "../../dispenser/name.ts";
+import { numberAt, positionOf } from "../../dispenser/types/line.ts";
+import type { Engine } from "../../engine/engine.ts";
+import type { Memory } from "../node/state.ts";
+import type { FencedStore } from "../stores/fenced.ts";
+import type { Outcome } from "../stores/monotonic.ts";
+import {
+  CLUSTER,
+  type DeletedLineRecord,
+  deletedKey,
+  encode,
+  type FigureRecord,
+  figureKey,
+  figurePrefix,
+  type LineRecord,
+  lineKey,
+  NAME_PREFIX,
+  NAMES,
+  type NameRecord,
+  type NamesRecord,
+  NODE_PREFIX,
+  nameKey,
+  readCluster,
+  readFigure,
+  readLine,
+  readName,
+  readNames,
+  readNode,
+} from "../stores/records.ts";
+import type { Reading, Row } from "../stores/store.ts";
+import { BEFORE, definitionIn, fieldsIn, usedLines, withDeleted } from "./deleted.ts";
+import { sumOf } from "./usage.ts";
+
+/** So many lines are written in one transaction: etcd allows it 128 operations. */
+const MENDED_AT_ONCE = 40;
+
+/** The first program that lets a length grow. */
+const GROWS_FROM_LEVEL = 2;
+
+const NEW_LINE: LineRecord = { isDeleted: false, next: 0n, returned: [], floor: 0n };
+
+export class Lines {
+  private readonly engine: Engine;
+  private readonly memory: Memory;
+
+  constructor(engine: Engine, memory: Memory) {
+    this.engine = engine;
+    this.memory = memory;
+  }
+
+  /** HSET. Answers how many fields were set first. `reuse`: numbers that are in use may be handed out again. */
+  async define(
+    store: FencedStore,
+    name: string,
+    fields: Fields,
+    reuse: boolean,
+  ): Promise<number | Refusal> {
+    if (!isName(name)) return new Refusal("ERR invalid dispenser name");
+    const key = nameKey(name);
+    // All rows that are there and are written are guarded: stores lock those first, and in one order.
+    const known = readName((await store.read([key])).rows.get(key));
+    const keys = [NAMES, key, ...(known === undefined ? [] : [lineKey(known.line)])];
+    const before = await this.figuresBefore(store, name, fields, known);
+    const older = fields.has("length") ? await olderMember(store, GROWS_FROM_LEVEL) : undefined;
+    const set = await store.transact<number | Refusal | undefined>(keys, (rows) => {
+      const present = readName(rows.get(key));
+      // Somebody else changed the name meanwhile.
+      if (present?.line !== known?.line) return nothing(undefined);
+      return present === undefined || present.isDeleted
+        ? this.create(name, fields, reuse, rows, before)
+        : this.redefine(name, fields, reuse, present, rows, older);
+    });
+    if (set === undefined) return this.define(store, name, fields, reuse);
+    this.memory.flush();
+    await this.sync(store);
+    return set;
+  }
+
+  /** What was done with a line that goes on, all nodes together; undefined where none does. */
+  private async figuresBefore(
+    store: FencedStore,
+    name: string,
+    fields: Fields,
+    known: NameRecord | undefined,
+  ): Promise<FigureRecord | undefined> {
+    const definition = define(fields);
+    if (known?.isDeleted !== true || definition instanceof Refusal) return undefined;
+    const same = continued(name, definition, usedLines(known.before));
+    if (same === undefined || same instanceof Refusal) return undefined;
+    const { rows } = await store.list(figurePrefix(same.line));
+    const all = [...rows.values()].map((row) => readFigure(row)!);
+    return { ...sumOf(all), held: 0n };
+  }
+
+  private create(
+    name: string,
+    fields: Fields,
+    reuse: boolean,
+    rows: Reading["rows"],
+    figures: FigureRecord | undefined,
+  ): Outcome<number | Refusal> {
+    const definition = define(fields);
+    if (definition instanceof Refusal) return nothing(definition);
+    const refusal = this.engine.refuseNew(name);
+    if (refusal !== undefined) return nothing(refusal);
+    const deleted = reuse ? [] : usedLines(deletedIn(readName(rows.get(nameKey(name))), rows));
+    const same = continued(name, definition, deleted);
+    if (same instanceof Refusal) return nothing(same);
+    const line = namesIn(rows).lastLine + 1;
+    const before = deleted.filter((other) => other !== same).map(({ record }) => record);
+    const record: NameRecord = {
+      ...{ line, isDeleted: false, fields: fieldsIn(definition), floor: 0n },
+      ...(before.length > 0 && { before }),
+    };
+    const puts = new Map([
+      [NAMES, encode({ ...namesIn(rows), lastLine: line } satisfies NamesRecord)],
+      [nameKey(name), encode(record)],
+      [lineKey(line), encode({ ...NEW_LINE, next: same?.position ?? 0n } satisfies LineRecord)],
+    ]);
+    if (same !== undefined && figures !== undefined) {
+      puts.set(figureKey(line, BEFORE), encode({ ...figures, leased: same.position }));
+    }
+    return { puts, result: fields.size };
+  }
+
+  private redefine(
+    name: string,
+    fields: Fields,
+    reuse: boolean,
+    present: NameRecord,
+    rows: Reading["rows"],
+    older: string | undefined,
+  ): Outcome<number | Refusal> {
+    const before = definitionIn(present.fields);
+    const definition = redefine(name, before, fields);
+    if (definition instanceof Refusal) return nothing(definition);
+    if (isSame(definition, before)) return nothing(0);
+    const next = readLine(rows.get(lineKey(present.line)))?.next ?? 0n;
+    const hasGrown = definition.length > before.length;
+    const refusal = reuse
+      ? undefined
+      : (refuseMemory(name, before, definition, next > 0n) ??
+        (hasGrown ? refuseGrowth(name, definition, next, usedLines(present.before)) : undefined));
+    if (refusal !== undefined) return nothing(refusal);
+    if (hasGrown && older !== undefined) {
+      return nothing(
+        new Refusal(
+          `ERR cannot change 'length' of ${quoted(name)} yet: node ${older} runs a version that does not know of it. ` +
+            "Upgrade that first",
+        ),
+      );
+    }
+    const becomesMemory = definition.strategy === "memory" && before.strategy !== "memory";
+    // What it handed out before is in use, also once it is deleted.
+    const kept = becomesMemory ? withDeleted(present, next) : present.before;
+    const record: NameRecord = {
+      ...{ ...present, fields: fieldsIn(definition) },
+      ...(kept !== undefined && { before: kept }),
+    };
+    const puts = changed(name, record, rows);
+    if (hasGrown) requireLevel(GROWS_FROM_LEVEL, rows, puts);
+    return { puts, result: 0 };
+  }
+
+  /** DEL of one name. Answers whether there was such a dispenser. */
+  async remove(store: FencedStore, name: string): Promise<boolean> {
+    if (!isName(name)) return false;
+    const key = nameKey(name);
+    const { rows: found } = await store.read([key]);
+    const known = readName(found.get(key));
+    if (known === undefined || known.isDeleted) return false;
+    const line = lineKey(known.line);
+    const removed = await store.transact([NAMES, key, line], (rows) => {
+      const present = readName(rows.get(key));
+      if (present?.line !== known.line || present.isDeleted) return nothing(false);
+      // How far it was leased stays known.
+      const leased = readLine(rows.get(line)) ?? NEW_LINE;
+      const before = withDeleted(present, leased.next);
+      const puts = changed(name, { ...present, isDeleted: true, before }, rows);
+      puts.set(line, encode({ ...leased, isDeleted: true } satisfies LineRecord));
+      const atAgeMs = namesIn(rows).ageMs ?? 0;
+      puts.set(deletedKey(present.line), encode({ name: toText(name), atAgeMs }));
+      return { puts, result: true };
+    });
+    this.memory.flush();
+    await this.sync(store);
+    return removed;
+  }
+
+  /** ADVANCE. Answers the line's number that comes next, as far as this node knows. */
+  async advance(store: FencedStore, name: string, number: bigint): Promise<string | Refusal> {
+    const dispenser = this.engine.find(name);
+    if (dispenser === undefined) return notFound;
+    const { definition, id } = dispenser;
+    const { type } = definition;
+    if (!type.isLine) return new Refusal(`ERR ADVANCE does not apply to type ${type.code}`);
+    const floor = positionOf(definition, number);
+    const [key, line] = [nameKey(name), lineKey(id)];
+    const next = await store.transact<Refusal | bigint>([NAMES, key, line], (rows) => {
+      const present = readName(rows.get(key));
+      const leased = readLine(rows.get(line));
+      if (present?.line !== id || present.isDeleted || leased === undefined)
+        return nothing(notFound);
+      const end = positionsOf(definition);
+      if (floor >= end) {
+        return nothing(
+          leased.next >= end
+            ? exhausted
+            : new Refusal(
+                `${exhausted.message}: ${quoted(name)} has no number from ${number} on, and stays where it is`,
+              ),
+        );
+      }
+      if (floor <= present.floor) return nothing(leased.next);
+      const puts = changed(name, { ...present, floor }, rows);
+      let { next } = leased;
+      if (next < floor) next = floor;
+      const returned = leased.returned.filter(({ first }) => first >= floor);
+      puts.set(line, encode({ ...leased, next, returned, floor } satisfies LineRecord));
+      return { puts, result: next };
+    });
+    this.memory.flush();
+    await this.sync(store);
+    if (next instanceof Refusal) return next;
+    if (dispenser.digits > 0) return dispenser.current;
+    if (next >= positionsOf(definition)) return exhausted;
+    return numberAt(definition, next).toString().padStart(definition.length, "0");
+  }
+
+  /**
+   * Makes the dispensers like the names in the store: those that changed since it was last done, or
+   * `everything`. The commit that is gathered makes it durable.
+   */
+  async sync(store: FencedStore, everything = false): Promise<void> {
+    const { rows } = await store.read([NAMES]);
+    await this.syncTo(store, rows.get(NAMES), everything);
+  }
+
+  /** The same, where the row that says whether something changed is at hand. */
+  async syncTo(store: FencedStore, names: Row | undefined, everything = false): Promise<void> {
+    const { revision } = names ?? { revision: 0n };
+    const after = everything ? 0n : BigInt(this.memory.membership.namesRevision);
+    if (revision <= after) return;
+    // Names that were deleted, and removed since, are in no list.
+    const isComplete = everything || after < BigInt(readNames(names)?.purgedTo ?? "0");
+    const found = await store.list(NAME_PREFIX, isComplete ? 0n : after);
+    if (isComplete) {
+      const gone = [...this.engine.list()].filter(({ name }) => !found.rows.has(nameKey(name)));
+      for (const { name } of gone) this.engine.remove(name);
+    }
+    const records = [...found.rows].map(([key, row]) => ({
+      name: toBytes(key.slice(NAME_PREFIX.length)),
+      record: readName(row)!,
+    }));
+    records.sort((left, right) => left.record.line - right.record.line);
+    for (const { name, record } of records) this.apply(name, record);
+    this.engine.remember(
+      this.memory.change({
+        namesRevision: String(revision),
+        revision: String(store.seen.revision),
+      }),
+    );
+  }
+
+  private apply(name: string, record: NameRecord): void {
+    const { engine } = this;
+    const present = engine.find(name);
+    const isOther = present !== undefined && (record.isDeleted || present.id !== record.line);
+    if (isOther) engine.remove(name);
+    if (record.isDeleted) return;
+    const isNew = present === undefined || isOther;
+    // A store that forgot the line that has this id here gave it to another name.
+    const namesake = isNew ? engine.nameOf(record.line) : undefined;
+    if (namesake !== undefined) engine.remove(namesake);
+    const definition = definitionIn(record.fields);
+    if (isNew) engine.create(record.line, name, definition);
+    else engine.define(name, fieldsOf(definition));
+    if (record.floor > 0n) engine.moves.skipBelow(engine.find(name)!, record.floor);
+  }
+
+  /**
+   * Tells a store that forgot what this node knows: its lines, and how far they were leased. For after an
+   * operator's `cluster advance`.
+   */
+  async mend(store: FencedStore): Promise<void> {
+    const all = [...this.engine.all()];
+    for (let from = 0; from < all.length; from += MENDED_AT_ONCE) {
+      const some = all.slice(from, from + MENDED_AT_ONCE);
+      const keys = some.flatMap(({ name, id }) => [nameKey(name), lineKey(id)]);
+      const work = (rows: Reading["rows"]) => {
+        const puts = new Map<string, string>();
+        for (const dispenser of some) this.mendLine(dispenser, rows, puts);
+        const lastLine = Math.max(namesIn(rows).lastLine, this.engine.lastId);
+        if (lastLine > namesIn(rows).lastLine || puts.size > 0)
+          puts.set(NAMES, encode({ ...namesIn(rows), lastLine }));
+        return { puts, result: undefined };
+      };
+      await store.transact([NAMES, ...keys], work, true);
+    }
+  }
+
+  private mendLine(
+    { name, id, definition, share }: Dispenser,
+    rows: Reading["rows"],
+    puts: Map<string, string>,
+  ): void {
+    const known = readName(rows.get(nameKey(name)));
+    const { purgedTo = "0" } = namesIn(rows);
+    // It was deleted, and removed, while this node slept.
+    const isPurged = BigInt(this.memory.membership.namesRevision) < BigInt(purgedTo);
+    if (known === undefined && isPurged) return;
+    if (known === undefined) {
+      const fields = fieldsIn(definition);
+      puts.set(
+        nameKey(name),
+        encode({ line: id, isDeleted: false, fields, floor: 0n } satisfies NameRecord),
+      );
+    } else if (known.line !== id) return;
+    const line = readLine(rows.get(lineKey(id)));
+    const next = share instanceof Leased ? share.lineEnd : 0n;
+    if (line === undefined || line.next < next) {
+      puts.set(lineKey(id), encode({ ...NEW_LINE, ...line, next } satisfies LineRecord));
+    }
+  }
+}
+
+/** The deleted lines of a name. A program of level 1 that deletes leaves the last one out: its row says the same. */
+function deletedIn(
+  present: NameRecord | undefined,
+  rows: Reading["rows"],
+): readonly DeletedLineRecord[] {
+  const { line, isDeleted, before = [] } = present ?? {};
+  if (present === undefined || !isDeleted || before.some((each) => each.line === line))
+    return before;
+  return withDeleted(present, readLine(rows.get(lineKey(present.line)))?.next ?? 0n);
+}
+
+/** A member whose program is of a lower level; undefined where there is none. */
+async function olderMember(store: FencedStore, level: number): Promise<string | undefined> {
+  const { rows } = await store.list(NODE_PREFIX);
+  const older = [...rows].find(([, row]) => {
+    const record = readNode(row)!;
+    return record.state === "member" && record.level < level;
+  });
+  return older?.[0].slice(NODE_PREFIX.length);
+}
+
+/** From now on programs of a lower level may not enter the cluster. */
+function requireLevel(level: number, rows: Reading["rows"], puts: Map<string, string>): void {
+  const cluster = readCluster(rows.get(CLUSTER))!;
+  if ((cluster.level ?? 1) < level) puts.set(CLUSTER, encode({ ...cluster, level }));
+}
+
+function nothing<T>(result: T): Outcome<T> {
+  return { puts: new Map(), result };
+}
+
+function namesIn(rows: Reading["rows"]): NamesRecord {
+  return readNames(rows.get(NAMES)) ?? { lastLine: 0 };
+}
+
+/** A name's row, and the one by which nodes hear of it. */
+function changed(name: string, record: NameRecord, rows: Reading["rows"]): Map<string, string> {
+  return new Map([
+    [NAMES, encode(namesIn(rows))],
+    [nameKey(name), encode(record)],
+  ]);
+}

@@ -1,0 +1,58 @@
+/** Lines that were deleted, as the row of their name keeps them: their numbers are in use, and do not come again. */
+
+import { Refusal } from "../../base/errors.ts";
+import { type Definition, define, fieldsOf, isSameLine } from "../../dispenser/definition.ts";
+import { covering, type UsedLine } from "../../dispenser/deleted.ts";
+import type { DeletedLineRecord, NameRecord } from "../stores/records.ts";
+
+/** In the place of a node, in the key of a figure: what was done with the line before it was deleted. */
+export const BEFORE = "before";
+
+/** A name has so many at most: then they are taken for one that has all their numbers. */
+const PER_NAME_MAX = 100;
+
+/** A deleted line, with the record it stands in. */
+export interface DeletedLine extends UsedLine {
+  readonly line: number;
+  readonly record: DeletedLineRecord;
+}
+
+export function usedLines(records: readonly DeletedLineRecord[] = []): DeletedLine[] {
+  return records.map((record) => ({
+    line: record.line,
+    record,
+    definition: definitionIn(record.fields),
+    usedBelow: record.next,
+    position: record.next,
+  }));
+}
+
+/** What a name keeps when its line, leased up to there, is deleted. One in memory starts over anyway. */
+export function withDeleted(
+  { line, fields, before = [] }: NameRecord,
+  next: bigint,
+): readonly DeletedLineRecord[] {
+  const definition = definitionIn(fields);
+  if (!definition.type.isLine || definition.strategy === "memory" || next === 0n) return before;
+  // A store that went back may know the same line twice: it was used as far as either.
+  const same = usedLines(before).filter((each) => isSameLine(each.definition, definition));
+  let furthest = next;
+  for (const { usedBelow } of same) if (usedBelow > furthest) furthest = usedBelow;
+  const others = before.filter((record) => same.every((each) => each.record !== record));
+  const all = [...others, { line, fields, next: furthest }];
+  if (all.length <= PER_NAME_MAX) return all;
+  const covered = covering(usedLines(all));
+  return [{ line, fields: fieldsIn(covered.definition), next: covered.position }];
+}
+
+export function fieldsIn(definition: Definition): Record<string, string> {
+  return Object.fromEntries(fieldsOf(definition));
+}
+
+/** The definition that a row has. */
+export function definitionIn(fields: NameRecord["fields"]): Definition {
+  const definition = define(new Map(Object.entries(fields)));
+  if (definition instanceof Refusal)
+    throw new Error(`the store has a line that cannot be: ${definition.message}`);
+  return definition;
+}

@@ -1,0 +1,110 @@
+/** What nodes did with their lines: how many numbers were leased, generated, are held, were wasted. */
+
+import type { Dispenser } from "../../dispenser/dispenser.ts";
+import { strategies } from "../../dispenser/strategy.ts";
+import type { Engine } from "../../engine/engine.ts";
+import type { FencedStore } from "../stores/fenced.ts";
+import type { History } from "../stores/monotonic.ts";
+import {
+  encode,
+  type FigureRecord,
+  figureKey,
+  figurePrefix,
+  NODE_PREFIX,
+  readFigure,
+  readNode,
+} from "../stores/records.ts";
+
+/** A node that is being stopped says what it did with so many lines in one transaction. */
+const REPORTED_AT_ONCE = 40;
+
+/** What a line's dispensers on all nodes did, as far as they said. */
+export interface ClusterFigures {
+  readonly nodes: number;
+  readonly leased: bigint;
+  readonly generated: bigint;
+  readonly wasted: bigint;
+}
+
+/** Several of them together. */
+export function sumOf(figures: readonly FigureRecord[]): FigureRecord {
+  const sum = (of: (figure: FigureRecord) => bigint) =>
+    figures.reduce((total, figure) => total + of(figure), 0n);
+  return {
+    leased: sum(({ leased }) => leased),
+    burnt: sum(({ burnt }) => burnt),
+    generated: sum(({ generated }) => generated),
+    held: sum(({ held }) => held),
+  };
+}
+
+/** The figures of one node, and those of all as it knows them. */
+export class Figures {
+  private readonly node: string;
+  /** What lines generated before this life, as the store knew when it was first asked in it. */
+  private readonly bases = new WeakMap<Dispenser, bigint>();
+
+  constructor(node: string) {
+    this.node = node;
+  }
+
+  /** What the node did with a line, with a lease under way. */
+  of(dispenser: Dispenser, before: FigureRecord | undefined, more = 0n): FigureRecord {
+    const { share, position } = dispenser;
+    const { generated } = dispenser.counts;
+    const leased = before?.leased ?? 0n;
+    // A line in memory counts anew in each life.
+    const isInMemory = strategies[dispenser.definition.strategy].keeps === "definition";
+    let base = this.bases.get(dispenser);
+    if (base === undefined) {
+      // What it said of numbers in a lease that a crash took was never true.
+      const most = position - BigInt(dispenser.generatedInLife);
+      base = before?.generated ?? 0n;
+      if (base > most) base = most;
+      this.bases.set(dispenser, base);
+    }
+    return {
+      leased: leased + more,
+      burnt: leased - share.size(0n),
+      generated: isInMemory ? base + BigInt(dispenser.generatedInLife) : generated,
+      held: share.size(0n) - position + more,
+    };
+  }
+
+  /** What all nodes did with a line, as they last said, and this one as it is now. */
+  async ofAll(history: History, dispenser: Dispenser): Promise<ClusterFigures> {
+    const { id } = dispenser;
+    const [figures, nodes] = await Promise.all([
+      history.list(figurePrefix(id)),
+      history.list(NODE_PREFIX),
+    ]);
+    const all = new Map([...figures.rows].map(([key, row]) => [key, readFigure(row)!]));
+    const own = figureKey(id, this.node);
+    if (dispenser.isLine) all.set(own, this.of(dispenser, all.get(own)));
+    const { leased, generated, held } = sumOf([...all.values()]);
+    return {
+      nodes: [...nodes.rows.values()].filter((row) => readNode(row)!.state === "member").length,
+      ...{ leased, generated },
+      wasted: leased - generated - held,
+    };
+  }
+
+  /** Tells the store what the node did with its lines. */
+  async report(store: FencedStore, engine: Engine): Promise<void> {
+    const used = [...engine.awake()].filter(
+      ({ isLine, share }) => isLine && share.isLeased && share.size(0n) > 0n,
+    );
+    for (let from = 0; from < used.length; from += REPORTED_AT_ONCE) {
+      const some = used.slice(from, from + REPORTED_AT_ONCE);
+      const keys = some.map(({ id }) => figureKey(id, this.node));
+      await store.transact(keys, (rows) => {
+        const figures = some.map((dispenser, index): [string, string] => {
+          const key = keys[index]!;
+          return [key, encode(this.of(dispenser, readFigure(rows.get(key))))];
+        });
+        const puts = new Map(figures.filter(([key, value]) => rows.get(key)?.value !== value));
+        return { puts, result: undefined };
+      });
+    }
+  }
+}

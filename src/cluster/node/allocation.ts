@@ -1,0 +1,52 @@
+/** What part of its lines a node has, by its settings and by what its folder remembers. */
+
+import { CannotStart } from "../../base/errors.ts";
+import { EveryNth, nothingLeased, type Share, whole } from "../../dispenser/allocation.ts";
+import type { NodeState } from "./state.ts";
+
+export interface NodeSettings {
+  readonly store: string;
+  readonly node: string;
+}
+
+/**
+ * The share that a dispenser begins with. Throws CannotStart where the folder is another kind of node's;
+ * `size` is how many dispensers it has.
+ */
+export function shareOfNode({ store, node }: NodeSettings, state: NodeState, size: number): Share {
+  const { place, membership, joining } = state;
+  if (joining !== undefined) {
+    throw new CannotStart(
+      "the data folder is on its way into a cluster: run 'number-dispenser cluster join' again",
+    );
+  }
+  if (membership !== undefined && store === "") {
+    throw new CannotStart(
+      `the data folder belongs to cluster ${membership.cluster}: its numbers are leased from a store, ` +
+        "and storage.store (-store) has to name it",
+    );
+  }
+  if (place !== undefined && (node !== place || store !== "")) {
+    const other = store === "" ? `not '${node}'` : "storage.store (-store) is not for it";
+    throw new CannotStart(
+      `the data folder is that of node ${place}: cluster.node (-node) has to be ${place}, and ${other}`,
+    );
+  }
+  const isAlone = place === undefined && membership === undefined;
+  if (isAlone && node !== "" && size > 0) {
+    throw new CannotStart(
+      `the data folder has ${size} dispensers of a node alone, which count every number: ` +
+        `node ${node} needs a folder of its own`,
+    );
+  }
+  if (isAlone && store !== "" && size > 0) {
+    throw new CannotStart(
+      `the data folder has ${size} dispensers of a node alone: 'number-dispenser cluster join' takes ` +
+        "them into the cluster",
+    );
+  }
+  if (store !== "") return nothingLeased;
+  if (node === "") return whole;
+  const [index, nodes] = node.split("/").map(Number) as [number, number];
+  return new EveryNth(index, nodes);
+}

@@ -1,0 +1,50 @@
+/** The URL of an etcd: its members, a prefix of keys, a user, TLS. */
+
+import { CannotStart, reasonOf } from "../../base/errors.ts";
+import { readRegular } from "../../platform/files.ts";
+
+const DEFAULT_PREFIX = "number-dispenser";
+
+/** As `etcd://user:password@host:port,host:port/prefix?tls=true&ca=file&cert=file&key=file` says. */
+export interface EtcdOptions {
+  readonly endpoints: readonly string[];
+  readonly prefix: string;
+  readonly user: { readonly name: string; readonly password: string } | undefined;
+  readonly tls: { readonly ca?: string; readonly cert?: string; readonly key?: string } | undefined;
+}
+
+/** The parts of such a URL; undefined where it is none. */
+export function parseEtcdUrl(url: string): EtcdOptions | undefined {
+  const match = /^etcd:\/\/(?:([^:@/]*):([^@/]*)@)?([^/?]+)(?:\/([^?]*))?(?:\?(.*))?$/.exec(url);
+  if (match === null) return undefined;
+  const [, name, password, hosts, path, query] = match;
+  const parameters = new URLSearchParams(query ?? "");
+  const endpoints = hosts!.split(",");
+  if (!endpoints.every((endpoint) => /^(\[[0-9a-fA-F:]+\]|[^:[\]]+):\d{1,5}$/.test(endpoint)))
+    return;
+  if ([...parameters.keys()].some((key) => !["tls", "ca", "cert", "key"].includes(key))) return;
+  const file = (key: string) => parameters.get(key) ?? undefined;
+  const isTls = parameters.get("tls") === "true" || parameters.has("ca");
+  return {
+    endpoints: endpoints.map((endpoint) => `${isTls ? "https" : "http"}://${endpoint}`),
+    prefix: `${path || DEFAULT_PREFIX}/`,
+    user:
+      name === undefined
+        ? undefined
+        : { name: decodeURIComponent(name), password: decodeURIComponent(password!) },
+    tls: isTls ? readFiles({ ca: file("ca"), cert: file("cert"), key: file("key") }) : undefined,
+  };
+}
+
+function readFiles(paths: Record<string, string | undefined>): Record<string, string> {
+  const texts: Record<string, string> = {};
+  for (const [name, path] of Object.entries(paths)) {
+    if (path === undefined) continue;
+    try {
+      texts[name] = readRegular(path).toString();
+    } catch (error) {
+      throw new CannotStart(`storage.store: cannot read ${path}: ${reasonOf(error)}`);
+    }
+  }
+  return texts;
+}

@@ -1,0 +1,381 @@
+/**
+ * The shared store on etcd, through the JSON gateway of its version 3 (etcd.io, "gRPC gateway"): a write
+ * is one transaction that compares the revisions of its guards.
+ */
+
+import { CannotStart, reasonOf } from "../../base/errors.ts";
+import type { EtcdOptions } from "./etcd-url.ts";
+import {
+  type Moment,
+  type Reading,
+  type Row,
+  type SharedStore,
+  StoreUnavailable,
+  type Write,
+} from "./store.ts";
+
+/** A member that does not answer in this time is given up for another. */
+const TRY_MS = 700;
+/** etcd allows 128 operations in a transaction (--max-txn-ops). */
+const OPERATIONS_MAX = 128;
+/** Rows asked for at a time: an answer may not be of any size. */
+const PAGE_ROWS = 1000;
+const WATCH_AGAIN_MS = 1000;
+/** So often, at most, a member is asked how long its log is; and after each failure. */
+const STATUS_MS = 300;
+/** The key, beside the rows, of the least drift that was seen. */
+const ORIGIN = "origin";
+/** The least drift is written down anew where it fell by so much: not with every entry of the log. */
+const DRIFT_STEP = 100n;
+/** etcd refuses writes past 2 GiB, unless told otherwise (--quota-backend-bytes); this is half of it. */
+const WARNED_BYTES = 2 ** 30;
+/** Parts of a path that begin keys of rows: inside another prefix they would be rows of that one. */
+const ROW_FOLDERS = ["name", "line", "node", "figure", "deleted"];
+/** So often a drift that is too high, or is to be written down, is measured again. */
+const DRIFT_TRIES = 5;
+
+interface KeyValue {
+  readonly key: string;
+  readonly value?: string;
+  readonly mod_revision: string;
+}
+
+interface Header {
+  readonly cluster_id: string;
+  readonly revision: string;
+  readonly raft_term: string;
+}
+
+interface Answer {
+  readonly header: Header;
+  readonly succeeded?: boolean;
+  readonly responses?: readonly {
+    readonly response_range?: { readonly kvs?: readonly KeyValue[] };
+  }[];
+  readonly kvs?: readonly KeyValue[];
+  readonly more?: boolean;
+}
+
+/** What a member says of itself (etcd's rpc.proto, StatusResponse). */
+interface Status {
+  readonly header: Header;
+  readonly raftIndex: string;
+  /** Not said before version 3.4. */
+  readonly raftAppliedIndex?: string;
+  /** Bytes of its file, and of those the ones in use. */
+  readonly dbSize?: string;
+  readonly dbSizeInUse?: string;
+}
+
+export class EtcdStore implements SharedStore {
+  readonly title: string;
+  private readonly options: EtcdOptions;
+  /** Which endpoint answered last, or is to be tried next. */
+  private present = 0;
+  private token: string | undefined;
+  private isClosed = false;
+  private readonly watching = new AbortController();
+  /** Which member was asked for its status last, and when. */
+  private readonly askedStatus = { endpoint: "", atMs: Number.NEGATIVE_INFINITY };
+  private isRestored = false;
+  warning: string | undefined;
+
+  constructor(options: EtcdOptions) {
+    this.options = options;
+    const hosts = options.endpoints.map((endpoint) => endpoint.replace(/^https?:\/\//, ""));
+    this.title = `etcd://${hosts.join(",")}/${options.prefix.slice(0, -1)}`;
+  }
+
+  async read(keys: readonly string[]): Promise<Reading> {
+    const rows = new Map<string, Row>();
+    const checked = this.checkOrigin();
+    // Whoever awaits it below is told; where the read fails before, nobody is.
+    checked.catch(() => {});
+    let first: Answer | undefined;
+    for (let from = 0; from < Math.max(1, keys.length); from += OPERATIONS_MAX) {
+      const some = keys.slice(from, from + OPERATIONS_MAX);
+      const success = some.map((key) => ({ request_range: { key: this.encode(key) } }));
+      const answer = await this.ask("/v3/kv/txn", { success }, true);
+      for (const { response_range } of answer.responses ?? [])
+        this.gather(response_range?.kvs, rows);
+      first ??= answer;
+    }
+    await checked;
+    return { moment: this.momentOf(first!), rows };
+  }
+
+  async list(prefix: string, after = 0n): Promise<Reading> {
+    const rows = new Map<string, Row>();
+    const whole = Buffer.from(this.options.prefix + prefix);
+    let key = whole.toString("base64");
+    // What follows all that begins so: its last byte is never 255, as keys are UTF-8.
+    whole[whole.length - 1]!++;
+    const end = whole.toString("base64");
+    let moment: Moment | undefined;
+    for (;;) {
+      const answer = await this.ask(
+        "/v3/kv/range",
+        {
+          key,
+          range_end: end,
+          limit: String(PAGE_ROWS),
+          ...(after > 0n && { min_mod_revision: String(after + 1n) }),
+          // All pages show the same moment.
+          ...(moment === undefined ? {} : { revision: String(moment.revision) }),
+        },
+        true,
+      );
+      moment ??= this.momentOf(answer);
+      this.gather(answer.kvs, rows);
+      const last = answer.kvs?.at(-1);
+      if (answer.more !== true || last === undefined) return { moment, rows };
+      key = Buffer.concat([Buffer.from(last.key, "base64"), Buffer.of(0)]).toString("base64");
+    }
+  }
+
+  async write({ guards, puts, removes = [], accepts }: Write): Promise<Moment | undefined> {
+    if (this.isRestored && !accepts) return undefined;
+    const compare = [...guards].map(([key, revision]) => ({
+      key: this.encode(key),
+      target: "MOD",
+      result: "EQUAL",
+      mod_revision: String(revision),
+    }));
+    const success = [
+      ...removes.map((key) => ({ request_delete_range: { key: this.encode(key) } })),
+      ...[...puts].map(([key, value]) => ({ request_put: this.put(key, value) })),
+    ];
+    const answer = await this.ask("/v3/kv/txn", { compare, success }, false);
+    if (answer.succeeded !== true) return undefined;
+    if (accepts) await this.acceptOrigin();
+    return this.momentOf(answer);
+  }
+
+  /**
+   * Looks whether the members' log is as long as their revision says. Each write is an entry of the log, so
+   * revision minus entries, the drift, never rises. After a restore from a snapshot the log begins anew and the
+   * revision does not: then it does.
+   */
+  private async checkOrigin(): Promise<void> {
+    const { endpoints } = this.options;
+    const endpoint = endpoints[this.present % endpoints.length]!;
+    const nowMs = performance.now();
+    const { askedStatus: last } = this;
+    if (last.endpoint === endpoint && nowMs - last.atMs < STATUS_MS) return;
+    Object.assign(last, { endpoint, atMs: nowMs });
+    const [measured, { least, revision }] = await Promise.all([this.drift(), this.origin()]);
+    let drift = measured;
+    // Its two parts are not of one instant: only a drift that stays too high is.
+    for (let again = 0; again < DRIFT_TRIES && least !== undefined && drift > least; again++) {
+      drift = await this.drift();
+    }
+    this.isRestored = least !== undefined && drift > least;
+    if (least === undefined) await this.refuseInside();
+    if (least === undefined || drift <= least - DRIFT_STEP)
+      await this.writeOrigin(await this.highestDrift(drift), revision);
+  }
+
+  /** Throws CannotStart where another cluster's prefix is a part of this one, so that rows of both are mixed. */
+  private async refuseInside(): Promise<void> {
+    const { prefix } = this.options;
+    const parts = prefix.split("/");
+    for (const [index, part] of parts.entries()) {
+      if (index === 0 || !ROW_FOLDERS.includes(part)) continue;
+      const outer = parts.slice(0, index).join("/");
+      const key = Buffer.from(`${outer}/cluster`).toString("base64");
+      if (((await this.ask("/v3/kv/range", { key }, true)).kvs?.length ?? 0) === 0) continue;
+      throw new CannotStart(
+        `storage.store: the prefix ${prefix.slice(0, -1)} lies among the rows of the cluster that has the prefix ` +
+          `${outer}: name another`,
+      );
+    }
+  }
+
+  /** Of some measurements: one that is too low would make all later ones too high, for good. */
+  private async highestDrift(drift: bigint): Promise<bigint> {
+    let highest = drift;
+    for (let again = 0; again < DRIFT_TRIES; again++) {
+      const measured = await this.drift();
+      if (measured > highest) highest = measured;
+    }
+    return highest;
+  }
+
+  /** Takes the drift as it is now for the right one. */
+  private async acceptOrigin(): Promise<void> {
+    const { revision } = await this.origin();
+    await this.writeOrigin(await this.highestDrift(await this.drift()), revision);
+    this.isRestored = false;
+  }
+
+  /** The drift that is written down, and which revision that row has. */
+  private async origin(): Promise<{ least: bigint | undefined; revision: bigint }> {
+    const key = this.encode(ORIGIN);
+    const { kvs } = await this.ask("/v3/kv/range", { key }, true);
+    const found = kvs?.[0];
+    if (found === undefined) return { least: undefined, revision: 0n };
+    const text = Buffer.from(found.value ?? "", "base64").toString();
+    return { least: BigInt(text), revision: BigInt(found.mod_revision) };
+  }
+
+  private async writeOrigin(drift: bigint, revision: bigint): Promise<void> {
+    const key = this.encode(ORIGIN);
+    const compare = [{ key, target: "MOD", result: "EQUAL", mod_revision: String(revision) }];
+    const success = [{ request_put: this.put(ORIGIN, String(drift)) }];
+    await this.ask("/v3/kv/txn", { compare, success }, false);
+  }
+
+  /** Revision minus entries of the log. */
+  private async drift(): Promise<bigint> {
+    const status = (await this.ask("/v3/maintenance/status", {}, true)) as unknown as Status;
+    this.warning = warningOf(status);
+    return BigInt(status.header.revision) - BigInt(status.raftAppliedIndex ?? status.raftIndex);
+  }
+
+  private put(key: string, value: string) {
+    return { key: this.encode(key), value: Buffer.from(value).toString("base64") };
+  }
+
+  watch(key: string, onChange: () => void): void {
+    void this.follow(this.encode(key), onChange);
+  }
+
+  async close(): Promise<void> {
+    this.isClosed = true;
+    this.watching.abort();
+  }
+
+  private async follow(key: string, onChange: () => void): Promise<void> {
+    const { endpoints } = this.options;
+    const body = JSON.stringify({ create_request: { key } });
+    const { signal } = this.watching;
+    while (!this.isClosed) {
+      try {
+        const endpoint = endpoints[this.present % endpoints.length];
+        const response = await fetch(`${endpoint}/v3/watch`, { ...this.request(body), signal });
+        // The first piece says that it watches: there may have been changes before. Each other is one.
+        for await (const _piece of response.body ?? []) onChange();
+      } catch {
+        // It is tried again; until then the node asks now and then.
+      }
+      if (!this.isClosed) await Bun.sleep(WATCH_AGAIN_MS);
+    }
+  }
+
+  private request(body: string): RequestInit {
+    const { tls } = this.options;
+    const headers: Record<string, string> = { "content-type": "application/json" };
+    if (this.token !== undefined) headers.authorization = this.token;
+    return { method: "POST", body, headers, ...(tls === undefined ? {} : { tls }) } as RequestInit;
+  }
+
+  /**
+   * Asks one member after the other. What may have been done (`isRepeatable` false) is asked of another
+   * only where the first cannot have heard of it.
+   */
+  private async ask(path: string, body: object, isRepeatable: boolean): Promise<Answer> {
+    const { endpoints, user } = this.options;
+    let reason = "no endpoint";
+    let hasLoggedInAgain = false;
+    for (let tries = 0; tries < endpoints.length; tries++) {
+      const endpoint = endpoints[this.present % endpoints.length]!;
+      try {
+        if (user !== undefined && this.token === undefined) await this.logIn(endpoint);
+        return await this.post(endpoint + path, body);
+      } catch (error) {
+        if (error instanceof Refused) {
+          // Tokens end, and a member that was started anew knows none.
+          const isToken = /auth token|revision of auth store/.test(error.message);
+          if (isToken && !hasLoggedInAgain) {
+            // The same member once more: it did nothing.
+            hasLoggedInAgain = true;
+            this.token = undefined;
+            tries--;
+            continue;
+          }
+          if (!error.mayPass) throw new StoreUnavailable(error.message);
+        }
+        reason = reasonOf(error);
+        this.askedStatus.atMs = Number.NEGATIVE_INFINITY;
+        this.present++;
+        const wasHeard = (error as { code?: string }).code !== "ConnectionRefused";
+        if (wasHeard && !isRepeatable) break;
+      }
+    }
+    throw new StoreUnavailable(reason);
+  }
+
+  private async logIn(endpoint: string): Promise<void> {
+    const answer = await this.post(`${endpoint}/v3/auth/authenticate`, this.options.user!);
+    this.token = (answer as unknown as { token?: string }).token;
+  }
+
+  private async post(url: string, body: object): Promise<Answer> {
+    const response = await fetch(url, {
+      ...this.request(JSON.stringify(body)),
+      signal: AbortSignal.timeout(TRY_MS),
+    });
+    const text = await response.text();
+    if (response.ok) return JSON.parse(text) as Answer;
+    throw new Refused(text, response.status);
+  }
+
+  private momentOf({ header }: Answer): Moment {
+    return {
+      identity: header.cluster_id,
+      timeline: "",
+      term: header.raft_term,
+      revision: BigInt(header.revision),
+      isRestored: this.isRestored,
+    };
+  }
+
+  private gather(found: readonly KeyValue[] | undefined, rows: Map<string, Row>): void {
+    for (const { key, value, mod_revision } of found ?? []) {
+      rows.set(this.decode(key), {
+        value: Buffer.from(value ?? "", "base64").toString(),
+        revision: BigInt(mod_revision),
+      });
+    }
+  }
+
+  private encode(key: string): string {
+    return Buffer.from(this.options.prefix + key).toString("base64");
+  }
+
+  private decode(key: string): string {
+    return Buffer.from(key, "base64").toString().slice(this.options.prefix.length);
+  }
+}
+
+/** Each write leaves the row before it behind, until etcd compacts. */
+function warningOf({ dbSize = "0", dbSizeInUse = "0" }: Status): string | undefined {
+  const [bytes, used] = [Number(dbSize), Number(dbSizeInUse)];
+  if (bytes < WARNED_BYTES) return undefined;
+  const gibibytes = (count: number) => `${(count / 2 ** 30).toFixed(1)} GiB`;
+  return (
+    `etcd's database has ${gibibytes(bytes)}, of which ${gibibytes(used)} are in use, and etcd refuses writes past ` +
+    "its quota (2 GiB by default): start it with --auto-compaction-mode=periodic --auto-compaction-retention=1h, " +
+    "and run etcdctl defrag"
+  );
+}
+
+/** A member answered, with an error. */
+class Refused extends Error {
+  /** Whether another member, or a later try, may do it: it has no leader, or is not well. */
+  readonly mayPass: boolean;
+
+  constructor(text: string, status: number) {
+    super(messageIn(text));
+    this.mayPass = status >= 500;
+  }
+}
+
+function messageIn(text: string): string {
+  try {
+    const { message, error } = JSON.parse(text) as { message?: string; error?: string };
+    return message ?? error ?? text;
+  } catch {
+    return text.trim();
+  }
+}

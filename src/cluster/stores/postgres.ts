@@ -1,0 +1,237 @@
+/**
+ * The shared store on PostgreSQL, or on what speaks its protocol and its SQL: one table of rows. On
+ * PostgreSQL each write is one statement, so that no node ever holds a lock while it thinks, or sleeps.
+ *
+ * The row with the empty key counts the writes. A write raises it, which lets writes commit in the order
+ * of their revisions.
+ */
+
+import { SQL } from "bun";
+import { reasonOf } from "../../base/errors.ts";
+import {
+  CHANNEL,
+  type Dialect,
+  type Found,
+  isLostRace,
+  isRestoredByXmin,
+  momentOf,
+  selfOf,
+  stateOf,
+  TABLE,
+  UNIQUE_VIOLATION,
+  writeAtOnce,
+  writeOrigin,
+  writePlainly,
+} from "./postgres-writes.ts";
+import {
+  type Moment,
+  type Reading,
+  type Row,
+  type SharedStore,
+  StoreUnavailable,
+  type Write,
+  within,
+} from "./store.ts";
+
+/** Connections of a node: what waits for a lock must not hold up what does not. */
+const CONNECTIONS = 3;
+/** What takes longer has failed. Then the server gives it up, too. */
+const ANSWER_MS = 1500;
+/** Rows asked for at a time: more would take too long for one answer. */
+const PAGE_ROWS = 10_000;
+
+/** SQLSTATEs (PostgreSQL's manual, appendix A). */
+const UNDEFINED_FUNCTION = "42883";
+const UNDEFINED_TABLE = "42P01";
+const DUPLICATE_TABLE = "42P07";
+
+const POSTGRES: Dialect = {
+  isPlain: false,
+  identity: "(SELECT system_identifier::text FROM pg_control_system())",
+  timeline: "left(pg_walfile_name(pg_current_wal_lsn()), 8)",
+  // As a number: a text follows the session's time zone.
+  term: "extract(epoch FROM pg_postmaster_start_time())::text",
+  isRestored: isRestoredByXmin,
+};
+const PLAIN: Dialect = {
+  isPlain: true,
+  identity: "''",
+  timeline: "''",
+  term: "''",
+  isRestored: "false",
+};
+
+export class PostgresStore implements SharedStore {
+  readonly title: string;
+  private readonly url: string;
+  private readonly isPlain: boolean;
+  private sql: SQL;
+  /** The table is there, and it is known what the server is. */
+  private ready: Promise<Dialect> | undefined;
+  private readonly watchers: { readonly key: string; readonly tell: () => void }[] = [];
+  private isListening = false;
+  private isClosed = false;
+
+  /**
+   * `isPlain`: to be used as one that only speaks PostgreSQL's protocol, with none of its own functions.
+   * Throws TypeError where the URL is none.
+   */
+  constructor(url: string, { isPlain = false } = {}) {
+    this.url = url;
+    this.isPlain = isPlain;
+    const { host, pathname } = new URL(url);
+    this.title = `postgres://${host}${pathname}`;
+    this.sql = this.connect();
+  }
+
+  private connect(): SQL {
+    return new SQL({
+      url: this.url,
+      max: CONNECTIONS,
+      bigint: true,
+      connectionTimeout: ANSWER_MS / 1000,
+      connection: {
+        application_name: "number-dispenser",
+        statement_timeout: ANSWER_MS,
+        idle_in_transaction_session_timeout: ANSWER_MS,
+      },
+    });
+  }
+
+  read(keys: readonly string[]): Promise<Reading> {
+    return this.find("n.key = ANY($1::text[])", [this.sql.array([...keys], "text")]);
+  }
+
+  async list(prefix: string, after = 0n): Promise<Reading> {
+    const rows = new Map<string, Row>();
+    let moment: Moment | undefined;
+    for (let last = ""; ; ) {
+      const where = "starts_with(n.key, $1) AND n.revision > $2 AND n.key > $3";
+      const page = await this.find(where, [prefix, after, last]);
+      moment ??= page.moment;
+      for (const [key, row] of page.rows) {
+        rows.set(key, row);
+        last = key;
+      }
+      if (page.rows.size < PAGE_ROWS) return { moment, rows };
+    }
+  }
+
+  private find(where: string, values: unknown[]): Promise<Reading> {
+    return this.use(async (sql, dialect) => {
+      const found: Found[] = await sql.unsafe(
+        `SELECT ${selfOf(dialect)}, m.revision AS now, n.key, n.value, n.revision
+         FROM ${TABLE} m LEFT JOIN ${TABLE} n ON ${where} WHERE m.key = ''
+         ORDER BY n.key LIMIT ${PAGE_ROWS}`,
+        values,
+      );
+      const rows = new Map<string, Row>();
+      for (const { key, value, revision } of found) {
+        if (key !== null) rows.set(key, { value, revision: BigInt(revision) });
+      }
+      return { moment: momentOf(found[0]), rows };
+    });
+  }
+
+  async write(write: Write): Promise<Moment | undefined> {
+    try {
+      return await this.use((sql, dialect) =>
+        dialect.isPlain ? writePlainly(sql, write) : writeAtOnce(sql, write, dialect),
+      );
+    } catch (error) {
+      if (!isLostRace((error as Error).cause ?? error)) throw error;
+      return undefined;
+    }
+  }
+
+  watch(key: string, tell: () => void): void {
+    this.watchers.push({ key, tell });
+    if (!this.isListening) this.listen();
+  }
+
+  private listen(): void {
+    const tellOf = (written: string) => {
+      for (const { key, tell } of this.watchers) if (written === key || written === "") tell();
+    };
+    this.isListening = true;
+    // Once it is there it reconnects by itself; where it never was, it is tried again after a success.
+    this.sql
+      .listen(CHANNEL, tellOf, () => tellOf(""))
+      .catch(() => {
+        this.isListening = false;
+      });
+  }
+
+  async close(): Promise<void> {
+    this.isClosed = true;
+    await this.sql.close({ timeout: 0 });
+  }
+
+  /** Runs what asks the server. After a failure it connects anew: nobody knows what the old ones do. */
+  private async use<T>(work: (sql: SQL, dialect: Dialect) => Promise<T>): Promise<T> {
+    const { sql } = this;
+    try {
+      const ready = this.ready ?? prepare(sql, this.isPlain);
+      this.ready = ready;
+      ready.catch(() => {
+        if (this.ready === ready) this.ready = undefined;
+      });
+      const asked = ready.then((dialect) => work(sql, dialect));
+      const result = await within(ANSWER_MS, asked);
+      if (this.watchers.length > 0 && !this.isListening) this.listen();
+      return result;
+    } catch (error) {
+      if (!isLostRace(error)) this.reset(sql);
+      throw new StoreUnavailable(reasonOf(error), { cause: error });
+    }
+  }
+
+  private reset(sql: SQL): void {
+    if (sql !== this.sql || this.isClosed) return;
+    this.ready = undefined;
+    this.sql = this.connect();
+    this.isListening = false;
+    sql.close({ timeout: 0 }).catch(() => {});
+  }
+}
+
+/** Makes the table where it is missing, and finds out what the server is. */
+async function prepare(sql: SQL, isPlain: boolean): Promise<Dialect> {
+  if (!(await isThere(sql))) await create(sql);
+  if (isPlain) return PLAIN;
+  try {
+    await sql.unsafe(`SELECT ${selfOf(POSTGRES)}`);
+    await sql.unsafe(writeOrigin);
+    return POSTGRES;
+  } catch (error) {
+    // It is no PostgreSQL. Anything else is for the next try.
+    if (stateOf(error) !== UNDEFINED_FUNCTION) throw error;
+    return PLAIN;
+  }
+}
+
+/** Whether the table is there, its counter included. */
+async function isThere(sql: SQL): Promise<boolean> {
+  try {
+    const found: unknown[] = await sql.unsafe(`SELECT 1 FROM ${TABLE} WHERE key = ''`);
+    return found.length > 0;
+  } catch (error) {
+    if (stateOf(error) !== UNDEFINED_TABLE) throw error;
+    return false;
+  }
+}
+
+async function create(sql: SQL): Promise<void> {
+  try {
+    await sql.unsafe(
+      `CREATE TABLE IF NOT EXISTS ${TABLE} (
+         key text PRIMARY KEY, value text NOT NULL, revision bigint NOT NULL
+       )`,
+    );
+    await sql.unsafe(`CREATE INDEX IF NOT EXISTS ${TABLE}_revision ON ${TABLE} (revision)`);
+  } catch (error) {
+    // Two nodes that make it at once: one of them is told that it is there.
+    if (![UNIQUE_VIOLATION, DUPLICATE_TABLE].includes(stateOf(error))) throw error;
+  }
+  await sql.unsafe(`INSERT INTO ${TABLE} VALUES ('', '', 0) ON CONFLICT DO NOTHING`);
+}

@@ -1,0 +1,90 @@
+/**
+ * The YAML file of settings, as text by text with the line each stands on. What the texts mean is
+ * config.ts's matter.
+ */
+
+import { readFileSync } from "node:fs";
+import { isMap, isScalar, isSeq, LineCounter, type Node, parseDocument } from "yaml";
+import { CannotStart, reasonOf } from "../base/errors.ts";
+
+/** A value, flag or file content that the user has to correct. The message is one line. */
+export class UsageError extends Error {
+  override readonly name = "UsageError";
+}
+
+/** A setting as the file has it. */
+export interface FileSetting {
+  /** Which of the paths it is. */
+  readonly path: string;
+  /** What stands in the place of the path's star. */
+  readonly key: string | undefined;
+  /** The value; of a list all values, with spaces between them. */
+  readonly text: string;
+  /** file:line */
+  readonly where: string;
+}
+
+const SEPARATOR = ".";
+/** Stands for any key. */
+const ANY = "*";
+
+/**
+ * The settings a file gives, each of which must be one of `paths` ("server.addr", "users.*.names").
+ * Throws CannotStart, or UsageError with file:line.
+ */
+export function readConfigFile(file: string, paths: readonly string[]): FileSetting[] {
+  const lines = new LineCounter();
+  const document = parseDocument(readText(file), { lineCounter: lines, prettyErrors: false });
+  const at = (offset: number) => `${file}:${lines.linePos(offset).line}`;
+  const problem = document.errors[0] ?? document.warnings[0];
+  if (problem !== undefined) {
+    const isSeveral = problem.code === "MULTIPLE_DOCS";
+    const message = isSeveral ? "the file must hold one YAML document" : problem.message;
+    throw new UsageError(`${at(problem.pos[0])}: ${message}`);
+  }
+
+  const found: FileSetting[] = [];
+  const known = paths.map((path) => path.split(SEPARATOR));
+  const visit = (node: Node | null, keys: readonly string[], offset: number): void => {
+    const where = at(offset);
+    const shown = keys.join(SEPARATOR);
+    const under = known.filter((path) =>
+      keys.every((key, depth) => path[depth] === key || path[depth] === ANY),
+    );
+    if (under.length === 0) throw new UsageError(`${where}: unknown setting '${shown}'`);
+    const setting = under.find((path) => path.length === keys.length);
+    if (setting !== undefined) {
+      const text = textOf(node);
+      if (text === undefined) throw new UsageError(`${where}: ${shown} needs one value`);
+      const star = setting.indexOf(ANY);
+      found.push({ path: setting.join(SEPARATOR), key: keys[star], text, where });
+      return;
+    }
+    if (node === null || (isScalar(node) && node.value === null)) return;
+    if (!isMap(node)) throw new UsageError(`${where}: ${shown || "the file"} must hold settings`);
+    for (const { key, value } of node.items) {
+      const start = (key as Node).range?.[0] ?? offset;
+      visit(value as Node | null, [...keys, String(key)], start);
+    }
+  };
+  visit(document.contents, [], 0);
+  return found;
+}
+
+/** The text of a value, or of a list of values; undefined for anything else. */
+function textOf(node: unknown): string | undefined {
+  if (isSeq(node)) {
+    const texts = node.items.map(textOf);
+    return texts.includes(undefined) ? undefined : texts.join(" ");
+  }
+  if (!isScalar(node) || node.value === null) return undefined;
+  return node.source ?? String(node.value);
+}
+
+function readText(file: string): string {
+  try {
+    return readFileSync(file, "utf8");
+  } catch (error) {
+    throw new CannotStart(`cannot read the config file ${file}: ${reasonOf(error)}`);
+  }
+}

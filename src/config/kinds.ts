@@ -1,0 +1,85 @@
+/** The kinds of values that settings have: how each is read from a text, and what is allowed. */
+
+import { resolve } from "node:path";
+import { type Address, addressForms, parseAddress } from "./address.ts";
+
+/** What a parser answers for a value; undefined for none. */
+export const some = <T>(value: T | undefined) => (value === undefined ? undefined : { value });
+
+export const truth = {
+  parse: (text: string) => some(text === "true" ? true : text === "false" ? false : undefined),
+  allowed: "true or false",
+};
+
+export function whole(smallest: number, largest: number) {
+  return {
+    parse: (text: string) => {
+      const value = /^[0-9]{1,15}$/.test(text) ? Number(text) : Number.NaN;
+      return some(value >= smallest && value <= largest ? value : undefined);
+    },
+    allowed: `a whole number from ${smallest} to ${largest}`,
+  };
+}
+
+export function oneOf<T extends string>(values: readonly T[]) {
+  return {
+    parse: (text: string) => some(values.find((value) => value === text)),
+    allowed: `one of ${values.join(", ")}`,
+  };
+}
+
+/** The words of a list: separated by spaces or commas, as in the file's lists, too. */
+export function wordsOf(text: string): string[] {
+  return text.split(/[\s,]+/).filter((word) => word !== "");
+}
+
+export const addresses = {
+  parse: (text: string) => {
+    const found = wordsOf(text).map(parseAddress);
+    return some(found.includes(undefined) ? undefined : (found as Address[]));
+  },
+  allowed: `one or several of ${addressForms}, with a port from 0 to 65535`,
+};
+
+export const optionalFile = {
+  parse: (text: string) => some(text.includes("\0") ? undefined : text && resolve(text)),
+  allowed: "the path of a file in PEM",
+};
+
+/** SHA-256 of a password that is given as it is, or as sha256: and the hash in hex. */
+export function parsePassword(text: string): Buffer | undefined {
+  const hash = /^sha256:([0-9a-fA-F]{64})$/.exec(text)?.[1];
+  if (hash !== undefined) return Buffer.from(hash, "hex");
+  if (text === "" || text.startsWith("sha256:")) return undefined;
+  return new Bun.CryptoHasher("sha256").update(text).digest();
+}
+
+export const passwordForms = "a password, or sha256: and 64 hexadecimal digits";
+
+export const storeForms =
+  "postgres://user:password@host:port/database, or etcd://host:port,host:port";
+
+const postgresUrl = /^postgres(ql)?:\/\/[^\s/?]\S*$/;
+const etcdUrl = /^etcd:\/\/([^\s@/]*@)?[^\s,/?@]+:\d{1,5}(,[^\s,/?@]+:\d{1,5})*([/?]\S*)?$/;
+
+/** The URL of a shared store; empty for none. Who opens it looks at the rest (cluster/stores/open.ts). */
+export const storeUrl = {
+  parse: (text: string) => {
+    const isUrl = postgresUrl.test(text) || etcdUrl.test(text);
+    return some(text === "" || isUrl ? text : undefined);
+  },
+  allowed: storeForms,
+};
+
+/** So many nodes can share their lines without a store. */
+const NODES_MAX = 1000;
+
+/** Node i of n, as i/n; empty for none. */
+export const place = {
+  parse: (text: string) => {
+    const [, index, nodes] = /^([1-9][0-9]{0,3})\/([1-9][0-9]{0,3})$/.exec(text) ?? [];
+    const isPlace = Number(index) <= Number(nodes) && Number(nodes) <= NODES_MAX;
+    return some(text === "" || isPlace ? text : undefined);
+  },
+  allowed: `i/n, node i of n, with i from 1 to n and n up to ${NODES_MAX}`,
+};

@@ -1,0 +1,59 @@
+/**
+ * Type 1: random numbers of a fixed number of digits, the first 1 to 9, uniform over all of them.
+ *
+ * Each digit is drawn from one byte of the platform's cryptographic source. Bytes past the largest
+ * multiple of the digit's range are thrown away, so no digit is likelier than another (no modulo
+ * bias). The source is asked for a batch at a time.
+ */
+
+import type { Numbers, NumberType } from "./type.ts";
+
+const BATCH_BYTES = 8192;
+const ZERO = 48;
+/** 252 = 28 * 9 and 250 = 25 * 10: bytes from here on would favour the low digits. */
+const FIRST_DIGIT_BYTES = 252;
+const DIGIT_BYTES = 250;
+
+const batch = new Uint8Array(BATCH_BYTES);
+let used = BATCH_BYTES;
+
+function randomByte(): number {
+  if (used === BATCH_BYTES) {
+    crypto.getRandomValues(batch);
+    used = 0;
+  }
+  return batch[used++]!;
+}
+
+function byteBelow(limit: number): number {
+  let byte = randomByte();
+  while (byte >= limit) byte = randomByte();
+  return byte;
+}
+
+export const random: NumberType = {
+  code: 1,
+  word: "random",
+  isLine: false,
+  fields: ["length"],
+  growing: [],
+  largest: (length) => 10n ** BigInt(length) - 1n,
+  positions: () => 0n,
+  open: (shape) => new RandomDigits(shape.length),
+};
+
+class RandomDigits implements Numbers {
+  readonly digits: number;
+  readonly firstDigit = 0;
+
+  constructor(digits: number) {
+    this.digits = digits;
+  }
+
+  next(into: Uint8Array, at: number): void {
+    into[at] = ZERO + 1 + (byteBelow(FIRST_DIGIT_BYTES) % 9);
+    for (let to = at + 1; to < at + this.digits; to++) {
+      into[to] = ZERO + (byteBelow(DIGIT_BYTES) % 10);
+    }
+  }
+}

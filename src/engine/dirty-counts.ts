@@ -1,0 +1,35 @@
+/**
+ * Dispensers whose counts, which INFO shows, the disk may not know: they are saved in the background. Uniqueness never
+ * depends on it.
+ */
+
+import { Fifo } from "../base/queue.ts";
+import type { Dispenser } from "../dispenser/dispenser.ts";
+import type { Gathering } from "./commit.ts";
+
+/** At most so many are saved in one commit. */
+const PER_COMMIT_MAX = 1000;
+/** And so many are looked through for it: most have nothing to save, as those of lines in memory. */
+const LOOKED_THROUGH_MAX = 10_000;
+
+export class UnsavedCounts {
+  private readonly waiting = new Fifo<Dispenser>();
+
+  /** Numbers of one that is not `active` were taken: it is now. */
+  note(dispenser: Dispenser): void {
+    dispenser.active = true;
+    this.waiting.add(dispenser);
+  }
+
+  /** Stages those that waited longest. */
+  stage(pending: Gathering): void {
+    for (let looked = 0, staged = 0; looked < LOOKED_THROUGH_MAX; looked++) {
+      const dispenser = staged < PER_COMMIT_MAX ? this.waiting.take() : undefined;
+      if (dispenser === undefined) return;
+      dispenser.active = false;
+      if (!dispenser.hasUnsavedCounts || dispenser.removed) continue;
+      pending.stage(dispenser);
+      staged++;
+    }
+  }
+}

@@ -1,0 +1,226 @@
+/**
+ * The dispensers by name, and in the order in which they were made, which is that of their ids.
+ *
+ * What a start finds on disk is parked: kept as plain numbers until somebody asks for it, when it
+ * becomes a Dispenser and stays one. A million dispensers, of which most sleep, so cost a start and
+ * the garbage collector little.
+ */
+
+import { assert } from "../base/assert.ts";
+import { type Share, whole } from "../dispenser/allocation.ts";
+import type { Definition } from "../dispenser/definition.ts";
+import { Dispenser } from "../dispenser/dispenser.ts";
+import type { StoredDispenser } from "../storage/store.ts";
+import { Parked } from "./dormant.ts";
+import { grown, type NamesInBytes, NameTable } from "./name-index.ts";
+
+export type { NamesInBytes } from "./name-index.ts";
+
+/** So many rows of removed names are kept at least before they are thrown away. */
+const REMOVED_MIN = 4096;
+
+/** A dispenser in a list of names. */
+export interface Listed {
+  readonly id: number;
+  readonly name: string;
+}
+
+export class Names {
+  private table: NameTable;
+  private ids: Float64Array;
+  /** The dispenser of a row; the definition alone of one that is parked, undefined of one removed. */
+  private dispensers: (Dispenser | Definition | undefined)[] = [];
+  private parked: Parked;
+  /** The name last found, as mostly the next one is the same: and the same string, even. */
+  private lastName = "";
+  private lastFound: Dispenser | undefined;
+  /** Rows of the names that fetch() was called for last. */
+  private rows = new Int32Array(0);
+  /** What it read; nobody needs it, but what nobody got would not be read. */
+  fetched = 0;
+  /** Whether rows are in the order of their ids. */
+  private isInOrder = true;
+  /** What dispensers have of their lines that have no share of their own. */
+  private readonly share: Share;
+
+  /** With room for so many before it has to grow. */
+  constructor(room: number, share: Share = whole) {
+    this.share = share;
+    this.table = new NameTable(room);
+    this.ids = new Float64Array(room);
+    this.parked = new Parked(room);
+  }
+
+  get size(): number {
+    return this.table.size;
+  }
+
+  has(name: string): boolean {
+    return this.table.find(name) >= 0;
+  }
+
+  find(name: string): Dispenser | undefined {
+    if (name === this.lastName) return this.lastFound;
+    const row = this.table.find(name);
+    const found = row < 0 ? undefined : this.at(row);
+    this.lastName = name;
+    this.lastFound = found;
+    return found;
+  }
+
+  /** The dispenser of the name whose bytes these are. */
+  findBytes(bytes: Uint8Array, from: number, to: number): Dispenser | undefined {
+    const row = this.table.findBytes(bytes, from, to);
+    return row < 0 ? undefined : this.at(row);
+  }
+
+  /** Has the processor fetch what taking a number of each will read, for all at a time: NameTable.fetch(). */
+  fetch(names: NamesInBytes): void {
+    const { dispensers } = this;
+    const { count } = names;
+    if (count > this.rows.length) this.rows = new Int32Array(count);
+    const { rows } = this;
+    this.table.fetch(names, rows);
+    let read = 0;
+    // Each loop follows one pointer further.
+    for (let index = 0; index < count; index++) if (dispensers[rows[index]!]) read++;
+    for (let index = 0; index < count; index++) {
+      const found = dispensers[rows[index]!];
+      if (found instanceof Dispenser) read += found.taken;
+    }
+    for (let index = 0; index < count; index++) {
+      const found = dispensers[rows[index]!];
+      if (found instanceof Dispenser) read += found.firstDigit;
+    }
+    this.fetched = read;
+  }
+
+  /** Adds what was found on disk, in the order of ids. */
+  park(stored: StoredDispenser): void {
+    const { id, name, definition } = stored;
+    if (Parked.mayHold(stored)) this.parked.put(this.add(id, name, definition), stored);
+    else
+      this.add(id, name, new Dispenser(id, name, definition, stored.share ?? this.share, stored));
+  }
+
+  /** Adds a dispenser with an id that no other has. It may be one that remove() took. */
+  put(dispenser: Dispenser): void {
+    const { id, name } = dispenser;
+    this.forget();
+    const row = this.firstAfter(id - 1);
+    const isThere = row < this.table.rows && this.ids[row] === id;
+    assert(!isThere || !this.table.has(row), "an id is one dispenser's");
+    if (isThere && this.table.had(row, name)) {
+      this.table.restore(row, name);
+      this.dispensers[row] = dispenser;
+    } else {
+      // Ids mostly rise. In a cluster one may come late: then the order is made anew when it is needed.
+      this.isInOrder &&= row === this.table.rows;
+      this.add(id, name, dispenser);
+    }
+  }
+
+  /** The name of the dispenser with this id. */
+  nameOf(id: number): string | undefined {
+    const row = this.firstAfter(id - 1);
+    const isIt = row < this.table.rows && this.ids[row] === id && this.table.has(row);
+    return isIt ? this.table.name(row) : undefined;
+  }
+
+  remove(dispenser: Dispenser): void {
+    this.forget();
+    const row = this.table.find(dispenser.name);
+    this.table.remove(row);
+    this.dispensers[row] = undefined;
+  }
+
+  /** Throws away what removed names left behind, where that is most of all there is. */
+  tidy(): void {
+    const { rows, size } = this.table;
+    if (rows - size >= Math.max(REMOVED_MIN, size)) this.rebuild();
+  }
+
+  /** Writes all down anew, in the order of ids. */
+  private rebuild(): void {
+    const { dispensers, ids, parked, table: before } = this;
+    const order = Array.from({ length: before.rows }, (_, row) => row);
+    if (!this.isInOrder) order.sort((one, other) => ids[one]! - ids[other]!);
+    this.clear();
+    for (const from of order) {
+      if (!before.has(from)) continue;
+      const row = this.add(ids[from]!, before.name(from), dispensers[from]!);
+      if (!(dispensers[from] instanceof Dispenser)) this.parked.copy(row, parked, from);
+    }
+  }
+
+  clear(): void {
+    this.table = new NameTable(0);
+    this.ids = new Float64Array(0);
+    this.dispensers = [];
+    this.parked = new Parked(0);
+    this.isInOrder = true;
+    this.forget();
+  }
+
+  /** Those that were asked for in this life, in no order that is promised. */
+  *awake(): Generator<Dispenser> {
+    for (const each of this.dispensers) if (each instanceof Dispenser) yield each;
+  }
+
+  /** All of them, in order. */
+  *all(): Generator<Dispenser> {
+    if (!this.isInOrder) this.rebuild();
+    for (let row = 0; row < this.table.rows; row++) if (this.table.has(row)) yield this.at(row);
+  }
+
+  /** Those with an id above this one, in order. Names may come and go while the list is gone through. */
+  *list(after: number): Generator<Listed> {
+    let last = after;
+    let row = this.firstAfter(last);
+    let { table } = this;
+    for (; row < table.rows; row++) {
+      if (!table.has(row)) continue;
+      last = this.ids[row]!;
+      yield { id: last, name: table.name(row) };
+      if (table === this.table) continue;
+      table = this.table;
+      row = this.firstAfter(last) - 1;
+    }
+  }
+
+  /** The first row with an id above this one. */
+  private firstAfter(id: number): number {
+    if (!this.isInOrder) this.rebuild();
+    let low = 0;
+    let high = this.table.rows;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (this.ids[middle]! <= id) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
+  private add(id: number, name: string, dispenser: Dispenser | Definition): number {
+    const row = this.table.add(name);
+    if (row === this.ids.length) this.ids = grown(this.ids, new Float64Array(2 * row + 1));
+    this.ids[row] = id;
+    this.dispensers.push(dispenser);
+    return row;
+  }
+
+  private at(row: number): Dispenser {
+    const found = this.dispensers[row]!;
+    if (found instanceof Dispenser) return found;
+    const recovered = this.parked.get(row, found);
+    const woken = new Dispenser(this.ids[row]!, this.table.name(row), found, this.share, recovered);
+    this.dispensers[row] = woken;
+    return woken;
+  }
+
+  /** What was worked out from the names holds no more. */
+  private forget(): void {
+    this.lastName = "";
+    this.lastFound = undefined;
+  }
+}

@@ -1,0 +1,157 @@
+/** The table of commands, and how a request becomes a call of one. */
+
+import { Refusal } from "../../base/errors.ts";
+import type { Engine } from "../../engine/engine.ts";
+import { clientCommand } from "./client.ts";
+import {
+  type Call,
+  type Command,
+  failureOf,
+  keysIn,
+  type Server,
+  type Session,
+  upToNul,
+} from "./command.ts";
+import { configCommand } from "./config.ts";
+import { connectionCommands } from "./connection.ts";
+import { dispenserCommands } from "./dispensers.ts";
+import { introspectionCommands } from "./introspection.ts";
+import { nameCommands } from "./names.ts";
+import { refuse } from "./permission.ts";
+import { serverCommands } from "./server.ts";
+import { transactionCommands } from "./transactions.ts";
+
+/** An error quotes at most so many bytes of a command it does not know, as in Redis. */
+const UNKNOWN_QUOTED_BYTES_MAX = 128;
+
+/** Commands that act at once between MULTI and EXEC. */
+const notQueued = ["exec", "discard", "multi", "quit", "reset"];
+
+/** All commands by their names in lower case. */
+export const commands: ReadonlyMap<string, Command> = buildTable();
+
+function buildTable(): Map<string, Command> {
+  const table = new Map<string, Command>();
+  const lists = [
+    dispenserCommands,
+    nameCommands,
+    connectionCommands,
+    [clientCommand],
+    transactionCommands,
+    serverCommands,
+    [configCommand],
+    introspectionCommands(table),
+  ];
+  for (const command of lists.flat()) table.set(command.name, command);
+  return table;
+}
+
+/** Runs one request, or queues it in a transaction; its reply is appended to the session's. */
+export function execute(
+  engine: Engine,
+  server: Server,
+  session: Session,
+  request: readonly string[],
+): void {
+  const { replies, transaction } = session;
+  if (isHttp(request[0]!)) return session.kill();
+  const command = find(request);
+  if (command instanceof Refusal) return refuseWith(command.message, session, request[0]!);
+  const args = request.slice(command.name.includes("|") ? 2 : 1);
+  const refusal = refuse(server, session, command, args);
+  if (refusal !== undefined) return refuseWith(refusal.message, session, request[0]!);
+  session.lastCommand = command.name;
+  if (transaction === undefined || notQueued.includes(command.name)) {
+    run(command, { engine, server, session, replies, args }, false);
+  } else if (transaction.add({ command, args })) {
+    replies.simple("QUEUED");
+  } else {
+    const { transactionBytesMax } = server.config;
+    replies.error(
+      `ERR transaction too large: limits.transaction_bytes is ${transactionBytesMax}; EXEC will refuse it`,
+    );
+  }
+}
+
+/** Answers a refusal, which spoils the transaction it comes in; an EXEC that is refused ends it. */
+function refuseWith(message: string, session: Session, name: string): void {
+  if (name.toLowerCase() === "exec") {
+    session.transaction = undefined;
+    const reason = message.replace(/^ERR /, "");
+    return session.replies.error(`EXECABORT Transaction discarded because of: ${reason}`);
+  }
+  if (session.transaction !== undefined) session.transaction.isBroken = true;
+  session.replies.error(message);
+}
+
+/** The command that a request names, its words counted. */
+function find(request: readonly string[]): Command | Refusal {
+  const [name, second] = request as [string, ...string[]];
+  let command = commands.get(name) ?? commands.get(name.toLowerCase());
+  if (command === undefined) return unknownCommand(name, request.slice(1));
+  if (command.subcommands !== undefined && second !== undefined) {
+    const subcommand = command.subcommands.get(second.toLowerCase());
+    if (subcommand === undefined) {
+      const quotedName = upToNul(second).slice(0, UNKNOWN_QUOTED_BYTES_MAX);
+      const help = `${command.name.toUpperCase()} HELP`;
+      return new Refusal(`ERR unknown subcommand '${quotedName}'. Try ${help}.`);
+    }
+    command = subcommand;
+  }
+  const { arity } = command;
+  const isRightCount = arity > 0 ? request.length === arity : request.length >= -arity;
+  if (isRightCount) return command;
+  return new Refusal(`ERR wrong number of arguments for '${command.name}' command`);
+}
+
+/**
+ * Runs a command, once what it needs of the store that nodes share is there. `isKnown`: it waited for
+ * that already; numbers may have been taken by others meanwhile, so it is asked again.
+ */
+function run(command: Command, call: Call, isKnown: boolean): void {
+  const { cluster } = call.server;
+  if (cluster === undefined) return command.run(call);
+  const waits = [false, true].flatMap((takes) => {
+    const names = namesNeeded(command, call, takes);
+    return names.length === 0 ? [] : (cluster.prepare(names, takes, isKnown) ?? []);
+  });
+  if (waits.length === 0) return command.run(call);
+  call.session.block(
+    Promise.all(waits).then(
+      () => () => run(command, call, true),
+      (error: unknown) => () => {
+        const { message } = failureOf(error);
+        refuseWith(message, call.session, command.name);
+      },
+    ),
+  );
+}
+
+/** The names of which a command, or the transaction it runs, needs a number each, or takes none. */
+function namesNeeded(command: Command, { session, args }: Call, takes: boolean): readonly string[] {
+  const { transaction } = session;
+  const isRun = command.name === "exec" && transaction?.isBroken === false;
+  const queue = isRun ? transaction.queue : undefined;
+  const needs = takes ? "numbers" : "names";
+  return (queue ?? [{ command, args }])
+    .filter((queued) => queued.command.needs === needs)
+    .flatMap((queued) => keysIn(queued.command, queued.args));
+}
+
+/**
+ * A browser that was talked into sending a request here, with commands in its body: as in Redis
+ * the connection ends before they are read, and before replies under way are sent.
+ */
+function isHttp(name: string): boolean {
+  return (name.length === 4 || name.length === 5) && /^(post|host:)$/i.test(name);
+}
+
+function unknownCommand(name: string, args: readonly string[]): Refusal {
+  let shown = "";
+  for (const arg of args) {
+    if (shown.length >= UNKNOWN_QUOTED_BYTES_MAX) break;
+    shown += `'${upToNul(arg).slice(0, UNKNOWN_QUOTED_BYTES_MAX - shown.length)}' `;
+  }
+  const quotedName = upToNul(name).slice(0, UNKNOWN_QUOTED_BYTES_MAX);
+  return new Refusal(`ERR unknown command '${quotedName}', with args beginning with: ${shown}`);
+}

@@ -1,0 +1,259 @@
+/** The sockets a server listens on: TCP, TLS and unix, opened from the settings. */
+
+import { lstatSync, readFileSync, type Stats, unlinkSync } from "node:fs";
+import type {
+  Socket,
+  SocketHandler,
+  TCPSocketListener,
+  TLSOptions,
+  UnixSocketListener,
+  UnixSocketOptions,
+} from "bun";
+import { CannotStart, reasonOf } from "../../base/errors.ts";
+import { type Address, addressText, type TcpAddress } from "../../config/address.ts";
+import type { Config } from "../../config/settings.ts";
+import { readRegular } from "../../platform/files.ts";
+import { duplicate } from "../../platform/libc.ts";
+
+type ListeningSocket<Data> = TCPSocketListener<Data> | UnixSocketListener<Data>;
+
+/** Removes what a killed server left at the path of a unix socket. Throws CannotStart. */
+export async function clearUnixSockets(addresses: readonly Address[]): Promise<void> {
+  for (const address of addresses) {
+    if (!("unix" in address) || address.descriptor !== undefined) continue;
+    const shown = `cannot listen on ${addressText(address)}`;
+    try {
+      await clear(address.unix);
+    } catch (error) {
+      throw new CannotStart(`${shown}: ${reasonOf(error)}`);
+    }
+  }
+}
+
+async function clear(path: string): Promise<void> {
+  // Not what a link leads to: it is the link that would be removed.
+  const found = present(path);
+  if (found === undefined) return;
+  if (!found.isSocket()) throw new Error("there is a file that is no socket");
+  if (!(await isDead(path))) throw new Error("the address is in use");
+  if (present(path)?.ino === found.ino) unlinkSync(path);
+}
+
+/** What is at a path; undefined for nothing, and where its folder is none, as opening it then tells. */
+function present(path: string): Stats | undefined {
+  try {
+    return lstatSync(path);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Whether nobody has that socket. One who is too busy to answer has it all the same. */
+async function isDead(unix: string): Promise<boolean> {
+  if (isBound(unix)) return false;
+  try {
+    const socket = await Bun.connect({ unix, socket: { data() {} } });
+    socket.terminate();
+    return false;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "ECONNREFUSED";
+  }
+}
+
+/** Whether Linux knows of one; elsewhere a connection alone shows it. */
+function isBound(unix: string): boolean {
+  try {
+    const sockets = readFileSync("/proc/self/net/unix", "utf8").split("\n");
+    return sockets.some((line) => line.endsWith(` ${unix}`));
+  } catch {
+    return false;
+  }
+}
+
+interface Listening<Data> {
+  readonly address: Address;
+  readonly isTls: boolean;
+  socket: ListeningSocket<Data>;
+}
+
+/** All that one server listens on. */
+export class ListeningSockets<Data> {
+  private readonly config: Config;
+  private readonly handlers: (address: Address, isTls: boolean) => SocketHandler<Data>;
+  private readonly listening: Listening<Data>[] = [];
+  /** What TLS is served with. */
+  private tls: TLSOptions | undefined;
+
+  /** `handlers` makes what serves the clients of an address. */
+  constructor(config: Config, handlers: (address: Address, isTls: boolean) => SocketHandler<Data>) {
+    this.config = config;
+    this.handlers = handlers;
+  }
+
+  /** The port of the first that has one; 0 for none. */
+  get port(): number {
+    const first = this.listening.find(({ address }) => !("unix" in address));
+    return first === undefined ? 0 : (withPort(first.address, first.socket) as TcpAddress).port;
+  }
+
+  /** The addresses as texts, with the ports they got. */
+  get addresses(): readonly string[] {
+    return this.listening.map(({ address, socket, isTls }) => {
+      const text = addressText(withPort(address, socket));
+      return isTls ? `tls:${text}` : text;
+    });
+  }
+
+  /** Opens all of them; throws CannotStart, and then none is open. */
+  open(): void {
+    const { config } = this;
+    try {
+      for (const address of config.addr) this.add(address, undefined);
+      if (config.tlsAddr.length === 0) return;
+      this.tls = readTls(config);
+      for (const address of config.tlsAddr) this.add(address, this.tls);
+    } catch (error) {
+      this.stop();
+      throw error;
+    }
+  }
+
+  private add(address: Address, tls: TLSOptions | undefined): void {
+    const isTls = tls !== undefined;
+    const socket = listen(address, this.config, tls, this.handlers(address, isTls));
+    this.listening.push({ address, isTls, socket });
+  }
+
+  /** Reads the certificates again. Throws CannotStart, and then the old ones are served. */
+  reloadTls(): void {
+    const tls = readTls(this.config);
+    // Tried on a socket of its own first: what is of no use must not end the one that serves.
+    listen({ host: "127.0.0.1", port: 0 }, this.config, tls, { data() {} }).stop();
+    for (const each of this.listening.filter(({ isTls }) => isTls)) {
+      const address = withPort(each.address, each.socket);
+      const handlers = this.handlers(each.address, true);
+      each.socket.stop();
+      try {
+        each.socket = listen(address, this.config, tls, handlers);
+      } catch (error) {
+        each.socket = listen(address, this.config, this.tls, handlers);
+        throw error;
+      }
+    }
+    this.tls = tls;
+  }
+
+  /** Lets nobody in any more; `all`: ends connections, too. */
+  stop(all = false): void {
+    for (const { socket } of this.listening) socket.stop(all);
+  }
+}
+
+/** An address with the port that was found for it. */
+function withPort(address: Address, socket: ListeningSocket<unknown>): Address {
+  const isPassed = address.descriptor !== undefined;
+  if (isPassed || "unix" in address || !("port" in socket)) return address;
+  return { ...address, port: socket.port };
+}
+
+/** Reads what TLS needs. Throws CannotStart where a file cannot be read. */
+function readTls({ tlsCert, tlsKey, tlsClientCa }: Config): TLSOptions {
+  const read = (path: string, setting: string) => {
+    try {
+      // Read while the server runs, too: it must not wait for a FIFO.
+      return readRegular(path).toString();
+    } catch (error) {
+      throw new CannotStart(`cannot read ${setting} ${path}: ${reasonOf(error)}`);
+    }
+  };
+  const options = { cert: read(tlsCert, "tls.cert"), key: read(tlsKey, "tls.key") };
+  if (tlsClientCa === "") return options;
+  const ca = read(tlsClientCa, "tls.client_ca");
+  return { ...options, ca, requestCert: true, rejectUnauthorized: true };
+}
+
+/** Opens one; throws CannotStart. */
+function listen<Data>(
+  address: Address,
+  config: Config,
+  tls: TLSOptions | undefined,
+  socket: SocketHandler<Data>,
+): ListeningSocket<Data> {
+  const common = { allowHalfOpen: true, socket, ...(tls === undefined ? {} : { tls }) };
+  try {
+    if (address.descriptor !== undefined) {
+      // A copy, so that it may be closed and listened on again. Bun's types do not know it.
+      const fd = duplicate(address.descriptor);
+      return Bun.listen<Data>({ fd, ...common } as unknown as UnixSocketOptions<Data>);
+    }
+    if ("unix" in address) {
+      // Permissions from the first instant on: nobody gets in before they are set.
+      const before = process.umask(0o777 & ~config.unixSocketMode);
+      try {
+        return Bun.listen<Data>({ unix: address.unix, ...common });
+      } finally {
+        process.umask(before);
+      }
+    }
+    const { host: hostname, port } = address;
+    if (hostname !== undefined) return Bun.listen<Data>({ hostname, port, ...common });
+    return listenOnAll((all) => Bun.listen<Data>({ hostname: all, port, ...common }));
+  } catch (error) {
+    throw new CannotStart(`cannot listen on ${addressText(address)}: ${whyNot(error)}`);
+  }
+}
+
+/** All interfaces: both of IPv6 and IPv4 where there is IPv6, otherwise IPv4. */
+function listenOnAll<T>(open: (hostname: string) => T): T {
+  try {
+    return open("::");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "EADDRINUSE") throw error;
+    return open("0.0.0.0");
+  }
+}
+
+function whyNot(error: unknown): string {
+  const { code, message } = error as NodeJS.ErrnoException;
+  if (code === "EADDRINUSE") return "the address is in use";
+  if (code === "EACCES") return "permission denied";
+  if (code === "EADDRNOTAVAIL") return "it is not an address of this machine";
+  if (code === "ENOENT") return "there is no such folder";
+  if (code?.startsWith("ERR_OSSL")) return `tls.cert or tls.key is of no use: ${message}`;
+  if (code === undefined) return "unknown host";
+  return message;
+}
+
+/** Whether an address is of the loopback interface. */
+export function isLoopback(address: string): boolean {
+  return address === "::1" || /^(::ffff:)?127\./.test(address);
+}
+
+/** The two ends of a client's connection, as texts. */
+export interface Ends {
+  readonly address: string;
+  readonly localAddress: string;
+  readonly host: string;
+  /** Whether the client is on this machine. */
+  readonly isLocal: boolean;
+}
+
+/** They; undefined where the connection is over already. */
+export function endsOf(socket: Socket<unknown>, address: Address): Ends | undefined {
+  if ("unix" in address) {
+    const text = addressText(address);
+    return { address: text, localAddress: text, host: text, isLocal: true };
+  }
+  // A client that left before it was let in has no address any more (the types do not say so).
+  const remote = socket.remoteAddress as string | undefined;
+  const own = socket.localAddress as string | undefined;
+  if (remote === undefined || own === undefined) return undefined;
+  const host = remote.replace(/^::ffff:/, "");
+  const local = own.replace(/^::ffff:/, "");
+  return {
+    address: addressText({ host, port: socket.remotePort }),
+    localAddress: addressText({ host: local, port: socket.localPort }),
+    host,
+    isLocal: isLoopback(host),
+  };
+}

@@ -1,0 +1,220 @@
+/**
+ * One client's connection: how its bytes come and go. What they say is its session's matter.
+ *
+ * Invariants: replies past `replyBytesMax` stop the reading of requests until all of them are sent,
+ * so a client that does not read costs at most that, one more reply, and one chunk of requests. A
+ * client whose requests take long queues up for another turn, so that others do not wait for it.
+ */
+
+import type { Engine } from "../../engine/engine.ts";
+import type { StorageUnavailable } from "../../storage/store.ts";
+import type { Server } from "../commands/command.ts";
+import type { Sender } from "./outbox.ts";
+import { ClientSession, type Line, type Peer } from "./session.ts";
+
+/** What a connection needs of its socket (Bun.Socket has it). */
+export interface Wire extends Sender {
+  end(): void;
+  /** Ends the sending side alone. */
+  shutdown(): void;
+  /** Closes at once, whatever is under way. */
+  terminate(): void;
+  pause(): void;
+  resume(): void;
+}
+
+/** What a connection asks of what it lives in. */
+export interface Host {
+  readonly engine: Engine;
+  readonly server: Server;
+  /** The connection holds replies: settle() it after the commit. */
+  onHeld(connection: Connection): void;
+  /** The connection has more to do: goOn() in a later turn. */
+  onDeferred(connection: Connection): void;
+  /** The connection holds so many more bytes of memory, or fewer. */
+  onBuffered(bytes: number): void;
+  /** Runs what may end in something that must stop the server at once. */
+  guarded(work: () => void): void;
+}
+
+/** A client with more waiting than this queues up for its turn: one request of it may take long. */
+const AT_ONCE_BYTES_MAX = 64 * 1024;
+
+export class Connection implements Line {
+  readonly session: ClientSession;
+  /** Memory held for requests and replies under way, as onBuffered() was told. */
+  buffered = 0;
+  private readonly host: Host;
+  private readonly wire: Wire;
+  private isDeferred = false;
+  private isPaused = false;
+  private inputEnded = false;
+  private isFinishing = false;
+
+  constructor(host: Host, wire: Wire, peer: Peer) {
+    this.host = host;
+    this.wire = wire;
+    this.session = new ClientSession(host.engine, host.server, this, peer);
+  }
+
+  /** Whether closing it for being silent would take something from its client. */
+  get isWaiting(): boolean {
+    return this.session.isBlocked || this.isDeferred || this.session.outbox.isHolding;
+  }
+
+  /** Bytes arrived. */
+  receive(chunk: Buffer): void {
+    const { session } = this;
+    if (session.isOver || session.closes) return;
+    const { now, counters } = this.host.server;
+    session.lastActiveMs = now();
+    counters.bytesIn += chunk.length;
+    session.decoder.push(chunk);
+    if (session.isBlocked || this.isDeferred) this.account();
+    else if (session.decoder.pending > AT_ONCE_BYTES_MAX) this.defer();
+    else this.run();
+  }
+
+  /** Sends what may be sent, when the socket takes bytes again or replies were released. */
+  drain(): void {
+    const { session } = this;
+    this.flush();
+    if (session.isBlocked || this.isDeferred) return;
+    if (this.isPaused && !session.isOver && session.replies.length === 0) this.run();
+  }
+
+  /** Its turn has come. */
+  goOn(): void {
+    this.isDeferred = false;
+    if (!this.session.isOver && !this.isFinishing) this.run();
+  }
+
+  onHeld(): void {
+    this.host.onHeld(this);
+  }
+
+  onBlocked(work: Promise<() => void>): void {
+    const { guarded } = this.host;
+    void work.then(
+      (reply) => guarded(() => this.unblock(reply)),
+      (error: unknown) =>
+        guarded(() => {
+          throw error;
+        }),
+    );
+  }
+
+  private unblock(reply: () => void): void {
+    const isAwaited = !this.session.isOver && !this.isFinishing;
+    this.session.unblock(isAwaited ? reply : undefined);
+    if (isAwaited && !this.session.isBlocked) this.run();
+  }
+
+  /** The client will send no more; it gets the replies under way. */
+  endInput(): void {
+    this.inputEnded = true;
+    if (!this.isPaused) this.close();
+  }
+
+  /**
+   * The server is being stopped: sends what is left and ends the sending side. What the client
+   * still sends is read and thrown away until it ends, too, because a socket closed with input
+   * unread is reset, and a reset takes replies from the client that it has not read yet.
+   */
+  finish(): void {
+    this.isFinishing = true;
+    this.resume();
+    this.close();
+  }
+
+  onKilled(): void {
+    this.gone();
+    this.wire.terminate();
+  }
+
+  /** The socket is closed. */
+  gone(): void {
+    this.session.isOver = true;
+    this.session.outbox.clear();
+    this.session.transaction = undefined;
+    this.account();
+  }
+
+  /**
+   * Commit number `commit` is done, or has failed: what waited for it waits no more, and drain()
+   * sends it.
+   */
+  settle(commit: number, failure: StorageUnavailable | undefined): void {
+    const { outbox } = this.session;
+    outbox.settle(commit, failure);
+    if (outbox.isHolding) this.host.onHeld(this);
+  }
+
+  /** Ends the connection once its replies are sent. */
+  private close(): void {
+    this.session.closes = true;
+    this.flush();
+  }
+
+  private run(): void {
+    const { session } = this;
+    for (;;) {
+      const stop = session.answer();
+      this.flush();
+      this.limitUnread();
+      if (session.isBlocked) return this.pause();
+      if (stop === "slice over") return this.defer();
+      if (stop === "nothing left") break;
+      if (session.replies.length > 0) return this.pause();
+    }
+    this.resume();
+    if (this.inputEnded) this.close();
+  }
+
+  private defer(): void {
+    this.isDeferred = true;
+    this.pause();
+    this.host.onDeferred(this);
+  }
+
+  private pause(): void {
+    if (!this.isPaused) this.wire.pause();
+    this.isPaused = true;
+    this.account();
+  }
+
+  private resume(): void {
+    if (this.isPaused) this.wire.resume();
+    this.isPaused = false;
+    this.account();
+  }
+
+  /** Closes a client that does not read, or that asked for more than one reply may have. */
+  private limitUnread(): void {
+    const { log, config } = this.host.server;
+    const { address: client, replyBytes: bytes } = this.session;
+    const limit = config.replyBytesHardMax;
+    if (bytes <= limit) return;
+    log.warning("client closed: unread replies", { client, bytes, limit });
+    this.onKilled();
+  }
+
+  /** Tells how much memory is held. */
+  private account(): void {
+    const held = this.session.isOver ? 0 : this.session.heldBytes;
+    const more = held - this.buffered;
+    if (more === 0) return;
+    this.buffered = held;
+    this.host.onBuffered(more);
+  }
+
+  /** Sends what may be sent. */
+  private flush(): void {
+    const { session, wire } = this;
+    if (session.isOver) return;
+    this.host.server.counters.bytesOut += session.outbox.send(wire);
+    if (session.replies.length > 0 || !session.closes) return;
+    if (this.isFinishing && !this.inputEnded) wire.shutdown();
+    else wire.end();
+  }
+}

@@ -1,0 +1,201 @@
+/**
+ * Changes into rows: what the store writes. Rows into dispensers are loading.ts's matter; transactions,
+ * failures and the file itself are in sqlite.ts. A position is stored as the last one below it
+ * (schema.ts says why).
+ */
+
+import type { Changes, Database, SQLQueryBindings, Statement } from "bun:sqlite";
+import type { Leased } from "../dispenser/allocation.ts";
+import type { Definition } from "../dispenser/definition.ts";
+import { toText } from "../dispenser/name.ts";
+import type { Reservation } from "../dispenser/reservation.ts";
+import { NUMBER_MAX } from "../dispenser/types/line.ts";
+import { readValue } from "./file.ts";
+import type { Change, DeletedLine } from "./store.ts";
+
+export class Rows {
+  /** How many deleted lines are kept, with what the transaction under way changes of that. */
+  deletedSize: number;
+  /** The age of the database, likewise. */
+  ageS: number;
+  private readonly statements: Statements;
+
+  constructor(database: Database) {
+    this.deletedSize = Number(readValue(database, "SELECT count(*) FROM deleted"));
+    this.ageS = Number(readValue(database, "SELECT seconds FROM age"));
+    this.statements = prepare(database);
+  }
+
+  begin(): void {
+    this.statements.begin.run();
+  }
+
+  commit(): void {
+    this.statements.commit.run();
+  }
+
+  finalize(): void {
+    for (const statement of Object.values(this.statements)) statement.finalize();
+  }
+
+  /** Writes a change, inside the transaction under way. */
+  write(change: Change): void {
+    const statements = this.statements;
+    switch (change.kind) {
+      case "define": {
+        const { type, length, starting, step, strategy } = change.definition;
+        const name = toText(change.name);
+        statements.define.run(change.id, name, type.code, length, starting, step, strategy);
+        break;
+      }
+      case "remove":
+        // What is kept of it goes with it (ON DELETE CASCADE).
+        statements.undefine.run(change.id);
+        break;
+      case "keep":
+        this.keep(change.line);
+        break;
+      case "forget":
+        this.forgetDeleted(change.name, change.definition);
+        break;
+      case "move deleted": {
+        const { reserved, generated, wasted } = change.account;
+        statements.moveDeleted.run(reserved - 1n, generated, storable(wasted), change.nth);
+        break;
+      }
+      case "purge": {
+        const { deletedBeforeS, keptMax, atOnce } = change;
+        this.dropDeleted(statements.purgeOld.run(deletedBeforeS, atOnce));
+        const over = Math.min(this.deletedSize - keptMax, atOnce);
+        if (over > 0) this.dropDeleted(statements.purgeOldest.run(over));
+        break;
+      }
+      case "age":
+        this.ageS = Math.max(this.ageS, change.seconds);
+        statements.age.run(this.ageS);
+        break;
+      case "reserve":
+        this.reserve(change.reservation);
+        break;
+      case "lease":
+        this.lease(change.id, change.share);
+        break;
+      case "node":
+        statements.node.run(change.state);
+        break;
+    }
+  }
+
+  private reserve({ id, keeps, account, segment, replaces }: Reservation): void {
+    const statements = this.statements;
+    const { generated } = account;
+    const last = account.reserved - 1n;
+    const wasted = storable(account.wasted);
+    if (replaces) this.forget(id);
+    if (segment !== undefined) {
+      statements.addSegment.run(id, segment.first - 1n, segment.last, generated, wasted);
+      // What lies below the position is used up; the last segment stays, whatever is used of it.
+      const position = generated + wasted;
+      statements.dropSegments.run(id, position < last ? position : last);
+    } else if (keeps === "segments") {
+      statements.countSegment.run(generated, wasted, id, last);
+    }
+    if (keeps === "checkpoint") statements.checkpoint.run(id, last, generated, wasted);
+    if (keeps === "position" || keeps === "definition") {
+      statements.position.run(id, last, generated, wasted);
+    }
+  }
+
+  private lease(id: number, { runs }: Leased): void {
+    const { own, first, count } = runs.at(-1)!;
+    this.statements.dropRuns.run(id, runs[0]!.own);
+    this.statements.addRun.run(id, own, first, first + count - 1n);
+  }
+
+  private keep({ name, definition, account, deletedAtS }: DeletedLine): void {
+    const { type, length, starting, step, strategy } = definition;
+    const { reserved, generated, wasted } = account;
+    const defined = [toText(name), type.code, length, starting, step, strategy];
+    const counts = [reserved - 1n, generated, storable(wasted)];
+    this.statements.keep.run(...defined, ...counts, deletedAtS);
+    this.deletedSize++;
+  }
+
+  private forgetDeleted(name: string, definition: Definition | undefined): void {
+    const { forgetAll, forgetLine } = this.statements;
+    if (definition === undefined) return this.dropDeleted(forgetAll.run(toText(name)));
+    const { type, length, starting, step } = definition;
+    this.dropDeleted(forgetLine.run(toText(name), type.code, length, starting, step));
+  }
+
+  private dropDeleted({ changes }: Changes): void {
+    this.deletedSize -= changes;
+  }
+
+  private forget(id: number): void {
+    this.statements.dropPosition.run(id);
+    this.statements.dropCheckpoint.run(id);
+    this.statements.dropAllSegments.run(id);
+  }
+}
+
+/**
+ * All 2^63 numbers of the longest line may be wasted, one more than an integer of SQLite holds.
+ * loading.ts knows.
+ */
+function storable(wasted: bigint): bigint {
+  if (wasted > NUMBER_MAX) return NUMBER_MAX;
+  return wasted;
+}
+
+type Statements = ReturnType<typeof prepare>;
+
+function prepare(database: Database) {
+  const statement = (sql: string): Statement<unknown, SQLQueryBindings[]> => database.prepare(sql);
+  const upsert = (table: string) =>
+    statement(
+      `INSERT INTO ${table} VALUES (?, ?, ?, ?) ON CONFLICT (dispenser) DO UPDATE SET
+         last = excluded.last, generated = excluded.generated, wasted = excluded.wasted`,
+    );
+  return {
+    begin: statement("BEGIN IMMEDIATE"),
+    commit: statement("COMMIT"),
+    define: statement(
+      `INSERT INTO definitions VALUES (?, ?, ?, ?, ?, ?, ?)
+       ON CONFLICT (id) DO UPDATE SET length = excluded.length, auto_disk = excluded.auto_disk`,
+    ),
+    keep: statement(
+      `INSERT INTO deleted (name, type, length, starting, step, auto_disk,
+         last, generated, wasted, deleted_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    ),
+    forgetAll: statement("DELETE FROM deleted WHERE name = ?"),
+    forgetLine: statement(
+      `DELETE FROM deleted
+       WHERE name = ? AND type = ? AND length = ? AND starting = ? AND step = ?`,
+    ),
+    moveDeleted: statement("UPDATE deleted SET last = ?, generated = ?, wasted = ? WHERE nth = ?"),
+    purgeOld: statement(
+      `DELETE FROM deleted WHERE nth IN
+         (SELECT nth FROM deleted WHERE deleted_at < ? ORDER BY deleted_at LIMIT ?)`,
+    ),
+    purgeOldest: statement(
+      `DELETE FROM deleted WHERE nth IN
+         (SELECT nth FROM deleted ORDER BY deleted_at, nth LIMIT ?)`,
+    ),
+    age: statement("UPDATE age SET seconds = ?"),
+    undefine: statement("DELETE FROM definitions WHERE id = ?"),
+    position: upsert("positions"),
+    checkpoint: upsert("checkpoints"),
+    addSegment: statement("INSERT INTO segments VALUES (?, ?, ?, ?, ?)"),
+    countSegment: statement(
+      "UPDATE segments SET generated = ?, wasted = ? WHERE dispenser = ? AND last = ?",
+    ),
+    dropSegments: statement("DELETE FROM segments WHERE dispenser = ? AND last < ?"),
+    dropRuns: statement("DELETE FROM runs WHERE dispenser = ? AND own < ?"),
+    addRun: statement("INSERT INTO runs VALUES (?, ?, ?, ?)"),
+    node: statement("INSERT OR REPLACE INTO node VALUES (1, ?)"),
+    dropPosition: statement("DELETE FROM positions WHERE dispenser = ?"),
+    dropCheckpoint: statement("DELETE FROM checkpoints WHERE dispenser = ?"),
+    dropAllSegments: statement("DELETE FROM segments WHERE dispenser = ?"),
+  };
+}

@@ -1,0 +1,121 @@
+/**
+ * The tables, as migrations. PRAGMA user_version counts how many of them a database has seen;
+ * a published one never changes.
+ *
+ * Positions are stored as the last one a run includes (-1 for none), because the end of the
+ * longest line, 2^63, does not fit an integer of SQLite; its last position does.
+ * `generated` and `wasted` stand as of the commit that wrote the row.
+ */
+
+/** "NumD": what PRAGMA application_id says of our files. */
+export const APPLICATION_ID = 0x4e756d44;
+/** "NumB": what it says of a backup, on which no server starts. */
+export const BACKUP_ID = 0x4e756d42;
+/** Where in the file it says so (https://sqlite.org/fileformat2.html#application_id). */
+export const ID_OFFSET = 68;
+
+/** What server.clean says: a server uses the database, or crashed in it. */
+export const IN_USE = 0;
+/** Closed cleanly by the first version, which could leave counts short; or just made. */
+export const CLOSED_INEXACTLY = 1;
+/** It was copied while a server used it, all of the log moved: as after a crash, without a log. */
+export const COPIED = 2;
+/** The last life ended with a clean close: all positions and counts are exact. */
+export const CLOSED = 3;
+
+/** SQL that writes the mark. */
+export const mark = (how: typeof IN_USE | typeof CLOSED | typeof COPIED): string =>
+  `UPDATE server SET clean = ${how}`;
+
+export const migrations: readonly string[] = [
+  `
+  -- One row: how the last life of the server ended (IN_USE and so on, above).
+  CREATE TABLE server (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    clean INTEGER NOT NULL
+  ) STRICT;
+  INSERT INTO server VALUES (1, 1);
+
+  CREATE TABLE definitions (
+    id INTEGER PRIMARY KEY,
+    name TEXT NOT NULL UNIQUE,
+    type INTEGER NOT NULL,
+    length INTEGER NOT NULL,
+    starting INTEGER NOT NULL,
+    step INTEGER NOT NULL,
+    auto_disk TEXT NOT NULL
+  ) STRICT;
+
+  -- elegant_close: the exact position. memory: where the line starts over. Type 1: its count.
+  CREATE TABLE positions (
+    dispenser INTEGER PRIMARY KEY REFERENCES definitions ON DELETE CASCADE,
+    last INTEGER NOT NULL,
+    generated INTEGER NOT NULL,
+    wasted INTEGER NOT NULL
+  ) STRICT;
+
+  -- pre-checkpoint and pre_close: the reservation, inside the last segment.
+  CREATE TABLE checkpoints (
+    dispenser INTEGER PRIMARY KEY REFERENCES definitions ON DELETE CASCADE,
+    last INTEGER NOT NULL,
+    generated INTEGER NOT NULL,
+    wasted INTEGER NOT NULL
+  ) STRICT;
+
+  -- The pre modes: runs of the line not known to be used up. In pre-base the end of the last
+  -- one is the reservation. A run goes from the position after
+  -- previous to last; recovery needs only last, previous is for who reads the table.
+  CREATE TABLE segments (
+    dispenser INTEGER NOT NULL REFERENCES definitions ON DELETE CASCADE,
+    previous INTEGER NOT NULL,
+    last INTEGER NOT NULL,
+    generated INTEGER NOT NULL,
+    wasted INTEGER NOT NULL,
+    PRIMARY KEY (dispenser, last)
+  ) STRICT, WITHOUT ROWID;
+  `,
+  `
+  -- One row: what the node remembers of itself where several share their lines (cluster/node/state.ts).
+  CREATE TABLE node (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    state TEXT NOT NULL
+  ) STRICT;
+
+  -- What was leased of a line and is not known to be used up: its positions first to last are the
+  -- node's own ones from own on.
+  CREATE TABLE runs (
+    dispenser INTEGER NOT NULL REFERENCES definitions ON DELETE CASCADE,
+    own INTEGER NOT NULL,
+    first INTEGER NOT NULL,
+    last INTEGER NOT NULL,
+    PRIMARY KEY (dispenser, own)
+  ) STRICT, WITHOUT ROWID;
+  `,
+  `
+  -- Lines that were deleted, and whose numbers may be in use: each goes on where it stood when it is defined
+  -- again, and others of its name keep clear of it. nth counts up in the order in which they were deleted.
+  CREATE TABLE deleted (
+    nth INTEGER PRIMARY KEY,
+    name TEXT NOT NULL,
+    type INTEGER NOT NULL,
+    length INTEGER NOT NULL,
+    starting INTEGER NOT NULL,
+    step INTEGER NOT NULL,
+    auto_disk TEXT NOT NULL,
+    last INTEGER NOT NULL,
+    generated INTEGER NOT NULL,
+    wasted INTEGER NOT NULL,
+    -- The age of the database then.
+    deleted_at INTEGER NOT NULL
+  ) STRICT;
+  CREATE INDEX deleted_by_name ON deleted (name);
+  CREATE INDEX deleted_by_age ON deleted (deleted_at);
+
+  -- One row: for how many seconds servers have run on the database, at least, while deleted lines were kept.
+  CREATE TABLE age (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    seconds INTEGER NOT NULL
+  ) STRICT;
+  INSERT INTO age VALUES (1, 0);
+  `,
+];

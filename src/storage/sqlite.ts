@@ -1,0 +1,330 @@
+/**
+ * The store on SQLite: WAL mode, synchronous=FULL, locked by this process alone. Each commit is one
+ * transaction, durable when commit() returns.
+ *
+ * Invariants: while a server runs, the main file itself says so (server.clean = 0), so that a lost
+ * WAL is noticed (so a process must not end in a way that lets SQLite remove the WAL, unless by
+ * close(): exit.ts); SQLite never moves the WAL into the main file by itself, because it would
+ * swallow a failed sync.
+ */
+
+import type { Database } from "bun:sqlite";
+import { dirname } from "node:path";
+import { assert } from "../base/assert.ts";
+import { CannotStart, reasonOf } from "../base/errors.ts";
+import { copyDatabase, refuseOwnPath } from "./backup.ts";
+import {
+  codeOf,
+  type DatabaseFile,
+  hasTable,
+  migrate,
+  openDatabaseFile,
+  readValue,
+  refusalOf,
+} from "./file.ts";
+import type { FolderOptions } from "./folder.ts";
+import { DeletedRows, loadDispensers } from "./loading.ts";
+import { Rows } from "./rows.ts";
+import { APPLICATION_ID, CLOSED, CLOSED_INEXACTLY, IN_USE, mark, migrations } from "./schema.ts";
+import {
+  type Change,
+  StorageBroken,
+  StorageUnavailable,
+  type Store,
+  type StoredDeleted,
+  type StoredDispenser,
+} from "./store.ts";
+
+/** After about so many rows and commits the WAL is moved into the main file (16 to 32 MiB). */
+const WAL_WRITES_MAX = 4000;
+
+/** While a backup reads the main file the log may grow so much longer; then the backup ends. */
+const COPYING_FACTOR = 16;
+
+/**
+ * A larger database is not checked page by page at start, which takes about 4 ms a MiB and more
+ * on a cold disk. Loading it reads all its rows all the same.
+ */
+const CHECKED_BYTES_MAX = 512 * 1024 * 1024;
+
+/** Opens the store in a folder, creating both where allowed. Throws CannotStart. */
+export function openSqliteStore(folder: string, options: FolderOptions): SqliteStore {
+  const file = openDatabaseFile(folder, options);
+  try {
+    return new SqliteStore(file);
+  } catch (error) {
+    // The connection stays open: closing it would move the WAL into a file just refused. The
+    // process has to end by leave() (exit.ts), which does not close it either.
+    throw refusalOf(error, folder, file.path);
+  }
+}
+
+/** What a failed write means: nothing was written, or nobody knows, or the program is wrong. */
+export function failureOf(error: unknown, path: string): unknown {
+  const code = codeOf(error);
+  if (code === "SQLITE_FULL") return new StorageUnavailable("the disk is full");
+  if (code === "SQLITE_IOERR_WRITE") {
+    return new StorageUnavailable("a write was refused: disk, quota or file size limit reached");
+  }
+  return code === undefined ? error : new StorageBroken(`${path}: ${reasonOf(error)}`);
+}
+
+interface Copying {
+  /** Why it cannot go on. */
+  endedBy: string | undefined;
+}
+
+export class SqliteStore implements Store {
+  readonly crashed: boolean;
+  /** Whether nothing lies reserved ahead of what is known to be handed out or wasted. */
+  private readonly isExact: boolean;
+  private readonly file: DatabaseFile;
+  private readonly walWritesMax: number;
+  private readonly database: Database;
+  private rows: Rows | undefined;
+  private deleted: DeletedRows | undefined;
+  private staged: Change[] = [];
+  /** Rows and commits written since the WAL was last moved into the main file. */
+  private walWrites = 0;
+  /** The backup that reads the main file, which must not change before that is ended. */
+  private copying: Copying | undefined;
+
+  /** `walWritesMax`: after about so many rows and commits the log is moved into the main file. */
+  constructor(file: DatabaseFile, walWritesMax = WAL_WRITES_MAX) {
+    this.file = file;
+    this.walWritesMax = walWritesMax;
+    this.database = file.database;
+    this.checkIdentity();
+    const left = Number(readValue(this.database, "SELECT clean FROM server"));
+    this.isExact = left === CLOSED;
+    this.crashed = left !== CLOSED && left !== CLOSED_INEXACTLY;
+    file.secure(left === IN_USE);
+    this.checkPages();
+  }
+
+  get path(): string {
+    return this.file.path;
+  }
+
+  /** What the operator should know of the folder. */
+  get warnings(): readonly string[] {
+    return this.file.warnings;
+  }
+
+  /** Whether there was no database before. */
+  get isNew(): boolean {
+    return this.file.isNew;
+  }
+
+  /** The first access takes the lock, or throws SQLITE_BUSY. */
+  private checkIdentity(): void {
+    const { path } = this.file;
+    const version = Number(readValue(this.database, "PRAGMA user_version"));
+    if (Number(readValue(this.database, "PRAGMA application_id")) !== APPLICATION_ID) {
+      throw new CannotStart(`${path} is damaged, or not a Number Dispenser database`);
+    }
+    if (version > migrations.length) {
+      throw new CannotStart(
+        `${path} was written by a newer Number Dispenser: its schema version is ${version}, ` +
+          `this one knows ${migrations.length}`,
+      );
+    }
+  }
+
+  private checkPages(): void {
+    const pages = Number(readValue(this.database, "PRAGMA page_count"));
+    if (pages * Number(readValue(this.database, "PRAGMA page_size")) > CHECKED_BYTES_MAX) return;
+    const found = readValue(this.database, "PRAGMA quick_check(1)");
+    if (found === "ok") return;
+    // A page that the disk did not give is no damaged one: it may give it the next time.
+    const isUnread = String(found).includes("unable to get the page");
+    throw new CannotStart(
+      isUnread
+        ? `cannot read all of ${this.file.path}: ${found}`
+        : `${this.file.path} is damaged: ${found}; restore a backup`,
+    );
+  }
+
+  get size(): number {
+    return Number(readValue(this.database, "SELECT count(*) FROM definitions"));
+  }
+
+  *load(): Iterable<readonly StoredDispenser[]> {
+    const { path } = this.file;
+    try {
+      yield* loadDispensers(this.database, path, this.isExact);
+      this.enter();
+    } catch (error) {
+      throw refusalOf(error, path, path);
+    }
+  }
+
+  /** All was read and found well: only now is anything written. */
+  private enter(): void {
+    // The log begins anew: nothing is ever written behind an end that a crash tore (wal.ts).
+    this.moveWal();
+    migrate(this.database);
+    this.rows = new Rows(this.database);
+    this.deleted = new DeletedRows(this.database);
+    this.database.run(mark(IN_USE));
+    this.moveWal();
+    this.file.settle();
+  }
+
+  stage(change: Change): void {
+    this.staged.push(change);
+  }
+
+  commit(): void {
+    const changes = this.staged;
+    this.staged = [];
+    this.write(changes);
+  }
+
+  /** Writes changes in a transaction of their own. */
+  private write(changes: readonly Change[]): void {
+    const { rows } = this;
+    assert(rows !== undefined, "nothing is written before load()");
+    const { deletedSize, ageS } = rows;
+    try {
+      this.guard(() => {
+        this.file.checkLog();
+        rows.begin();
+        for (const change of changes) rows.write(change);
+        rows.commit();
+        this.file.check();
+      });
+    } catch (error) {
+      rows.deletedSize = deletedSize;
+      rows.ageS = ageS;
+      throw error;
+    }
+    this.walWrites += 1 + changes.length;
+  }
+
+  get deletedSize(): number {
+    return this.rows?.deletedSize ?? 0;
+  }
+
+  get ageS(): number {
+    return this.rows?.ageS ?? 0;
+  }
+
+  get oldestDeletedS(): number {
+    return this.readDeleted((rows) => rows.oldestS);
+  }
+
+  deletedOf(name: string): readonly StoredDeleted[] {
+    return this.readDeleted((rows) => rows.ofName(name));
+  }
+
+  listDeleted(after: number, count: number): readonly StoredDeleted[] {
+    return this.readDeleted((rows) => rows.page(after, count));
+  }
+
+  private readDeleted<T>(work: (rows: DeletedRows) => T): T {
+    const { deleted } = this;
+    assert(deleted !== undefined, "deleted lines are read after load()");
+    try {
+      return work(deleted);
+    } catch (error) {
+      throw failureOf(error, this.file.path);
+    }
+  }
+
+  get node(): string | undefined {
+    if (!hasTable(this.database, "node")) return undefined;
+    if (readValue(this.database, "SELECT count(*) FROM node") === 0n) return undefined;
+    return String(readValue(this.database, "SELECT state FROM node"));
+  }
+
+  writeNode(state: string): void {
+    this.write([{ kind: "node", state }]);
+  }
+
+  maintain(): void {
+    const most = this.walWritesMax * (this.copying === undefined ? 1 : COPYING_FACTOR);
+    if (this.walWrites < most) return;
+    // Counted anew even where it fails: the next try comes after as many writes again.
+    this.walWrites = 0;
+    this.endCopy("the write-ahead log grew too long meanwhile: try when less is written");
+    this.guard(() => this.moveWal());
+  }
+
+  async backUp(path: string): Promise<void> {
+    if (this.copying !== undefined) throw new StorageUnavailable("a backup is under way");
+    refuseOwnPath(path, dirname(this.file.path));
+    this.walWrites = 0;
+    this.guard(() => this.moveWal());
+    const copying: Copying = { endedBy: undefined };
+    this.copying = copying;
+    try {
+      await copyDatabase(this.file.reader, path, () => {
+        if (copying.endedBy !== undefined) throw new StorageUnavailable(copying.endedBy);
+      });
+    } finally {
+      this.copying = undefined;
+    }
+  }
+
+  /** The main file is about to change: what was read of it so far is of no use. */
+  private endCopy(reason: string): void {
+    if (this.copying !== undefined) this.copying.endedBy ??= reason;
+  }
+
+  /**
+   * Throws StorageVanished where the database or its log is not at its path any more, as it was removed, moved,
+   * replaced or copied over. To be called now and then: a commit tells only what it can see of the open files.
+   */
+  checkPaths(): void {
+    this.file.checkPaths();
+  }
+
+  close(): void {
+    this.endCopy("the server is being stopped");
+    this.commit();
+    this.guard(() => this.moveWal());
+    this.file.checkPaths();
+    // The mark goes last: whoever reads it in the main file finds all the rest there, too.
+    this.guard(() => {
+      this.database.run(mark(CLOSED));
+      this.moveWal("TRUNCATE");
+    });
+    this.rows?.finalize();
+    this.deleted?.finalize();
+    this.guard(() => this.database.close(true));
+    this.file.release();
+  }
+
+  /** Moves the whole WAL into the main file and syncs that. Throws StorageVanished, too. */
+  private moveWal(mode: "RESTART" | "TRUNCATE" = "RESTART"): void {
+    this.file.check();
+    const move = this.database.query<{ busy: bigint }, []>(`PRAGMA wal_checkpoint(${mode})`);
+    let row: { busy: bigint } | null;
+    try {
+      row = move.get();
+    } finally {
+      // Some of it may be moved where the disk is full, too.
+      this.file.noteMoved();
+    }
+    if (row?.busy !== 0n) throw new StorageUnavailable("the write-ahead log is busy");
+  }
+
+  /** Runs what writes, and sorts its failure into what can be tried again and what cannot. */
+  private guard(work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      this.rollBack();
+      throw failureOf(error, this.file.path);
+    }
+  }
+
+  private rollBack(): void {
+    try {
+      if (this.database.inTransaction) this.database.run("ROLLBACK");
+    } catch (error) {
+      throw new StorageBroken(`${this.file.path}: rolling back failed: ${reasonOf(error)}`);
+    }
+  }
+}

@@ -1,0 +1,130 @@
+/**
+ * What the engine asks of whatever keeps its state. An interface without code: sqlite.ts is the
+ * one there is; another has to pass the suite in test/store/conformance.ts.
+ */
+
+import type { Leased } from "../dispenser/allocation.ts";
+import type { Definition } from "../dispenser/definition.ts";
+import type { Account, Recovered, Reservation } from "../dispenser/reservation.ts";
+
+/** A dispenser as it stands on disk. */
+export interface StoredDispenser extends Recovered {
+  readonly id: number;
+  /** The name as a byte string. */
+  readonly name: string;
+  readonly definition: Definition;
+  /** What was leased of its line; undefined where nothing was. */
+  readonly share?: Leased | undefined;
+}
+
+/** A line that was deleted, as it is kept for a while. */
+export interface DeletedLine {
+  /** The name as a byte string. */
+  readonly name: string;
+  readonly definition: Definition;
+  /** Where it stood; exactly, so nothing in it is reserved ahead. */
+  readonly account: Account;
+  /** The age of the database when it was deleted, in seconds (a change of the kind "age"). */
+  readonly deletedAtS: number;
+}
+
+/** The same with the number that it has in the store; later ones have higher numbers. */
+export interface StoredDeleted extends DeletedLine {
+  readonly nth: number;
+}
+
+/** One thing for the next commit to write. */
+export type Change =
+  /** A new dispenser, or one whose strategy changed, or whose length grew. */
+  | {
+      readonly kind: "define";
+      readonly id: number;
+      readonly name: string;
+      readonly definition: Definition;
+    }
+  | { readonly kind: "remove"; readonly id: number }
+  /** A line that was deleted is kept for a while. */
+  | { readonly kind: "keep"; readonly line: DeletedLine }
+  /** The deleted lines of a name are not kept any more, or only that with these numbers. */
+  | { readonly kind: "forget"; readonly name: string; readonly definition?: Definition }
+  /** A deleted line stands elsewhere. */
+  | { readonly kind: "move deleted"; readonly nth: number; readonly account: Account }
+  /** Deleted lines that are too old, or the oldest of too many, go: at most so many of each. */
+  | {
+      readonly kind: "purge";
+      readonly deletedBeforeS: number;
+      readonly keptMax: number;
+      readonly atOnce: number;
+    }
+  /** Servers ran on the database for so many seconds in all; it only rises. */
+  | { readonly kind: "age"; readonly seconds: number }
+  | { readonly kind: "reserve"; readonly reservation: Reservation }
+  /** The last run of the share is new, and those that are not in it any more are used up. */
+  | { readonly kind: "lease"; readonly id: number; readonly share: Leased }
+  /** What the node has to remember beside its dispensers. */
+  | { readonly kind: "node"; readonly state: string };
+
+export interface Store {
+  /** Whether the life before this one ended without a clean close. */
+  readonly crashed: boolean;
+  /** How many dispensers load() will give. */
+  readonly size: number;
+  /**
+   * Every dispenser, in the order of their ids, many at a time. Called once, before anything is
+   * staged.
+   */
+  load(): Iterable<readonly StoredDispenser[]>;
+  /** How many deleted lines are kept, once load() is done. */
+  readonly deletedSize: number;
+  /** The age of the database in seconds, as the last commit left it, once load() is done. */
+  readonly ageS: number;
+  /** At what age of it the oldest of them was deleted; Infinity where there is none. */
+  readonly oldestDeletedS: number;
+  /** Those of a name, as the last commit left them. Throws as commit() does. */
+  deletedOf(name: string): readonly StoredDeleted[];
+  /** So many of those behind a number, in the order of their numbers. Throws as commit() does. */
+  listDeleted(after: number, count: number): readonly StoredDeleted[];
+  /** What the node last wrote of itself (a change of the kind "node"); undefined where it never did. */
+  readonly node: string | undefined;
+  /** Adds to what the next commit writes. */
+  stage(change: Change): void;
+  /**
+   * Writes all that is staged in one transaction and returns when it is durable.
+   * Throws StorageUnavailable when nothing was written and a later commit may succeed, and
+   * StorageBroken when what is on disk is unknown. Nothing is staged any more in either case.
+   */
+  commit(): void;
+  /** Writes what the node has to remember, at once and alone. Throws as commit() does. */
+  writeNode(state: string): void;
+  /** Housekeeping between commits, when some is due; throws as commit() does. */
+  maintain(): void;
+  /**
+   * Copies what is committed to a new file, which restore (cli/restore.ts) takes, while commits go
+   * on. Throws StorageUnavailable where that cannot be now, StorageBroken as commit() does, and
+   * what the file system throws.
+   */
+  backUp(path: string): Promise<void>;
+  /**
+   * Commits what is staged together with the mark of the clean close, and lets go of the store.
+   * Throws as commit() does; the life then counts as crashed.
+   */
+  close(): void;
+}
+
+/** Nothing was written; a later try may succeed: the disk or a quota is full. */
+export class StorageUnavailable extends Error {
+  override readonly name = "StorageUnavailable";
+}
+
+/** What is on disk is unknown: the server has to stop, and the next start to recover. */
+export class StorageBroken extends Error {
+  override readonly name: string = "StorageBroken";
+}
+
+/**
+ * The database, or its log, is not there any more, or not all of it: somebody removed, cut, moved or replaced
+ * it. Starting again by itself would only make it worse.
+ */
+export class StorageVanished extends StorageBroken {
+  override readonly name = "StorageVanished";
+}

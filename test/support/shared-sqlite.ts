@@ -1,0 +1,93 @@
+/**
+ * A shared store on SQLite, for nodes of one process: what tests and the simulation hold the others
+ * against.
+ */
+
+import { Database } from "bun:sqlite";
+import type { Moment, Reading, Row, SharedStore, Write } from "../../src/cluster/stores/store.ts";
+
+interface Found {
+  readonly key: string;
+  readonly value: string;
+  readonly revision: bigint;
+}
+
+export class SqliteSharedStore implements SharedStore {
+  readonly title = "sqlite";
+  private readonly database: Database;
+  private readonly siblings: readonly SqliteSharedStore[];
+  private readonly watchers: { readonly key: string; readonly tell: () => void }[] = [];
+
+  /** `siblings`: the other stores on the same database, whose watchers are told, too. */
+  constructor(
+    database = new Database(":memory:", { strict: true, safeIntegers: true }),
+    siblings: readonly SqliteSharedStore[] = [],
+  ) {
+    this.database = database;
+    this.siblings = siblings;
+    database.run(
+      `CREATE TABLE IF NOT EXISTS rows (
+         key TEXT PRIMARY KEY, value TEXT NOT NULL, revision INTEGER NOT NULL
+       ) STRICT`,
+    );
+    database.run("CREATE TABLE IF NOT EXISTS counter (revision INTEGER NOT NULL) STRICT");
+    database.run("INSERT INTO counter SELECT 0 WHERE NOT EXISTS (SELECT * FROM counter)");
+  }
+
+  async read(keys: readonly string[]): Promise<Reading> {
+    const found = keys.flatMap((key) => this.find("key = ?", key));
+    return { moment: this.moment, rows: byKey(found) };
+  }
+
+  async list(prefix: string, after = 0n): Promise<Reading> {
+    const found = this.find(
+      "substr(key, 1, length(?)) = ? AND revision > ?",
+      prefix,
+      prefix,
+      after,
+    );
+    return { moment: this.moment, rows: byKey(found) };
+  }
+
+  async write({ guards, puts, removes = [] }: Write): Promise<Moment | undefined> {
+    for (const [key, revision] of guards) {
+      const [found] = this.find("key = ?", key);
+      if ((found?.revision ?? 0n) !== revision) return undefined;
+    }
+    const revision = this.moment.revision + 1n;
+    this.database.transaction(() => {
+      this.database.run("UPDATE counter SET revision = ?", [revision]);
+      for (const key of removes) this.database.run("DELETE FROM rows WHERE key = ?", [key]);
+      for (const [key, value] of puts) {
+        this.database.run("INSERT OR REPLACE INTO rows VALUES (?, ?, ?)", [key, value, revision]);
+      }
+    })();
+    for (const store of new Set([this, ...this.siblings])) {
+      for (const { key, tell } of store.watchers) if (puts.has(key)) tell();
+    }
+    return this.moment;
+  }
+
+  watch(key: string, tell: () => void): void {
+    this.watchers.push({ key, tell });
+  }
+
+  async close(): Promise<void> {}
+
+  private find(where: string, ...values: (string | bigint)[]): Found[] {
+    return this.database
+      .query<Found, typeof values>(`SELECT * FROM rows WHERE ${where}`)
+      .all(...values);
+  }
+
+  private get moment(): Moment {
+    const { revision } = this.database
+      .query<{ revision: bigint }, []>("SELECT revision FROM counter")
+      .get()!;
+    return { identity: "sqlite", timeline: "1", term: "1", revision, isRestored: false };
+  }
+}
+
+function byKey(found: readonly Found[]): Map<string, Row> {
+  return new Map(found.map(({ key, value, revision }) => [key, { value, revision }]));
+}
