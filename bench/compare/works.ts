@@ -2,7 +2,7 @@
 
 import { join } from "node:path";
 import { type StrategyName, strategyNames } from "../../src/dispenser/strategy.ts";
-import type { TestClient } from "../../test/support/resp.ts";
+import type { TestClient } from "../../testkit/resp.ts";
 import {
   alwaysSyncing,
   answering,

@@ -1,8 +1,8 @@
 /** The servers that are measured, each ready to be hammered. */
 
 import { join } from "node:path";
-import { encodeRequest, TestClient } from "../../test/support/resp.ts";
-import { fromSource, ServerProcess } from "../../test/support/server.ts";
+import { fromSource, ServerProcess } from "../../testkit/process.ts";
+import { encodeRequest, TestClient } from "../../testkit/resp.ts";
 import { alwaysSyncing, answering, freePort, redisCommand } from "../support/servers.ts";
 
 /** A pre mode that has handed out this many may reserve as much ahead as it likes. */

@@ -4,7 +4,7 @@
  * prints what it saw as JSON.
  */
 
-import { encodeRequest } from "../../test/support/resp.ts";
+import { encodeRequest } from "../../testkit/resp.ts";
 
 /** What the probe prints; times in milliseconds. */
 export interface Probed {

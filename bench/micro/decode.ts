@@ -2,7 +2,7 @@
 
 import { do_not_optimize, group } from "mitata";
 import { Decoder, NOTHING } from "../../src/resp/decode.ts";
-import { encodeRequest } from "../../test/support/resp.ts";
+import { encodeRequest } from "../../testkit/resp.ts";
 import { bench } from "./bench.ts";
 
 const DEPTH = 16;

@@ -2,7 +2,7 @@
 
 import { group } from "mitata";
 import { strategyNames } from "../../src/dispenser/strategy.ts";
-import { encodeRequest } from "../../test/support/resp.ts";
+import { encodeRequest } from "../../testkit/resp.ts";
 import type { InProcess } from "../support/in-process.ts";
 import { bench } from "./bench.ts";
 

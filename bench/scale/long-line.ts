@@ -8,7 +8,7 @@
  * and no sockets. The day has 24 lives, each ended by a clean close and recovered from the store.
  */
 
-import { encodeRequest } from "../../test/support/resp.ts";
+import { encodeRequest } from "../../testkit/resp.ts";
 import { InProcess } from "../support/in-process.ts";
 import { residentBytes } from "../support/process.ts";
 import { patterns } from "../waste/arrivals.ts";

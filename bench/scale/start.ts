@@ -1,7 +1,7 @@
 /** How long the server takes from exec to its first answered PING, and from a signal to its end. */
 
 import { join } from "node:path";
-import { TestClient } from "../../test/support/resp.ts";
+import { TestClient } from "../../testkit/resp.ts";
 import { type Spread, spreadOf } from "../support/figures.ts";
 import { freePort, ourCommand, RunningServer } from "../support/servers.ts";
 

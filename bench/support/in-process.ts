@@ -9,8 +9,8 @@ import { Listener } from "../../src/server/server.ts";
 import { Turn } from "../../src/server/session/commit-turn.ts";
 import { Connection } from "../../src/server/session/connection.ts";
 import { openSqliteStore } from "../../src/storage/sqlite.ts";
-import { encodeRequest } from "../../test/support/resp.ts";
 import { silent } from "../../test/support/server.ts";
+import { encodeRequest } from "../../testkit/resp.ts";
 
 /** A socket that takes everything, and counts it. */
 class Sink {

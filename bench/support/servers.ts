@@ -2,9 +2,9 @@
 
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { freePort } from "../../test/support/ports.ts";
-import { TestClient } from "../../test/support/resp.ts";
-import { fromSource, root } from "../../test/support/server.ts";
+import { freePort } from "../../testkit/ports.ts";
+import { fromSource, root } from "../../testkit/process.ts";
+import { TestClient } from "../../testkit/resp.ts";
 
 const ANSWER_ATTEMPTS_MAX = 200;
 const ANSWER_EVERY_MS = 20;

@@ -6,8 +6,8 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { encodeRequest, TestClient } from "../../test/support/resp.ts";
-import { ServerProcess } from "../../test/support/server.ts";
+import { ServerProcess } from "../../testkit/process.ts";
+import { encodeRequest, TestClient } from "../../testkit/resp.ts";
 import { type Arrivals, patterns } from "./arrivals.ts";
 import { STEADY_FROM_MS, STEADY_FROM_NUMBER } from "./measure.ts";
 

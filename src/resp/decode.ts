@@ -1,7 +1,7 @@
 /**
  * Bytes into requests. The framer admits whole requests; redis-parser takes them apart. A GET of
  * one name, the request there is most of, is recognised as it stands and needs neither: the fast
- * lane. Both ways give the same answer on every input, which test/resp/decode.test.ts checks.
+ * lane. Both ways give the same answer on every input, which test/unit/resp/decode.test.ts checks.
  *
  * Texts are byte strings: one character for each byte.
  */

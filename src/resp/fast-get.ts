@@ -1,6 +1,6 @@
 /**
  * The fast lane: a whole GET of one name, the request there is most of, recognised as it stands in the bytes.
- * What it does not recognise goes the general way, and gets the same answer (test/resp/decode.test.ts).
+ * What it does not recognise goes the general way, and gets the same answer (test/unit/resp/decode.test.ts).
  */
 
 import { assert } from "../base/assert.ts";

@@ -1,6 +1,6 @@
 /**
  * What the engine asks of whatever keeps its state. An interface without code: sqlite.ts is the
- * one there is; another has to pass the suite in test/store/conformance.ts.
+ * one there is; another has to pass the suite in test/unit/storage/conformance.ts.
  */
 
 import type { Leased } from "../dispenser/allocation.ts";

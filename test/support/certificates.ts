@@ -2,7 +2,7 @@
 
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { temporaryFolder } from "./folder.ts";
+import { temporaryFolder } from "../../testkit/folder.ts";
 
 /** Why no certificate can be made here; undefined where they can. */
 export const noCertificates =

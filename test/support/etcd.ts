@@ -2,11 +2,11 @@
 
 import { rmSync } from "node:fs";
 import { join } from "node:path";
+import { temporaryFolder } from "../../testkit/folder.ts";
+import { freePort } from "../../testkit/ports.ts";
+import { endOnExit } from "../../testkit/process.ts";
+import { succeeds, until } from "../../testkit/until.ts";
 import type { Certificate } from "./certificates.ts";
-import { temporaryFolder } from "./folder.ts";
-import { freePort } from "./ports.ts";
-import { endOnExit } from "./server.ts";
-import { succeeds, until } from "./until.ts";
 
 interface Member {
   readonly name: string;

@@ -1,6 +1,6 @@
 /** Which servers the tests find on this machine, and why some are skipped: said once, when they are. */
 
-import { findPostgres } from "./postgres.ts";
+import { findPostgres } from "../../testkit/postgres.ts";
 
 function reasonFor(isThere: boolean, what: string, packageName: string): string | undefined {
   if (isThere) return undefined;

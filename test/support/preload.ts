@@ -2,8 +2,8 @@
 
 import { afterAll } from "bun:test";
 import { rmSync } from "node:fs";
-import { temporaryRoot } from "./folder.ts";
-import { endAll } from "./server.ts";
+import { temporaryRoot } from "../../testkit/folder.ts";
+import { endAll } from "../../testkit/process.ts";
 
 afterAll(() => {
   endAll();

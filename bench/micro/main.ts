@@ -1,0 +1,42 @@
+/**
+ * What do the parts of a GET cost, and all of them together? Each group in bench/micro/ states its
+ * question. All on the real engine over a real store, without sockets: bench/compare/main.ts has those.
+ *
+ * `bun run bench`; `bun run bench decode` only the groups whose name begins so. BENCH_SMALL=1 calls
+ * each a few times only, as the tests do.
+ */
+
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { run } from "mitata";
+import { isSmall } from "../support/flags.ts";
+import { InProcess } from "../support/in-process.ts";
+import { benchCommit } from "./commit.ts";
+import { benchDecode } from "./decode.ts";
+import { benchEncode } from "./encode.ts";
+import { benchEndToEnd } from "./end-to-end.ts";
+import { benchNames } from "./names.ts";
+import { benchTake } from "./take.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "number-dispenser-bench-"));
+const server = new InProcess(join(folder, "data"));
+const wanted = process.argv[2] ?? "";
+
+const groups: Record<string, () => void> = {
+  decode: benchDecode,
+  take: () => benchTake(server.engine),
+  names: benchNames,
+  encode: benchEncode,
+  commit: () => benchCommit(server.engine),
+  end: () => benchEndToEnd(server),
+};
+const chosen = Object.keys(groups).filter((name) => name.startsWith(wanted));
+if (chosen.length === 0) {
+  console.error(`usage: bun run bench [${Object.keys(groups).join(" | ")}]`);
+  process.exit(2);
+}
+for (const name of chosen) groups[name]!();
+if (!isSmall) await run({ throw: true });
+server.close();
+rmSync(folder, { recursive: true });

@@ -1,0 +1,351 @@
+/**
+ * A cluster under load while its nodes, its store and the network between them fail. Numbers are taken of
+ * a line of each strategy on all nodes at once; what clients received is held against the law, and what
+ * the store says in the end against the waste that is allowed.
+ */
+
+import { advanceHistory } from "../../../src/cluster/admin/operations.ts";
+import { openSharedStore } from "../../../src/cluster/stores/open.ts";
+import { readFigure, readLine, readName } from "../../../src/cluster/stores/records.ts";
+import { type StrategyName, strategies, strategyNames } from "../../../src/dispenser/strategy.ts";
+import { Dice } from "../../../testkit/prng.ts";
+import { type Reply, ReplyError, TestClient } from "../../../testkit/resp.ts";
+import { until } from "../../../testkit/until.ts";
+import type { Cut } from "../../support/fragile-link.ts";
+import { NodeOrder, Received } from "../../support/numbers.ts";
+import { FleetNode, type RealStore } from "./fleet.ts";
+
+const NODES = 3;
+const CLIENTS_PER_LINE = 2;
+/** So many nodes are lost for good. */
+const LOST_MAX = 2;
+/** A node answers within this, whatever happens to the store: a number, or an error. */
+const ANSWER_MS_MAX = 8000;
+/** No line hands out so many in what a store forgets here. */
+const FORGOTTEN_MAX = 100_000_000n;
+
+export interface OrdealOptions {
+  readonly store: RealStore;
+  readonly seed: number;
+  readonly seconds: number;
+  /** How long a node is stopped with SIGSTOP. */
+  readonly pauseMs: number;
+  /** Every so many seconds an old dump or snapshot of the store is put back; never where it is 0. */
+  readonly putBackEverySeconds: number;
+  readonly say: (line: string) => void;
+}
+
+interface Line {
+  readonly name: string;
+  readonly strategy: StrategyName;
+  readonly received: Received;
+}
+
+class Member {
+  node: FleetNode;
+  readonly orders: ReadonlyMap<Line, NodeOrder>;
+  /** Something is being done to it. */
+  isBusy = false;
+
+  constructor(name: string, store: RealStore, lines: readonly Line[]) {
+    this.node = new FleetNode(store);
+    this.orders = new Map(lines.map((line) => [line, new NodeOrder(line.received, name)]));
+  }
+}
+
+/** What happened, and how often. */
+export type Events = Record<string, number>;
+
+export class Ordeal {
+  readonly events: Events = {};
+  private readonly options: OrdealOptions;
+  private readonly dice: Dice;
+  private readonly lines: Line[];
+  private readonly members: Member[];
+  private isOver = false;
+  private failure: unknown;
+  private isStoreBusy = false;
+  /** Nodes that will not come back. */
+  private readonly lost: FleetNode[] = [];
+  /** Requests answered by an error, as the store was away. */
+  private refused = 0;
+
+  constructor(options: OrdealOptions) {
+    this.options = options;
+    this.dice = new Dice(options.seed);
+    this.lines = strategyNames.map((strategy) => ({
+      name: strategy,
+      strategy,
+      received: new Received(strategy),
+    }));
+    this.members = Array.from(
+      { length: NODES },
+      (_, index) => new Member(`node ${index + 1}`, options.store, this.lines),
+    );
+  }
+
+  /** Answers how many numbers were received. Throws where the law is broken. */
+  async run(): Promise<number> {
+    const { store, seconds } = this.options;
+    await store.start();
+    try {
+      await Promise.all(this.members.map(({ node }) => node.start()));
+      await this.define();
+      const load = this.members.flatMap((member) =>
+        this.lines.flatMap((line) =>
+          Array.from({ length: CLIENTS_PER_LINE }, () => this.guarded(this.take(member, line))),
+        ),
+      );
+      const troubles = this.guarded(this.trouble());
+      const returns = this.guarded(this.putBackAgainAndAgain());
+      await Bun.sleep(seconds * 1000);
+      this.isOver = true;
+      await Promise.all([troubles, returns, ...load]);
+      if (this.failure !== undefined) throw this.failure;
+      await this.end();
+      // Nobody knows what was leased in what a store forgot.
+      if (this.events["store put back"] === undefined) await this.checkWaste();
+      return this.lines.reduce((sum, { received }) => sum + received.count, 0);
+    } finally {
+      this.isOver = true;
+      for (const node of [...this.lost, ...this.members.map((member) => member.node)]) {
+        if (node.server !== undefined) await node.end("SIGKILL");
+        for (const link of node.links) link.stop();
+      }
+      await store.stop();
+    }
+  }
+
+  private async guarded(work: Promise<void>): Promise<void> {
+    try {
+      await work;
+    } catch (error) {
+      this.failure ??= error;
+      this.isOver = true;
+    }
+  }
+
+  private async define(): Promise<void> {
+    const client = await TestClient.connect(this.members[0]!.node.server!.port);
+    for (const { name, strategy } of this.lines) {
+      await client.command("HSET", name, "type", "3", "auto_disk", strategy);
+    }
+    client.close();
+  }
+
+  /** Takes numbers of a line on a node, over all its lives. */
+  private async take(member: Member, line: Line): Promise<void> {
+    const order = member.orders.get(line)!;
+    while (!this.isOver) {
+      const client = await this.connected(member);
+      try {
+        if (client !== undefined) await this.takeFrom(client, line, order);
+        client?.close();
+      } catch (error) {
+        // Between its end and our hearing of it nothing can be sent.
+        if (!/closed|sends too much/i.test((error as Error).message)) throw error;
+      }
+    }
+  }
+
+  /** A client of the node, once it is up; undefined where the ordeal ends before. */
+  private async connected(member: Member): Promise<TestClient | undefined> {
+    let client: TestClient | undefined;
+    await until(async () => {
+      const { server } = member.node;
+      if (server === undefined) return this.isOver;
+      client = await TestClient.connect(server.port).catch(() => undefined);
+      return client !== undefined || this.isOver;
+    });
+    return client;
+  }
+
+  private async takeFrom(client: TestClient, line: Line, order: NodeOrder): Promise<void> {
+    let last = -1;
+    while (!this.isOver) {
+      const floor = Math.max(order.largest, last);
+      const count = this.dice.pick([1, 1, 5, 40, 150]);
+      const replies = await client.pipeline(
+        Array.from({ length: count }, () => ["GET", line.name]),
+      );
+      let isRefused = false;
+      for (const reply of replies) {
+        if (typeof reply === "string") {
+          const number = Number(reply);
+          order.add(number, Math.max(floor, last));
+          last = number;
+        } else if (reply instanceof ReplyError && reply.message === "connection closed") {
+          return;
+        } else if (reply instanceof ReplyError && /^ERR store unavailable/.test(reply.message)) {
+          isRefused = true;
+          this.refused++;
+        } else throw new Error(`${line.name}: not a number: ${String(reply)}`);
+      }
+      if (isRefused) await Bun.sleep(5);
+    }
+  }
+
+  private async trouble(): Promise<void> {
+    const under: Promise<void>[] = [];
+    while (!this.isOver) {
+      await Bun.sleep(100 + this.dice.below(500));
+      under.push(this.guarded(this.strike()));
+    }
+    await Promise.all(under);
+  }
+
+  private async strike(): Promise<void> {
+    const { dice } = this;
+    if (dice.once(8) && !this.isStoreBusy) return this.crashStore();
+    const member = dice.pick(this.members);
+    if (member.isBusy) return;
+    member.isBusy = true;
+    try {
+      const blow = dice.pick([
+        () => this.restart(member, "SIGKILL"),
+        () => this.restart(member, "SIGKILL"),
+        () => this.restart(member, "SIGTERM"),
+        () => this.pause(member),
+        () => this.replace(member),
+        () => this.cut(member, "closed"),
+        () => this.cut(member, "silent"),
+        () => this.cut(member, "answers lost"),
+      ]);
+      await blow();
+    } finally {
+      member.isBusy = false;
+    }
+  }
+
+  private count(event: string): void {
+    this.events[event] = (this.events[event] ?? 0) + 1;
+  }
+
+  private async crashStore(): Promise<void> {
+    this.isStoreBusy = true;
+    this.count("store crashed");
+    await this.options.store.crash(this.dice.below(2000));
+    this.isStoreBusy = false;
+  }
+
+  private async putBackAgainAndAgain(): Promise<void> {
+    const { putBackEverySeconds: every, seconds } = this.options;
+    if (every === 0) return;
+    for (let round = 1; round * every < seconds && !this.isOver; round++) {
+      await Bun.sleep((every * 1000) / 2);
+      if (!this.isOver) await this.putBack();
+      await Bun.sleep((every * 1000) / 2);
+    }
+  }
+
+  /**
+   * Somebody puts a dump or a snapshot back, while nodes go on, are killed, restarted and added. They are left
+   * to themselves for a while; then an operator takes the store for good.
+   */
+  private async putBack(): Promise<void> {
+    const { store } = this.options;
+    await until(() => !this.isStoreBusy);
+    this.isStoreBusy = true;
+    const putBack = await store.save();
+    await Bun.sleep(1000 + this.dice.below(1500));
+    this.count("store put back");
+    await putBack();
+    await Bun.sleep(2000 + this.dice.below(4000));
+    const shared = openSharedStore(store.url(store.ports));
+    await advanceHistory(shared, FORGOTTEN_MAX, Date.now());
+    await shared.close();
+    this.isStoreBusy = false;
+  }
+
+  private async restart(member: Member, signal: "SIGTERM" | "SIGKILL"): Promise<void> {
+    this.count(signal);
+    const status = await member.node.end(signal);
+    if (signal === "SIGTERM" && status !== 0) {
+      throw new Error(`SIGTERM ended a node with ${status}:\n${member.node.log}`);
+    }
+    await Bun.sleep(this.dice.below(200));
+    await member.node.start();
+  }
+
+  /** A machine is lost with its disk; another takes its place. What the node held is wasted. */
+  private async replace(member: Member): Promise<void> {
+    if (this.lost.length === LOST_MAX) return;
+    this.count("lost for good");
+    await member.node.end("SIGKILL");
+    this.lost.push(member.node);
+    member.node = new FleetNode(this.options.store);
+    await member.node.start();
+  }
+
+  private async pause({ node }: Member): Promise<void> {
+    this.count("SIGSTOP");
+    process.kill(node.server!.pid, "SIGSTOP");
+    await Bun.sleep(this.options.pauseMs);
+    process.kill(node.server!.pid, "SIGCONT");
+  }
+
+  private async cut({ node }: Member, cut: Cut): Promise<void> {
+    this.count(`network ${cut}`);
+    for (const link of node.links) link.set(cut);
+    await Bun.sleep(this.dice.below(3000));
+    for (const link of node.links) link.set("none");
+  }
+
+  /** All is well again: each node hands out numbers of each line, and is stopped cleanly. */
+  private async end(): Promise<void> {
+    for (const { node, orders } of this.members) {
+      const client = await TestClient.connect(node.server!.port);
+      for (const [{ name }, order] of orders) {
+        const number = await this.takeAfterAll(client, name);
+        order.add(number, order.largest);
+      }
+      client.close();
+      const status = await node.end("SIGTERM");
+      if (status !== 0) throw new Error(`SIGTERM ended a node with ${status}:\n${node.log}`);
+    }
+  }
+
+  private async takeAfterAll(client: TestClient, name: string): Promise<number> {
+    const end = performance.now() + ANSWER_MS_MAX;
+    let reply: Reply;
+    await until(async () => {
+      reply = await client.command("GET", name);
+      if (performance.now() > end) throw new Error(`${name}: still ${String(reply)}`);
+      return typeof reply === "string";
+    }, 20);
+    return Number(reply!);
+  }
+
+  /** What of each line is neither held nor was handed out, but for leases that were not heard of. */
+  private async checkWaste(): Promise<void> {
+    const { store } = this.options;
+    const shared = openSharedStore(store.url(store.ports));
+    const { rows } = await shared.list("");
+    await shared.close();
+    for (const { name, strategy, received } of this.lines) {
+      const { line } = readName(rows.get(`name/${name}`))!;
+      const { next } = readLine(rows.get(`line/${line}`))!;
+      const figures = [...rows].flatMap(([key, row]) =>
+        key.startsWith(`figure/${line}/`) ? [readFigure(row)!] : [],
+      );
+      const sum = (of: (figure: (typeof figures)[number]) => bigint) =>
+        figures.reduce((total, figure) => total + of(figure), 0n);
+      const leased = sum((figure) => figure.leased);
+      const burnt = sum((figure) => figure.burnt);
+      const generated = sum((figure) => figure.generated);
+      const wasted = leased - burnt - generated - sum((figure) => figure.held);
+      this.options.say(
+        `  ${name}: ${received.count} received, ${leased} leased, ${burnt} not heard of, ${wasted} wasted`,
+      );
+      if (leased !== next) throw new Error(`${name}: ${leased} leased, and ${next} gone`);
+      const holders = figures.filter(({ held }) => held > 0n).length;
+      if (holders > NODES + this.lost.length)
+        throw new Error(`${name}: ${holders} nodes hold some`);
+      const { handedOutPerAhead } = strategies[strategy];
+      if (strategy === "memory") continue;
+      const bound = Math.floor(Number(generated) / handedOutPerAhead);
+      if (Number(wasted) > bound) throw new Error(`${name}: ${wasted} wasted of ${generated}`);
+    }
+    this.events.refused = this.refused;
+  }
+}

@@ -1,0 +1,296 @@
+/** A node of the simulated cluster: the real connections, engine, store and cluster, over many lives. */
+
+import type { Log } from "../../../src/base/log.ts";
+import { Jobs } from "../../../src/base/time-slices.ts";
+import { handBack } from "../../../src/cluster/admin/operations.ts";
+import { Cluster } from "../../../src/cluster/cluster.ts";
+import { shareOfNode } from "../../../src/cluster/node/allocation.ts";
+import { enter } from "../../../src/cluster/node/membership.ts";
+import { Memory, parseState, type Whereabouts } from "../../../src/cluster/node/state.ts";
+import { FencedStore } from "../../../src/cluster/stores/fenced.ts";
+import type { Clock } from "../../../src/cluster/stores/monotonic.ts";
+import { loadConfig } from "../../../src/config/load.ts";
+import { nothingLeased } from "../../../src/dispenser/allocation.ts";
+import { Engine } from "../../../src/engine/engine.ts";
+import { Access } from "../../../src/server/access/users.ts";
+import { noCounts, type Server, type Session } from "../../../src/server/commands/command.ts";
+import { Turn } from "../../../src/server/session/commit-turn.ts";
+import { Connection, type Host } from "../../../src/server/session/connection.ts";
+import { SqliteStore } from "../../../src/storage/sqlite.ts";
+import type { Dice } from "../../../testkit/prng.ts";
+import { encodeRequest, type Reply, readReply } from "../../../testkit/resp.ts";
+import { Died, SimulatedDisk } from "../../support/simulated-disk.ts";
+import { Faults } from "../simulation/faults.ts";
+import { Link, type ModelStore } from "./model-store.ts";
+
+const config = loadConfig(new Map([["config", "/dev/null"]]), {});
+
+export interface World {
+  readonly dice: Dice;
+  readonly model: ModelStore;
+  /** The clock of a life: sleepers of a dead one never wake. */
+  clockFor(link: Link): Clock;
+  unique(): string;
+  readonly log: Log;
+}
+
+/** A request and what is done with its reply. */
+export interface Asked {
+  readonly words: readonly string[];
+  readonly answered: (reply: Reply) => void;
+}
+
+export class SimNode {
+  name: string;
+  disk = new SimulatedDisk();
+  /** Its disk was set back, and the store has not seen it since. */
+  isSetBack = false;
+  /** Which life it is in, and the last that entered the cluster. */
+  life = 0;
+  lifeEntered = 0;
+  whereabouts: Whereabouts;
+  /** Whether clients are let in. */
+  isServing = false;
+  /** Stopped by SIGSTOP. */
+  isPaused = false;
+  readonly faults = new Faults();
+  link!: Link;
+  engine!: Engine;
+  cluster!: Cluster;
+  /** What ended the life, if something did. */
+  ended: unknown;
+  /** Whether that was a fault of the disk that was asked for. */
+  endedByDisk = false;
+  private readonly world: World;
+  private turn!: Turn;
+  private host!: Host;
+  private connections: Client[] = [];
+
+  constructor(world: World, name: string) {
+    this.world = world;
+    this.name = name;
+    this.whereabouts = this.newPlace();
+  }
+
+  /** A place where no folder was before. */
+  newPlace(): Whereabouts {
+    return { inode: this.world.unique(), born: "", machine: "m" };
+  }
+
+  /** Begins a life; it serves once it has joined. */
+  start(): void {
+    const { world, faults } = this;
+    faults.none();
+    this.disk.interfere = faults.interfere;
+    this.life++;
+    const link = new Link(world.model);
+    const clock = world.clockFor(link);
+    this.link = link;
+    this.ended = undefined;
+    const store = new SqliteStore(this.disk.open());
+    const state = parseState(store.node);
+    const settings = { store: "model", node: "" };
+    const share = shareOfNode(settings, state, store.size);
+    const { now } = clock;
+    const engine = new Engine(store, { now, savesCounts: true, share });
+    this.engine = engine;
+    if (store.crashed) engine.skippedByCrash();
+    const fatal = (error: unknown) => {
+      if (this.link === link) this.end(error);
+    };
+    this.cluster = new Cluster({
+      shared: link,
+      engine,
+      store,
+      log: world.log,
+      clock,
+      identity: { unique: () => world.unique(), host: this.name, whereabouts: this.whereabouts },
+      membership: state.membership,
+      mayFound: true,
+      onFatal: fatal,
+    });
+    this.serve(now, fatal);
+    this.cluster.join().then(() => {
+      if (link.isDead) return;
+      this.isServing = true;
+      this.isSetBack = false;
+      this.lifeEntered = this.life;
+      this.cluster.follow();
+    }, fatal);
+  }
+
+  private serve(now: () => number, fatal: (error: unknown) => void): void {
+    const { engine } = this;
+    const counters = noCounts();
+    const turn = new Turn({ engine, log: this.world.log, counters });
+    this.turn = turn;
+    const guarded = (work: () => void) => {
+      try {
+        work();
+      } catch (error) {
+        fatal(error);
+      }
+    };
+    const server: Server = {
+      config,
+      access: new Access(config),
+      jobs: new Jobs(now, guarded),
+      log: this.world.log,
+      clientsMax: config.clientsMax,
+      configure: () => undefined,
+      resetCounters: () => {},
+      port: 0,
+      now,
+      startedAtMs: 0,
+      sessions: new Set<Session>(),
+      counters,
+      isStopping: false,
+      storageTrouble: undefined,
+      cluster: this.cluster,
+      shutdown: () => {},
+    };
+    this.host = {
+      engine,
+      server,
+      onHeld: (connection) => turn.hold(connection),
+      onDeferred: (connection) => connection.goOn(),
+      onBuffered: () => {},
+      guarded,
+    };
+    this.connections = [new Client(this.host, 1), new Client(this.host, 2)];
+  }
+
+  ask(asked: Asked, count: number): void {
+    this.world.dice.pick(this.connections).ask(asked, count);
+  }
+
+  /** What was staged is committed; something may go wrong on the disk. */
+  endTurn(mayFail: boolean): void {
+    const { dice } = this.world;
+    if (mayFail && dice.once(40)) this.faults.maybe(dice, ["dies", "full", "sync fails"]);
+    try {
+      this.turn.end();
+    } catch (error) {
+      this.end(error);
+    }
+    if (this.ended === undefined) this.faults.over();
+  }
+
+  private end(error: unknown): void {
+    if (this.ended !== undefined) return;
+    this.ended = error;
+    this.endedByDisk = error instanceof Died || this.faults.hasStruck;
+  }
+
+  /** The process is gone at once. */
+  die(): void {
+    this.link.isDead = true;
+    this.isServing = false;
+    for (const connection of this.connections) connection.leave();
+  }
+
+  /** The clean stop, as the listener does it; the store hears what it has to, or not. */
+  async stop(settle: () => Promise<void>, isHeard: boolean): Promise<void> {
+    this.isServing = false;
+    this.faults.none();
+    this.turn.end();
+    let isClosed = false;
+    void this.cluster.close().then(() => {
+      isClosed = true;
+    });
+    for (let tries = 0; isHeard && !isClosed && tries < 1000; tries++) {
+      this.world.model.serve(this.link);
+      await settle();
+    }
+    this.turn.end();
+    this.engine.close();
+    this.die();
+  }
+
+  /** It was stopped: hands back what it holds, and is another node with an empty disk then. */
+  async leave(serve: (link: Link) => Promise<void>): Promise<void> {
+    const link = new Link(this.world.model);
+    const store = new SqliteStore(this.disk.open());
+    const membership = parseState(store.node).membership!;
+    const { clockFor, unique } = this.world;
+    const { now } = clockFor(link);
+    const share = nothingLeased;
+    const engine = new Engine(store, { now, savesCounts: false, share });
+    const memory = new Memory(store, membership, unique);
+    const fenced = new FencedStore(link, memory, clockFor(link));
+    const identity = { unique, host: this.name, whereabouts: this.whereabouts };
+    const left = (async () => {
+      const doubt = await enter(memory, fenced, identity);
+      const folder = { engine, store, replaced: () => store.close() };
+      if (doubt === undefined) await handBack(folder, fenced, memory);
+    })();
+    let isOver = false;
+    // A store that went back has to be taken for good first: then it keeps what it has.
+    const end = () => {
+      isOver = true;
+    };
+    left.then(end, end);
+    while (!isOver) await serve(link);
+    link.isDead = true;
+    this.disk = new SimulatedDisk();
+    this.whereabouts = this.newPlace();
+    this.name += "'";
+  }
+
+  /** The machine is lost with its disk, and another takes its place. */
+  lose(): void {
+    this.die();
+    this.isPaused = false;
+    this.disk = new SimulatedDisk();
+    this.whereabouts = this.newPlace();
+    this.name += "'";
+  }
+
+  /** The state of its disk, as a copy taken now has it. */
+  copyDisk(): SimulatedDisk {
+    return this.disk.copy();
+  }
+}
+
+/** A client on a wire that takes everything. */
+class Client {
+  private readonly connection: Connection;
+  private readonly asked: Asked[] = [];
+  private received = "";
+
+  constructor(host: Host, id: number) {
+    const nothing = () => {};
+    const wire = {
+      write: (bytes: Uint8Array, from: number, count: number) => this.accept(bytes, from, count),
+      end: nothing,
+      shutdown: nothing,
+      terminate: nothing,
+      pause: nothing,
+      resume: nothing,
+    };
+    const address = `client:${id}`;
+    const peer = { id, address, localAddress: "node", host: "client", isLocal: true };
+    this.connection = new Connection(host, wire, peer);
+  }
+
+  ask(asked: Asked, count: number): void {
+    for (let index = 0; index < count; index++) this.asked.push(asked);
+    this.connection.receive(Buffer.from(encodeRequest(...asked.words).repeat(count)));
+  }
+
+  leave(): void {
+    this.asked.length = 0;
+    this.connection.gone();
+  }
+
+  private accept(bytes: Uint8Array, from: number, count: number): number {
+    this.received += Buffer.from(bytes.subarray(from, from + count)).toString("latin1");
+    let end = 0;
+    for (let read = readReply(this.received); read; read = readReply(this.received, end)) {
+      end = read.end;
+      this.asked.shift()!.answered(read.reply);
+    }
+    this.received = this.received.slice(end);
+    return count;
+  }
+}

@@ -1,0 +1,660 @@
+/**
+ * A simulated cluster, driven by a seed: real nodes over a modelled store, with a network that delays,
+ * loses and cuts, disks that fail, processes that die, sleep and are stopped, folders that are copied and
+ * restored, and a store that goes back in time. What clients receive is held against the law.
+ */
+
+import { advanceHistory, forgetNode } from "../../../src/cluster/admin/operations.ts";
+import type { Whereabouts } from "../../../src/cluster/node/state.ts";
+import type { Clock } from "../../../src/cluster/stores/monotonic.ts";
+import {
+  CLUSTER,
+  nodeKey,
+  readCluster,
+  readFigure,
+  readLine,
+  readName,
+  readNode,
+} from "../../../src/cluster/stores/records.ts";
+import { type StrategyName, strategyNames } from "../../../src/dispenser/strategy.ts";
+import { Dice } from "../../../testkit/prng.ts";
+import { type Reply, ReplyError } from "../../../testkit/resp.ts";
+import { Received, Repeated } from "../../support/numbers.ts";
+import { silent } from "../../support/server.ts";
+import type { SimulatedDisk } from "../../support/simulated-disk.ts";
+import { Link, ModelStore, type Past, type Trace } from "./model-store.ts";
+import { SimNode, type World } from "./sim-node.ts";
+
+const NODES = 3;
+/** A name that is deleted and made anew begins this much higher each time: its numbers say which it is. */
+const SPAN = 1_000_000_000;
+const RESTLESS = "restless";
+const durable = strategyNames.filter((strategy) => strategy !== "memory");
+
+const MAY_HAPPEN =
+  /^ERR (store|storage) unavailable: |^ERR dispenser not found$|^ERR cannot change 'auto_disk' .* to memory|^ERR 'restless' was deleted at /;
+
+interface Sleeper {
+  readonly link: Link;
+  readonly atMs: number;
+  readonly wake: () => void;
+}
+
+/** What a disk had on it at one time. */
+interface DiskCopy {
+  readonly node: SimNode;
+  readonly life: number;
+  readonly place: Whereabouts;
+  readonly disk: SimulatedDisk;
+}
+
+type Event =
+  | "ask"
+  | "store answers"
+  | "all is heard"
+  | "turn ends"
+  | "time passes"
+  | "network cut"
+  | "pause"
+  | "crash"
+  | "stop"
+  | "restore"
+  | "restore in place"
+  | "depart"
+  | "snapshot"
+  | "copy"
+  | "store goes back"
+  | "promotion"
+  | "advance";
+
+/** How often what happens, to each other. */
+type Weights = Readonly<Record<Event, number>>;
+
+const everything: Weights = {
+  ask: 60,
+  "store answers": 50,
+  "all is heard": 0,
+  "turn ends": 40,
+  "time passes": 35,
+  "network cut": 3,
+  pause: 3,
+  crash: 2,
+  stop: 1,
+  restore: 1,
+  "restore in place": 1,
+  depart: 1,
+  snapshot: 1,
+  copy: 1,
+  "store goes back": 0.3,
+  promotion: 0.2,
+  advance: 0.5,
+};
+
+/** The store goes back again and again, while nodes come, go and start anew. */
+const goingBack: Weights = {
+  ...everything,
+  "store answers": 10,
+  "all is heard": 40,
+  "network cut": 1,
+  pause: 1,
+  crash: 2,
+  stop: 1,
+  depart: 1,
+  copy: 0,
+  "restore in place": 0,
+  restore: 0.3,
+  snapshot: 3,
+  "store goes back": 2,
+  advance: 0.7,
+};
+
+/** What a history is about. */
+interface Story {
+  readonly weights: Weights;
+  /** Lines that are taken from; by the names of their strategies. */
+  readonly lines: readonly StrategyName[];
+  /** How many numbers a request is for. */
+  readonly counts: readonly number[];
+  /** Whether the store is heard as soon as something is asked. */
+  readonly isHeard: boolean;
+}
+
+const stories = {
+  everything: {
+    weights: everything,
+    lines: strategyNames,
+    counts: [1, 1, 3, 30, 120],
+    isHeard: false,
+  },
+  "going back": {
+    weights: goingBack,
+    lines: ["elegant_close", "pre-base"],
+    counts: [1, 30, 120, 120],
+    isHeard: true,
+  },
+} satisfies Record<string, Story>;
+
+export type Subject = keyof typeof stories;
+
+export const subjects = Object.keys(stories) as Subject[];
+
+export const isSubject = (text: string): text is Subject => Object.hasOwn(stories, text);
+
+class ClusterSimulation {
+  private readonly dice: Dice;
+  private nowMs = 0;
+  private sleepers: Sleeper[] = [];
+  private readonly model: ModelStore;
+  private readonly nodes: SimNode[];
+  private readonly received = new Map<string, Received>();
+  /** The largest number of a line that a node handed out, by both. */
+  private readonly largest = new Map<string, number>();
+  private names = 0;
+  private incarnation = 0;
+  private failure: unknown;
+  private wentBack = false;
+  /**
+   * The store went back without a trace, and this node alone knows what it forgot: nothing happens to it before
+   * it has said so. Where nobody is left who knows, nothing can be known.
+   */
+  private witness: SimNode | undefined;
+  /** How much a line may miss of what the store forgot; until an operator says so. */
+  private margin: bigint | undefined;
+  /** How far lines were leased in what it forgot since then. */
+  private readonly reached = new Map<string, bigint>();
+  private readonly copies: DiskCopy[] = [];
+  private digest = 0;
+  private readonly story: Story;
+  private readonly weights: [Event, number][];
+  private readonly weight: number;
+
+  constructor(seed: number, subject: Subject) {
+    this.dice = new Dice(seed);
+    this.model = new ModelStore(() => this.nowMs, this.dice.once(4));
+    this.story = stories[subject];
+    this.weights = Object.entries(this.story.weights) as [Event, number][];
+    this.weight = this.weights.reduce((sum, [, weight]) => sum + weight, 0);
+    const world: World = {
+      dice: this.dice,
+      model: this.model,
+      clockFor: (link) => this.clockFor(link),
+      unique: () => `u${++this.names}`,
+      log: silent,
+    };
+    this.nodes = Array.from({ length: NODES }, (_, index) => new SimNode(world, `n${index}`));
+  }
+
+  private clockFor(link: Link): Clock {
+    return {
+      now: () => this.nowMs,
+      wallMs: () => this.nowMs,
+      random: () => this.dice.next(),
+      sleep: (milliseconds) =>
+        new Promise((wake) => {
+          this.sleepers.push({ link, atMs: this.nowMs + milliseconds, wake });
+        }),
+    };
+  }
+
+  /** Answers a digest of all replies. */
+  async run(steps: number): Promise<number> {
+    for (const node of this.nodes) node.start();
+    await this.settleUntil(() => this.nodes.every(({ isServing }) => isServing));
+    for (const strategy of this.story.lines) await this.define(strategy, strategy);
+    await this.define(RESTLESS, "elegant_close");
+    for (let step = 0; step < steps; step++) await this.step();
+    await this.end();
+    return this.digest;
+  }
+
+  private async step(): Promise<void> {
+    const { dice } = this;
+    let left = dice.next() * this.weight;
+    for (const [name, weight] of this.weights) {
+      left -= weight;
+      if (left >= 0) continue;
+      await this.happen(name);
+      break;
+    }
+    await this.settle();
+    for (const node of this.nodes) this.check(node);
+    if (this.failure !== undefined) throw this.failure;
+  }
+
+  private async happen(event: Event): Promise<void> {
+    const { dice, model } = this;
+    const node = dice.pick(this.nodes);
+    switch (event) {
+      case "ask":
+        this.ask(node);
+        return this.story.isHeard ? await this.hear(node, 4) : undefined;
+      case "store answers":
+        for (let turn = dice.below(4); turn >= 0; turn--) model.step(dice);
+        return;
+      case "all is heard":
+        return this.hear(node, 1 + dice.below(4));
+      case "turn ends":
+        return this.endTurn(node);
+      case "time passes":
+        await this.hearWitness();
+        return this.passTime(dice.pick([0.1, 1, 10, 100, 700]));
+      case "network cut":
+        return this.cut(node);
+      case "pause":
+        return this.pause(node);
+      case "crash":
+        return this.crash(node);
+      case "stop":
+        return await this.stop(node);
+      case "restore":
+        return this.restore(node);
+      case "restore in place":
+        return this.restoreInPlace(node);
+      case "depart":
+        return await this.depart(node);
+      case "snapshot":
+        return model.snapshot();
+      case "copy":
+        this.copies.push(this.copyOf(node));
+        return;
+      case "store goes back":
+        return this.goBack();
+      case "promotion":
+        return this.margin === undefined ? this.promote() : undefined;
+      case "advance":
+        return this.margin === undefined ? undefined : await this.advanceStore();
+    }
+  }
+
+  /** A node and the store hear each other at once, so often. */
+  private async hear(node: SimNode, times: number): Promise<void> {
+    for (let heard = 0; heard < times && !node.link.isCut && !node.isPaused; heard++) {
+      this.model.serve(node.link);
+      await this.settle();
+      if (node.ended === undefined) node.endTurn(node !== this.witness);
+    }
+  }
+
+  /** Lets all that can go on without time or the store go on. */
+  private async settle(): Promise<void> {
+    await new Promise<void>((resolve) => void setImmediate(resolve));
+  }
+
+  private passTime(milliseconds: number): void {
+    this.nowMs += milliseconds;
+    this.model.passTime();
+    const isDue = ({ link, atMs }: Sleeper) =>
+      atMs <= this.nowMs && !this.nodes.some((node) => node.isPaused && node.link === link);
+    const due = this.sleepers.filter(isDue);
+    this.sleepers = this.sleepers.filter((sleeper) => !isDue(sleeper) && !sleeper.link.isDead);
+    for (const { link, wake } of due) if (!link.isDead) wake();
+  }
+
+  private ask(node: SimNode): void {
+    if (!node.isServing || node.isPaused) return;
+    const { dice } = this;
+    const name = dice.pick([...this.story.lines, RESTLESS]);
+    const count = dice.pick(this.story.counts);
+    if (dice.once(12)) return this.askOther(node);
+    if (dice.once(6)) {
+      node.ask(this.taking(node, ["MGET", name, RESTLESS, name], [name, RESTLESS, name]), 1);
+    } else node.ask(this.taking(node, ["GET", name], [name]), count);
+  }
+
+  /** A request for numbers, and what its replies have to be. */
+  private taking(node: SimNode, words: readonly string[], names: readonly string[]) {
+    const floors = new Map(this.largest);
+    const answered = (reply: Reply) => {
+      this.note(reply);
+      if (reply instanceof ReplyError) return this.allow(words, reply);
+      const numbers = (Array.isArray(reply) ? reply : [reply]).map(Number);
+      for (const [index, number] of numbers.entries())
+        this.take(node, names[index]!, number, floors);
+    };
+    return { words, answered };
+  }
+
+  private take(node: SimNode, name: string, number: number, floors: Map<string, number>): void {
+    const line = `${name}#${Math.floor(number / SPAN)}`;
+    const at = `${node.cluster.node} ${line}`;
+    const floor = floors.get(at) ?? -1;
+    if (number <= floor) this.fail(new Repeated(`${at}: ${number} after ${floor}`));
+    floors.set(at, number);
+    this.largest.set(at, Math.max(number, this.largest.get(at) ?? -1));
+    const received = this.received.get(line) ?? new Received(line);
+    this.received.set(line, received);
+    try {
+      received.add(number % SPAN);
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  private askOther(node: SimNode): void {
+    const { dice } = this;
+    const answered = (reply: Reply) => {
+      this.note(reply);
+      if (reply instanceof ReplyError) this.allow(["other"], reply);
+    };
+    const say = (...words: string[]) => node.ask({ words, answered }, 1);
+    const line = dice.pick(this.story.lines);
+    switch (dice.below(5)) {
+      case 0:
+        return say("DEL", RESTLESS);
+      case 1:
+        // The line before goes on, or another one begins.
+        if (dice.once(2)) this.incarnation++;
+        return say("HSET", RESTLESS, "type", "3", "starting", String(SPAN * this.incarnation));
+      case 2:
+        // Not in memory: defined anew after DEL such a line starts over, as it may.
+        return say("HSET", RESTLESS, "auto_disk", dice.pick(durable));
+      case 3:
+        return say("INFO", line);
+      default:
+        return this.advance(node, line);
+    }
+  }
+
+  /** ADVANCE a little past what was handed out: later numbers of this node lie there. */
+  private advance(node: SimNode, name: string): void {
+    const at = `${node.cluster.node} ${name}#0`;
+    const number = (this.largest.get(at) ?? 0) + this.dice.below(300);
+    const answered = (reply: Reply) => {
+      this.note(reply);
+      if (reply instanceof ReplyError) return this.allow(["ADVANCE"], reply);
+      this.largest.set(at, Math.max(number - 1, this.largest.get(at) ?? -1));
+    };
+    node.ask({ words: ["ADVANCE", name, String(number)], answered }, 1);
+  }
+
+  private allow(words: readonly string[], { message }: ReplyError): void {
+    const isChange = /^ERR cannot change '(starting|type)'|^ERR type field is required/.test(
+      message,
+    );
+    if (!MAY_HAPPEN.test(message) && !isChange)
+      this.fail(new Error(`${words.join(" ")}: ${message}`));
+  }
+
+  private fail(error: unknown): void {
+    this.failure ??= error;
+  }
+
+  private note(reply: Reply): void {
+    this.digest = Bun.hash.crc32(String(reply), this.digest);
+  }
+
+  private endTurn(node: SimNode): void {
+    if (node.ended === undefined && !node.isPaused) node.endTurn(node !== this.witness);
+  }
+
+  /** A life that ended by a fault of the disk is followed by the next; by anything else it is a failure. */
+  private check(node: SimNode): void {
+    if (node.ended === undefined) return;
+    if (!node.endedByDisk) throw node.ended;
+    this.kill(node);
+  }
+
+  private kill(node: SimNode): void {
+    node.die();
+    node.isPaused = false;
+    node.start();
+  }
+
+  private pause(node: SimNode): void {
+    if (node === this.witness) return;
+    node.isPaused = !node.isPaused;
+    node.link.isCut = node.isPaused;
+  }
+
+  private cut(node: SimNode): void {
+    if (node !== this.witness) node.link.isCut = this.dice.once(2);
+  }
+
+  private crash(node: SimNode): void {
+    if (node !== this.witness) this.kill(node);
+  }
+
+  private async stop(node: SimNode): Promise<void> {
+    if (node === this.witness) return;
+    if (!node.isServing || node.isPaused) return;
+    await node.stop(() => this.settle(), !node.link.isCut && this.dice.once(2));
+    node.start();
+  }
+
+  /** The folder is replaced by a copy of another moment, or of another node's, at another place. */
+  private restore(node: SimNode): void {
+    if (node === this.witness) return;
+    const copied = this.dice.pick(this.nodes).copyDisk();
+    for (let later = this.dice.below(5); later > 0; later--) this.endTurn(node);
+    node.die();
+    node.isPaused = false;
+    node.disk = copied;
+    node.whereabouts = node.newPlace();
+    node.start();
+  }
+
+  private copyOf(node: SimNode): DiskCopy {
+    return { node, life: node.life, place: node.whereabouts, disk: node.copyDisk() };
+  }
+
+  /** The disk of a machine is set back to a copy, without a trace but a start since. */
+  private restoreInPlace(node: SimNode): void {
+    if (node === this.witness) return;
+    const copy = this.copies.find(
+      ({ node: of, life, place }) =>
+        of === node && place === node.whereabouts && life < node.lifeEntered,
+    );
+    if (copy === undefined) return;
+    node.die();
+    node.isPaused = false;
+    node.disk = copy.disk.copy();
+    node.isSetBack = true;
+    node.start();
+  }
+
+  /** A node is stopped and leaves, or is lost; another takes its place. */
+  private async depart(node: SimNode): Promise<void> {
+    if (node === this.witness) return;
+    if (this.dice.once(3)) {
+      const lost = node.lifeEntered === node.life ? node.cluster.node : undefined;
+      node.lose();
+      if (lost !== undefined && !this.dice.once(3)) await this.forget(lost);
+      return node.start();
+    }
+    if (!node.isServing || node.isPaused) return;
+    await node.stop(() => this.settle(), this.dice.once(2));
+    await node.leave(async (link) => {
+      this.model.serve(link);
+      await this.settle();
+      this.passTime(10);
+    });
+    node.start();
+  }
+
+  /** The store forgets what was written since a moment: an operator will find out how much may be missing. */
+  private goBack(): void {
+    const { model, dice } = this;
+    if (model.past.length === 0) return;
+    const past = dice.pick(model.past);
+    const trace = dice.pick(model.traces);
+    // A disk and a store that are both set back to one moment: nothing is left that could know.
+    if (this.nodes.some(({ isSetBack }) => isSetBack)) return;
+    if (!this.canBeKnown(past, trace)) return;
+    for (const [key, next] of this.nexts()) {
+      const reached = this.reached.get(key) ?? 0n;
+      this.reached.set(key, next > reached ? next : reached);
+    }
+    model.goBack(past, trace, dice.pick([0, 1, 30]));
+    this.copies.length = 0;
+    // What was defined and deleted in what it forgot nobody knows: users have to give other numbers.
+    this.incarnation++;
+    this.wentBack = true;
+    const after = this.nexts();
+    let margin = 0n;
+    for (const [key, reached] of this.reached) {
+      const lost = reached - (after.get(key) ?? 0n);
+      if (lost > margin) margin = lost;
+    }
+    this.margin = margin;
+  }
+
+  /** Whether somebody is left who can know that the store went back; a witness, where only that one does. */
+  private canBeKnown({ rows }: Past, trace: Trace): boolean {
+    if (trace === "restored") return true;
+    const forgotten = this.nodes.filter(({ cluster }) => {
+      if (cluster.isOutside) return false;
+      const key = nodeKey(cluster.node);
+      const [now, then] = [this.model.rows.get(key), rows.get(key)];
+      if (cluster.isSuspicious) return true;
+      return now !== undefined && readNode(now)!.nonce !== readNode(then)?.nonce;
+    });
+    // One that is a member then cannot confirm; whoever is none then has to be there to say it.
+    const isMember = (node: SimNode) =>
+      readNode(rows.get(nodeKey(node.cluster.node))) !== undefined;
+    if (trace === "timeline" && forgotten.some(isMember)) return true;
+    const isWell = (node: SimNode) => node.isServing && !node.isPaused && !node.link.isCut;
+    this.witness = forgotten.find(isWell);
+    return this.witness !== undefined;
+  }
+
+  /** Whoever knows is heard before the others stop waiting for it. */
+  private async hearWitness(): Promise<void> {
+    const { witness, model } = this;
+    if (witness === undefined) return;
+    await this.hear(witness, 5);
+    if (readCluster(model.rows.get(CLUSTER))?.mark !== undefined) this.witness = undefined;
+  }
+
+  /** A replica that has everything takes over: nodes may have to be told by an operator that it has. */
+  private promote(): void {
+    this.model.promote();
+    this.margin ??= 0n;
+  }
+
+  /** The operator writes a node off; the store may not know it any more. */
+  private forget(node: string): Promise<void> {
+    return this.operate((link) => forgetNode(link, node).catch(() => {}));
+  }
+
+  private async operate(work: (link: Link) => Promise<unknown>): Promise<void> {
+    const link = new Link(this.model);
+    let isDone = false;
+    void work(link).then(() => {
+      isDone = true;
+    });
+    for (let tries = 0; !isDone && tries < 1000; tries++) {
+      this.model.serve(link);
+      await this.settle();
+    }
+    if (!isDone) throw new Error("the operator's command did not end");
+  }
+
+  /** The operator takes the store for good. */
+  private async advanceStore(): Promise<void> {
+    // An epoch is later than one that the store forgot, as no operator is that quick.
+    this.passTime(1);
+    await this.operate((link) => advanceHistory(link, this.margin!, this.nowMs));
+    this.margin = undefined;
+    this.reached.clear();
+    this.witness = undefined;
+  }
+
+  private nexts(): Map<string, bigint> {
+    const lines = [...this.model.rows].filter(([key]) => key.startsWith("line/"));
+    return new Map(lines.map(([key, row]) => [key, readLine(row)!.next]));
+  }
+
+  private async define(name: string, strategy: string): Promise<void> {
+    let reply: Reply = null;
+    const words = ["HSET", name, "type", "3", "auto_disk", strategy];
+    const answered = (given: Reply) => {
+      reply = given;
+    };
+    this.nodes[0]!.ask({ words, answered }, 1);
+    await this.settleUntil(() => reply !== null);
+  }
+
+  /** Everything goes well until this is so. */
+  private async settleUntil(isDone: () => boolean): Promise<void> {
+    for (let tries = 0; tries < 5000; tries++) {
+      await this.settle();
+      for (const node of this.nodes) {
+        node.faults.none();
+        this.model.serve(node.link);
+        await this.settle();
+        this.check(node);
+        if (node.ended === undefined) node.endTurn(false);
+      }
+      this.passTime(50);
+      if (this.failure !== undefined) throw this.failure;
+      if (isDone()) return;
+    }
+    const states = this.nodes.map(
+      ({ name, isServing, cluster }) =>
+        `${name} ${isServing ? "serves" : "waits"} ${cluster.trouble}`,
+    );
+    throw new Error(`it does not get well: ${states.join("; ")}`);
+  }
+
+  /** All is well again: every node hands out numbers of every line, and is stopped. */
+  private async end(): Promise<void> {
+    for (const node of this.nodes) {
+      node.isPaused = false;
+      node.link.isCut = false;
+    }
+    if (this.margin !== undefined) await this.advanceStore();
+    await this.settleUntil(() => this.nodes.every(({ isServing }) => isServing));
+    let last = "";
+    for (const node of this.nodes) {
+      for (const name of this.story.lines) {
+        let isTaken = false;
+        for (let tries = 0; !isTaken; tries++) {
+          if (tries > 100) throw new Error(`${node.name} hands out nothing of ${name}: ${last}`);
+          let isAnswered = false;
+          const { words, answered } = this.taking(node, ["GET", name], [name]);
+          const note = (reply: Reply) => {
+            answered(reply);
+            isAnswered = true;
+            last = String(reply);
+            isTaken = !(reply instanceof ReplyError);
+          };
+          node.ask({ words, answered: note }, 1);
+          await this.settleUntil(() => isAnswered);
+        }
+      }
+    }
+    for (const node of this.nodes) await node.stop(() => this.settle(), true);
+    if (this.failure !== undefined) throw this.failure;
+    if (!this.wentBack) this.checkFigures();
+  }
+
+  private checkFigures(): void {
+    const { rows } = this.model;
+    for (const strategy of this.story.lines) {
+      const { line } = readName(rows.get(`name/${strategy}`))!;
+      const figures = [...rows].flatMap(([key, row]) =>
+        key.startsWith(`figure/${line}/`) ? [readFigure(row)!] : [],
+      );
+      for (const { leased, burnt, generated, held } of figures) {
+        const wasted = leased - burnt - generated - held;
+        const isSound = [leased, burnt, generated, held, wasted].every((figure) => figure >= 0n);
+        if (!isSound) throw new Error(`${strategy}: ${leased} ${burnt} ${generated} ${held}`);
+      }
+    }
+  }
+}
+
+/** Runs one history and answers a digest of it. Throws an Error that names the seed. */
+export async function simulateCluster(
+  seed: number,
+  subject: Subject = "everything",
+  steps = 400,
+): Promise<number> {
+  try {
+    return await new ClusterSimulation(seed, subject).run(steps);
+  } catch (error) {
+    const { message, stack } = error as Error;
+    const what = error instanceof Repeated ? message : `${message}\n${stack}`;
+    throw new Error(`seed ${seed}: ${what}`, { cause: error });
+  }
+}

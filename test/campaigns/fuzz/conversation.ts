@@ -1,0 +1,111 @@
+/**
+ * Whether a client received what it has to for the bytes it sent: replies in step. Each request is
+ * known from reference.ts, and the replies are read one by one beside them.
+ */
+
+import { Expected, type Rules, wrong } from "./expected.ts";
+import type { Law } from "./invariants.ts";
+import { readRequest } from "./reference.ts";
+import { Broken, type Reply, ReplyReader } from "./replies.ts";
+
+/** What a client sent and received, and how it ended. */
+export interface Exchange {
+  readonly client: number;
+  readonly sent: string;
+  readonly received: string;
+  /** Whether it said that it will send no more. */
+  readonly hasEndedInput: boolean;
+  /** Whether the server ended the connection after its replies. */
+  readonly isEnded: boolean;
+  /** Whether the server ended it at once. */
+  readonly isKilled: boolean;
+  /** Whether something outside this exchange may have made the server do that. */
+  readonly mayBeKilled: boolean;
+}
+
+export class Conversation {
+  private readonly rules: Rules;
+  private readonly exchange: Exchange;
+  private readonly law: Law;
+  private readonly reader: ReplyReader;
+  private readonly expected: Expected;
+  /** Whether it was killed, so that replies are missing. */
+  private isCut = false;
+
+  constructor(rules: Rules, exchange: Exchange, law: Law) {
+    this.rules = rules;
+    this.exchange = exchange;
+    this.law = law;
+    this.reader = new ReplyReader(exchange.received);
+    this.expected = new Expected(rules, law, exchange.client);
+  }
+
+  /** Throws Broken where the server did anything but what it has to. */
+  check(): void {
+    const { sent, isKilled, mayBeKilled, hasEndedInput, isEnded } = this.exchange;
+    for (let at = 0; !this.expected.isOver && !this.isCut; ) {
+      const found = readRequest(sent, at, this.rules.limits, !this.expected.isLoggedIn);
+      if (found.kind === "incomplete") break;
+      if (found.kind === "error") {
+        this.expectProtocolError(found.text);
+        break;
+      }
+      this.read(found.words);
+      at = found.end;
+    }
+    if (this.isCut) {
+      if (/del/i.test(sent)) this.law.disturbedAll();
+      return;
+    }
+    if (!this.reader.isAtEnd) throw new Broken(`a reply to nothing: ${this.reader.rest}`);
+    if (isKilled && !mayBeKilled) throw new Broken("the connection was killed");
+    const mustEnd = this.expected.isOver || hasEndedInput;
+    if (!isKilled && isEnded !== mustEnd && !this.expected.mayEnd) {
+      throw new Broken(mustEnd ? "the connection was not ended" : "the connection was ended");
+    }
+  }
+
+  private expectProtocolError(text: string): void {
+    this.expected.isOver = true;
+    if (this.expected.mode !== "on") return;
+    const reply = this.next("what is no request");
+    const isRight = reply?.type === "error" && reply.text.startsWith(`ERR Protocol error: ${text}`);
+    if (reply !== undefined && !isRight) throw wrong(reply, `Protocol error: ${text}`);
+  }
+
+  private read(words: readonly string[]): void {
+    if (this.expected.mode === "skip next") this.expected.mode = words.length === 0 ? "on" : "skip";
+    if (words.length === 0) return;
+    if (/^(post|host:)$/i.test(words[0]!)) {
+      // A browser: the connection ends at once, and replies not yet sent are lost.
+      this.expected.isOver = this.expected.mayEnd && this.exchange.isEnded;
+      if (this.expected.isOver) return;
+      if (!this.exchange.isKilled) throw new Broken("a request of HTTP did not end the connection");
+      this.isCut = true;
+      return;
+    }
+    const expectation = this.expected.expect(words);
+    const isVisible = this.expected.mode === "on";
+    if (this.expected.mode === "skip") this.expected.mode = "on";
+    const reply = isVisible ? this.next(words.join(" ")) : undefined;
+    if (isVisible && reply === undefined) return;
+    try {
+      expectation(reply);
+    } catch (error) {
+      if (!(error instanceof Broken)) throw error;
+      const asked = JSON.stringify(words.join(" ").slice(0, 200));
+      throw new Broken(`${asked}: ${error.message}`);
+    }
+  }
+
+  /** The next reply; undefined where there is none, and rightly so. */
+  private next(asked: string): Reply | undefined {
+    const reply = this.reader.read();
+    if (reply !== undefined) return reply;
+    const { isKilled, isEnded, mayBeKilled, sent } = this.exchange;
+    this.isCut = isKilled && (mayBeKilled || /post|host:/i.test(sent));
+    this.expected.isOver ||= this.expected.mayEnd && isEnded;
+    if (this.isCut || (this.expected.mayEnd && isEnded)) return undefined;
+    throw new Broken(`no whole reply to ${JSON.stringify(asked.slice(0, 200))}`);
+  }
+}

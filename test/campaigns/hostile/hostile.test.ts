@@ -1,0 +1,53 @@
+import { describe, expect, test } from "bun:test";
+import { fromSource, ServerProcess } from "../../../testkit/process.ts";
+import { ReplyError, TestClient } from "../../../testkit/resp.ts";
+import { Attacker, attacks } from "./attacks.ts";
+import { besiege } from "./siege.ts";
+
+/** The longest wait of another client, in milliseconds. */
+const GET_MS_MAX = 100;
+/** Other programs on the machine make a client wait, too: the best of so many counts. */
+const TRIES = 3;
+const TIMEOUT_MS = 60_000;
+
+describe.skipIf(process.platform !== "linux")("another client hardly notices", () => {
+  test.each([...attacks])(
+    "$name",
+    async (attack) => {
+      let longest = Number.POSITIVE_INFINITY;
+      for (let attempt = 0; attempt < TRIES && longest >= GET_MS_MAX; attempt++) {
+        const borne = await besiege(attack, 1);
+        expect(borne.grewBy).toBeLessThan(attack.bytesMax);
+        longest = Math.min(longest, borne.max);
+      }
+      expect(longest).toBeLessThan(GET_MS_MAX);
+    },
+    TIMEOUT_MS,
+  );
+});
+
+test.skipIf(process.platform !== "linux")(
+  "the limit on open files is never reached: clients past it are told so",
+  async () => {
+    const program = ["sh", "-c", 'ulimit -n 200; exec "$@"', "sh", ...fromSource];
+    const server = await ServerProcess.start({ program });
+    const first = await TestClient.connect(server.port);
+    expect(await first.command("CONFIG", "GET", "maxclients")).toEqual(["maxclients", "136"]);
+    expect(server.log).toContain("fewer clients than limits.clients");
+    const crowd = [];
+    for (let count = 0; count < 135; count++) crowd.push(await Attacker.connect(server.port));
+    expect(await first.command("PING")).toBe("PONG");
+    for (let count = 0; count < 100; count++) {
+      const late = await TestClient.connect(server.port);
+      expect(await late.next()).toEqual(new ReplyError("ERR max number of clients reached"));
+      await late.closed;
+    }
+    expect(await first.info("clients")).toMatchObject({ connected_clients: "136" });
+    for (const each of crowd) each.reset();
+    while (Number((await first.info("clients")).connected_clients) > 1) await first.command("PING");
+    const again = await TestClient.connect(server.port);
+    expect(await again.command("PING")).toBe("PONG");
+    expect(await server.end("SIGTERM")).toBe(0);
+  },
+  TIMEOUT_MS,
+);

@@ -1,0 +1,207 @@
+/**
+ * Real servers killed for real, round after round on one data folder: SIGKILL under pipelined load on
+ * every strategy at once, while starting, in the middle of the clean close; and a clean SIGTERM now
+ * and then. What clients received is held against the laws of the simulation's witnesses.
+ */
+
+import { join } from "node:path";
+import { type StrategyName, strategyNames } from "../../../src/dispenser/strategy.ts";
+import { temporaryFolder } from "../../../testkit/folder.ts";
+import { Dice } from "../../../testkit/prng.ts";
+import { ServerProcess } from "../../../testkit/process.ts";
+import { ReplyError, TestClient } from "../../../testkit/resp.ts";
+import { Broken, Witness } from "../simulation/checker.ts";
+
+/** A server that is told to stop has to be gone by then. */
+const STOP_MS_MAX = 2000;
+const LOAD_MS_MAX = 120;
+/** A start is killed this long before it would be ready, or after, as a share of its own time. */
+const START_SPREAD = 0.4;
+const CLOSE_MS_MAX = 6;
+const CLIENTS_PER_LINE = 2;
+/** One line of each strategy, and one that is switched from one to another all the time. */
+const RESTLESS = "restless";
+
+type Ending = "SIGKILL under load" | "SIGKILL while starting" | "SIGKILL while closing" | "SIGTERM";
+
+const endings: readonly Ending[] = [
+  "SIGKILL under load",
+  "SIGKILL under load",
+  "SIGKILL under load",
+  "SIGKILL under load",
+  "SIGKILL while starting",
+  "SIGKILL while closing",
+  "SIGKILL while closing",
+  "SIGTERM",
+];
+
+interface Line {
+  readonly witness: Witness;
+  strategy: StrategyName;
+  /** Requests without a reply when the server died. */
+  underWay: bigint;
+}
+
+export class Rounds {
+  readonly dataDir = join(temporaryFolder(), "data");
+  /** How many rounds ended each way. */
+  readonly ended: Record<Ending, number> = {
+    "SIGKILL under load": 0,
+    "SIGKILL while starting": 0,
+    "SIGKILL while closing": 0,
+    SIGTERM: 0,
+  };
+  /** How many of the kills while starting came before the server was ready. */
+  killedBeforeReady = 0;
+  /** How many numbers clients received. */
+  numbers = 0;
+  private readonly program: readonly string[];
+  private readonly dice: Dice;
+  private lines: Line[] = [];
+  private isClean = true;
+  /** How long the last start took, until the server was ready. */
+  private startMs = 50;
+
+  constructor(program: readonly string[], seed: number) {
+    this.program = program;
+    this.dice = new Dice(seed);
+  }
+
+  /** One life of the server. Throws Broken. */
+  async round(): Promise<void> {
+    const ending = this.dice.pick(endings);
+    const { program, dataDir } = this;
+    if (ending === "SIGKILL while starting") {
+      const server = ServerProcess.launch({ program, dataDir });
+      // Most of it is the loading of the program: what matters comes last.
+      await Bun.sleep(this.startMs * (1.1 - this.dice.next() * START_SPREAD));
+      await server.end("SIGKILL");
+      if (!server.log.includes(" ready ")) this.killedBeforeReady++;
+    } else {
+      const began = performance.now();
+      const server = await ServerProcess.start({ program, dataDir });
+      this.startMs = performance.now() - began;
+      await this.check(server);
+      const load = this.load(server);
+      await Bun.sleep(this.dice.next() * LOAD_MS_MAX);
+      await this.end(server, ending);
+      await load;
+    }
+    this.ended[ending]++;
+  }
+
+  private async end(server: ServerProcess, ending: Ending): Promise<void> {
+    this.isClean = ending === "SIGTERM";
+    if (ending === "SIGTERM") {
+      const began = performance.now();
+      const status = await server.end("SIGTERM");
+      if (status !== 0) throw new Broken(`SIGTERM ended it with ${status}:\n${server.log}`);
+      if (performance.now() - began > STOP_MS_MAX) throw new Broken("too slow to stop");
+      return;
+    }
+    if (ending === "SIGKILL while closing") {
+      server.signal("SIGTERM");
+      await Bun.sleep(this.dice.next() * CLOSE_MS_MAX);
+    }
+    await server.end("SIGKILL");
+    // Where the close was quicker than the kill it was a clean one, which is stricter than needed.
+  }
+
+  /** Holds what the server says of each line against what clients received of it. */
+  private async check(server: ServerProcess): Promise<void> {
+    const client = await TestClient.connect(server.port);
+    if (this.lines.length === 0) await this.define(client);
+    for (const line of this.lines) {
+      const { witness, strategy, underWay } = line;
+      const fields = await client.info(witness.name);
+      const position = witness.positionOf(BigInt(fields.current!));
+      const generated = BigInt(fields.generated!);
+      const isKnown = witness.name !== RESTLESS;
+      if (isKnown && fields.auto_disk !== strategy) witness.fail(`became ${fields.auto_disk}`);
+      line.strategy = fields.auto_disk as StrategyName;
+      // A clean stop answers what it took: nothing is under way.
+      const ending = { isClean: this.isClean, underWay: this.isClean ? 0n : underWay };
+      witness.restarted(position, generated, line.strategy, ending);
+      witness.checkInfo(fields, witness.countedFrom);
+      line.underWay = 0n;
+    }
+    client.close();
+  }
+
+  private async define(client: TestClient): Promise<void> {
+    const names = [...strategyNames, RESTLESS];
+    this.lines = names.map((name, index) => {
+      const strategy = strategyNames[index] ?? "elegant_close";
+      const shape = { type: "3", length: 0, starting: 10n, step: 3n } as const;
+      return { witness: new Witness(name, shape, strategy, new Set()), strategy, underWay: 0n };
+    });
+    for (const { witness, strategy } of this.lines) {
+      const fields = ["type", "3", "starting", "10", "step", "3", "auto_disk", strategy];
+      await client.command("HSET", witness.name, ...fields);
+    }
+  }
+
+  /** Clients that take numbers of every line until the server is gone. */
+  private async load(server: ServerProcess): Promise<void> {
+    const each = this.lines.flatMap((line) => Array<Line>(CLIENTS_PER_LINE).fill(line));
+    await Promise.all(each.map((line) => this.take(server.port, line)));
+  }
+
+  private async take(port: number, line: Line): Promise<void> {
+    let client: TestClient;
+    try {
+      client = await TestClient.connect(port);
+    } catch {
+      return;
+    }
+    let last = -1n;
+    for (;;) {
+      const isSwitch = line.witness.name === RESTLESS && this.dice.once(4);
+      const taken = isSwitch
+        ? await this.switch(client, line)
+        : await this.takeSome(client, line, last);
+      if (taken === undefined) return;
+      last = taken;
+    }
+  }
+
+  /** Answers the last number received, or undefined when the server is gone. */
+  private async takeSome(
+    client: TestClient,
+    line: Line,
+    last: bigint,
+  ): Promise<bigint | undefined> {
+    const { witness } = line;
+    const { largest: floor, shape } = witness;
+    const asked = { strategy: line.strategy, floor, length: shape.length };
+    const count = this.dice.pick([1, 1, 5, 40, 150]);
+    line.underWay += BigInt(count);
+    const replies = await client.pipeline(
+      Array.from({ length: count }, () => ["GET", witness.name]),
+    );
+    for (const reply of replies) {
+      if (typeof reply !== "string") return this.gone(reply);
+      line.underWay--;
+      this.numbers++;
+      const number = witness.acknowledge(reply, asked);
+      if (number <= last) witness.fail(`${number} after ${last} on one connection`);
+      last = number;
+    }
+    return last;
+  }
+
+  /** Of a line that is switched under load only what holds for every strategy is known. */
+  private async switch(client: TestClient, { witness }: Line): Promise<bigint | undefined> {
+    // Not to memory: then no number would be durable that comes while the switch is under way.
+    const strategy = this.dice.pick(strategyNames.filter((name) => name !== "memory"));
+    witness.switched(strategy);
+    const reply = await client.command("HSET", witness.name, "auto_disk", strategy);
+    return reply === 0 ? witness.largest : this.gone(reply);
+  }
+
+  private gone(reply: unknown): undefined {
+    const isGone = reply instanceof ReplyError && reply.message === "connection closed";
+    if (!isGone) throw new Broken(`not a number: ${String(reply)}`);
+    return undefined;
+  }
+}

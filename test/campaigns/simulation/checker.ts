@@ -1,0 +1,210 @@
+/**
+ * What an observer of all clients knows of one dispenser, and the laws it holds it to. It knows
+ * the definition, every number that a client received, and when a life began and ended.
+ */
+
+import type { StrategyName } from "../../../src/dispenser/strategy.ts";
+
+/**
+ * How many numbers handed out pay for one that a crash may waste: the bounds of the contract, written
+ * out here, so that a slip in the program's own table is seen.
+ */
+const handedOutPerWasted: Readonly<Record<StrategyName, number>> = {
+  memory: Number.POSITIVE_INFINITY,
+  "pre-base": 1,
+  "pre-checkpoint": 19,
+  elegant_close: Number.POSITIVE_INFINITY,
+  pre_close: 19,
+};
+
+/** The law is broken. */
+export class Broken extends Error {
+  override readonly name = "Broken";
+}
+
+export interface Shape {
+  readonly type: "1" | "2" | "3";
+  readonly length: number;
+  readonly starting: bigint;
+  readonly step: bigint;
+}
+
+/** What a line was when a number of it was asked for. */
+export interface AskedOf {
+  readonly strategy: StrategyName;
+  /** The largest number that anyone had. */
+  readonly floor: bigint;
+  readonly length: number;
+}
+
+/** How a life ended, as far as this dispenser is concerned. */
+export interface Ending {
+  readonly isClean: boolean;
+  /** Its numbers that may be under way: requests without a reply. */
+  readonly underWay: bigint;
+}
+
+export class Witness {
+  readonly name: string;
+  /** Its length may grow. */
+  shape: Shape;
+  /**
+   * The durable numbers of all lines of this name, those that were deleted among them: none comes again before
+   * somebody says reuse yes.
+   */
+  readonly inUse: Set<bigint>;
+  /** Every position below this one is never handed out again, whatever happens. */
+  spentBelow = 0n;
+  /** The largest number a client received that may not be reached again in this life. */
+  largest = -1n;
+  /** Positions that ADVANCE skipped in this life, or that went to nobody with a failed MGET. */
+  excused = 0n;
+  /** Numbers of this life that went to clients which left before they came. */
+  lost = 0n;
+  /** Where INFO's counts begin: 0, or for a line in memory where this life began. */
+  countedFrom = 0n;
+  private readonly receivedInLife = new Set<bigint>();
+  private handedOut = 0n;
+  /** Whether the strategy was switched in this life. */
+  private isMixed = false;
+  private begin = 0n;
+  /** What `generated` was when this life began; undefined where it is not comparable. */
+  private generatedAtBegin: bigint | undefined = 0n;
+  /** The loosest bound in force in this life. */
+  private handedOutPerWasted: number;
+
+  constructor(name: string, shape: Shape, strategy: StrategyName, inUse: Set<bigint>) {
+    this.name = name;
+    this.shape = shape;
+    this.inUse = inUse;
+    this.handedOutPerWasted = handedOutPerWasted[strategy];
+  }
+
+  get isLine(): boolean {
+    return this.shape.type !== "1";
+  }
+
+  numberAt(position: bigint): bigint {
+    return this.shape.starting + this.shape.step * position;
+  }
+
+  positionOf(number: bigint): bigint {
+    return (number - this.shape.starting) / this.shape.step;
+  }
+
+  /** Whether a number is on the line, at a position or behind it. */
+  has(number: bigint, position: bigint): boolean {
+    const isOn = (number - this.shape.starting) % this.shape.step === 0n;
+    return this.isLine && isOn && number >= this.numberAt(position) && number <= this.limit;
+  }
+
+  /** It was deleted, and goes on. */
+  goesOn(position: bigint, generated: bigint): void {
+    this.begin = position;
+    this.largest = this.numberAt(position) - 1n;
+    this.generatedAtBegin = generated;
+  }
+
+  /** The largest number that may be on the line. */
+  get limit(): bigint {
+    return this.shape.type === "2" ? 10n ** BigInt(this.shape.length) - 1n : 2n ** 63n - 1n;
+  }
+
+  switched(strategy: StrategyName): void {
+    this.isMixed = true;
+    this.handedOutPerWasted = Math.min(this.handedOutPerWasted, handedOutPerWasted[strategy]);
+  }
+
+  /** A client received a number, asked for when `floor` was the largest that anyone had. */
+  acknowledge(text: string, { strategy, floor, length }: AskedOf): bigint {
+    this.handedOut++;
+    const number = BigInt(text);
+    this.checkForm(text, number, length);
+    if (!this.isLine) return number;
+    if (this.receivedInLife.has(number) || this.inUse.has(number))
+      this.fail(`${number} a second time`);
+    if (number <= floor) this.fail(`${number}, asked for after ${floor} had come`);
+    if ((number - this.shape.starting) % this.shape.step !== 0n)
+      this.fail(`${number} is off the line`);
+    this.receivedInLife.add(number);
+    if (number > this.largest) this.largest = number;
+    if (strategy !== "memory") {
+      this.inUse.add(number);
+      this.spend(this.positionOf(number) + 1n);
+    }
+    return number;
+  }
+
+  private checkForm(text: string, number: bigint, length: number): void {
+    const { type } = this.shape;
+    if (type !== "3" && text.length !== length) this.fail(`'${text}' has not ${length} digits`);
+    if (type === "3" && text !== String(number)) this.fail(`'${text}' is padded`);
+    if (type === "1" && text.startsWith("0")) this.fail(`'${text}' begins with 0`);
+    if (number > this.limit) this.fail(`${number} is past the end`);
+  }
+
+  /** What lies below a position is spent for good: a durable number, or an acknowledged command. */
+  spend(below: bigint): void {
+    if (below > this.spentBelow) this.spentBelow = below;
+  }
+
+  /** INFO was answered: its figures agree with each other. */
+  checkInfo(fields: Readonly<Record<string, string>>, countedFrom: bigint): void {
+    const position = countedFrom + BigInt(fields.generated!) + BigInt(fields.wasted!);
+    if (BigInt(fields.generated!) < 0n || BigInt(fields.wasted!) < 0n) this.fail("counts below 0");
+    if (this.isLine && BigInt(fields.current!) !== this.numberAt(position))
+      this.fail(`current ${fields.current} is not that of position ${position}`);
+  }
+
+  /** With no request under way, `generated` counts what clients received. */
+  checkGenerated(generated: bigint): void {
+    if (this.generatedAtBegin === undefined || this.lost > 0n) return;
+    const expected = this.generatedAtBegin + this.handedOut;
+    if (generated !== expected) this.fail(`generated ${generated}, but clients have ${expected}`);
+  }
+
+  /** A new life begins, this line at `position`, after one that ended so. */
+  restarted(position: bigint, generated: bigint, strategy: StrategyName, ending: Ending): void {
+    if (this.isLine && position < this.spentBelow)
+      this.fail(`restarts at position ${position}, but all below ${this.spentBelow} is spent`);
+    if (this.isLine && strategy !== "memory") this.checkWaste(position, strategy, ending);
+    this.checkCountKept(generated, strategy, ending);
+    const startsOver = this.isLine && strategy === "memory";
+    this.receivedInLife.clear();
+    this.isMixed = false;
+    this.handedOut = 0n;
+    this.begin = position;
+    this.largest = this.numberAt(position) - 1n;
+    this.generatedAtBegin = startsOver ? undefined : generated;
+    this.countedFrom = startsOver ? position : 0n;
+    this.excused = 0n;
+    this.lost = 0n;
+    this.handedOutPerWasted = handedOutPerWasted[strategy];
+  }
+
+  /** After a clean end `generated` is exact, and of elegant_close after a crash, too. */
+  private checkCountKept(generated: bigint, strategy: StrategyName, ending: Ending): void {
+    const startsOver = this.isLine && strategy === "memory";
+    if (this.generatedAtBegin === undefined || startsOver || this.isMixed) return;
+    const isKnown = ending.isClean || (this.isLine && strategy === "elegant_close");
+    const least = this.generatedAtBegin + (isKnown ? this.handedOut : 0n);
+    const most = this.generatedAtBegin + this.handedOut + this.lost + ending.underWay;
+    if (generated < least || generated > most)
+      this.fail(`generated ${generated} after the restart, not ${least} to ${most}`);
+  }
+
+  private checkWaste(position: bigint, strategy: StrategyName, ending: Ending): void {
+    const { begin, excused, handedOut, lost } = this;
+    const wasted = position - begin - excused - handedOut - lost - ending.underWay;
+    const isExact = ending.isClean && (strategy === "pre_close" || strategy === "elegant_close");
+    const allowed =
+      isExact || !Number.isFinite(this.handedOutPerWasted)
+        ? 0n
+        : (handedOut + lost) / BigInt(this.handedOutPerWasted);
+    if (wasted > allowed) this.fail(`${wasted} wasted of ${handedOut} handed out in ${strategy}`);
+  }
+
+  fail(what: string): never {
+    throw new Broken(`${this.name}: ${what}`);
+  }
+}

@@ -1,0 +1,246 @@
+/**
+ * Deliberate breakages of the program, each a small change of its text that a slip could make. The
+ * simulation has to catch every one: that is what its silence on the sound program is worth.
+ */
+
+import type { Change } from "../../support/program-copy.ts";
+
+export interface Breakage extends Change {
+  readonly title: string;
+  /** What stops it before the law itself does: SQLite, arithmetic, or the checks of a start. */
+  readonly caughtBy?: "SQLite" | "arithmetic" | "start";
+}
+
+export const breakages: readonly Breakage[] = [
+  {
+    title: "a lower reservation is written than memory believes",
+    file: "src/dispenser/dispenser.ts",
+    find: "const reserved = this.reservesInMemory ? this.position : this.start + BigInt(upTo);",
+    replace: "const reserved = this.position;",
+    caughtBy: "start",
+  },
+  {
+    title: "numbers are released before their commit",
+    file: "src/engine/engine.ts",
+    find: "if (dispenser !== undefined && dispenser.taken > dispenser.reserved) return this.gathering;",
+    replace: "",
+  },
+  {
+    title: "held numbers are released though their commit failed",
+    file: "src/server/session/outbox.ts",
+    find: "if (failure !== undefined) this.rewrite(released, failure);",
+    replace: "",
+  },
+  {
+    title: "memory follows a commit that failed",
+    file: "src/engine/commit.ts",
+    find: "if (failure === undefined) {\n      for (const [index, dispenser]",
+    replace: "if (true) {\n      for (const [index, dispenser]",
+  },
+  {
+    title: "numbers of a failed commit are not given back",
+    file: "src/dispenser/dispenser.ts",
+    find: "    this.taken = this.reserved;\n    this.numbers = undefined;\n  }\n\n  /** Whether numbers leave",
+    replace:
+      "    this.reserved = this.taken;\n    this.numbers = undefined;\n  }\n\n  /** Whether numbers leave",
+  },
+  {
+    title: "a failed HSET, DEL or ADVANCE is not taken back",
+    file: "src/engine/commit.ts",
+    find: "for (const undo of this.undo.reverse()) undo();",
+    replace: "",
+    caughtBy: "SQLite",
+  },
+  {
+    title: "replies about a changed name do not wait for the change",
+    file: "src/engine/commit.ts",
+    find: "    this.changed.add(name);\n",
+    replace: "",
+  },
+  {
+    title: "the clean close forgets its mark",
+    file: "src/storage/sqlite.ts",
+    find: "this.database.run(mark(CLOSED));",
+    replace: "",
+  },
+  {
+    title: "the start does not say that the database is in use",
+    file: "src/storage/sqlite.ts",
+    find: "this.database.run(mark(IN_USE));",
+    replace: "",
+  },
+  {
+    title: "the clean close of pre_close keeps what lies ahead",
+    file: "src/dispenser/dispenser.ts",
+    find: "this.strategy.exactAtClose ? this.taken : this.reserved",
+    replace: "this.reserved",
+  },
+  {
+    title: "off by one at the end of a segment",
+    file: "src/dispenser/dispenser.ts",
+    find: "last: end - 1n }",
+    replace: "last: end - 2n }",
+  },
+  {
+    title: "off by one where recovery resumes",
+    file: "src/storage/loading.ts",
+    find: "reserved: last + 1n,",
+    replace: "reserved: last,",
+    caughtBy: "start",
+  },
+  {
+    title: "a checkpoint is written only where a segment is",
+    file: "src/storage/rows.ts",
+    find: 'if (keeps === "checkpoint") statements',
+    replace: 'if (keeps === "checkpoint" && segment !== undefined) statements',
+  },
+  {
+    title: "a switch away from memory keeps memory's limitless reservation",
+    file: "src/dispenser/dispenser.ts",
+    find: "      this.change = REPLACED;\n      this.reserved = this.taken;\n",
+    replace: "      this.change = REPLACED;\n",
+    caughtBy: "arithmetic",
+  },
+  {
+    title: "a switch leaves the rows of the strategy before",
+    file: "src/storage/rows.ts",
+    find: "if (replaces) this.forget(id);",
+    replace: "",
+    caughtBy: "start",
+  },
+  {
+    title: "a line that becomes memory forgets where it stood",
+    file: "src/dispenser/dispenser.ts",
+    find: "    this.rest = { ...this.rest, startsOver: this.account(this.position) };\n",
+    replace: "",
+  },
+  {
+    title: "the budget of waste is not looked at",
+    file: "src/dispenser/strategy.ts",
+    find: "return Math.min(budget, Math.max(1, least, used, byRate));",
+    replace: "return Math.max(1, least, used, byRate);",
+  },
+  {
+    title: "numbers still under way pay for numbers ahead",
+    file: "src/dispenser/dispenser.ts",
+    find: "ahead = reserveAhead(this.strategy, this.handedOut, used, spanMs, commitMs);",
+    replace:
+      "ahead = reserveAhead(this.strategy, this.generated - this.generatedAtStart, used, spanMs, commitMs);",
+  },
+  {
+    title: "what a failed MGET took counts as handed out",
+    file: "src/dispenser/dispenser.ts",
+    find: "if (isLost) this.generatedAtOrigin -= this.atStake;",
+    replace: "",
+  },
+  {
+    title: "a failed transaction is not rolled back",
+    file: "src/storage/sqlite.ts",
+    find: "      this.rollBack();\n",
+    replace: "",
+    caughtBy: "SQLite",
+  },
+  {
+    title: "DEL is not written",
+    file: "src/engine/engine.ts",
+    find: '    this.store.stage({ kind: "remove", id: dispenser.id });\n',
+    replace: "",
+    caughtBy: "SQLite",
+  },
+  {
+    title: "DEL is answered before its commit",
+    file: "src/server/commands/dispensers.ts",
+    find: "    for (const name of args) waitFor(call.session, engine.dependsOnName(name));\n",
+    replace: "",
+  },
+  {
+    title: "HSET is answered before its commit",
+    file: "src/server/commands/dispensers.ts",
+    find: "(set: number | Refusal) => {\n    waitFor(call.session, engine.dependsOnName(name));\n",
+    replace: "(set: number | Refusal) => {\n",
+  },
+  {
+    title: "how far a deleted line had come is not written",
+    file: "src/engine/deleted-lines.ts",
+    find: '    this.store.stage({ kind: "keep", line });\n',
+    replace: "",
+  },
+  {
+    title: "a deleted line that is defined again starts at its start",
+    file: "src/engine/engine.ts",
+    find: "const found = { account, segmentEnd: undefined };",
+    replace: "const found = { account: account && undefined, segmentEnd: undefined };",
+  },
+  {
+    title: "a line that goes on after DEL is not written",
+    file: "src/engine/engine.ts",
+    find: "    dispenser.writeAnew();\n",
+    replace: "",
+  },
+  {
+    title: "a line that goes on after DEL is still kept as deleted",
+    file: "src/engine/engine.ts",
+    find: "    this.deleted.forget(name, definition);\n",
+    replace: "",
+  },
+  {
+    title: "what a failed DEL kept is not taken back",
+    file: "src/engine/engine.ts",
+    find: "    this.deleted.settle();\n",
+    replace: "",
+  },
+  {
+    title: "a new line may begin on the last number of a deleted one",
+    file: "src/dispenser/deleted.ts",
+    find: "numberAt(other, otherBelow - 1n)]",
+    replace: "numberAt(other, otherBelow - 2n)]",
+  },
+  {
+    title: "numbers of another type count as other numbers",
+    file: "src/dispenser/deleted.ts",
+    find: "if (from >= end || otherBelow <= 0n) return false;",
+    replace: "if (from >= end || otherBelow <= 0n || line.type !== other.type) return false;",
+  },
+  {
+    title: "a line that goes on may run into another deleted one",
+    file: "src/dispenser/deleted.ts",
+    find: "deleted.filter((line) => line !== same);",
+    replace: "deleted.filter(() => same === undefined);",
+  },
+  {
+    title: "a durable line becomes memory without a word",
+    file: "src/engine/engine.ts",
+    find: "definition, counts.generated > 0n) ??",
+    replace: "definition, false) ??",
+  },
+  {
+    title: "a line may grow into the numbers of a deleted one",
+    file: "src/engine/engine.ts",
+    find: "(grows ? this.deleted",
+    replace: "(grows && reuse ? this.deleted",
+  },
+  {
+    title: "a length that grew is not written",
+    file: "src/storage/rows.ts",
+    find: "SET length = excluded.length, auto_disk",
+    replace: "SET auto_disk",
+  },
+  {
+    title: "a line that grew longer has its old end",
+    file: "src/dispenser/dispenser.ts",
+    find: "    this.capacity = numbersLeft(definition, this.share, this.start);\n    if (isSwitch)",
+    replace: "    if (isSwitch)",
+  },
+  {
+    title: "the bound of pre_close is 10 %",
+    file: "src/dispenser/strategy.ts",
+    find: '  pre_close: {\n    keeps: "checkpoint",\n    handedOutPerAhead: 19,',
+    replace: '  pre_close: {\n    keeps: "checkpoint",\n    handedOutPerAhead: 9,',
+  },
+  {
+    title: "the clean close forgets counts",
+    file: "src/dispenser/dispenser.ts",
+    find: "return this.hasUnsavedCounts || liesAhead",
+    replace: "return liesAhead",
+  },
+];

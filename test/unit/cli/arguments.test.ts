@@ -1,0 +1,58 @@
+import { describe, expect, test } from "bun:test";
+import { parseArguments } from "../../../src/cli/arguments.ts";
+import { UsageError } from "../../../src/config/file.ts";
+
+describe("the command line", () => {
+  test("runs the server where it names no command", () => {
+    const flags = new Map([["addr", ":1"]]);
+    for (const argv of [["-addr", ":1"], ["--addr=:1"], ["server", "-addr", ":1"]])
+      expect(parseArguments(argv)).toEqual({ command: "server", operands: [], flags });
+  });
+
+  test("has commands with operands, flags and switches, in any order", () => {
+    expect(parseArguments(["restore", "-confirm", "x.db", "-margin", "7"])).toEqual({
+      command: "restore",
+      operands: ["x.db"],
+      flags: new Map([
+        ["confirm", ""],
+        ["margin", "7"],
+      ]),
+    });
+    expect(parseArguments(["backup", "x.db"])).toEqual({
+      command: "backup",
+      operands: ["x.db"],
+      flags: new Map(),
+    });
+  });
+
+  test("shows -help and -version whatever else is there", () => {
+    expect(parseArguments(["-addr", ":1", "--help"]).command).toBe("help");
+    for (const flag of ["-help", "--help", "-h"]) {
+      expect(parseArguments(["restore", flag])).toMatchObject({
+        command: "help",
+        topic: "restore",
+      });
+      expect(parseArguments(["cluster", flag])).toMatchObject({
+        command: "help",
+        topic: "cluster",
+      });
+      expect(parseArguments([flag])).toMatchObject({ command: "help", topic: undefined });
+    }
+    expect(parseArguments(["-version", "nonsense"]).command).toBe("version");
+  });
+
+  test.each([
+    [["serve"], "there is no command 'serve'; see -help"],
+    [["-addr", ":1", "x"], "unexpected argument 'x'; see -help"],
+    [["-adr", "x"], "unknown flag -adr; see -help"],
+    [["-addr"], "flag -addr needs a value; see -help"],
+    [["backup"], "backup needs FILE; see backup -help"],
+    [["cluster"], "cluster needs one of join, leave, nodes, forget, advance; see cluster -help"],
+    [["cluster", "forget"], "cluster forget needs NODE; see cluster forget -help"],
+    [["backup", "a", "b"], "unexpected argument 'b'; see backup -help"],
+    [["backup", "a", "-margin", "1"], "unknown flag -margin; see backup -help"],
+    [["restore", "a", "-confirm=yes"], "unknown flag -confirm=yes; see restore -help"],
+  ])("%j is refused: %s", (argv, message) => {
+    expect(() => parseArguments(argv)).toThrow(new UsageError(message));
+  });
+});

@@ -1,0 +1,289 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { join } from "node:path";
+import { version } from "../../../src/base/version.ts";
+import { type ClusterAction, operateCluster } from "../../../src/cli/cluster.ts";
+import { openSharedStore } from "../../../src/cluster/stores/open.ts";
+import { readCluster, readLine } from "../../../src/cluster/stores/records.ts";
+import { Engine } from "../../../src/engine/engine.ts";
+import { openSqliteStore } from "../../../src/storage/sqlite.ts";
+import { temporaryFolder } from "../../../testkit/folder.ts";
+import { PostgresServer } from "../../../testkit/postgres.ts";
+import { ServerProcess } from "../../../testkit/process.ts";
+import { TestClient } from "../../../testkit/resp.ts";
+import { until } from "../../../testkit/until.ts";
+import { noPostgres } from "../../support/installed.ts";
+
+const strategies = ["memory", "pre-base", "pre-checkpoint", "elegant_close", "pre_close"];
+const confirmed = new Map([["confirm", ""]]);
+const gets = (name: string, count: number) => Array.from({ length: count }, () => ["GET", name]);
+
+const messageOf = async (work: () => unknown) => {
+  try {
+    await work();
+    return "no error";
+  } catch (error) {
+    return `${(error as Error).name}: ${(error as Error).message}`;
+  }
+};
+
+test("without a store it says what is missing", async () => {
+  const settings = { dataDir: "x", store: "", create: true, allowNetworkFileSystem: false };
+  expect(await messageOf(() => operateCluster("nodes", [], new Map(), settings))).toBe(
+    "UsageError: cluster nodes needs the shared store: -store URL, or storage.store",
+  );
+});
+
+test.each([
+  "postgres://",
+  "mysql://host/x",
+  "etcd://host",
+  "etcd://host:1?what=1",
+  "postgres://h/x?sslmode=nonsense",
+  "etcd://host:1?ca=/nowhere/ca.pem",
+])("%s is no store", (url) => {
+  expect(() => openSharedStore(url)).toThrow(/storage\.store/);
+});
+
+describe.skipIf(noPostgres !== undefined)("the commands of a cluster", () => {
+  let postgres: PostgresServer;
+  let databases = 0;
+
+  beforeAll(async () => {
+    postgres = new PostgresServer();
+    await postgres.start();
+  }, 60_000);
+
+  afterAll(() => postgres.stop());
+
+  /** A store with nothing in it. */
+  async function emptyStore(): Promise<string> {
+    const name = `d${++databases}`;
+    const sql = new Bun.SQL(postgres.url);
+    await sql.unsafe(`CREATE DATABASE ${name}`);
+    await sql.close();
+    return postgres.url.replace(/\w+$/, name);
+  }
+
+  const operate = (
+    action: ClusterAction,
+    store: string,
+    { dataDir = "/nowhere", operands = [] as string[], flags = new Map<string, string>() } = {},
+  ) =>
+    operateCluster(action, operands, flags, {
+      dataDir,
+      store,
+      create: true,
+      allowNetworkFileSystem: false,
+    });
+
+  const start = (store: string, dataDir = join(temporaryFolder(), "data")) =>
+    ServerProcess.start({ dataDir, args: store === "" ? [] : ["-store", store] });
+
+  async function clusterOf(url: string): Promise<string> {
+    const shared = openSharedStore(url);
+    const { rows } = await shared.read(["cluster"]);
+    await shared.close();
+    return readCluster(rows.get("cluster"))!.id;
+  }
+
+  /** A stopped node alone, with lines of all strategies that each handed out 500. */
+  async function nodeAlone(signal: "SIGTERM" | "SIGKILL" = "SIGTERM"): Promise<string> {
+    const server = await start("");
+    const client = await TestClient.connect(server.port);
+    for (const strategy of strategies) {
+      await client.command("HSET", strategy, "type", "3", "auto_disk", strategy);
+      await client.pipeline(gets(strategy, 500));
+    }
+    await client.command("HSET", "gone", "type", "3");
+    await client.pipeline(gets("gone", 30));
+    await client.command("HSET", "random", "type", "1", "length", "4");
+    await client.command("GET", "random");
+    await client.command("DEL", "gone");
+    client.close();
+    await server.end(signal);
+    return server.dataDir;
+  }
+
+  test("join takes a node's lines into the cluster, each where it stands", async () => {
+    const store = await emptyStore();
+    const dataDir = await nodeAlone();
+    const other = await start(store);
+    const client = await TestClient.connect(other.port);
+    await client.command("HSET", "older", "type", "3");
+    await client.command("GET", "older");
+    expect(await operate("join", store, { dataDir })).toMatch(
+      /^joined cluster \S+ with 6 dispensers, each where it stood/,
+    );
+    expect(await messageOf(() => operate("join", store, { dataDir }))).toMatch(
+      /^CannotStart: the data folder belongs to cluster \S+ already/,
+    );
+    const joined = await start(store, dataDir);
+    const own = await TestClient.connect(joined.port);
+    for (const strategy of strategies.slice(1)) {
+      const number = Number(await own.command("GET", strategy));
+      const isExact = strategy === "elegant_close" || strategy === "pre_close";
+      if (isExact) expect(number).toBe(500);
+      else expect(number).toBeGreaterThanOrEqual(500);
+      const elsewhere = Number(await client.command("GET", strategy));
+      expect(elsewhere).toBeGreaterThan(number);
+    }
+    expect(await own.info("random")).toMatchObject({ generated: "1" });
+    expect(await own.command("GET", "older")).toBe("100");
+    // A line that was deleted before goes on in the cluster, too.
+    expect(await client.command("HSET", "gone", "type", "3")).toBe(1);
+    expect(await client.command("GET", "gone")).toBe("30");
+    await client.command("DEL", "gone");
+    await until(async () => (await own.command("DBSIZE")) === 7);
+    const listed = await own.command("KEYS", "*");
+    expect((listed as string[]).toSorted()).toEqual([...strategies, "older", "random"].toSorted());
+    own.close();
+    client.close();
+    for (const server of [joined, other]) expect(await server.end("SIGTERM")).toBe(0);
+  });
+
+  test("join refuses a name that the cluster has, and goes on where it was broken off", async () => {
+    const store = await emptyStore();
+    const dataDir = await nodeAlone("SIGKILL");
+    const other = await start(store);
+    const client = await TestClient.connect(other.port);
+    await client.command("HSET", "pre_close", "type", "3");
+    expect(await messageOf(() => operate("join", store, { dataDir }))).toBe(
+      "CannotStart: the cluster has a dispenser 'pre_close' already: DEL that one of the two whose line is not to go on",
+    );
+    await client.command("HSET", "elegant_close", "type", "2", "length", "4");
+    await client.pipeline(gets("elegant_close", 501));
+    await client.command("DEL", "pre_close", "elegant_close");
+    expect(await messageOf(() => operate("join", store, { dataDir }))).toBe(
+      "CannotStart: the cluster had a dispenser 'elegant_close', whose numbers that of the folder would repeat: DEL " +
+        "that one, and define it in the cluster behind them",
+    );
+    await client.command("HSET", "gone", "type", "3");
+    expect(await messageOf(() => operate("join", store, { dataDir }))).toBe(
+      "CannotStart: the cluster has a dispenser 'gone' that would repeat numbers of one deleted in the folder: ADVANCE " +
+        "it there past 29",
+    );
+    await client.command("ADVANCE", "gone", "30");
+    await client.command("HSET", "elegant_close", "type", "3", "reuse", "yes");
+    await client.command("DEL", "elegant_close");
+    // Nothing was written: the node can go on alone.
+    await (await start("", dataDir)).end("SIGTERM");
+    // A join that ended in the middle: the mark is there, and its ids are taken.
+    const cluster = await clusterOf(store);
+    const folder = openSqliteStore(dataDir, { create: false, allowNetworkFileSystem: false });
+    const engine = new Engine(folder, { now: () => 0, savesCounts: false });
+    folder.writeNode(JSON.stringify({ joining: { cluster, node: "n", base: 1000 } }));
+    engine.close();
+    const { log } = await ServerProcess.run({ dataDir, args: ["-store", store] });
+    expect(log).toContain("on its way into a cluster: run 'number-dispenser cluster join' again");
+    expect(await operate("join", store, { dataDir })).toContain("with 6 dispensers");
+    expect(Number(await client.command("GET", "pre_close"))).toBeGreaterThanOrEqual(500);
+    client.close();
+    await other.end("SIGTERM");
+  });
+
+  test("a node with a place does not join", async () => {
+    const server = await ServerProcess.start({ args: ["-node", "1/2"] });
+    await server.end("SIGTERM");
+    expect(await messageOf(() => operate("join", postgres.url, server))).toBe(
+      "CannotStart: the data folder is that of node 1/2, which has a part of each line: it cannot join",
+    );
+  });
+
+  test("leave hands back what a node holds, and it goes to a node that has not passed it", async () => {
+    const store = await emptyStore();
+    const [one, two] = [await start(store), await start(store)];
+    const client = await TestClient.connect(one.port);
+    await client.command("HSET", "o", "type", "3");
+    expect(await client.command("GET", "o")).toBe("0");
+    client.close();
+    expect(await messageOf(() => operate("leave", store, one))).toContain("in use by process");
+    await one.end("SIGTERM");
+    expect(await operate("leave", store, one)).toMatch(
+      /^node \S+ has left cluster \S+, and handed back 99 numbers/,
+    );
+    expect(await messageOf(() => operate("leave", store, one))).toBe(
+      "CannotStart: the data folder belongs to no cluster",
+    );
+    const other = await TestClient.connect(two.port);
+    expect(await other.command("GET", "o")).toBe("1");
+    expect(await other.info("o")).toMatchObject({ cluster_nodes: "1", cluster_leased: "100" });
+    other.close();
+    await two.end("SIGTERM");
+  });
+
+  test("forget writes off what a node holds, and stops it", async () => {
+    const store = await emptyStore();
+    const [one, two] = [await start(store), await start(store)];
+    const client = await TestClient.connect(one.port);
+    await client.command("HSET", "o", "type", "3");
+    await client.command("GET", "o");
+    client.close();
+    const node = /in the cluster .*node=(\S+)/.exec(one.log)![1]!;
+    expect(await operate("nodes", store)).toContain(`${node}  member`);
+    expect(
+      JSON.parse(await operate("nodes", store, { flags: new Map([["json", ""]]) })),
+    ).toContainEqual({
+      ...{ node, state: "member", host: expect.any(String) },
+      ...{ version, starts: expect.any(Number), writes: expect.any(Number) },
+    });
+    expect(await messageOf(() => operate("forget", store, { operands: [node] }))).toContain(
+      "cluster forget needs -confirm",
+    );
+    expect(
+      await messageOf(() => operate("forget", store, { operands: ["x"], flags: confirmed })),
+    ).toBe("CannotStart: the cluster has no node x");
+    expect(await operate("forget", store, { operands: [node], flags: confirmed })).toContain(
+      `node ${node} is written off`,
+    );
+    expect(await one.exited()).toBe(1);
+    expect(one.log).toContain(`error="node ${node} was written off (cluster forget)"`);
+    const again = await one.startAgain();
+    expect(again.log).toContain("this folder goes on as a new node");
+    const other = await TestClient.connect(two.port);
+    expect(await other.command("GET", "o")).toBe("100");
+    expect(await other.info("o")).toMatchObject({ cluster_nodes: "2", cluster_wasted: "100" });
+    other.close();
+    for (const server of [again, two]) await server.end("SIGTERM");
+  });
+
+  test("advance moves all lines ahead by the margin", async () => {
+    const store = await emptyStore();
+    const server = await start(store);
+    const client = await TestClient.connect(server.port);
+    for (const name of ["o", "p"]) await client.command("HSET", name, "type", "3");
+    await client.command("GET", "o");
+    for (const [flags, reason] of [
+      [new Map(), "cluster advance needs -margin N"],
+      [new Map([["margin", "1"]]), "cluster advance needs -confirm"],
+      [new Map([["margin", "-1"]]), "-margin: '-1' must be a whole number"],
+    ] as const) {
+      expect(await messageOf(() => operate("advance", store, { flags: new Map(flags) }))).toContain(
+        reason,
+      );
+    }
+    const flags = new Map([...confirmed, ["margin", "5000"]]);
+    expect(await operate("advance", store, { flags })).toContain(
+      "2 lines moved ahead by 5000 numbers",
+    );
+    const shared = openSharedStore(store);
+    const { rows } = await shared.list("line/");
+    await shared.close();
+    expect([...rows.values()].map((row) => readLine(row)!.next)).toEqual([5100n, 5000n]);
+    // The node hears of it within a second, and goes on by itself.
+    let last = Number.NaN;
+    await until(async () => {
+      last = Number((await client.pipeline(gets("o", 100))).at(-1));
+      return !Number.isNaN(last);
+    });
+    expect(last).toBeGreaterThanOrEqual(5100);
+    client.close();
+    await server.end("SIGTERM");
+  });
+
+  test("a store that is not there is said to be", async () => {
+    const nobody = "postgres://dispenser@127.0.0.1:1/x";
+    expect(await messageOf(() => operate("nodes", nobody))).toMatch(
+      /^CannotStart: store postgres:\/\/127.0.0.1:1\/x unavailable: /,
+    );
+  });
+});

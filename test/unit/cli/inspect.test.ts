@@ -1,0 +1,145 @@
+import { describe, expect, test } from "bun:test";
+import { join } from "node:path";
+import { health, info } from "../../../src/cli/inspect.ts";
+import { parsePassword } from "../../../src/config/kinds.ts";
+import { temporaryFolder } from "../../../testkit/folder.ts";
+import { fromSource, root, ServerProcess } from "../../../testkit/process.ts";
+import { TestClient } from "../../../testkit/resp.ts";
+import { makeAuthority, makeCertificate } from "../../support/certificates.ts";
+import { MemoryStore } from "../../support/memory-store.ts";
+import { startInMemory, startNode } from "../../support/server.ts";
+import { SharedRows } from "../../support/shared-store.ts";
+
+const at = (port: number) => ({ addr: [{ host: "127.0.0.1", port }], tlsAddr: [] });
+
+const messageOf = async (work: Promise<unknown>) =>
+  work.then(
+    () => "no error",
+    ({ name, message }: Error) => `${name}: ${message}`,
+  );
+
+describe("health", () => {
+  test("says in how long the server answered, and that it can write", async () => {
+    const { port, listener } = startInMemory();
+    expect(await health(at(port), {}, false)).toEqual({
+      isWell: true,
+      text: expect.stringMatching(/^ok: answered in [\d.]+ ms, storage ok$/),
+    });
+    expect(JSON.parse((await health(at(port), {}, true)).text)).toEqual({
+      status: "ok",
+      answered_ms: expect.any(Number),
+      storage: "ok",
+    });
+    await listener.stop();
+  });
+
+  test("says whether a node can use its store", async () => {
+    const { port, listener } = await startNode(new MemoryStore(), new SharedRows().open());
+    expect((await health(at(port), {}, false)).text).toEndWith("storage ok, store ok");
+    expect(JSON.parse((await health(at(port), {}, true)).text)).toMatchObject({ store: "ok" });
+    await listener.stop();
+  });
+
+  test("fails where the disk is full, and where nobody answers", async () => {
+    const { port, listener, store } = startInMemory();
+    store.lasting = "unavailable";
+    const client = await TestClient.connect(port);
+    await client.command("HSET", "x", "type", "3");
+    expect(await health(at(port), {}, false)).toEqual({
+      isWell: false,
+      text: "the server answers, but its storage is unavailable: the disk is full",
+    });
+    const { isWell, text } = await health(at(port), {}, true);
+    expect([isWell, JSON.parse(text)]).toEqual([
+      false,
+      {
+        ...{ status: "unwell", answered_ms: expect.any(Number), storage: "unavailable" },
+        reason: "the disk is full",
+      },
+    ]);
+    store.lasting = undefined;
+    client.close();
+    await listener.stop();
+    expect(await messageOf(health(at(port), {}, false))).toBe(
+      `CannotStart: nothing listens on 127.0.0.1:${port}`,
+    );
+    expect(JSON.parse((await health(at(port), {}, true)).text)).toEqual({
+      status: "unwell",
+      reason: `nothing listens on 127.0.0.1:${port}`,
+    });
+  });
+
+  test("logs in by what the environment says", async () => {
+    const { port, listener } = startInMemory({ requirepass: parsePassword("secret")! });
+    expect(await messageOf(health(at(port), {}, false))).toBe(
+      `CannotStart: the server on 127.0.0.1:${port} wants a password: it has to stand in ` +
+        "NUMBER_DISPENSER_PASSWORD, and the user, if it is not the default one, in NUMBER_DISPENSER_USER",
+    );
+    const wrong = { NUMBER_DISPENSER_PASSWORD: "wrong" };
+    expect(await messageOf(health(at(port), wrong, false))).toContain("refuses the password");
+    const environment = { NUMBER_DISPENSER_PASSWORD: "secret" };
+    expect((await health(at(port), environment, false)).text).toStartWith("ok: ");
+    await listener.stop();
+  });
+
+  test("says that a certificate is wanted, or what else a server answers", async () => {
+    const authority = makeAuthority("authority");
+    const { cert, key } = makeCertificate("localhost", authority);
+    const listening = [{ host: "127.0.0.1", port: 0 }];
+    const { port, listener } = startInMemory({
+      ...{ addr: [], tlsAddr: listening, tlsCert: cert, tlsKey: key },
+      tlsClientCa: authority.cert,
+    });
+    const tlsAddr = [{ host: "127.0.0.1", port }];
+    expect(await messageOf(health({ addr: [], tlsAddr }, {}, false))).toContain(
+      "only clients with a certificate get in",
+    );
+    await listener.stop();
+    const path = join(temporaryFolder(), "socket");
+    const other = Bun.listen({
+      unix: path,
+      socket: { data: (socket) => void socket.write("-DENIED you may not\r\n") },
+    });
+    expect(await messageOf(health({ addr: [{ unix: path }], tlsAddr: [] }, {}, false))).toBe(
+      `CannotStart: the server on unix:${path} refuses: DENIED you may not`,
+    );
+    other.stop(true);
+  });
+
+  test("has exit statuses for scripts", async () => {
+    const server = await ServerProcess.start();
+    const run = (...args: string[]) => {
+      const { exitCode, stdout, stderr } = Bun.spawnSync([...fromSource, ...args], { cwd: root });
+      return [exitCode, `${stdout}${stderr}`];
+    };
+    const addr = `127.0.0.1:${server.port}`;
+    expect(run("health", "-addr", addr)).toEqual([0, expect.stringMatching(/^ok: /)]);
+    expect(run("info", "nothing", "-addr", addr)).toEqual([
+      1,
+      "number-dispenser: the server refused: ERR dispenser not found\n",
+    ]);
+    expect(run("health", "-adr", addr)).toEqual([2, expect.stringContaining("unknown flag -adr")]);
+    await server.end("SIGTERM");
+    expect(run("health", "-addr", addr)).toEqual([
+      1,
+      expect.stringContaining("nothing listens on"),
+    ]);
+  });
+});
+
+test("info shows the server's figures, or a dispenser's, as text and as JSON", async () => {
+  const { port, listener } = startInMemory();
+  const client = await TestClient.connect(port);
+  await client.command("HSET", "order_id", "type", "3");
+  await client.command("GET", "order_id");
+  client.close();
+  const lines = (await info("order_id", at(port), {}, false)).split("\n");
+  expect(lines.slice(0, 2)).toEqual(["name:order_id", "type:3"]);
+  expect(JSON.parse(await info("order_id", at(port), {}, true))).toMatchObject({
+    current: "1",
+    generated: "1",
+  });
+  expect(await info(undefined, at(port), {}, false)).toContain("# Server\n");
+  expect(JSON.parse(await info(undefined, at(port), {}, true))).toMatchObject({ dispensers: "1" });
+  await listener.stop();
+});

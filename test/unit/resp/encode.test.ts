@@ -1,0 +1,48 @@
+import { expect, test } from "bun:test";
+import { type ProtocolVersion, Replies } from "../../../src/resp/encode.ts";
+
+function written(version: ProtocolVersion, write: (replies: Replies) => void): string {
+  const replies = new Replies();
+  replies.version = version;
+  write(replies);
+  return replies.bytes.toString("latin1", 0, replies.length);
+}
+
+const cases: [string, (replies: Replies) => void, string, string][] = [
+  ["status", (r) => r.simple("OK"), "+OK\r\n", "+OK\r\n"],
+  ["error", (r) => r.error("ERR a\r\nb"), "-ERR a  b\r\n", "-ERR a  b\r\n"],
+  ["integer", (r) => r.integer(-3), ":-3\r\n", ":-3\r\n"],
+  ["bulk", (r) => r.bulk("a\r\n\xff"), "$4\r\na\r\n\xff\r\n", "$4\r\na\r\n\xff\r\n"],
+  ["verbatim", (r) => r.verbatim("text"), "$4\r\ntext\r\n", "=8\r\ntxt:text\r\n"],
+  ["null", (r) => r.null(), "$-1\r\n", "_\r\n"],
+  ["array", (r) => r.array(2), "*2\r\n", "*2\r\n"],
+  ["set", (r) => r.set(2), "*2\r\n", "~2\r\n"],
+  ["map", (r) => r.map(2), "*4\r\n", "%2\r\n"],
+];
+
+test.each(cases)("%s in RESP2 and RESP3", (_, write, two, three) => {
+  expect(written(2, write)).toBe(two);
+  expect(written(3, write)).toBe(three);
+});
+
+test("a bulk written in place is the bulk of its bytes", () => {
+  for (const text of ["7", "123456789", "1234567890", "9223372036854775807"]) {
+    const bytes = written(2, (replies) => {
+      const at = replies.bulkRoom(text.length);
+      replies.bytes.write(text, at, "latin1");
+    });
+    expect(bytes).toBe(`$${text.length}\r\n${text}\r\n`);
+  }
+});
+
+test("replies grow as they need, and buffers come back for the next", () => {
+  const replies = new Replies();
+  for (let count = 0; count < 3; count++) {
+    for (let line = 0; line < 30_000; line++) replies.simple(`line ${line}`);
+    const text = replies.bytes.toString("latin1", 0, replies.length);
+    expect(text.split("\r\n").length).toBe(30_001);
+    expect(text.endsWith("+line 29999\r\n")).toBe(true);
+    replies.clear();
+    expect(replies.length).toBe(0);
+  }
+});

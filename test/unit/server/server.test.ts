@@ -1,0 +1,136 @@
+import { describe, expect, test } from "bun:test";
+import { refusalFor } from "../../../src/server/net/admission.ts";
+import { isLoopback } from "../../../src/server/net/sockets.ts";
+import { StorageBroken } from "../../../src/storage/store.ts";
+import { encodeRequest, ReplyError, TestClient } from "../../../testkit/resp.ts";
+import { MemoryStore } from "../../support/memory-store.ts";
+import { startInMemory, startLocal } from "../../support/server.ts";
+
+const full = new ReplyError("ERR storage unavailable: the disk is full");
+
+describe("storage", () => {
+  test("trouble is logged once, its end too, and INFO shows it", async () => {
+    const { port, store, listener, logged } = startInMemory();
+    const client = await TestClient.connect(port);
+    await client.command("HSET", "x", "type", "3");
+    store.lasting = "unavailable";
+    for (let count = 0; count < 3; count++) expect(await client.command("GET", "x")).toEqual(full);
+    expect(await client.command("INFO", "persistence")).toContain("storage_status:unavailable\r\n");
+    store.lasting = undefined;
+    expect(await client.command("GET", "x")).toBe("0");
+    expect(await client.command("INFO", "persistence")).toContain("storage_status:ok\r\n");
+    expect(logged).toEqual([
+      'error storage unavailable reason="the disk is full"',
+      "info storage available again",
+    ]);
+    await listener.stop();
+  });
+
+  test("of which nobody knows what is on disk is fatal: the GET gets no number", async () => {
+    const { port, store, fatal, fatalOf, engine, listener } = startInMemory();
+    const client = await TestClient.connect(port);
+    await client.command("HSET", "x", "type", "3");
+    store.lasting = "broken";
+    client.send(encodeRequest("GET", "x"));
+    let answer: unknown;
+    void client.next().then((reply) => {
+      answer = reply;
+    });
+    await fatalOf;
+    expect(fatal[0]).toBeInstanceOf(StorageBroken);
+    expect(answer).toBeUndefined();
+    expect(engine.gathering).toBe(2);
+    store.lasting = undefined;
+    client.close();
+    await listener.stop();
+  });
+
+  test("learns the counts in the background, without a commit of their own need", async () => {
+    const { port, store, listener } = startInMemory({ autoSave: true });
+    const client = await TestClient.connect(port);
+    await client.command("HSET", "r", "type", "1", "length", "5");
+    await client.pipeline(Array.from({ length: 10 }, () => ["GET", "r"]));
+    while (store.commits < 2) await client.command("PING");
+    expect([...store.load()].flat()[0]!.account!.generated).toBe(10n);
+    await listener.stop();
+  });
+
+  test("does not learn them where auto_save is off, until the clean close", async () => {
+    const { port, store, engine, listener } = startInMemory({ autoSave: false });
+    const client = await TestClient.connect(port);
+    await client.command("HSET", "r", "type", "1", "length", "5");
+    await client.command("GET", "r");
+    engine.stageCounts();
+    expect(engine.commit()).toBeUndefined();
+    expect(store.commits).toBe(1);
+    await listener.stop();
+    expect([...store.reopen().load()].flat()[0]!.account!.generated).toBe(1n);
+  });
+
+  test("that cannot be tidied now is a warning, and nothing else", async () => {
+    const store = new MemoryStore();
+    store.maintain = () => {
+      store.lasting = "unavailable";
+      store.commit();
+    };
+    const { port, logged, fatal, listener } = startLocal(store);
+    const client = await TestClient.connect(port);
+    expect(await client.command("HSET", "x", "type", "3")).toBe(1);
+    expect(logged).toEqual(['warning storage not tidied reason="the disk is full"']);
+    expect(fatal).toEqual([]);
+    store.maintain = () => {};
+    store.lasting = undefined;
+    client.close();
+    await listener.stop();
+  });
+});
+
+describe("a clean stop", () => {
+  test("commits what is staged, ends connections and refuses new ones", async () => {
+    const { port, listener, store, engine } = startInMemory();
+    const client = await TestClient.connect(port);
+    engine.define("x", new Map([["type", "3"]]));
+    await listener.stop();
+    await client.closed;
+    expect(TestClient.connect(port)).rejects.toThrow();
+    const next = store.reopen();
+    expect(next.crashed).toBe(false);
+    expect([...next.load()].flat().map(({ name }) => name)).toEqual(["x"]);
+  });
+});
+
+describe("listening", () => {
+  test("on all interfaces takes clients of IPv4", async () => {
+    const { port, listener } = startInMemory({ addr: [{ host: undefined, port: 0 }] });
+    const client = await TestClient.connect(port);
+    expect(await client.command("PING")).toBe("PONG");
+    client.close();
+    await listener.stop();
+  });
+
+  test("on a port in use fails, and says so", () => {
+    const { port, listener } = startInMemory();
+    const again = () => startInMemory({ addr: [{ host: "127.0.0.1", port }] });
+    expect(again).toThrow(`cannot listen on 127.0.0.1:${port}: the address is in use`);
+    return listener.stop();
+  });
+});
+
+describe("who is let in", () => {
+  test.each(["127.0.0.1", "127.8.9.1", "::1", "::ffff:127.0.0.1"])(
+    "%s is this machine",
+    (address) => {
+      expect(isLoopback(address)).toBe(true);
+      expect(refusalFor(true, true)).toBeUndefined();
+    },
+  );
+
+  test.each(["192.0.2.1", "::ffff:192.0.2.1", "2001:db8::1", "1.127.0.0"])(
+    "%s is not, and is told why in protected mode",
+    (address) => {
+      expect(isLoopback(address)).toBe(false);
+      expect(refusalFor(false, true)?.message).toMatch(/^-DENIED .*protected_mode: false.*\r\n$/);
+      expect(refusalFor(false, false)).toBeUndefined();
+    },
+  );
+});

@@ -1,0 +1,30 @@
+/** Choices that a seed repeats. */
+
+import { randomFrom } from "./random.ts";
+
+export class Dice {
+  private readonly random: () => number;
+
+  constructor(seed: number) {
+    this.random = randomFrom(seed);
+  }
+
+  /** From 0 up to, not including, 1. */
+  next(): number {
+    return this.random();
+  }
+
+  /** A whole number from 0 up to, not including, `limit`. */
+  below(limit: number): number {
+    return Math.floor(this.random() * limit);
+  }
+
+  pick<T>(values: readonly T[]): T {
+    return values[this.below(values.length)]!;
+  }
+
+  /** Whether something happens that does once in so many times. */
+  once(inSo: number): boolean {
+    return this.below(inSo) === 0;
+  }
+}
