@@ -18,12 +18,12 @@ import { health, info } from "./cli/inspect.ts";
 import { repair } from "./cli/repair.ts";
 import { restore } from "./cli/restore.ts";
 import { Cluster } from "./cluster/cluster.ts";
-import { shareOfNode } from "./cluster/node/allocation.ts";
-import { parseState, whereaboutsOf } from "./cluster/node/state.ts";
+import { allocationOf } from "./cluster/node/allocation.ts";
+import { fingerprintOf, parseState } from "./cluster/node/state.ts";
 import { Fenced } from "./cluster/stores/fenced.ts";
 import { realClock } from "./cluster/stores/monotonic.ts";
-import { openSharedStore } from "./cluster/stores/open.ts";
-import type { SharedStore } from "./cluster/stores/store.ts";
+import { openLeaseStore } from "./cluster/stores/open.ts";
+import type { LeaseStore } from "./cluster/stores/store.ts";
 import { UsageError } from "./config/file.ts";
 import { loadConfig, unknownVariables } from "./config/load.ts";
 import type { Config } from "./config/settings.ts";
@@ -32,9 +32,9 @@ import { Engine } from "./engine/engine.ts";
 import { leave } from "./platform/exit.ts";
 import { notify, passedSockets } from "./platform/systemd.ts";
 import { clearUnixSockets } from "./server/net/sockets.ts";
-import { Listener } from "./server/server.ts";
+import { Server } from "./server/server.ts";
 import { openSqliteStore } from "./storage/sqlite.ts";
-import { StorageBroken, StorageUnavailable, StorageVanished } from "./storage/store.ts";
+import { DiskBroken, DiskUnavailable, DiskVanished } from "./storage/store.ts";
 
 const EXIT_ENVIRONMENT = 1;
 const EXIT_USAGE = 2;
@@ -93,13 +93,13 @@ async function serve(config: Config): Promise<void> {
 
   // Bun's client of PostgreSQL says so by itself that its LISTEN failed; the log says what became of the store.
   console.warn = (text: unknown) => log.debug("runtime", { warning: String(text) });
-  const shared = config.store === "" ? undefined : openSharedStore(config.store);
+  const shared = config.store === "" ? undefined : openLeaseStore(config.store);
   await clearUnixSockets([...config.addr, ...config.tlsAddr]);
   const store = openSqliteStore(config.dataDir, config);
   const state = parseState(store.node);
-  const share = shareOfNode(config, state, store.size);
+  const allocation = allocationOf(config, state, store.size);
   const engine = new Engine(store, {
-    share,
+    allocation,
     limits: config,
     now,
     savesCounts: config.autoSave,
@@ -109,9 +109,9 @@ async function serve(config: Config): Promise<void> {
   const isCopy = shared === undefined && checkHome(store, config.node);
   const cluster = shared === undefined ? undefined : clusterOn(shared);
 
-  function clusterOn(shared: SharedStore): Cluster {
+  function clusterOn(shared: LeaseStore): Cluster {
     return new Cluster({
-      shared,
+      leaseStore: shared,
       engine,
       store,
       log,
@@ -120,7 +120,7 @@ async function serve(config: Config): Promise<void> {
         unique: () => crypto.randomUUID(),
         // Several nodes may be on one machine.
         host: `${hostname()}:${config.dataDir}`,
-        whereabouts: whereaboutsOf(store.path),
+        folderFingerprint: fingerprintOf(store.path),
       },
       membership: state.membership,
       mayFound: config.create,
@@ -151,12 +151,12 @@ async function serve(config: Config): Promise<void> {
       },
       (error: unknown) => {
         const unsaved = "the clean close could not be saved: the next start takes it for a crash";
-        log.error(error instanceof StorageVanished ? endingOf(error) : unsaved, faultOf(error));
+        log.error(error instanceof DiskVanished ? endingOf(error) : unsaved, faultOf(error));
         leave(statusOf(error));
       },
     );
   };
-  const listener = new Listener({
+  const listener = new Server({
     config,
     engine,
     log,
@@ -230,7 +230,7 @@ function writeToStderr(line: string): void {
 
 /** What the log says as the server ends in the middle of its work. */
 function endingOf(error: unknown): string {
-  return error instanceof StorageVanished
+  return error instanceof DiskVanished
     ? "stopped: no number leaves any more, and positions are not saved; find out what became of the data " +
         "before the next start"
     : "stopped: no number leaves any more; the next start recovers";
@@ -238,12 +238,12 @@ function endingOf(error: unknown): string {
 
 function statusOf(error: unknown): number {
   if (error instanceof UsageError) return EXIT_USAGE;
-  return error instanceof StorageVanished ? EXIT_VANISHED : EXIT_ENVIRONMENT;
+  return error instanceof DiskVanished ? EXIT_VANISHED : EXIT_ENVIRONMENT;
 }
 
 /** What the log says of an error: its message where that is meant for the operator. */
 function faultOf(error: unknown): { error: string } {
-  const isForTheOperator = [StorageBroken, StorageUnavailable, Fenced];
+  const isForTheOperator = [DiskBroken, DiskUnavailable, Fenced];
   if (error instanceof Error && isForTheOperator.some((kind) => error instanceof kind)) {
     return { error: error.message };
   }

@@ -2,7 +2,7 @@
 
 import { randomFrom } from "./random.ts";
 
-export class Dice {
+export class Prng {
   private readonly random: () => number;
 
   constructor(seed: number) {

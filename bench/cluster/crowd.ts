@@ -6,7 +6,13 @@
 import { createLog } from "../../src/base/log.ts";
 import { Cluster } from "../../src/cluster/cluster.ts";
 import type { Clock } from "../../src/cluster/stores/monotonic.ts";
-import type { Moment, Reading, Row, SharedStore, Write } from "../../src/cluster/stores/store.ts";
+import type {
+  LeaseStore,
+  Row,
+  Snapshot,
+  StoreVersion,
+  Write,
+} from "../../src/cluster/stores/store.ts";
 import { nothingLeased } from "../../src/dispenser/allocation.ts";
 import type { Dispenser } from "../../src/dispenser/dispenser.ts";
 import { Engine } from "../../src/engine/engine.ts";
@@ -50,12 +56,12 @@ class CountingStore {
     this.clock = clock;
   }
 
-  private get moment(): Moment {
+  private get version(): StoreVersion {
     const { revision } = this;
     return { identity: "memory", timeline: "", term: "", revision, isRestored: false };
   }
 
-  open(): SharedStore {
+  open(): LeaseStore {
     const later = async <T>(work: () => T): Promise<T> => {
       await this.clock.sleep(ANSWER_MS);
       return work();
@@ -63,21 +69,21 @@ class CountingStore {
     return {
       title: "memory",
       read: (keys) =>
-        later((): Reading => {
+        later((): Snapshot => {
           this.reads++;
           const found = keys.flatMap((key) => {
             const row = this.rows.get(key);
             return row === undefined ? [] : [[key, row] as const];
           });
-          return { moment: this.moment, rows: new Map(found) };
+          return { version: this.version, rows: new Map(found) };
         }),
       list: (prefix, after = 0n) =>
-        later((): Reading => {
+        later((): Snapshot => {
           this.reads++;
           const found = [...this.rows].filter(
             ([key, row]) => key.startsWith(prefix) && row.revision > after,
           );
-          return { moment: this.moment, rows: new Map(found) };
+          return { version: this.version, rows: new Map(found) };
         }),
       write: (write) => later(() => this.write(write)),
       watch: () => {},
@@ -85,7 +91,7 @@ class CountingStore {
     };
   }
 
-  private write({ guards, puts }: Write): Moment | undefined {
+  private write({ guards, puts }: Write): StoreVersion | undefined {
     for (const [key, revision] of guards) {
       if ((this.rows.get(key)?.revision ?? 0n) === revision) continue;
       this.lostRaces++;
@@ -97,7 +103,7 @@ class CountingStore {
       if (key.startsWith("line/")) this.leases++;
       this.rows.set(key, { value, revision: this.revision });
     }
-    return this.moment;
+    return this.version;
   }
 }
 
@@ -144,20 +150,20 @@ class CrowdNode {
   private readonly into = new Uint8Array(32);
   private isStaged = false;
 
-  constructor(shared: SharedStore, clock: Clock, id: number) {
+  constructor(leaseStore: LeaseStore, clock: Clock, id: number) {
     const store = new LifeStore();
     const onStaged = () => {
       this.isStaged = true;
     };
     const { now } = clock;
-    const share = nothingLeased;
-    this.engine = new Engine(store, { now, savesCounts: false, onStaged, share });
+    const allocation = nothingLeased;
+    this.engine = new Engine(store, { now, savesCounts: false, onStaged, allocation });
     this.cluster = new Cluster({
-      ...{ shared, engine: this.engine, store, clock, log: silent, membership: undefined },
+      ...{ leaseStore, engine: this.engine, store, clock, log: silent, membership: undefined },
       identity: {
         unique: () => crypto.randomUUID(),
         host: String(id),
-        whereabouts: { inode: String(id), born: "", machine: "" },
+        folderFingerprint: { inode: String(id), born: "", machine: "" },
       },
       mayFound: true,
       onFatal: (error) => {

@@ -11,7 +11,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { openSharedStore } from "../../src/cluster/stores/open.ts";
+import { openLeaseStore } from "../../src/cluster/stores/open.ts";
 import { NODE_PREFIX, readNode } from "../../src/cluster/stores/records.ts";
 import { strategyNames } from "../../src/dispenser/strategy.ts";
 import { temporaryRoot } from "../../testkit/folder.ts";
@@ -60,7 +60,7 @@ async function define(server: RunningServer): Promise<void> {
 
 /** How often the nodes of a store have leased. */
 async function leasesOf(url: string): Promise<number> {
-  const store = openSharedStore(url);
+  const store = openLeaseStore(url);
   const { rows } = await store.list(NODE_PREFIX);
   await store.close();
   return [...rows.values()].reduce((sum, row) => sum + readNode(row)!.sequence, 0);

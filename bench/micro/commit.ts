@@ -27,7 +27,7 @@ function benchLines(engine: Engine, strategy: string, lines: number): void {
     for (const dispenser of dispensers) {
       // A line that reserves ahead is staged when half of that is used.
       do engine.take(dispenser, into, 0);
-      while (!dispenser.staged);
+      while (!dispenser.isStaged);
     }
     engine.commit();
     engine.maintain();

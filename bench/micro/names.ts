@@ -2,7 +2,7 @@
 
 import { group } from "mitata";
 import { type Definition, define } from "../../src/dispenser/definition.ts";
-import { Names } from "../../src/engine/registry.ts";
+import { Registry } from "../../src/engine/registry.ts";
 import { isSmall } from "../support/flags.ts";
 import { bench } from "./bench.ts";
 
@@ -28,11 +28,11 @@ function shuffled(count: number): number[] {
 }
 
 function benchOne(count: number): void {
-  const names = new Names(count);
+  const names = new Registry(count);
   const nameOf = (index: number) => `order:${String(index).padStart(NAME_BYTES - 6, "0")}`;
   for (let index = 0; index < count; index++) {
     const [id, name] = [index + 1, nameOf(index)];
-    names.park({ id, name, definition: LINE, account: undefined, segmentEnd: undefined });
+    names.addDormant({ id, name, definition: LINE, account: undefined, segmentEnd: undefined });
   }
   // Awake, as lines in use are, in another order than that in which they are asked for.
   for (const dispenser of names.all()) dispenser.digits;
@@ -56,7 +56,7 @@ function benchOne(count: number): void {
   };
   bench(`${count.toLocaleString("en")}, one after the other`, take);
   bench(`${count.toLocaleString("en")}, fetched together`, () => {
-    names.fetch(ahead);
+    names.prefetch(ahead);
     take();
   });
 }

@@ -5,8 +5,8 @@
 
 import { loadConfig } from "../../src/config/load.ts";
 import { Engine } from "../../src/engine/engine.ts";
-import { Listener } from "../../src/server/server.ts";
-import { Turn } from "../../src/server/session/commit-turn.ts";
+import { Server } from "../../src/server/server.ts";
+import { CommitTurn } from "../../src/server/session/commit-turn.ts";
 import { Connection } from "../../src/server/session/connection.ts";
 import { openSqliteStore } from "../../src/storage/sqlite.ts";
 import { silent } from "../../test/support/server.ts";
@@ -31,7 +31,7 @@ class Sink {
 export class InProcess {
   readonly engine: Engine;
   private readonly wire = new Sink();
-  private readonly turn: Turn;
+  private readonly turn: CommitTurn;
   private readonly connection: Connection;
   private isStaged = false;
 
@@ -43,7 +43,7 @@ export class InProcess {
       this.isStaged = true;
     };
     const engine = new Engine(store, { now, savesCounts: config.autoSave, onStaged });
-    const listener = new Listener({
+    const listener = new Server({
       config,
       engine,
       log: silent,
@@ -55,7 +55,7 @@ export class InProcess {
       },
     });
     this.engine = engine;
-    this.turn = new Turn({ engine, log: silent, counters: listener.counters });
+    this.turn = new CommitTurn({ engine, log: silent, counters: listener.counters });
     const host = {
       engine,
       server: listener,

@@ -1,5 +1,5 @@
 /** A list from which what was added first is taken first; a million of it cost nothing but their places. */
-export class Fifo<T> {
+export class Queue<T> {
   private items: T[] = [];
   /** Those before were taken. */
   private first = 0;

@@ -1,6 +1,6 @@
 /** What has to be done one after the other, though each takes a while: the urgent first. */
 
-export class Turns {
+export class SerialQueue {
   private readonly urgent: (() => Promise<void>)[] = [];
   private readonly ordinary: (() => Promise<void>)[] = [];
   private isUnderWay = false;

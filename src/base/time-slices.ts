@@ -7,7 +7,7 @@
 /** Jobs get so much of a turn. */
 const SLICE_MS = 2;
 
-export class Jobs {
+export class TimeSlices {
   private readonly now: () => number;
   private readonly guarded: (work: () => void) => void;
   private readonly stepsMax: number;

@@ -6,15 +6,15 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { CannotStart, reasonOf } from "../base/errors.ts";
-import type { NodeState } from "../cluster/node/state.ts";
+import type { StoredNodeState } from "../cluster/node/state.ts";
 import { UsageError } from "../config/file.ts";
 import { DATABASE_FILE } from "../storage/file.ts";
 import type { FolderOptions } from "../storage/folder.ts";
-import { StorageBroken, StorageUnavailable } from "../storage/store.ts";
+import { DiskBroken, DiskUnavailable } from "../storage/store.ts";
 import { marginOf, moveAhead, named } from "./move-ahead.ts";
 
 /** The numbers of a cluster's node are leased: its folder alone does not know how far its lines went. */
-function refuse({ membership, joining }: NodeState): string | undefined {
+function refuse({ membership, joining }: StoredNodeState): string | undefined {
   if (membership === undefined && joining === undefined) return undefined;
   return (
     "the data folder is that of a node of a cluster: cluster leave and join make a new node of it, and " +
@@ -55,7 +55,7 @@ export function advanceAll(flags: ReadonlyMap<string, string>, options: AdvanceO
     const over = ended.length === 0 ? "" : `; at their end: ${named(ended)}`;
     return `moved the lines of ${dispensers} dispensers in ${dataDir} ahead by ${margin} numbers${others}${over}`;
   } catch (error) {
-    const isOfStorage = error instanceof StorageUnavailable || error instanceof StorageBroken;
+    const isOfStorage = error instanceof DiskUnavailable || error instanceof DiskBroken;
     if (!isOfStorage) throw error;
     throw new CannotStart(
       `cannot move all lines of ${dataDir} ahead: ${reasonOf(error)}: run the command again, some may have moved`,

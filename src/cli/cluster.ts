@@ -16,13 +16,13 @@ import {
   nodesOf,
 } from "../cluster/admin/operations.ts";
 import { enter, findCluster, type Identity } from "../cluster/node/membership.ts";
-import { Memory, parseState, whereaboutsOf } from "../cluster/node/state.ts";
+import { fingerprintOf, NodeState, parseState } from "../cluster/node/state.ts";
 import { FencedStore } from "../cluster/stores/fenced.ts";
-import { History, realClock } from "../cluster/stores/monotonic.ts";
-import { openSharedStore } from "../cluster/stores/open.ts";
-import { type SharedStore, StoreUnavailable } from "../cluster/stores/store.ts";
+import { MonotonicStore, realClock } from "../cluster/stores/monotonic.ts";
+import { openLeaseStore } from "../cluster/stores/open.ts";
+import { type LeaseStore, LeaseStoreUnavailable } from "../cluster/stores/store.ts";
 import { UsageError } from "../config/file.ts";
-import { nothingLeased, type Share, whole } from "../dispenser/allocation.ts";
+import { type Allocation, nothingLeased, wholeLine } from "../dispenser/allocation.ts";
 import { parseNumber } from "../dispenser/definition.ts";
 import { NUMBER_MAX } from "../dispenser/types/line.ts";
 import { Engine } from "../engine/engine.ts";
@@ -47,7 +47,7 @@ export async function operateCluster(
   if (settings.store === "") {
     throw new UsageError(`cluster ${action} needs the shared store: -store URL, or storage.store`);
   }
-  const shared = openSharedStore(settings.store);
+  const shared = openLeaseStore(settings.store);
   try {
     switch (action) {
       case "join":
@@ -62,7 +62,7 @@ export async function operateCluster(
         return await listNodes(shared, flags.has("json"));
     }
   } catch (error) {
-    if (!(error instanceof StoreUnavailable)) throw error;
+    if (!(error instanceof LeaseStoreUnavailable)) throw error;
     throw new CannotStart(`store ${shared.title} unavailable: ${error.message}`);
   } finally {
     await shared.close();
@@ -73,7 +73,7 @@ function identityOf(store: SqliteStore): Identity {
   return {
     unique: () => crypto.randomUUID(),
     host: `${hostname()}:${dirname(store.path)}`,
-    whereabouts: whereaboutsOf(store.path),
+    folderFingerprint: fingerprintOf(store.path),
   };
 }
 
@@ -86,7 +86,7 @@ const foundingBy = ({ unique }: Identity, isAllowed: boolean) => ({
 /** Opens the data folder, whose server is stopped, and closes it whatever becomes of the work. */
 async function withFolder<T>(
   settings: ClusterSettings,
-  share: Share,
+  allocation: Allocation,
   work: (folder: Folder & { readonly store: SqliteStore }) => Promise<T>,
 ): Promise<T> {
   const { dataDir } = settings;
@@ -94,7 +94,7 @@ async function withFolder<T>(
     throw new CannotStart(`data folder ${dataDir} has no database`);
   }
   const store = openSqliteStore(dataDir, { ...settings, create: false });
-  const engine = new Engine(store, { ...realClock, savesCounts: false, share });
+  const engine = new Engine(store, { ...realClock, savesCounts: false, allocation });
   let isOpen = true;
   const replaced = () => {
     isOpen = false;
@@ -107,32 +107,32 @@ async function withFolder<T>(
   }
 }
 
-function join(shared: SharedStore, settings: ClusterSettings): Promise<string> {
-  return withFolder(settings, whole, async (folder) => {
-    const { membership, place, joining } = parseState(folder.store.node);
+function join(shared: LeaseStore, settings: ClusterSettings): Promise<string> {
+  return withFolder(settings, wholeLine, async (folder) => {
+    const { membership, stripe, joining } = parseState(folder.store.node);
     if (membership !== undefined) {
       throw new CannotStart(`the data folder belongs to cluster ${membership.cluster} already`);
     }
-    if (place !== undefined) {
+    if (stripe !== undefined) {
       throw new CannotStart(
-        `the data folder is that of node ${place}, which has a part of each line: it cannot join`,
+        `the data folder is that of node ${stripe}, which has a part of each line: it cannot join`,
       );
     }
     const identity = identityOf(folder.store);
     const cluster = await findCluster(shared, joining, foundingBy(identity, true));
-    const history = new History(shared, (await shared.read([])).moment);
+    const history = new MonotonicStore(shared, (await shared.read([])).version);
     const dispensers = await moveIn(folder, history, cluster, identity, joining);
     return `joined cluster ${cluster.id} with ${dispensers} dispensers, each where it stood: start the server with -store`;
   });
 }
 
-function leave(shared: SharedStore, settings: ClusterSettings): Promise<string> {
+function leave(shared: LeaseStore, settings: ClusterSettings): Promise<string> {
   return withFolder(settings, nothingLeased, async (folder) => {
     const { membership } = parseState(folder.store.node);
     if (membership === undefined) throw new CannotStart("the data folder belongs to no cluster");
     const identity = identityOf(folder.store);
     await findCluster(shared, membership, foundingBy(identity, false));
-    const memory = new Memory(folder.store, membership, identity.unique);
+    const memory = new NodeState(folder.store, membership, identity.unique);
     const fenced = new FencedStore(shared, memory);
     const doubt = await enter(memory, fenced, identity);
     if (doubt !== undefined) throw new CannotStart(`nothing is handed back: ${doubt}`);
@@ -142,7 +142,7 @@ function leave(shared: SharedStore, settings: ClusterSettings): Promise<string> 
 }
 
 async function forget(
-  shared: SharedStore,
+  shared: LeaseStore,
   node: string,
   flags: ReadonlyMap<string, string>,
 ): Promise<string> {
@@ -155,7 +155,7 @@ async function forget(
   return `node ${node} is written off; it held ${numbers} numbers when it last said so`;
 }
 
-async function advance(shared: SharedStore, flags: ReadonlyMap<string, string>): Promise<string> {
+async function advance(shared: LeaseStore, flags: ReadonlyMap<string, string>): Promise<string> {
   const text = flags.get("margin");
   if (text === undefined) {
     throw new UsageError(
@@ -177,7 +177,7 @@ async function advance(shared: SharedStore, flags: ReadonlyMap<string, string>):
   return `${lines} lines moved ahead by ${margin} numbers; the nodes go on by themselves`;
 }
 
-async function listNodes(shared: SharedStore, isJson: boolean): Promise<string> {
+async function listNodes(shared: LeaseStore, isJson: boolean): Promise<string> {
   const nodes = await nodesOf(shared);
   if (isJson) {
     const all = [...nodes].map(([node, { host, state, version, generation, sequence }]) => ({

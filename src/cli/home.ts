@@ -6,7 +6,12 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { CannotStart } from "../base/errors.ts";
-import { isSamePlace, type NodeState, parseState, whereaboutsOf } from "../cluster/node/state.ts";
+import {
+  fingerprintOf,
+  isSameFolder,
+  parseState,
+  type StoredNodeState,
+} from "../cluster/node/state.ts";
 import { realClock } from "../cluster/stores/monotonic.ts";
 import { Engine } from "../engine/engine.ts";
 import { DATABASE_FILE } from "../storage/file.ts";
@@ -17,22 +22,22 @@ import { openSqliteStore, type SqliteStore } from "../storage/sqlite.ts";
 export function noteHome(store: SqliteStore): void {
   const state = parseState(store.node);
   if (state.membership !== undefined || state.joining !== undefined) return;
-  writeState(store, { ...state, home: whereaboutsOf(store.path) });
+  writeState(store, { ...state, home: fingerprintOf(store.path) });
 }
 
 /**
- * At the start of a node without a store: writes what it is (`place`, or a node alone) and, once, where it is at home.
+ * At the start of a node without a store: writes what it is (`stripe`, or a node alone) and, once, where it is at home.
  * Answers whether the folder was copied since.
  */
-export function checkHome(store: SqliteStore, place: string): boolean {
-  const here = whereaboutsOf(store.path);
+export function checkHome(store: SqliteStore, stripe: string): boolean {
+  const here = fingerprintOf(store.path);
   const state = parseState(store.node);
   const { home = here } = state;
-  writeState(store, { ...state, ...(place !== "" && { place }), home });
-  return !isSamePlace(home, here);
+  writeState(store, { ...state, ...(stripe !== "" && { stripe }), home });
+  return !isSameFolder(home, here);
 }
 
-function writeState(store: SqliteStore, state: NodeState): void {
+function writeState(store: SqliteStore, state: StoredNodeState): void {
   const text = JSON.stringify(state);
   if (text !== store.node) store.writeNode(text);
 }

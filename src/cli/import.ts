@@ -173,8 +173,8 @@ function write(planned: readonly Planned[], options: ImportOptions): void {
   const store = openSqliteStore(options.dataDir, options);
   const engine = new Engine(store, { now: () => 0, savesCounts: false });
   try {
-    const { membership, place } = parseState(store.node);
-    if (membership !== undefined || place !== undefined) {
+    const { membership, stripe } = parseState(store.node);
+    if (membership !== undefined || stripe !== undefined) {
       throw new CannotStart(
         "the data folder is that of one node of several: import into a folder of its own, and let that join",
       );

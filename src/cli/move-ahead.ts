@@ -4,10 +4,10 @@
  */
 
 import { CannotStart } from "../base/errors.ts";
-import { shareOfNode } from "../cluster/node/allocation.ts";
-import { type NodeState, parseState } from "../cluster/node/state.ts";
+import { allocationOf } from "../cluster/node/allocation.ts";
+import { parseState, type StoredNodeState } from "../cluster/node/state.ts";
 import { UsageError } from "../config/file.ts";
-import { whole } from "../dispenser/allocation.ts";
+import { wholeLine } from "../dispenser/allocation.ts";
 import { parseNumber } from "../dispenser/definition.ts";
 import { toText } from "../dispenser/name.ts";
 import { NUMBER_MAX } from "../dispenser/types/line.ts";
@@ -47,15 +47,15 @@ export function moveAhead(
   folder: string,
   margin: bigint,
   options: FolderOptions,
-  refuse: (state: NodeState) => string | undefined = () => undefined,
+  refuse: (state: StoredNodeState) => string | undefined = () => undefined,
 ): Moved {
   const store = openSqliteStore(folder, options);
   const state = parseState(store.node);
-  const share =
-    state.place === undefined
-      ? whole
-      : shareOfNode({ store: "", node: state.place }, state, store.size);
-  const engine = new Engine(store, { now: () => 0, savesCounts: false, share });
+  const allocation =
+    state.stripe === undefined
+      ? wholeLine
+      : allocationOf({ store: "", node: state.stripe }, state, store.size);
+  const engine = new Engine(store, { now: () => 0, savesCounts: false, allocation });
   const refusal = refuse(state);
   if (refusal !== undefined) {
     engine.close();

@@ -7,21 +7,21 @@
  */
 
 import type { Refusal } from "../base/errors.ts";
-import { Turns } from "../base/serial-queue.ts";
+import { SerialQueue } from "../base/serial-queue.ts";
 import type { Fields } from "../dispenser/definition.ts";
 import type { Dispenser } from "../dispenser/dispenser.ts";
 import { isName, toText } from "../dispenser/name.ts";
-import { StorageUnavailable } from "../storage/store.ts";
-import { Standing, type StandingOptions } from "./entry.ts";
-import type { Lines } from "./lines/catalog.ts";
+import { DiskUnavailable } from "../storage/store.ts";
+import { Entry, type EntryOptions } from "./entry.ts";
+import type { ClusterLines } from "./lines/catalog.ts";
 import { Leasing } from "./lines/leasing.ts";
 import { purge } from "./lines/purge.ts";
-import { type ClusterFigures, Figures } from "./lines/usage.ts";
+import { type ClusterUsage, Usage } from "./lines/usage.ts";
 import { callRoll, Unconfirmed } from "./node/roll-call.ts";
 import { type FencedStore, NotConfirmed } from "./stores/fenced.ts";
 import { StoreWentBack } from "./stores/monotonic.ts";
 import { NAMES, ROLL } from "./stores/records.ts";
-import { StoreUnavailable } from "./stores/store.ts";
+import { LeaseStoreUnavailable } from "./stores/store.ts";
 
 /** So often a node asks what changed, beside being told. */
 export const POLL_MS = 400;
@@ -31,7 +31,7 @@ const PURGE_LOOK_MS = 600_000;
 const MISS_MS = 10;
 /** The log names at most so many nodes that did not answer a roll call. */
 const MISSING_SHOWN_MAX = 10;
-export interface ClusterOptions extends StandingOptions {
+export interface ClusterOptions extends EntryOptions {
   /** It must not go on as this node: nothing may leave any more. */
   readonly onFatal: (error: unknown) => void;
 }
@@ -42,10 +42,10 @@ export class Cluster {
   /** Whether that is because it forgot something: an operator has to do something about it. */
   private hasForgotten = false;
   private readonly options: ClusterOptions;
-  private readonly standing: Standing;
-  private figures!: Figures;
+  private readonly entry: Entry;
+  private figures!: Usage;
   private leasing!: Leasing;
-  private readonly turns = new Turns();
+  private readonly turns = new SerialQueue();
   private isLeasing = false;
   private nextPoll: Promise<void> | undefined;
   private missedAtMs = Number.NEGATIVE_INFINITY;
@@ -62,34 +62,34 @@ export class Cluster {
   constructor(options: ClusterOptions) {
     this.options = options;
     this.lookedToPurgeAtMs = options.clock.now();
-    this.standing = new Standing(options);
-    this.standing.onNewTerm = () => this.beginRollCall();
+    this.entry = new Entry(options);
+    this.entry.onNewTerm = () => this.beginRollCall();
   }
 
   get node(): string {
-    return this.standing.node;
+    return this.entry.node;
   }
 
   /** Whether its folder says that the store went back in time. */
   get isSuspicious(): boolean {
-    return this.standing.memory.membership.doubt !== undefined;
+    return this.entry.nodeState.membership.doubt !== undefined;
   }
 
   /** Whether it has not yet found its cluster: it is no node yet. */
   get isOutside(): boolean {
-    return this.standing.memory === undefined;
+    return this.entry.nodeState === undefined;
   }
 
-  private get lines(): Lines {
-    return this.standing.lines;
+  private get lines(): ClusterLines {
+    return this.entry.lines;
   }
 
   private get fenced(): FencedStore {
-    return this.standing.fenced;
+    return this.entry.fenced;
   }
 
   get title(): string {
-    return this.options.shared.title;
+    return this.options.leaseStore.title;
   }
 
   /**
@@ -99,11 +99,11 @@ export class Cluster {
   async join(): Promise<void> {
     while (!this.isClosed) {
       try {
-        await this.standing.enter();
+        await this.entry.enter();
         this.noteTrouble(undefined);
         return this.beginLeasing();
       } catch (error) {
-        if (!(error instanceof StoreUnavailable)) throw error;
+        if (!(error instanceof LeaseStoreUnavailable)) throw error;
         const isFirst = this.trouble === undefined;
         this.noteTrouble(error);
         if (isFirst) this.options.log.warning("waits for its store, and takes no clients yet");
@@ -113,16 +113,22 @@ export class Cluster {
   }
 
   private beginLeasing(): void {
-    const { engine, log, clock, shared } = this.options;
-    const { memory } = this.standing;
-    this.figures = new Figures(this.node);
-    const onBurnt = ({ name }: Dispenser, numbers: bigint) =>
+    const { engine, log, clock, leaseStore } = this.options;
+    const { nodeState } = this.entry;
+    this.figures = new Usage(this.node);
+    const onLost = ({ name }: Dispenser, numbers: bigint) =>
       log.warning("a lease was not heard of, and is lost", { dispenser: toText(name), numbers });
-    this.leasing = new Leasing({ engine, memory, figures: this.figures, now: clock.now, onBurnt });
-    engine.onLow = (dispenser) => {
+    this.leasing = new Leasing({
+      engine,
+      nodeState,
+      usage: this.figures,
+      now: clock.now,
+      onLost,
+    });
+    engine.onLeaseLow = (dispenser) => {
       if (this.trouble === undefined && this.leasing.isLow(dispenser)) this.want(dispenser, 0);
     };
-    log.info("in the cluster", { store: shared.title, node: this.node });
+    log.info("in the cluster", { store: leaseStore.title, node: this.node });
     this.beginRollCall();
   }
 
@@ -149,7 +155,8 @@ export class Cluster {
       });
     const { fenced, node } = this;
     try {
-      if (this.standing.isMending) throw new StoreUnavailable("it is still told what it forgot");
+      if (this.entry.needsRepair)
+        throw new LeaseStoreUnavailable("it is still told what it forgot");
       await callRoll({ store: fenced, node, clock, inTurn, onMissing }, !this.wasConfirmed);
       this.wasConfirmed = true;
       if (this.unconfirmed === undefined) return;
@@ -166,7 +173,7 @@ export class Cluster {
 
   /** Begins to follow what other nodes change. */
   follow(): void {
-    for (const key of [NAMES, ROLL]) this.options.shared.watch(key, () => void this.poll());
+    for (const key of [NAMES, ROLL]) this.options.leaseStore.watch(key, () => void this.poll());
     void this.keepPolling();
   }
 
@@ -207,8 +214,8 @@ export class Cluster {
     this.nextPoll ??= this.turns
       .take(async () => {
         this.nextPoll = undefined;
-        await this.standing.look();
-        if (this.trouble !== undefined) await this.standing.probe();
+        await this.entry.look();
+        if (this.trouble !== undefined) await this.entry.probe();
       })
       .then(() => {
         // What is missing then is a member, and it may be back.
@@ -242,7 +249,8 @@ export class Cluster {
     const waits: Promise<void>[] = [];
     for (const [dispenser, count] of counts) {
       if (count <= dispenser.remaining || this.leasing.isExhausted(dispenser)) continue;
-      if (this.trouble !== undefined) return Promise.reject(new StoreUnavailable(this.trouble));
+      if (this.trouble !== undefined)
+        return Promise.reject(new LeaseStoreUnavailable(this.trouble));
       waits.push(this.want(dispenser, count));
     }
     return waits.length === 0 ? undefined : Promise.all(waits);
@@ -250,7 +258,7 @@ export class Cluster {
 
   /** Many that miss at a time ask the store once, and not more often than it can bear. */
   private lookForNames(): Promise<void> {
-    if (this.trouble !== undefined) return Promise.reject(new StoreUnavailable(this.trouble));
+    if (this.trouble !== undefined) return Promise.reject(new LeaseStoreUnavailable(this.trouble));
     this.nextLook ??= this.lookSoon();
     return this.nextLook;
   }
@@ -312,8 +320,8 @@ export class Cluster {
   }
 
   /** What all nodes did with a line, as they last said. Throws StoreUnavailable. */
-  async figuresOf(dispenser: Dispenser): Promise<ClusterFigures> {
-    if (this.trouble !== undefined) throw new StoreUnavailable(this.trouble);
+  async usageOf(dispenser: Dispenser): Promise<ClusterUsage> {
+    if (this.trouble !== undefined) throw new LeaseStoreUnavailable(this.trouble);
     return this.figures.ofAll(this.fenced, dispenser);
   }
 
@@ -327,13 +335,13 @@ export class Cluster {
       this.options.log.warning("figures not reported", { reason: (error as Error).message });
     }
     this.abandon();
-    await this.options.shared.close();
+    await this.options.leaseStore.close();
   }
 
   /** Whatever the store still answers reaches the engine no more, which may be closed after this. */
   abandon(): void {
     this.isClosed = true;
-    this.standing.close();
+    this.entry.close();
   }
 
   /** Asks something of the store that writes it: once the members have confirmed what they wrote. */
@@ -352,7 +360,7 @@ export class Cluster {
   private async inTurn<T>(work: () => Promise<T>, isUrgent = false): Promise<T> {
     try {
       return await this.turns.take(() => {
-        if (this.trouble !== undefined) throw new StoreUnavailable(this.trouble);
+        if (this.trouble !== undefined) throw new LeaseStoreUnavailable(this.trouble);
         return work();
       }, isUrgent);
     } catch (error) {
@@ -365,19 +373,19 @@ export class Cluster {
     if (this.isClosed) return;
     // That is being seen to.
     if (error instanceof NotConfirmed) return;
-    if (error instanceof StoreUnavailable) {
+    if (error instanceof LeaseStoreUnavailable) {
       // Nobody knows what it did meanwhile.
       this.fenced?.doubt();
-      if (error instanceof StoreWentBack) this.standing.suspect(error.reason);
+      if (error instanceof StoreWentBack) this.entry.suspect(error.reason);
       this.noteTrouble(error);
     }
     // The node's own disk is full: that is another trouble, and passes.
-    else if (!(error instanceof StorageUnavailable)) this.options.onFatal(error);
+    else if (!(error instanceof DiskUnavailable)) this.options.onFatal(error);
   }
 
   /** What an operator should see to in the store, before it fails. */
   get warning(): string | undefined {
-    return this.options.shared.warning;
+    return this.options.leaseStore.warning;
   }
 
   /** Said once when it begins. */
@@ -389,7 +397,7 @@ export class Cluster {
   }
 
   /** Said once when it begins and when it is over; and when it becomes an operator's matter. */
-  private noteTrouble(error: StoreUnavailable | undefined): void {
+  private noteTrouble(error: LeaseStoreUnavailable | undefined): void {
     const { log } = this.options;
     if (this.isClosed) return;
     const store = this.title;

@@ -6,9 +6,9 @@
 import type { Log } from "../base/log.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { Store } from "../storage/store.ts";
-import { Lines } from "./lines/catalog.ts";
+import { ClusterLines } from "./lines/catalog.ts";
 import {
-  acceptHistory,
+  acceptEpoch,
   enter,
   findCluster,
   type Identity,
@@ -16,7 +16,7 @@ import {
   newMembership,
 } from "./node/membership.ts";
 import { answerCall } from "./node/roll-call.ts";
-import { type Membership, Memory } from "./node/state.ts";
+import { type Membership, NodeState } from "./node/state.ts";
 import { FencedStore, NewEpoch } from "./stores/fenced.ts";
 import { type Clock, StoreWentBack } from "./stores/monotonic.ts";
 import {
@@ -28,13 +28,13 @@ import {
   readCluster,
   readRoll,
 } from "./stores/records.ts";
-import type { SharedStore } from "./stores/store.ts";
+import type { LeaseStore } from "./stores/store.ts";
 
 /** The highest revision that was seen is saved at most so often, beside what leases save of it. */
 const SEEN_SAVED_EVERY_MS = 1000;
 
-export interface StandingOptions {
-  readonly shared: SharedStore;
+export interface EntryOptions {
+  readonly leaseStore: LeaseStore;
   readonly engine: Engine;
   readonly store: Store;
   readonly log: Log;
@@ -46,23 +46,23 @@ export interface StandingOptions {
   readonly mayFound: boolean;
 }
 
-export class Standing {
-  memory!: Memory;
+export class Entry {
+  nodeState!: NodeState;
   /** The store, as it may be asked. */
   fenced!: FencedStore;
-  lines!: Lines;
+  lines!: ClusterLines;
   /** The store has to be confirmed by the members before it is written again. */
   onNewTerm: () => void = () => {};
-  private readonly options: StandingOptions;
+  private readonly options: EntryOptions;
   private seenSavedAtMs = Number.NEGATIVE_INFINITY;
   private isClosed = false;
 
-  constructor(options: StandingOptions) {
+  constructor(options: EntryOptions) {
     this.options = options;
   }
 
   get node(): string {
-    return this.memory.membership.node;
+    return this.nodeState.membership.node;
   }
 
   /** Whatever the store still answers reaches the engine no more. */
@@ -76,24 +76,27 @@ export class Standing {
    * is to be tried again then; CannotStart where the folder and the store do not belong together.
    */
   async enter(): Promise<void> {
-    const { shared, engine, store, identity, log, clock, mayFound } = this.options;
+    const { leaseStore, engine, store, identity, log, clock, mayFound } = this.options;
     const { unique } = identity;
-    const own = this.memory?.membership ?? this.options.membership;
+    const own = this.nodeState?.membership ?? this.options.membership;
     const founding = { isAllowed: mayFound, unique, clock };
-    const cluster = await findCluster(shared, own, founding);
-    this.memory ??= new Memory(store, own ?? newMembership(cluster, identity), unique);
+    const cluster = await findCluster(leaseStore, own, founding);
+    this.nodeState ??= new NodeState(store, own ?? newMembership(cluster, identity), unique);
     try {
-      if (cluster.epoch > this.memory.membership.epoch)
-        await acceptHistory(shared, this.memory, cluster, identity, clock);
-      this.use();
-      const doubt = await enter(this.memory, this.fenced, identity);
+      if (cluster.epoch > this.nodeState.membership.epoch)
+        await acceptEpoch(leaseStore, this.nodeState, cluster, identity, clock);
+      this.openFencedStore();
+      const doubt = await enter(this.nodeState, this.fenced, identity);
       if (doubt !== undefined) {
-        log.warning("this folder goes on as a new node", { reason: doubt, ...this.burn(cluster) });
-        this.use();
-        await enter(this.memory, this.fenced, identity);
+        log.warning("this folder goes on as a new node", {
+          reason: doubt,
+          ...this.becomeNewNode(cluster),
+        });
+        this.openFencedStore();
+        await enter(this.nodeState, this.fenced, identity);
       }
-      this.lines = new Lines(engine, this.memory);
-      if (this.isMending) await this.mend();
+      this.lines = new ClusterLines(engine, this.nodeState);
+      if (this.needsRepair) await this.repair();
       else await this.lines.sync(this.fenced);
     } catch (error) {
       if (error instanceof StoreWentBack) await this.accuse(error);
@@ -102,37 +105,40 @@ export class Standing {
   }
 
   /** Whether the store has yet to be told what this node knows. */
-  get isMending(): boolean {
-    return this.memory.membership.isMending === true;
+  get needsRepair(): boolean {
+    return this.nodeState.membership.needsRepair === true;
   }
 
-  private use(): void {
-    const { shared, clock } = this.options;
+  private openFencedStore(): void {
+    const { leaseStore, clock } = this.options;
     // Whoever still asks by the history before would take the present one for a store that went back.
     this.fenced?.close();
-    this.fenced = new FencedStore(shared, this.memory, clock);
+    this.fenced = new FencedStore(leaseStore, this.nodeState, clock);
     this.fenced.onNewTerm = () => this.onNewTerm();
     if (this.isClosed) this.fenced.close();
   }
 
   /** Makes the folder another node's, without what the one had: its runs are lost. */
-  private burn(cluster: ClusterRecord): { runs_of_lines_lost: number; numbers_lost: bigint } {
+  private becomeNewNode(cluster: ClusterRecord): {
+    runs_of_lines_lost: number;
+    numbers_lost: bigint;
+  } {
     const { engine, identity, store } = this.options;
     let [lines, numbers] = [0, 0n];
     for (const dispenser of [...engine.all()]) {
-      const { id, name, definition, share, position } = dispenser;
-      if (!share.isLeased || !dispenser.isLine) continue;
-      const held = share.size(0n) - position;
+      const { id, name, definition, allocation, position } = dispenser;
+      if (!allocation.isLeased || !dispenser.isLine) continue;
+      const held = allocation.size(0n) - position;
       if (held > 0n) lines++;
       numbers += held;
       engine.remove(name);
       engine.create(id, name, definition);
     }
-    const { revision, namesRevision, epoch, isMending = false } = this.memory.membership;
-    const kept = { identity: this.memory.membership.identity, revision, namesRevision, epoch };
-    const fresh: Membership = { ...newMembership(cluster, identity), ...kept, isMending };
-    this.memory = new Memory(store, fresh, identity.unique);
-    engine.remember(this.memory);
+    const { revision, namesRevision, epoch, needsRepair = false } = this.nodeState.membership;
+    const kept = { identity: this.nodeState.membership.identity, revision, namesRevision, epoch };
+    const fresh: Membership = { ...newMembership(cluster, identity), ...kept, needsRepair };
+    this.nodeState = new NodeState(store, fresh, identity.unique);
+    engine.writeNodeState(this.nodeState);
     const failure = engine.commit();
     if (failure !== undefined) throw failure;
     return { runs_of_lines_lost: lines, numbers_lost: numbers };
@@ -145,7 +151,7 @@ export class Standing {
       const { rows } = await fenced.read([CLUSTER, NAMES, ROLL, nodeKey(this.node)]);
       const { answered } = fenced.checkFence(rows);
       const call = readRoll(rows.get(ROLL))?.call ?? 0;
-      if (this.isMending) await this.mend();
+      if (this.needsRepair) await this.repair();
       if (answered < call) await this.answer();
       await this.lines.syncTo(fenced, rows.get(NAMES));
       this.saveSeen();
@@ -159,19 +165,19 @@ export class Standing {
 
   /** Goes along with an operator that took the store for good; answers whether one did. */
   private async acceptEpoch(): Promise<boolean> {
-    const { shared, identity, clock } = this.options;
-    const { membership } = this.memory;
-    const cluster = readCluster((await shared.read([CLUSTER])).rows.get(CLUSTER));
+    const { leaseStore, identity, clock } = this.options;
+    const { membership } = this.nodeState;
+    const cluster = readCluster((await leaseStore.read([CLUSTER])).rows.get(CLUSTER));
     if (cluster?.id !== membership.cluster || cluster.epoch <= membership.epoch) return false;
-    await acceptHistory(shared, this.memory, cluster, identity, clock);
-    this.use();
-    await this.mend();
+    await acceptEpoch(leaseStore, this.nodeState, cluster, identity, clock);
+    this.openFencedStore();
+    await this.repair();
     return true;
   }
 
   private async answer(): Promise<void> {
     await answerCall(this.fenced);
-    this.memory.flush();
+    this.nodeState.flush();
   }
 
   /**
@@ -180,12 +186,12 @@ export class Standing {
    */
   private async accuse({ reason }: StoreWentBack): Promise<void> {
     this.suspect(reason);
-    await markCluster(this.options.shared, this.memory.membership, reason);
+    await markCluster(this.options.leaseStore, this.nodeState.membership, reason);
   }
 
   /** The part of that which needs no store. */
   suspect(reason: string): void {
-    this.memory.suspect(reason);
+    this.nodeState.suspect(reason);
   }
 
   /** A store that is behind what was seen went back, also in the eyes of the next life. */
@@ -193,9 +199,9 @@ export class Standing {
     const { clock } = this.options;
     const revision = String(this.fenced.seen.revision);
     const isDue = clock.now() - this.seenSavedAtMs >= SEEN_SAVED_EVERY_MS;
-    if (!isDue || revision === this.memory.membership.revision) return;
+    if (!isDue || revision === this.nodeState.membership.revision) return;
     this.seenSavedAtMs = clock.now();
-    this.memory.save({ revision });
+    this.nodeState.save({ revision });
   }
 
   /** Throws StoreUnavailable where the store takes no writes: leases are some. */
@@ -204,14 +210,14 @@ export class Standing {
   }
 
   /** Tells a store that forgot what this node knows; until that is done nothing is leased. */
-  private async mend(): Promise<void> {
+  private async repair(): Promise<void> {
     const { fenced } = this;
-    await this.lines.mend(fenced);
+    await this.lines.repair(fenced);
     await this.lines.sync(fenced, true);
     const { revision } = fenced.seen;
     // The names that were looked at are on disk with the next commit only: until then all are new.
-    this.memory.save({ isMending: false, revision: String(revision), namesRevision: "0" });
-    const { log, shared } = this.options;
-    log.info("an operator took the store as it is for good", { store: shared.title });
+    this.nodeState.save({ needsRepair: false, revision: String(revision), namesRevision: "0" });
+    const { log, leaseStore } = this.options;
+    log.info("an operator took the store as it is for good", { store: leaseStore.title });
   }
 }

@@ -8,17 +8,17 @@
 
 import { assert } from "../base/assert.ts";
 
-export interface Share {
+export interface Allocation {
   /** Whether it grows by leases, and ends where they do. */
   readonly isLeased: boolean;
   /** How many own positions there are on a line of so many positions. */
   size(positions: bigint): bigint;
   /** The line's position of an own one. Past the last one there is: where it may be, at the least. */
-  at(own: bigint): bigint;
+  toLine(own: bigint): bigint;
   /** How many own positions, from this one on, lie side by side on the line; at least 1. */
-  sideBySide(own: bigint): bigint;
+  contiguous(own: bigint): bigint;
   /** How many own positions lie below this position of the line. */
-  below(position: bigint): bigint;
+  countBelow(position: bigint): bigint;
   /**
    * Below which position numbers of a line of so many positions may be in use, by this node or one that it does
    * not hear of, when the own ones below `own` are.
@@ -30,12 +30,12 @@ export interface Share {
 const ENDLESS = 2n ** 64n;
 
 /** All of a line: what a node has that is alone. */
-export const whole: Share = {
+export const wholeLine: Allocation = {
   isLeased: false,
   size: (positions) => positions,
-  at: (own) => own,
-  sideBySide: () => ENDLESS,
-  below: (position) => position,
+  toLine: (own) => own,
+  contiguous: () => ENDLESS,
+  countBelow: (position) => position,
   usedBelow: (own) => own,
 };
 
@@ -46,7 +46,7 @@ const BLOCK = 1000n;
  * Every n-th run of 1,000 positions: what node i of n has, where the nodes never talk. Both are
  * counted from 1.
  */
-export class EveryNth implements Share {
+export class Striped implements Allocation {
   readonly isLeased = false;
   private readonly start: bigint;
   private readonly stride: bigint;
@@ -58,18 +58,18 @@ export class EveryNth implements Share {
   }
 
   size(positions: bigint): bigint {
-    return this.below(positions);
+    return this.countBelow(positions);
   }
 
-  at(own: bigint): bigint {
+  toLine(own: bigint): bigint {
     return this.start + (own / BLOCK) * this.stride + (own % BLOCK);
   }
 
-  sideBySide(own: bigint): bigint {
+  contiguous(own: bigint): bigint {
     return BLOCK - (own % BLOCK);
   }
 
-  below(position: bigint): bigint {
+  countBelow(position: bigint): bigint {
     const rest = position - this.start;
     if (rest <= 0n) return 0n;
     const inStride = rest % this.stride;
@@ -82,66 +82,66 @@ export class EveryNth implements Share {
 }
 
 /** A lease: `count` positions of the line from `first` on, which are the own ones from `own` on. */
-export interface Run {
-  readonly own: bigint;
+export interface LeasedRange {
+  readonly local: bigint;
   readonly first: bigint;
   readonly count: bigint;
 }
 
 /** The runs a node leased of a line, of which those used up may be forgotten. Never changed. */
-export class Leased implements Share {
+export class Leased implements Allocation {
   readonly isLeased = true;
   /** In order, without gaps between own positions. */
-  readonly runs: readonly Run[];
+  readonly ranges: readonly LeasedRange[];
 
-  constructor(runs: readonly Run[]) {
-    this.runs = runs;
+  constructor(runs: readonly LeasedRange[]) {
+    this.ranges = runs;
     for (const [index, run] of runs.entries()) {
       const before = runs[index - 1];
       assert(run.count > 0n, "a lease has positions");
       if (before === undefined) continue;
-      assert(run.own === before.own + before.count, "own positions have no gaps");
+      assert(run.local === before.local + before.count, "own positions have no gaps");
       assert(run.first >= before.first + before.count, "leases come in the order of the line");
     }
   }
 
   /** Where own positions end: behind the last lease. */
   get end(): bigint {
-    const last = this.runs.at(-1);
-    return last === undefined ? 0n : last.own + last.count;
+    const last = this.ranges.at(-1);
+    return last === undefined ? 0n : last.local + last.count;
   }
 
   /** The first position of the line behind all leases. */
   get lineEnd(): bigint {
-    const last = this.runs.at(-1);
+    const last = this.ranges.at(-1);
     return last === undefined ? 0n : last.first + last.count;
   }
 
   /** The share with a lease more, without the runs that end at or below an own position. */
   with(first: bigint, count: bigint, used: bigint): Leased {
-    const kept = this.runs.filter((run) => run.own + run.count > used);
-    return new Leased([...kept, { own: this.end, first, count }]);
+    const kept = this.ranges.filter((run) => run.local + run.count > used);
+    return new Leased([...kept, { local: this.end, first, count }]);
   }
 
   size(): bigint {
     return this.end;
   }
 
-  at(own: bigint): bigint {
-    const run = this.runOf(own);
-    return run === undefined ? this.lineEnd + (own - this.end) : run.first + (own - run.own);
+  toLine(own: bigint): bigint {
+    const run = this.rangeOf(own);
+    return run === undefined ? this.lineEnd + (own - this.end) : run.first + (own - run.local);
   }
 
-  sideBySide(own: bigint): bigint {
-    const run = this.runOf(own);
-    return run === undefined ? 1n : run.own + run.count - own;
+  contiguous(own: bigint): bigint {
+    const run = this.rangeOf(own);
+    return run === undefined ? 1n : run.local + run.count - own;
   }
 
-  below(position: bigint): bigint {
-    let own = this.runs[0]?.own ?? 0n;
-    for (const run of this.runs) {
-      if (run.first + run.count <= position) own = run.own + run.count;
-      else if (run.first < position) own = run.own + (position - run.first);
+  countBelow(position: bigint): bigint {
+    let own = this.ranges[0]?.local ?? 0n;
+    for (const run of this.ranges) {
+      if (run.first + run.count <= position) own = run.local + run.count;
+      else if (run.first < position) own = run.local + (position - run.first);
     }
     return own;
   }
@@ -150,8 +150,8 @@ export class Leased implements Share {
     return positions;
   }
 
-  private runOf(own: bigint): Run | undefined {
-    return this.runs.findLast((run) => run.own <= own && own < run.own + run.count);
+  private rangeOf(own: bigint): LeasedRange | undefined {
+    return this.ranges.findLast((run) => run.local <= own && own < run.local + run.count);
   }
 }
 

@@ -4,7 +4,7 @@
  */
 
 import { quoted, Refusal } from "../base/errors.ts";
-import type { Share } from "./allocation.ts";
+import type { Allocation } from "./allocation.ts";
 import { defaultStrategy, type StrategyName, strategyNames, strategyOf } from "./strategy.ts";
 import { fixedWidth, NUMBER_MAX, plain } from "./types/line.ts";
 import { random } from "./types/random.ts";
@@ -55,9 +55,9 @@ export function positionsOf(definition: Definition): bigint {
  * line. Exact up to 2^53 - 1, which more than that is taken for: no life of a server hands out so
  * many.
  */
-export function numbersLeft(definition: Definition, share: Share, position: bigint): number {
+export function numbersLeft(definition: Definition, intern: Allocation, position: bigint): number {
   if (!definition.type.isLine) return Number.POSITIVE_INFINITY;
-  const left = share.size(positionsOf(definition)) - position;
+  const left = intern.size(positionsOf(definition)) - position;
   return left < Number.MAX_SAFE_INTEGER ? Math.max(0, Number(left)) : Number.MAX_SAFE_INTEGER;
 }
 

@@ -9,12 +9,12 @@
  */
 
 import { assert } from "../base/assert.ts";
-import { Leased, type Share, whole } from "./allocation.ts";
+import { type Allocation, Leased, wholeLine } from "./allocation.ts";
 import { type Definition, numbersLeft } from "./definition.ts";
 import type { Account, Counts, Recovered, Reservation, Segment } from "./reservation.ts";
 import { reserveAhead, type Strategy, segmentBeyond, strategies } from "./strategy.ts";
 import { numberAt, positionOf } from "./types/line.ts";
-import type { Numbers } from "./types/type.ts";
+import type { NumberSource } from "./types/type.ts";
 
 const NEW: Account = { reserved: 0n, generated: 0n, wasted: 0n };
 
@@ -24,9 +24,9 @@ const NOTHING: Counts = { generated: 0n, wasted: 0n };
  * A position in memory. A million dispensers keep it for long, and a BigInt takes memory of its own: so it is a
  * plain number where that is exact.
  */
-type Kept = number | bigint;
+type Position = number | bigint;
 
-const kept = (position: bigint): Kept =>
+const compact = (position: bigint): Position =>
   position <= Number.MAX_SAFE_INTEGER ? Number(position) : position;
 
 /** What the next commit changes of a line beside its counts; a later one includes those before. */
@@ -37,48 +37,48 @@ const MOVED = 1;
 const REPLACED = 2;
 
 /** What most dispensers have nothing of; one object for all of those. */
-interface Rest {
+interface RareState {
   /** Numbers that lay reserved when the last life ended, are lost, and not on disk as wasted. */
   readonly skipped: bigint;
   /** Where a line in memory starts over: as it stood when it became so, or after ADVANCE. */
-  readonly startsOver: Account;
+  readonly restartPoint: Account;
   /** What the counts of a line that starts over in memory do not show: all before this life. */
-  readonly hidden: Counts;
+  readonly countsBefore: Counts;
 }
 
-const ORDINARY: Rest = { skipped: 0n, startsOver: NEW, hidden: NOTHING };
+const NO_RARE_STATE: RareState = { skipped: 0n, restartPoint: NEW, countsBefore: NOTHING };
 
 /** A million of them are in memory. With 26 fields one takes 224 bytes there, with 27 already 256. */
 export class Dispenser {
   // What a GET looks at comes first: it lies side by side in memory.
 
   /** The supply, open at the present position; undefined until it is needed. */
-  private numbers: Numbers | undefined;
+  private source: NumberSource | undefined;
   /** Numbers taken since `origin`. */
   taken = 0;
   /** When `taken` gets here, the supply ends: with the share, or with what lies side by side in it. */
-  private supplyEnd = 0;
+  private sourceEnd = 0;
   /** How far the committed reservation reaches, counted from `origin`. */
   reserved = 0;
   /** When `taken` gets here, the next run is to be reserved. */
-  refillAt = 0;
+  refillThreshold = 0;
   /** Whether numbers were taken since the counts were last looked through for saving. */
-  active = false;
+  isQueued = false;
   /** Whether it is in the commit being gathered. */
-  staged = false;
+  isStaged = false;
   /** Whether DEL took it: nothing more is written of it. */
-  removed = false;
+  isRemoved = false;
 
   readonly id: number;
   /** The name as a byte string (name.ts). */
   readonly name: string;
   definition: Definition;
   /** Which positions of the line the own ones are. */
-  share: Share;
+  allocation: Allocation;
   /** When `taken` gets here, another lease is to be asked for. */
-  leaseAt = Number.POSITIVE_INFINITY;
+  leaseThreshold = Number.POSITIVE_INFINITY;
 
-  private origin: Kept;
+  private origin: Position;
   /** Numbers the line still had at `origin`; Infinity for a type without one. */
   private capacity: number;
   private generatedAtOrigin: number;
@@ -87,65 +87,65 @@ export class Dispenser {
    * Numbers of this life that had left when the last commit was over. Later ones may still be under
    * way, be it behind the reply of another dispenser: they pay for nothing ahead yet.
    */
-  private handedOut = 0;
+  private acknowledged = 0;
   private generatedSaved: number;
   /** What `taken` was when the disk last learned the counts. */
   private takenSaved = 0;
-  private segmentEnd: Kept;
+  private segmentEnd: Position;
   private change = NONE;
   /** Numbers taken within the reservation whose reply waits for the next commit all the same. */
-  private atStake = 0;
+  private uncertain = 0;
   /** When numbers were last reserved ahead; never, so far. */
-  private plannedAtMs = Number.NEGATIVE_INFINITY;
-  private takenAtPlan = 0;
-  private rest = ORDINARY;
+  private reservedAtMs = Number.NEGATIVE_INFINITY;
+  private takenAtReserve = 0;
+  private rareState = NO_RARE_STATE;
 
   constructor(
     id: number,
     name: string,
     definition: Definition,
-    share: Share = whole,
+    allocation: Allocation = wholeLine,
     recovered?: Recovered,
   ) {
     this.id = id;
     this.name = name;
     this.definition = definition;
-    this.share = share;
+    this.allocation = allocation;
     const account = this.accountAtStart(recovered?.account ?? NEW);
-    this.origin = kept(account.reserved);
-    this.capacity = numbersLeft(this.definition, this.share, account.reserved);
+    this.origin = compact(account.reserved);
+    this.capacity = numbersLeft(this.definition, this.allocation, account.reserved);
     this.generatedAtOrigin = Number(account.generated);
     this.generatedAtStart = this.generatedAtOrigin;
     this.generatedSaved = this.generatedAtOrigin;
-    this.segmentEnd = kept(recovered?.segmentEnd ?? account.reserved);
+    this.segmentEnd = compact(recovered?.segmentEnd ?? account.reserved);
     const skipped = account.reserved - account.generated - account.wasted;
-    if (this.isLine && skipped > 0n) this.rest = { ...this.rest, skipped };
+    if (this.isLine && skipped > 0n) this.rareState = { ...this.rareState, skipped };
     if (this.keepsNothing && account !== NEW) {
-      this.rest = { ...this.rest, startsOver: account, hidden: this.counts };
+      this.rareState = { ...this.rareState, restartPoint: account, countsBefore: this.counts };
     }
-    this.settle();
+    this.updateThresholds();
   }
 
   /** How many digits the next number has; 0 when the line is exhausted. */
   get digits(): number {
-    if (this.numbers === undefined || this.taken === this.supplyEnd) return this.openSupply();
-    return this.numbers.digits;
+    if (this.source === undefined || this.taken === this.sourceEnd) return this.openSource();
+    return this.source.digits;
   }
 
   /** The first digit of the next number, in ASCII; 0 where it is not known yet. */
   get firstDigit(): number {
-    return this.numbers === undefined ? 0 : this.numbers.firstDigit;
+    return this.source === undefined ? 0 : this.source.firstDigit;
   }
 
   /** Opens the supply at the present position, if there is one; answers the digits of its number. */
-  private openSupply(): number {
+  private openSource(): number {
     if (this.taken >= this.capacity) return 0;
-    const { definition, share, isLine, position } = this;
-    const first = isLine ? share.at(position) : 0n;
-    this.numbers = definition.type.open(definition, first);
-    const run = isLine ? share.sideBySide(position) : Number.POSITIVE_INFINITY;
-    this.supplyEnd = Math.min(this.capacity, this.taken + Number(run));
-    return this.numbers.digits;
+    const { definition, allocation, isLine, position } = this;
+    const first = isLine ? allocation.toLine(position) : 0n;
+    this.source = definition.type.open(definition, first);
+    const run = isLine ? allocation.contiguous(position) : Number.POSITIVE_INFINITY;
+    this.sourceEnd = Math.min(this.capacity, this.taken + Number(run));
+    return this.source.digits;
   }
 
   /** How many numbers are left on the line, Infinity for a type without one. */
@@ -157,18 +157,18 @@ export class Dispenser {
   take(into: Uint8Array, at: number): void {
     assert(this.digits > 0, "take() on an exhausted line");
     this.taken++;
-    this.numbers!.next(into, at);
+    this.source!.next(into, at);
   }
 
   /** The number last taken is part of a reply that waits for the next commit. */
-  stake(): void {
-    this.atStake++;
+  markUncertain(): void {
+    this.uncertain++;
   }
 
   /** That commit is over: if it failed, the numbers at stake went to nobody, and are wasted. */
-  settleStakes(isLost: boolean): void {
-    if (isLost) this.generatedAtOrigin -= this.atStake;
-    this.atStake = 0;
+  resolveUncertain(isLost: boolean): void {
+    if (isLost) this.generatedAtOrigin -= this.uncertain;
+    this.uncertain = 0;
   }
 
   /** Numbers handed out over the dispenser's life. */
@@ -189,7 +189,7 @@ export class Dispenser {
   /** The number that comes next (on an exhausted line: that would), as GET writes it. */
   get current(): string {
     if (!this.isLine) return "0";
-    const number = numberAt(this.definition, this.share.at(this.position));
+    const number = numberAt(this.definition, this.allocation.toLine(this.position));
     return number.toString().padStart(this.definition.length, "0");
   }
 
@@ -197,13 +197,13 @@ export class Dispenser {
   get counts(): Counts {
     const { generated, wasted } = this.account(this.position);
     return {
-      generated: generated - this.rest.hidden.generated,
-      wasted: wasted - this.rest.hidden.wasted,
+      generated: generated - this.rareState.countsBefore.generated,
+      wasted: wasted - this.rareState.countsBefore.wasted,
     };
   }
 
   /** Whether the disk does not know the counts as they are. */
-  get hasUnsavedCounts(): boolean {
+  get hasDirtyCounts(): boolean {
     // Both: a number that a failed MGET took counts as wasted, and not as generated.
     const isSaved = this.generated === this.generatedSaved && this.taken === this.takenSaved;
     return !this.keepsNothing && !isSaved;
@@ -212,12 +212,12 @@ export class Dispenser {
   /** Whether the clean close has something to save. */
   get needsClose(): boolean {
     const liesAhead = !this.reservesInMemory && this.reserved > this.taken;
-    return this.hasUnsavedCounts || liesAhead || this.skipped > 0n;
+    return this.hasDirtyCounts || liesAhead || this.skipped > 0n;
   }
 
   /** Numbers that lay reserved when the last life ended, are lost, and not on disk as wasted. */
   get skipped(): bigint {
-    return this.rest.skipped;
+    return this.rareState.skipped;
   }
 
   get isLine(): boolean {
@@ -243,22 +243,22 @@ export class Dispenser {
     const reserved = this.start + BigInt(this.reservesInMemory ? 0 : this.reserved);
     const skipped = position - this.position;
     this.generatedAtOrigin = this.generated;
-    this.origin = kept(position);
-    this.capacity = numbersLeft(this.definition, this.share, position);
-    this.leaseAt -= this.taken + Number(skipped);
-    this.numbers = undefined;
+    this.origin = compact(position);
+    this.capacity = numbersLeft(this.definition, this.allocation, position);
+    this.leaseThreshold -= this.taken + Number(skipped);
+    this.source = undefined;
     this.taken = 0;
     this.takenSaved = 0;
-    this.takenAtPlan = 0;
+    this.takenAtReserve = 0;
     this.reserved = reserved > position ? Number(reserved - position) : 0;
     this.change = Math.max(this.change, MOVED);
-    this.startOverHere();
-    this.settle();
+    this.setRestartPoint();
+    this.updateThresholds();
   }
 
   /** The own position of the line's first number that is not below `number`. */
-  ownPositionOf(number: bigint): bigint {
-    return this.share.below(positionOf(this.definition, number));
+  localPositionOf(number: bigint): bigint {
+    return this.allocation.countBelow(positionOf(this.definition, number));
   }
 
   /**
@@ -266,12 +266,12 @@ export class Dispenser {
    * do. At `leaseAt` numbers from here on, the next one is to be asked for.
    */
   extend(first: bigint, count: bigint, leaseAt: number): void {
-    assert(this.share instanceof Leased, "extend() of what is not leased");
+    assert(this.allocation instanceof Leased, "extend() of what is not leased");
     const used = this.start + BigInt(Math.min(this.taken, this.reserved));
-    this.share = this.share.with(first, count, used);
-    this.capacity = numbersLeft(this.definition, this.share, this.start);
-    this.leaseAt = this.taken + leaseAt;
-    this.settle();
+    this.allocation = this.allocation.with(first, count, used);
+    this.capacity = numbersLeft(this.definition, this.allocation, this.start);
+    this.leaseThreshold = this.taken + leaseAt;
+    this.updateThresholds();
   }
 
   /**
@@ -281,15 +281,15 @@ export class Dispenser {
   redefine(definition: Definition): void {
     const isSwitch = definition.strategy !== this.definition.strategy;
     this.definition = definition;
-    this.numbers = undefined;
-    this.capacity = numbersLeft(definition, this.share, this.start);
+    this.source = undefined;
+    this.capacity = numbersLeft(definition, this.allocation, this.start);
     if (isSwitch) {
-      this.rest = { ...this.rest, hidden: NOTHING };
+      this.rareState = { ...this.rareState, countsBefore: NOTHING };
       this.change = REPLACED;
       this.reserved = this.taken;
-      this.startOverHere();
+      this.setRestartPoint();
     }
-    this.settle();
+    this.updateThresholds();
   }
 
   /** Nothing stands on disk of it, though it has numbers behind it: the next commit writes all of it. */
@@ -299,22 +299,22 @@ export class Dispenser {
 
   /** What is kept of it when it is deleted: where it stands exactly, or where it starts over in memory. */
   get keptWhenDeleted(): Account {
-    return this.keepsNothing ? this.rest.startsOver : this.account(this.position);
+    return this.keepsNothing ? this.rareState.restartPoint : this.account(this.position);
   }
 
   /** A line in memory writes nothing but this: where it starts over from now on. */
-  private startOverHere(): void {
+  private setRestartPoint(): void {
     if (!this.keepsNothing) return;
-    this.rest = { ...this.rest, startsOver: this.account(this.position) };
+    this.rareState = { ...this.rareState, restartPoint: this.account(this.position) };
     this.change = REPLACED;
   }
 
   /** A closure that brings the dispenser back to what it is now, but for the engine's marks. */
-  remember(): () => void {
-    const fields = { ...this, numbers: undefined };
+  snapshot(): () => void {
+    const fields = { ...this, source: undefined };
     return () => {
-      const { active, staged, removed } = this;
-      Object.assign(this, fields, { active, staged, removed });
+      const { isQueued, isStaged, isRemoved } = this;
+      Object.assign(this, fields, { isQueued, isStaged, isRemoved });
     };
   }
 
@@ -322,16 +322,16 @@ export class Dispenser {
    * Works out what the next commit shall write; confirm() of that, or abandon(), must follow. A commit took `commitMs`
    * of late.
    */
-  plan(nowMs: number, commitMs = 0): Reservation {
+  prepare(nowMs: number, commitMs = 0): Reservation {
     let reserved = this.change === REPLACED ? this.taken : Math.max(this.reserved, this.taken);
     let ahead = 0;
-    if (!this.reservesInMemory && this.change === NONE && this.taken >= this.refillAt) {
-      const used = this.taken - this.takenAtPlan;
-      const spanMs = nowMs - this.plannedAtMs;
-      ahead = reserveAhead(this.strategy, this.handedOut, used, spanMs, commitMs);
+    if (!this.reservesInMemory && this.change === NONE && this.taken >= this.refillThreshold) {
+      const used = this.taken - this.takenAtReserve;
+      const spanMs = nowMs - this.reservedAtMs;
+      ahead = reserveAhead(this.strategy, this.acknowledged, used, spanMs, commitMs);
       reserved = Math.max(reserved, Math.min(this.capacity, this.taken + ahead));
-      this.plannedAtMs = nowMs;
-      this.takenAtPlan = this.taken;
+      this.reservedAtMs = nowMs;
+      this.takenAtReserve = this.taken;
     }
     return this.reservation(reserved, ahead);
   }
@@ -340,7 +340,7 @@ export class Dispenser {
    * What the clean close writes: the counts, and the exact position where the strategy says so.
    * Elsewhere what lies reserved ahead is lost from now on, and counts as wasted.
    */
-  planClose(): Reservation {
+  prepareClose(): Reservation {
     const reservation = this.reservation(
       this.strategy.exactAtClose ? this.taken : this.reserved,
       0,
@@ -351,23 +351,23 @@ export class Dispenser {
   }
 
   /** The commit of what was planned succeeded: memory follows the disk. */
-  confirm({ account, segment, replaces }: Reservation): void {
+  committed({ account, segment, replaces }: Reservation): void {
     if (!this.reservesInMemory) this.reserved = Number(account.reserved - this.start);
-    if (segment !== undefined) this.segmentEnd = kept(segment.last + 1n);
-    else if (replaces) this.segmentEnd = kept(account.reserved);
+    if (segment !== undefined) this.segmentEnd = compact(segment.last + 1n);
+    else if (replaces) this.segmentEnd = compact(account.reserved);
     this.generatedSaved = this.generated;
     this.takenSaved = this.taken;
-    this.handedOut = this.generatedInLife;
-    if (this.skipped > 0n) this.rest = { ...this.rest, skipped: 0n };
+    this.acknowledged = this.generatedInLife;
+    if (this.skipped > 0n) this.rareState = { ...this.rareState, skipped: 0n };
     this.change = NONE;
-    this.settle();
+    this.updateThresholds();
   }
 
   /** The commit failed: what was taken beyond the reservation comes back, to be the next again. */
-  abandon(): void {
+  rolledBack(): void {
     if (this.taken <= this.reserved) return;
     this.taken = this.reserved;
-    this.numbers = undefined;
+    this.source = undefined;
   }
 
   /** Whether numbers leave without the disk being asked: a line in memory, and type 1. */
@@ -380,21 +380,21 @@ export class Dispenser {
    * that it leased, and what it had left of that is lost.
    */
   private accountAtStart(account: Account): Account {
-    if (!(this.share instanceof Leased) || !this.keepsNothing) return account;
+    if (!(this.allocation instanceof Leased) || !this.keepsNothing) return account;
     const { generated } = account;
-    const reserved = this.share.end;
+    const reserved = this.allocation.end;
     return { reserved, generated, wasted: reserved - generated };
   }
 
   /** Sets what follows from taken, reserved and the strategy. */
-  private settle(): void {
+  private updateThresholds(): void {
     if (this.reservesInMemory) this.reserved = Number.POSITIVE_INFINITY;
     const ahead = this.reserved - this.taken;
     const refillAt =
       this.reserved >= this.capacity || this.reservesInMemory
         ? Number.POSITIVE_INFINITY
         : this.taken + Math.max(1, Math.ceil(ahead / 2));
-    this.refillAt = Math.min(refillAt, this.leaseAt);
+    this.refillThreshold = Math.min(refillAt, this.leaseThreshold);
   }
 
   private account(reserved: bigint): Account {
@@ -419,7 +419,7 @@ export class Dispenser {
     return {
       id: this.id,
       keeps,
-      account: this.keepsNothing ? this.rest.startsOver : this.account(reserved),
+      account: this.keepsNothing ? this.rareState.restartPoint : this.account(reserved),
       segment,
       replaces,
     };

@@ -14,10 +14,10 @@ const EXACT_MAX = 2n ** 53n;
 
 /** Why ADVANCE to this number needs the word FORCE; undefined where it does not. */
 export function refuseLeap(dispenser: Dispenser, number: bigint): Refusal | undefined {
-  const { definition, name, share, isLine } = dispenser;
+  const { definition, name, allocation, isLine } = dispenser;
   if (!isLine) return undefined;
   const end = positionsOf(definition);
-  const [from, to] = [share.at(dispenser.position), positionOf(definition, number)];
+  const [from, to] = [allocation.toLine(dispenser.position), positionOf(definition, number)];
   // It goes nowhere, or there is no number to go to: neither needs a word.
   if (to <= from || to >= end) return undefined;
   const [skipped, remaining] = [to - from, end - from];

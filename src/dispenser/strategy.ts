@@ -37,7 +37,7 @@ export interface Strategy {
    * wasted; Infinity where none may. A bound b on waste / (handed out + waste) is
    * waste <= handed out * b / (1 - b), so 50 % is 1 and 5 % is 19.
    */
-  readonly handedOutPerAhead: number;
+  readonly acknowledgedPerAhead: number;
   /** Whether the clean close lowers the reservation to the exact position. */
   readonly exactAtClose: boolean;
 }
@@ -45,27 +45,27 @@ export interface Strategy {
 export const strategies: Record<StrategyName, Strategy> = {
   memory: {
     keeps: "definition",
-    handedOutPerAhead: Number.POSITIVE_INFINITY,
+    acknowledgedPerAhead: Number.POSITIVE_INFINITY,
     exactAtClose: false,
   },
   "pre-base": {
     keeps: "segments",
-    handedOutPerAhead: 1,
+    acknowledgedPerAhead: 1,
     exactAtClose: false,
   },
   "pre-checkpoint": {
     keeps: "checkpoint",
-    handedOutPerAhead: 19,
+    acknowledgedPerAhead: 19,
     exactAtClose: false,
   },
   elegant_close: {
     keeps: "position",
-    handedOutPerAhead: Number.POSITIVE_INFINITY,
+    acknowledgedPerAhead: Number.POSITIVE_INFINITY,
     exactAtClose: false,
   },
   pre_close: {
     keeps: "checkpoint",
-    handedOutPerAhead: 19,
+    acknowledgedPerAhead: 19,
     exactAtClose: true,
   },
 };
@@ -111,7 +111,7 @@ export function reserveAhead(
   spanMs: number,
   commitMs = 0,
 ): number {
-  const budget = Math.floor(handedOut / strategy.handedOutPerAhead);
+  const budget = Math.floor(handedOut / strategy.acknowledgedPerAhead);
   const least = Math.floor(Math.min(LEAST_AHEAD_MAX, handedOut / HANDED_OUT_PER_LEAST_AHEAD));
   const slowMs = Math.min(HORIZON_COMMITS * commitMs, HORIZON_MS_MAX);
   const horizonMs = Math.max(HORIZON_MS, slowMs);

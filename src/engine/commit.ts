@@ -5,17 +5,17 @@
 
 import { assert } from "../base/assert.ts";
 import type { Dispenser } from "../dispenser/dispenser.ts";
-import { StorageUnavailable, type Store } from "../storage/store.ts";
+import { DiskUnavailable, type Store } from "../storage/store.ts";
 
 /** What a node remembers of itself, as a commit writes it. */
-export interface Remembered {
+export interface NodeStateWriter {
   /** As it is to be on disk, asked for when that is written. */
   readonly text: string;
   /** The commit is over. */
-  settle(isCommitted: boolean): void;
+  commitEnded(isCommitted: boolean): void;
 }
 
-export class Gathering {
+export class CommitBatch {
   /** Which commit it is, counted from 1 since the start. */
   number = 1;
   private readonly store: Store;
@@ -27,8 +27,8 @@ export class Gathering {
   /** How to take back, last first, what `changed` names. */
   private undo: (() => void)[] = [];
   /** Numbers whose reply is lost if it fails, though their reservation stands. */
-  private atStake: Dispenser[] = [];
-  private node: Remembered | undefined;
+  private uncertain: Dispenser[] = [];
+  private node: NodeStateWriter | undefined;
   private hasStaged = false;
   /** How long the last commit took. */
   private commitMs = 0;
@@ -62,20 +62,20 @@ export class Gathering {
 
   /** A dispenser is to be planned for. */
   stage(dispenser: Dispenser): void {
-    if (dispenser.staged) return;
-    dispenser.staged = true;
+    if (dispenser.isStaged) return;
+    dispenser.isStaged = true;
     this.staged.push(dispenser);
     this.announce();
   }
 
   /** The number that a dispenser took last goes to nobody if the commit fails. */
-  stake(dispenser: Dispenser): void {
-    dispenser.stake();
-    this.atStake.push(dispenser);
+  markUncertain(dispenser: Dispenser): void {
+    dispenser.markUncertain();
+    this.uncertain.push(dispenser);
   }
 
   /** What the node remembers is to be written. */
-  remember(node: Remembered): void {
+  writeNodeState(node: NodeStateWriter): void {
     this.node = node;
     this.announce();
   }
@@ -91,34 +91,34 @@ export class Gathering {
    * Makes what is staged durable. Answers undefined, or why nothing was written: everything staged is
    * then as it was before. Throws StorageBroken, after which nothing may be answered.
    */
-  commit(now: () => number): StorageUnavailable | undefined {
+  commit(now: () => number): DiskUnavailable | undefined {
     if (!this.hasStaged) return undefined;
     const beganMs = now();
-    const planned = this.staged.filter((dispenser) => !dispenser.removed);
-    const reservations = planned.map((dispenser) => dispenser.plan(beganMs, this.commitMs));
+    const planned = this.staged.filter((dispenser) => !dispenser.isRemoved);
+    const reservations = planned.map((dispenser) => dispenser.prepare(beganMs, this.commitMs));
     for (const reservation of reservations) this.store.stage({ kind: "reserve", reservation });
     if (this.node !== undefined) this.store.stage({ kind: "node", state: this.node.text });
     const failure = unavailability(() => this.store.commit());
     this.commitMs = now() - beganMs;
-    this.node?.settle(failure === undefined);
+    this.node?.commitEnded(failure === undefined);
     this.node = undefined;
     if (failure === undefined) {
-      for (const [index, dispenser] of planned.entries()) dispenser.confirm(reservations[index]!);
+      for (const [index, dispenser] of planned.entries()) dispenser.committed(reservations[index]!);
     } else {
       for (const undo of this.undo.reverse()) undo();
-      for (const dispenser of this.staged) dispenser.abandon();
+      for (const dispenser of this.staged) dispenser.rolledBack();
     }
-    for (const dispenser of this.atStake) dispenser.settleStakes(failure !== undefined);
+    for (const dispenser of this.uncertain) dispenser.resolveUncertain(failure !== undefined);
     for (const dispenser of this.staged) {
-      dispenser.staged = false;
+      dispenser.isStaged = false;
       assert(
-        dispenser.removed || dispenser.taken <= dispenser.reserved,
+        dispenser.isRemoved || dispenser.taken <= dispenser.reserved,
         "taken past the reservation",
       );
     }
     this.staged = [];
     this.undo = [];
-    this.atStake = [];
+    this.uncertain = [];
     this.changed.clear();
     this.hasStaged = false;
     this.number++;
@@ -127,12 +127,12 @@ export class Gathering {
 }
 
 /** Runs work of the store; answers why it cannot be done now. Throws what else it throws. */
-export function unavailability(work: () => void): StorageUnavailable | undefined {
+export function unavailability(work: () => void): DiskUnavailable | undefined {
   try {
     work();
     return undefined;
   } catch (error) {
-    if (!(error instanceof StorageUnavailable)) throw error;
+    if (!(error instanceof DiskUnavailable)) throw error;
     return error;
   }
 }

@@ -4,7 +4,7 @@
  */
 
 import type { Refusal } from "../base/errors.ts";
-import type { Share } from "../dispenser/allocation.ts";
+import type { Allocation } from "../dispenser/allocation.ts";
 import { type Definition, isSameLine, positionsOf } from "../dispenser/definition.ts";
 import { continued, covering, refuseGrowth, type UsedLine } from "../dispenser/deleted.ts";
 import type { Dispenser } from "../dispenser/dispenser.ts";
@@ -30,13 +30,13 @@ export interface DeletedLimits {
 }
 
 /** What is kept of a line, and what that means for others of its name. */
-interface Kept extends UsedLine {
+interface KeptLine extends UsedLine {
   readonly account: Account;
 }
 
 export class DeletedLines {
   private readonly store: Store;
-  private readonly share: Share;
+  private readonly allocation: Allocation;
   private readonly nowMs: () => number;
   private readonly startedAtMs: number;
   /** The age of the database when this life began; undefined before it was asked for. */
@@ -45,9 +45,9 @@ export class DeletedLines {
   private readonly changed = new Map<string, readonly DeletedLine[]>();
 
   /** `share` is what a dispenser has of its line; `nowMs` a clock that only goes forwards, in milliseconds. */
-  constructor(store: Store, share: Share, nowMs: () => number) {
+  constructor(store: Store, allocation: Allocation, nowMs: () => number) {
     this.store = store;
-    this.share = share;
+    this.allocation = allocation;
     this.nowMs = nowMs;
     this.startedAtMs = nowMs();
   }
@@ -70,7 +70,7 @@ export class DeletedLines {
   }
 
   /** What of a name's deleted lines a definition goes on with; undefined: none. Or why it may not be. */
-  continued(name: string, definition: Definition): Kept | Refusal | undefined {
+  continued(name: string, definition: Definition): KeptLine | Refusal | undefined {
     return continued(
       name,
       definition,
@@ -81,7 +81,7 @@ export class DeletedLines {
   /** Why a line that is there, at an own position, may not become a longer one. */
   refuseGrowth(name: string, longer: Definition, position: bigint): Refusal | undefined {
     const deleted = this.of(name).map((line) => this.usage(line));
-    return refuseGrowth(name, longer, this.share.at(position), deleted);
+    return refuseGrowth(name, longer, this.allocation.toLine(position), deleted);
   }
 
   private of(name: string): readonly DeletedLine[] {
@@ -89,22 +89,22 @@ export class DeletedLines {
     return this.changed.get(name) ?? (store.deletedSize === 0 ? [] : store.deletedOf(name));
   }
 
-  private usage({ definition, account }: DeletedLine): Kept {
+  private usage({ definition, account }: DeletedLine): KeptLine {
     const positions = positionsOf(definition);
     return {
       definition,
       account,
-      usedBelow: this.share.usedBelow(account.reserved, positions),
-      position: this.share.at(account.reserved),
+      usedBelow: this.allocation.usedBelow(account.reserved, positions),
+      position: this.allocation.toLine(account.reserved),
     };
   }
 
   /** DEL: keeps what numbers of the dispenser may be in use, if there are any. */
   keep(dispenser: Dispenser, { deletedMax, deletedDays }: DeletedLimits): void {
-    const { definition, name, share, isLine, keptWhenDeleted: account } = dispenser;
+    const { definition, name, allocation, isLine, keptWhenDeleted: account } = dispenser;
     // In a cluster the store remembers.
-    if (!isLine || share.isLeased) return;
-    const used = share.usedBelow(account.reserved, positionsOf(definition));
+    if (!isLine || allocation.isLeased) return;
+    const used = allocation.usedBelow(account.reserved, positionsOf(definition));
     const isKept = definition.strategy === "memory" ? account.reserved > 0n : used > 0n;
     if (!isKept) return;
     if (this.of(name).length >= PER_NAME_MAX) this.merge(name);
@@ -167,7 +167,7 @@ export class DeletedLines {
     for (;;) {
       const page = this.store.listDeleted(after, PAGE_ROWS);
       for (const { nth, definition, account } of page) {
-        const end = this.share.size(positionsOf(definition));
+        const end = this.allocation.size(positionsOf(definition));
         let reserved = account.reserved + numbers;
         if (reserved > end) reserved = end;
         const wasted = account.wasted + reserved - account.reserved;
@@ -179,7 +179,7 @@ export class DeletedLines {
   }
 
   /** The commit is over: what is on disk is what there is. */
-  settle(): void {
+  commitEnded(): void {
     this.changed.clear();
   }
 }

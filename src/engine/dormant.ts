@@ -13,7 +13,7 @@ const NO_SEGMENT = 1;
 const ALL = 2;
 
 /** What stands on disk of dispensers that lost nothing, by row. */
-export class Parked {
+export class DormantDispensers {
   private numbers: BigUint64Array;
   private kept: Uint8Array;
 
@@ -26,8 +26,8 @@ export class Parked {
    * Not one that lost numbers in a crash: it must be told of, and written. Nor one with a share of its
    * own.
    */
-  static mayHold({ account, definition, share }: StoredDispenser): boolean {
-    if (share !== undefined) return false;
+  static mayHold({ account, definition, allocation }: StoredDispenser): boolean {
+    if (allocation !== undefined) return false;
     return account === undefined || account.wasted === wastedOf(account, definition);
   }
 
@@ -53,7 +53,7 @@ export class Parked {
     };
   }
 
-  copy(row: number, other: Parked, from: number): void {
+  copy(row: number, other: DormantDispensers, from: number): void {
     this.reserve(row);
     this.kept[row] = other.kept[from]!;
     const at = NUMBERS * from;

@@ -9,17 +9,17 @@
 
 import { assert } from "../base/assert.ts";
 import { CannotStart, Refusal } from "../base/errors.ts";
-import { type Share, whole } from "../dispenser/allocation.ts";
+import { type Allocation, wholeLine } from "../dispenser/allocation.ts";
 import { type Definition, define, type Fields, isSame, redefine } from "../dispenser/definition.ts";
 import { refuseMemory } from "../dispenser/deleted.ts";
 import { Dispenser } from "../dispenser/dispenser.ts";
 import { isName, toText } from "../dispenser/name.ts";
-import type { StorageUnavailable, Store, StoredDispenser } from "../storage/store.ts";
-import { Gathering, type Remembered, unavailability } from "./commit.ts";
+import type { DiskUnavailable, Store, StoredDispenser } from "../storage/store.ts";
+import { CommitBatch, type NodeStateWriter, unavailability } from "./commit.ts";
 import { type DeletedLimits, DeletedLines } from "./deleted-lines.ts";
-import { UnsavedCounts } from "./dirty-counts.ts";
+import { DirtyCounts } from "./dirty-counts.ts";
 import { Moves } from "./moves.ts";
-import { type Listed, Names, type NamesInBytes } from "./registry.ts";
+import { type Listed, type NamesInBytes, Registry } from "./registry.ts";
 
 /** Of fewer dispensers what a GET reads mostly lies in the processor's caches, and to fetch it costs more than it gains. */
 const FETCHED_FROM = 8000;
@@ -54,7 +54,7 @@ export interface EngineOptions {
   /** Called when there is something to commit: commit() has to be called in this turn. */
   readonly onStaged?: () => void;
   /** What a dispenser has of its line, if none stands on disk; all of it by default. */
-  readonly share?: Share;
+  readonly allocation?: Allocation;
 }
 
 export class Engine {
@@ -65,37 +65,37 @@ export class Engine {
   readonly moves: Moves;
   private readonly store: Store;
   private readonly now: () => number;
-  private readonly pending: Gathering;
-  private readonly names: Names;
+  private readonly batch: CommitBatch;
+  private readonly registry: Registry;
   private readonly deleted: DeletedLines;
   /** Undefined where counts are not saved in the background. */
-  private readonly unsaved: UnsavedCounts | undefined;
-  private readonly share: Share;
+  private readonly dirtyCounts: DirtyCounts | undefined;
+  private readonly allocation: Allocation;
   /** Called once for a dispenser that used up its lease as far as was said there. */
-  onLow: (dispenser: Dispenser) => void = () => {};
+  onLeaseLow: (dispenser: Dispenser) => void = () => {};
 
   constructor(store: Store, options: EngineOptions) {
     this.store = store;
     this.limits = options.limits ?? NO_LIMITS;
     this.now = options.now;
-    this.pending = new Gathering(store, options.onStaged ?? (() => {}));
-    this.moves = new Moves(store, this.pending);
-    this.unsaved = options.savesCounts ? new UnsavedCounts() : undefined;
-    this.share = options.share ?? whole;
-    this.deleted = new DeletedLines(store, this.share, options.now);
-    this.names = new Names(store.size, this.share);
+    this.batch = new CommitBatch(store, options.onStaged ?? (() => {}));
+    this.moves = new Moves(store, this.batch);
+    this.dirtyCounts = options.savesCounts ? new DirtyCounts() : undefined;
+    this.allocation = options.allocation ?? wholeLine;
+    this.deleted = new DeletedLines(store, this.allocation, options.now);
+    this.registry = new Registry(store.size, this.allocation);
     for (const some of store.load()) {
       for (const stored of some) {
         this.requireLease(stored);
-        this.names.park(stored);
+        this.registry.addDormant(stored);
       }
       this.lastId = some.at(-1)?.id ?? this.lastId;
     }
   }
 
   /** Throws CannotStart where a line counts numbers that were never leased: a lease is missing on disk. */
-  private requireLease({ name, account, share }: StoredDispenser): void {
-    if (!this.share.isLeased || share !== undefined) return;
+  private requireLease({ name, account, allocation }: StoredDispenser): void {
+    if (!this.allocation.isLeased || allocation !== undefined) return;
     if (account === undefined || account.reserved === 0n) return;
     throw new CannotStart(
       `the database is damaged: '${toText(name)}' counts ${account.reserved} numbers, and no lease of them is there; ` +
@@ -104,12 +104,12 @@ export class Engine {
   }
 
   /** The number of the commit that is being gathered. */
-  get gathering(): number {
-    return this.pending.number;
+  get nextCommit(): number {
+    return this.batch.number;
   }
 
   get size(): number {
-    return this.names.size;
+    return this.registry.size;
   }
 
   /**
@@ -117,43 +117,43 @@ export class Engine {
    * wasted on disk, so that they are not told of again.
    */
   skippedByCrash(): readonly Skipped[] {
-    const losers = [...this.names.awake()].filter(({ skipped }) => skipped > 0n);
-    for (const dispenser of losers) this.pending.stage(dispenser);
+    const losers = [...this.registry.loaded()].filter(({ skipped }) => skipped > 0n);
+    for (const dispenser of losers) this.batch.stage(dispenser);
     return losers.map(({ name, skipped }) => ({ name, numbers: skipped }));
   }
 
   find(name: string): Dispenser | undefined {
-    return this.names.find(name);
+    return this.registry.find(name);
   }
 
   /** The dispenser of the name whose bytes these are. */
   findBytes(bytes: Uint8Array, from: number, to: number): Dispenser | undefined {
-    return this.names.findBytes(bytes, from, to);
+    return this.registry.findBytes(bytes, from, to);
   }
 
   /** Whether it gains by expect(). */
-  get expects(): boolean {
+  get prefetches(): boolean {
     return this.size >= FETCHED_FROM;
   }
 
   /** A number of each of these will be taken next. */
-  expect(names: NamesInBytes): void {
-    this.names.fetch(names);
+  prefetch(names: NamesInBytes): void {
+    this.registry.prefetch(names);
   }
 
   /** Whether there is a dispenser of this name. */
   has(name: string): boolean {
-    return this.names.has(name);
+    return this.registry.has(name);
   }
 
   /** All dispensers, in the order they were made in. */
   all(): Iterable<Dispenser> {
-    return this.names.all();
+    return this.registry.all();
   }
 
   /** Those that were asked for in this life, in no order that is promised. */
-  awake(): Iterable<Dispenser> {
-    return this.names.awake();
+  loaded(): Iterable<Dispenser> {
+    return this.registry.loaded();
   }
 
   /**
@@ -161,45 +161,45 @@ export class Engine {
    * gone through bit by bit, while some come and go.
    */
   list(after = 0): Iterable<Listed> {
-    return this.names.list(after);
+    return this.registry.list(after);
   }
 
   /** The commit that an answer about this name and its numbers has to wait for; 0 for none. */
   dependsOn(name: string, dispenser: Dispenser | undefined): number {
-    if (dispenser !== undefined && dispenser.taken > dispenser.reserved) return this.gathering;
+    if (dispenser !== undefined && dispenser.taken > dispenser.reserved) return this.nextCommit;
     return this.dependsOnName(name);
   }
 
   /** The commit that an answer about this name and its definition has to wait for; 0 for none. */
   dependsOnName(name: string): number {
-    return this.pending.changes(name) ? this.gathering : 0;
+    return this.batch.changes(name) ? this.nextCommit : 0;
   }
 
   /** The commit that an answer about all names has to wait for; 0 for none. */
   dependsOnNames(): number {
-    return this.pending.changesNames ? this.gathering : 0;
+    return this.batch.changesNames ? this.nextCommit : 0;
   }
 
   /** Hands out the next number of a line that has one (digits > 0), into `into[at]` and on. */
   take(dispenser: Dispenser, into: Uint8Array, at: number): void {
     dispenser.take(into, at);
-    if (dispenser.taken >= dispenser.refillAt && !dispenser.staged) this.refill(dispenser);
-    if (!dispenser.active) this.unsaved?.note(dispenser);
+    if (dispenser.taken >= dispenser.refillThreshold && !dispenser.isStaged) this.refill(dispenser);
+    if (!dispenser.isQueued) this.dirtyCounts?.add(dispenser);
   }
 
   private refill(dispenser: Dispenser): void {
-    this.pending.stage(dispenser);
-    if (dispenser.taken < dispenser.leaseAt) return;
-    dispenser.leaseAt = Number.POSITIVE_INFINITY;
-    this.onLow(dispenser);
+    this.batch.stage(dispenser);
+    if (dispenser.taken < dispenser.leaseThreshold) return;
+    dispenser.leaseThreshold = Number.POSITIVE_INFINITY;
+    this.onLeaseLow(dispenser);
   }
 
   /**
    * The reply with the number last taken is part of one that waits for the commit: if that fails,
    * the number goes to nobody and counts as wasted.
    */
-  stakeOnCommit(dispenser: Dispenser): void {
-    this.pending.stake(dispenser);
+  markUncertain(dispenser: Dispenser): void {
+    this.batch.markUncertain(dispenser);
   }
 
   /**
@@ -208,16 +208,20 @@ export class Engine {
    */
   define(name: string, fields: Fields, reuse = false): number | Refusal {
     if (!isName(name)) return new Refusal("ERR invalid dispenser name");
-    const present = this.names.find(name);
+    const present = this.registry.find(name);
     if (present !== undefined) return this.redefine(present, fields, reuse);
     const definition = define(fields);
     if (definition instanceof Refusal) return definition;
-    const refusal = this.refuseNew(name) ?? this.begin(name, definition, reuse);
+    const refusal = this.refuseNew(name) ?? this.createOrContinue(name, definition, reuse);
     return refusal ?? fields.size;
   }
 
   /** A new line, or a deleted one that goes on. Answers why it may be neither. */
-  private begin(name: string, definition: Definition, reuse: boolean): Refusal | undefined {
+  private createOrContinue(
+    name: string,
+    definition: Definition,
+    reuse: boolean,
+  ): Refusal | undefined {
     const id = this.lastId + 1;
     if (reuse) {
       this.create(id, name, definition);
@@ -232,10 +236,10 @@ export class Engine {
     }
     const { account } = kept;
     const found = { account, segmentEnd: undefined };
-    const dispenser = new Dispenser(id, name, definition, this.share, found);
+    const dispenser = new Dispenser(id, name, definition, this.allocation, found);
     dispenser.writeAnew();
     this.add(dispenser);
-    this.pending.stage(dispenser);
+    this.batch.stage(dispenser);
     this.deleted.forget(name, definition);
     return undefined;
   }
@@ -264,21 +268,21 @@ export class Engine {
 
   /** The name of the dispenser with this id. */
   nameOf(id: number): string | undefined {
-    return this.names.nameOf(id);
+    return this.registry.nameOf(id);
   }
 
   /** Adds a dispenser, with an id that no other has. */
   create(id: number, name: string, definition: Definition): void {
-    this.add(new Dispenser(id, name, definition, this.share));
+    this.add(new Dispenser(id, name, definition, this.allocation));
   }
 
   private add(dispenser: Dispenser): void {
     const { id, name, definition } = dispenser;
     this.lastId = Math.max(this.lastId, id);
-    this.names.put(dispenser);
-    this.pending.change(name, () => {
-      this.names.remove(dispenser);
-      dispenser.removed = true;
+    this.registry.add(dispenser);
+    this.batch.change(name, () => {
+      this.registry.remove(dispenser);
+      dispenser.isRemoved = true;
     });
     this.store.stage({ kind: "define", id, name, definition });
   }
@@ -290,16 +294,16 @@ export class Engine {
     if (isSame(definition, before)) return 0;
     const grows = definition.length > before.length;
     // In a cluster the store decided already.
-    if (!reuse && !this.share.isLeased) {
+    if (!reuse && !this.allocation.isLeased) {
       const refusal =
         refuseMemory(name, before, definition, counts.generated > 0n) ??
         (grows ? this.deleted.refuseGrowth(name, definition, position) : undefined);
       if (refusal !== undefined) return refusal;
     } else if (grows) this.deleted.forget(name);
-    this.pending.change(name, dispenser.remember());
+    this.batch.change(name, dispenser.snapshot());
     dispenser.redefine(definition);
     this.store.stage({ kind: "define", id, name, definition });
-    if (definition.strategy !== before.strategy) this.pending.stage(dispenser);
+    if (definition.strategy !== before.strategy) this.batch.stage(dispenser);
     return 0;
   }
 
@@ -308,13 +312,13 @@ export class Engine {
    * definition goes on behind them.
    */
   remove(name: string): boolean {
-    const dispenser = this.names.find(name);
+    const dispenser = this.registry.find(name);
     if (dispenser === undefined) return false;
-    dispenser.removed = true;
-    this.names.remove(dispenser);
-    this.pending.change(name, () => {
-      this.names.put(dispenser);
-      dispenser.removed = false;
+    dispenser.isRemoved = true;
+    this.registry.remove(dispenser);
+    this.batch.change(name, () => {
+      this.registry.add(dispenser);
+      dispenser.isRemoved = false;
     });
     this.store.stage({ kind: "remove", id: dispenser.id });
     this.deleted.keep(dispenser, this.limits);
@@ -323,18 +327,18 @@ export class Engine {
 
   /** Stages that deleted lines go which are too old, or too many: a few at a time. To be called now and then. */
   stagePurge(): void {
-    if (this.deleted.purge(this.limits)) this.pending.announce();
+    if (this.deleted.purge(this.limits)) this.batch.announce();
   }
 
   /** Stages that all deleted lines move so many numbers ahead, which count as wasted. */
   skipDeleted(numbers: bigint): void {
     this.deleted.skip(numbers);
-    this.pending.announce();
+    this.batch.announce();
   }
 
   /** Writes what the node has to remember, in the commit being gathered. */
-  remember(node: Remembered): void {
-    this.pending.remember(node);
+  writeNodeState(node: NodeStateWriter): void {
+    this.batch.writeNodeState(node);
   }
 
   /**
@@ -342,15 +346,15 @@ export class Engine {
    * nothing was written: everything staged is then as it was before.
    * Throws StorageBroken, after which nothing may be answered.
    */
-  commit(): StorageUnavailable | undefined {
-    const failure = this.pending.commit(this.now);
-    this.deleted.settle();
-    this.names.tidy();
+  commit(): DiskUnavailable | undefined {
+    const failure = this.batch.commit(this.now);
+    this.deleted.commitEnded();
+    this.registry.compact();
     return failure;
   }
 
   /** Housekeeping of the store. Answers why it could not be done now. */
-  maintain(): StorageUnavailable | undefined {
+  maintain(): DiskUnavailable | undefined {
     return unavailability(() => this.store.maintain());
   }
 
@@ -361,7 +365,7 @@ export class Engine {
 
   /** Stages counts that the disk does not know; uniqueness does not depend on them. */
   stageCounts(): void {
-    this.unsaved?.stage(this.pending);
+    this.dirtyCounts?.stage(this.batch);
   }
 
   /**
@@ -369,16 +373,16 @@ export class Engine {
    * Throws what Store.close() throws.
    */
   close(): bigint {
-    assert(this.pending.isEmpty, "close() with a commit under way");
+    assert(this.batch.isEmpty, "close() with a commit under way");
     let skipped = 0n;
-    for (const dispenser of this.names.awake()) {
+    for (const dispenser of this.registry.loaded()) {
       if (!dispenser.needsClose) continue;
       const { wasted } = dispenser.counts;
-      const reservation = dispenser.planClose();
+      const reservation = dispenser.prepareClose();
       skipped += reservation.account.wasted - wasted;
       this.store.stage({ kind: "reserve", reservation });
     }
-    this.names.clear();
+    this.registry.clear();
     this.store.close();
     return skipped;
   }

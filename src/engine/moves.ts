@@ -9,7 +9,7 @@ import type { Leased } from "../dispenser/allocation.ts";
 import { positionsOf } from "../dispenser/definition.ts";
 import type { Dispenser } from "../dispenser/dispenser.ts";
 import type { Store } from "../storage/store.ts";
-import type { Gathering } from "./commit.ts";
+import type { CommitBatch } from "./commit.ts";
 
 /** A lease, as it is added to a dispenser's share. */
 export interface Lease {
@@ -22,21 +22,21 @@ export interface Lease {
 
 export class Moves {
   private readonly store: Store;
-  private readonly pending: Gathering;
+  private readonly pending: CommitBatch;
 
-  constructor(store: Store, pending: Gathering) {
+  constructor(store: Store, pending: CommitBatch) {
     this.store = store;
     this.pending = pending;
   }
 
   /** ADVANCE: the line goes on at its first number >= `number`. */
   advance(dispenser: Dispenser, number: bigint): Refusal | undefined {
-    const { definition, name, share } = dispenser;
+    const { definition, name, allocation } = dispenser;
     const { type } = definition;
     if (!type.isLine) return new Refusal(`ERR ADVANCE does not apply to type ${type.code}`);
-    const position = dispenser.ownPositionOf(number);
+    const position = dispenser.localPositionOf(number);
     if (position <= dispenser.position) return dispenser.digits > 0 ? undefined : exhausted;
-    if (position >= share.size(positionsOf(definition))) {
+    if (position >= allocation.size(positionsOf(definition))) {
       return new Refusal(
         `${exhausted.message}: ${quoted(name)} has no number from ${number} on, and stays where it is`,
       );
@@ -47,9 +47,9 @@ export class Moves {
 
   /** Skips so many numbers of a line, which count as wasted, or all that are left. */
   skip(dispenser: Dispenser, numbers: bigint): void {
-    const { definition, share, isLine } = dispenser;
+    const { definition, allocation, isLine } = dispenser;
     if (!isLine) return;
-    const end = share.size(positionsOf(definition));
+    const end = allocation.size(positionsOf(definition));
     let position = dispenser.position + numbers;
     if (position > end) position = end;
     this.advanceTo(dispenser, position);
@@ -57,7 +57,7 @@ export class Moves {
 
   /** Skips what it has of its line below a position of the line. */
   skipBelow(dispenser: Dispenser, position: bigint): void {
-    const own = dispenser.share.below(position);
+    const own = dispenser.allocation.countBelow(position);
     if (own > dispenser.position) this.advanceTo(dispenser, own);
   }
 
@@ -66,13 +66,13 @@ export class Moves {
    */
   adopt(dispenser: Dispenser, { first, count, askAfter }: Lease): void {
     const { id, name } = dispenser;
-    this.pending.change(name, dispenser.remember());
+    this.pending.change(name, dispenser.snapshot());
     dispenser.extend(first, count, askAfter);
-    this.store.stage({ kind: "lease", id, share: dispenser.share as Leased });
+    this.store.stage({ kind: "lease", id, share: dispenser.allocation as Leased });
   }
 
   private advanceTo(dispenser: Dispenser, position: bigint): void {
-    this.pending.change(dispenser.name, dispenser.remember());
+    this.pending.change(dispenser.name, dispenser.snapshot());
     dispenser.advance(position);
     this.pending.stage(dispenser);
   }

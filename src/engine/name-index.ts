@@ -38,7 +38,7 @@ export interface NamesInBytes {
   to(index: number): number;
 }
 
-export class NameTable {
+export class NameIndex {
   /** Rows so far, those of removed names among them. */
   rows = 0;
   /** Names. */
@@ -93,7 +93,7 @@ export class NameTable {
    * Gibbons and Mowry, Improving Hash Join Performance through Prefetching, ICDE 2004). Puts into `rows` what lies in
    * each name's own slot, which mostly is its row, or else any.
    */
-  fetch(names: NamesInBytes, rows: Int32Array): void {
+  prefetch(names: NamesInBytes, rows: Int32Array): void {
     const { slots, mask, entries } = this;
     const { bytes, count } = names;
     for (let index = 0; index < count; index++) {

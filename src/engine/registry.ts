@@ -7,12 +7,12 @@
  */
 
 import { assert } from "../base/assert.ts";
-import { type Share, whole } from "../dispenser/allocation.ts";
+import { type Allocation, wholeLine } from "../dispenser/allocation.ts";
 import type { Definition } from "../dispenser/definition.ts";
 import { Dispenser } from "../dispenser/dispenser.ts";
 import type { StoredDispenser } from "../storage/store.ts";
-import { Parked } from "./dormant.ts";
-import { grown, type NamesInBytes, NameTable } from "./name-index.ts";
+import { DormantDispensers } from "./dormant.ts";
+import { grown, NameIndex, type NamesInBytes } from "./name-index.ts";
 
 export type { NamesInBytes } from "./name-index.ts";
 
@@ -25,43 +25,43 @@ export interface Listed {
   readonly name: string;
 }
 
-export class Names {
-  private table: NameTable;
+export class Registry {
+  private index: NameIndex;
   private ids: Float64Array;
   /** The dispenser of a row; the definition alone of one that is parked, undefined of one removed. */
   private dispensers: (Dispenser | Definition | undefined)[] = [];
-  private parked: Parked;
+  private dormant: DormantDispensers;
   /** The name last found, as mostly the next one is the same: and the same string, even. */
   private lastName = "";
   private lastFound: Dispenser | undefined;
   /** Rows of the names that fetch() was called for last. */
   private rows = new Int32Array(0);
   /** What it read; nobody needs it, but what nobody got would not be read. */
-  fetched = 0;
+  prefetched = 0;
   /** Whether rows are in the order of their ids. */
   private isInOrder = true;
   /** What dispensers have of their lines that have no share of their own. */
-  private readonly share: Share;
+  private readonly allocation: Allocation;
 
   /** With room for so many before it has to grow. */
-  constructor(room: number, share: Share = whole) {
-    this.share = share;
-    this.table = new NameTable(room);
+  constructor(room: number, allocation: Allocation = wholeLine) {
+    this.allocation = allocation;
+    this.index = new NameIndex(room);
     this.ids = new Float64Array(room);
-    this.parked = new Parked(room);
+    this.dormant = new DormantDispensers(room);
   }
 
   get size(): number {
-    return this.table.size;
+    return this.index.size;
   }
 
   has(name: string): boolean {
-    return this.table.find(name) >= 0;
+    return this.index.find(name) >= 0;
   }
 
   find(name: string): Dispenser | undefined {
     if (name === this.lastName) return this.lastFound;
-    const row = this.table.find(name);
+    const row = this.index.find(name);
     const found = row < 0 ? undefined : this.at(row);
     this.lastName = name;
     this.lastFound = found;
@@ -70,17 +70,17 @@ export class Names {
 
   /** The dispenser of the name whose bytes these are. */
   findBytes(bytes: Uint8Array, from: number, to: number): Dispenser | undefined {
-    const row = this.table.findBytes(bytes, from, to);
+    const row = this.index.findBytes(bytes, from, to);
     return row < 0 ? undefined : this.at(row);
   }
 
   /** Has the processor fetch what taking a number of each will read, for all at a time: NameTable.fetch(). */
-  fetch(names: NamesInBytes): void {
+  prefetch(names: NamesInBytes): void {
     const { dispensers } = this;
     const { count } = names;
     if (count > this.rows.length) this.rows = new Int32Array(count);
     const { rows } = this;
-    this.table.fetch(names, rows);
+    this.index.prefetch(names, rows);
     let read = 0;
     // Each loop follows one pointer further.
     for (let index = 0; index < count; index++) if (dispensers[rows[index]!]) read++;
@@ -92,98 +92,103 @@ export class Names {
       const found = dispensers[rows[index]!];
       if (found instanceof Dispenser) read += found.firstDigit;
     }
-    this.fetched = read;
+    this.prefetched = read;
   }
 
   /** Adds what was found on disk, in the order of ids. */
-  park(stored: StoredDispenser): void {
+  addDormant(stored: StoredDispenser): void {
     const { id, name, definition } = stored;
-    if (Parked.mayHold(stored)) this.parked.put(this.add(id, name, definition), stored);
+    if (DormantDispensers.mayHold(stored))
+      this.dormant.put(this.append(id, name, definition), stored);
     else
-      this.add(id, name, new Dispenser(id, name, definition, stored.share ?? this.share, stored));
+      this.append(
+        id,
+        name,
+        new Dispenser(id, name, definition, stored.allocation ?? this.allocation, stored),
+      );
   }
 
   /** Adds a dispenser with an id that no other has. It may be one that remove() took. */
-  put(dispenser: Dispenser): void {
+  add(dispenser: Dispenser): void {
     const { id, name } = dispenser;
-    this.forget();
+    this.dropLastFound();
     const row = this.firstAfter(id - 1);
-    const isThere = row < this.table.rows && this.ids[row] === id;
-    assert(!isThere || !this.table.has(row), "an id is one dispenser's");
-    if (isThere && this.table.had(row, name)) {
-      this.table.restore(row, name);
+    const isThere = row < this.index.rows && this.ids[row] === id;
+    assert(!isThere || !this.index.has(row), "an id is one dispenser's");
+    if (isThere && this.index.had(row, name)) {
+      this.index.restore(row, name);
       this.dispensers[row] = dispenser;
     } else {
       // Ids mostly rise. In a cluster one may come late: then the order is made anew when it is needed.
-      this.isInOrder &&= row === this.table.rows;
-      this.add(id, name, dispenser);
+      this.isInOrder &&= row === this.index.rows;
+      this.append(id, name, dispenser);
     }
   }
 
   /** The name of the dispenser with this id. */
   nameOf(id: number): string | undefined {
     const row = this.firstAfter(id - 1);
-    const isIt = row < this.table.rows && this.ids[row] === id && this.table.has(row);
-    return isIt ? this.table.name(row) : undefined;
+    const isIt = row < this.index.rows && this.ids[row] === id && this.index.has(row);
+    return isIt ? this.index.name(row) : undefined;
   }
 
   remove(dispenser: Dispenser): void {
-    this.forget();
-    const row = this.table.find(dispenser.name);
-    this.table.remove(row);
+    this.dropLastFound();
+    const row = this.index.find(dispenser.name);
+    this.index.remove(row);
     this.dispensers[row] = undefined;
   }
 
   /** Throws away what removed names left behind, where that is most of all there is. */
-  tidy(): void {
-    const { rows, size } = this.table;
+  compact(): void {
+    const { rows, size } = this.index;
     if (rows - size >= Math.max(REMOVED_MIN, size)) this.rebuild();
   }
 
   /** Writes all down anew, in the order of ids. */
   private rebuild(): void {
-    const { dispensers, ids, parked, table: before } = this;
+    const { dispensers, ids, dormant, index: before } = this;
     const order = Array.from({ length: before.rows }, (_, row) => row);
     if (!this.isInOrder) order.sort((one, other) => ids[one]! - ids[other]!);
     this.clear();
     for (const from of order) {
       if (!before.has(from)) continue;
-      const row = this.add(ids[from]!, before.name(from), dispensers[from]!);
-      if (!(dispensers[from] instanceof Dispenser)) this.parked.copy(row, parked, from);
+      const row = this.append(ids[from]!, before.name(from), dispensers[from]!);
+      if (!(dispensers[from] instanceof Dispenser)) this.dormant.copy(row, dormant, from);
     }
   }
 
   clear(): void {
-    this.table = new NameTable(0);
+    this.index = new NameIndex(0);
     this.ids = new Float64Array(0);
     this.dispensers = [];
-    this.parked = new Parked(0);
+    this.dormant = new DormantDispensers(0);
     this.isInOrder = true;
-    this.forget();
+    this.dropLastFound();
   }
 
   /** Those that were asked for in this life, in no order that is promised. */
-  *awake(): Generator<Dispenser> {
+  *loaded(): Generator<Dispenser> {
     for (const each of this.dispensers) if (each instanceof Dispenser) yield each;
   }
 
   /** All of them, in order. */
   *all(): Generator<Dispenser> {
     if (!this.isInOrder) this.rebuild();
-    for (let row = 0; row < this.table.rows; row++) if (this.table.has(row)) yield this.at(row);
+    for (let row = 0; row < this.index.rows; row++) if (this.index.has(row)) yield this.at(row);
   }
 
   /** Those with an id above this one, in order. Names may come and go while the list is gone through. */
   *list(after: number): Generator<Listed> {
     let last = after;
     let row = this.firstAfter(last);
-    let { table } = this;
-    for (; row < table.rows; row++) {
-      if (!table.has(row)) continue;
+    let { index } = this;
+    for (; row < index.rows; row++) {
+      if (!index.has(row)) continue;
       last = this.ids[row]!;
-      yield { id: last, name: table.name(row) };
-      if (table === this.table) continue;
-      table = this.table;
+      yield { id: last, name: index.name(row) };
+      if (index === this.index) continue;
+      index = this.index;
       row = this.firstAfter(last) - 1;
     }
   }
@@ -192,7 +197,7 @@ export class Names {
   private firstAfter(id: number): number {
     if (!this.isInOrder) this.rebuild();
     let low = 0;
-    let high = this.table.rows;
+    let high = this.index.rows;
     while (low < high) {
       const middle = (low + high) >> 1;
       if (this.ids[middle]! <= id) low = middle + 1;
@@ -201,8 +206,8 @@ export class Names {
     return low;
   }
 
-  private add(id: number, name: string, dispenser: Dispenser | Definition): number {
-    const row = this.table.add(name);
+  private append(id: number, name: string, dispenser: Dispenser | Definition): number {
+    const row = this.index.add(name);
     if (row === this.ids.length) this.ids = grown(this.ids, new Float64Array(2 * row + 1));
     this.ids[row] = id;
     this.dispensers.push(dispenser);
@@ -212,14 +217,20 @@ export class Names {
   private at(row: number): Dispenser {
     const found = this.dispensers[row]!;
     if (found instanceof Dispenser) return found;
-    const recovered = this.parked.get(row, found);
-    const woken = new Dispenser(this.ids[row]!, this.table.name(row), found, this.share, recovered);
+    const recovered = this.dormant.get(row, found);
+    const woken = new Dispenser(
+      this.ids[row]!,
+      this.index.name(row),
+      found,
+      this.allocation,
+      recovered,
+    );
     this.dispensers[row] = woken;
     return woken;
   }
 
   /** What was worked out from the names holds no more. */
-  private forget(): void {
+  private dropLastFound(): void {
     this.lastName = "";
     this.lastFound = undefined;
   }

@@ -8,7 +8,7 @@
 
 import { isAscii } from "node:buffer";
 import RedisParser from "redis-parser";
-import { FAST_GET_BYTES_MAX, FastGet, type NamesAhead } from "./fast-get.ts";
+import { FAST_GET_BYTES_MAX, FastGet, type PrefetchNames } from "./fast-get.ts";
 import { BROKEN, Framer, INCOMPLETE, INLINE, type RequestLimits } from "./frame.ts";
 import { splitLine } from "./inline.ts";
 
@@ -77,7 +77,7 @@ export class Decoder {
   }
 
   /** Whether the client has yet to log in, so that its requests must be small. */
-  set isStranger(isStranger: boolean) {
+  set isUnauthenticated(isStranger: boolean) {
     this.framer.isStranger = isStranger;
   }
 
@@ -207,7 +207,7 @@ export class Decoder {
   }
 
   /** The names of the GETs that come next. */
-  gatherAhead(names: NamesAhead): void {
+  prefetch(names: PrefetchNames): void {
     names.gather(this.bytes, this.start, this.end);
   }
 }

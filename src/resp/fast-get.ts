@@ -61,7 +61,7 @@ const NO_BYTES = Buffer.alloc(0);
 const GROUP_MAX = 32;
 
 /** The names of the GETs that come next, as they stand in the bytes. */
-export class NamesAhead {
+export class PrefetchNames {
   bytes: Uint8Array = NO_BYTES;
   count = 0;
   private readonly bounds = new Int32Array(2 * GROUP_MAX);

@@ -6,19 +6,19 @@
 import type { Socket, SocketHandler } from "bun";
 import { CannotStart } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
-import { Jobs } from "../base/time-slices.ts";
+import { TimeSlices } from "../base/time-slices.ts";
 import type { Cluster } from "../cluster/cluster.ts";
 import type { Address } from "../config/address.ts";
 import type { Config } from "../config/settings.ts";
 import type { Engine } from "../engine/engine.ts";
 import { clientsByDescriptors } from "../platform/open-files.ts";
 import { Access } from "./access/users.ts";
-import { noCounts, type Server } from "./commands/command.ts";
+import { noCounts, type ServerForCommands } from "./commands/command.ts";
 import { Admission } from "./net/admission.ts";
 import { boundReceiving, wireOf } from "./net/direct-wire.ts";
-import { type Ends, ListeningSockets } from "./net/sockets.ts";
-import { Buffers } from "./session/buffer-limit.ts";
-import { Turn } from "./session/commit-turn.ts";
+import { type Endpoints, Sockets } from "./net/sockets.ts";
+import { BufferLimit } from "./session/buffer-limit.ts";
+import { CommitTurn } from "./session/commit-turn.ts";
 import { Connection, type Host } from "./session/connection.ts";
 import type { ClientSession } from "./session/session.ts";
 
@@ -34,7 +34,7 @@ const SWEEP_EVERY_MS = 1000;
 /** So often it is looked for deleted lines that need not be remembered any more. */
 const PURGE_EVERY_MS = 1000;
 
-export interface ListenerOptions {
+export interface ServerOptions {
   readonly config: Config;
   readonly engine: Engine;
   readonly log: Log;
@@ -52,10 +52,10 @@ export interface ListenerOptions {
 type Data = Connection | undefined;
 type ClientSocket = Socket<Data>;
 
-export class Listener implements Server {
+export class Server implements ServerForCommands {
   config: Config;
   readonly access: Access;
-  readonly jobs: Jobs;
+  readonly jobs: TimeSlices;
   readonly log: Log;
   readonly engine: Engine;
   readonly startedAtMs: number;
@@ -66,21 +66,21 @@ export class Listener implements Server {
   isStopping = false;
   /** The connections of the sessions. */
   private readonly connections = new Set<Connection>();
-  private readonly options: ListenerOptions;
+  private readonly options: ServerOptions;
   private readonly descriptors = clientsByDescriptors();
-  private readonly sockets: ListeningSockets<Data>;
+  private readonly sockets: Sockets<Data>;
   private timers: Timer[] = [];
   private readonly host: Host;
-  private readonly turn: Turn;
+  private readonly turn: CommitTurn;
   private lastSessionId = 0;
   private readonly admission: Admission<Data>;
   /** Connections whose requests take long, in the order in which they go on. */
-  private readonly deferred: Jobs;
-  private readonly buffers: Buffers;
+  private readonly deferred: TimeSlices;
+  private readonly buffers: BufferLimit;
   /** Resolves when the server is being stopped and the last client has left. */
   private readonly allGone = Promise.withResolvers<void>();
 
-  constructor(options: ListenerOptions) {
+  constructor(options: ServerOptions) {
     this.options = options;
     this.config = options.config;
     this.engine = options.engine;
@@ -90,17 +90,15 @@ export class Listener implements Server {
     this.startedAtMs = options.now();
     this.access = new Access(options.config);
     const guarded = (work: () => void) => this.guarded(work);
-    this.jobs = new Jobs(options.now, guarded);
-    this.deferred = new Jobs(options.now, guarded, READ_ON_MAX);
+    this.jobs = new TimeSlices(options.now, guarded);
+    this.deferred = new TimeSlices(options.now, guarded, READ_ON_MAX);
     this.admission = new Admission<Data>(this, guarded, (socket, ends, isTls) =>
       this.letIn(socket, ends, isTls),
     );
-    this.buffers = new Buffers(this.connections, options.log, () => this.config.bufferBytesMax);
-    this.sockets = new ListeningSockets(options.config, (address, isTls) =>
-      this.handlers(address, isTls),
-    );
+    this.buffers = new BufferLimit(this.connections, options.log, () => this.config.bufferBytesMax);
+    this.sockets = new Sockets(options.config, (address, isTls) => this.handlers(address, isTls));
     const { engine, log } = options;
-    this.turn = new Turn({ engine, log, counters: this.counters });
+    this.turn = new CommitTurn({ engine, log, counters: this.counters });
     this.host = {
       engine,
       server: this,
@@ -256,7 +254,7 @@ export class Listener implements Server {
     }
   }
 
-  private letIn(socket: ClientSocket, ends: Ends, isTls: boolean): void {
+  private letIn(socket: ClientSocket, ends: Endpoints, isTls: boolean): void {
     this.counters.connections++;
     const id = ++this.lastSessionId;
     boundReceiving(socket);

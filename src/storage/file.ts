@@ -37,7 +37,7 @@ import {
 } from "./folder.ts";
 import { Presence } from "./presence.ts";
 import { APPLICATION_ID, BACKUP_ID, COPIED, ID_OFFSET, mark, migrations } from "./schema.ts";
-import { StorageUnavailable } from "./store.ts";
+import { DiskUnavailable } from "./store.ts";
 import { secureWal } from "./wal.ts";
 
 /** The database's name in the data folder. */
@@ -315,7 +315,7 @@ export function hasTable(database: Database, name: string): boolean {
 
 /** Why the database could not be opened, in words for the operator. */
 export function refusalOf(error: unknown, folder: string, path: string): unknown {
-  if (error instanceof StorageUnavailable) return new CannotStart(`${path}: ${error.message}`);
+  if (error instanceof DiskUnavailable) return new CannotStart(`${path}: ${error.message}`);
   // Values of other kinds than the tables allow.
   if (error instanceof TypeError || error instanceof RangeError) {
     return new CannotStart(`${path} is damaged: ${error.message}; restore a backup`);

@@ -5,7 +5,7 @@
 
 import type { Database, Statement } from "bun:sqlite";
 import { CannotStart } from "../base/errors.ts";
-import { Leased, type Run } from "../dispenser/allocation.ts";
+import { Leased, type LeasedRange } from "../dispenser/allocation.ts";
 import {
   type Definition,
   isPossible,
@@ -51,7 +51,7 @@ type DeletedRow = readonly [
 type KeptRow = readonly [id: bigint, last: bigint, generated: bigint, wasted: bigint];
 
 /** What all of them keep of it; of segments, the last. */
-interface Kept {
+interface KeptRows {
   readonly position: KeptRow | undefined;
   readonly checkpoint: KeptRow | undefined;
   readonly segment: KeptRow | undefined;
@@ -190,7 +190,7 @@ function* load(statements: Statements, isExact: boolean): Generator<StoredDispen
 
 function dispenserOf(
   row: DefinitionRow,
-  { position, checkpoint, segment }: Kept,
+  { position, checkpoint, segment }: KeptRows,
   leased: Leased | undefined,
 ): StoredDispenser {
   const [id, ...columns] = row;
@@ -200,7 +200,7 @@ function dispenserOf(
     definition: definitionOf(columns),
     account: accountOf(checkpoint ?? position ?? segment),
     segmentEnd: segment === undefined ? undefined : segment[1] + 1n,
-    share: leased,
+    allocation: leased,
   };
 }
 
@@ -217,10 +217,10 @@ function definitionOf(row: DefinitionColumns): Definition {
 /** What was leased to the node; undefined where nothing was. */
 function shareOf(table: Table<RunRow>, id: bigint): Leased | undefined {
   if (table.isOver) return undefined;
-  const runs: Run[] = [];
+  const runs: LeasedRange[] = [];
   for (let row = table.take(id); row !== undefined; row = table.take(id)) {
-    const [, own, first, last] = row;
-    runs.push({ own, first, count: last - first + 1n });
+    const [, local, first, last] = row;
+    runs.push({ local, first, count: last - first + 1n });
   }
   if (runs.length === 0) return undefined;
   try {
@@ -296,22 +296,22 @@ function wastedOf(last: bigint, generated: bigint, wasted: bigint): bigint {
 }
 
 /** Whether a dispenser can be as its rows say; damage mostly leaves one that cannot. */
-function isSound(stored: StoredDispenser, kept: Kept, isExact: boolean): boolean {
-  const { definition, account, share } = stored;
+function isSound(stored: StoredDispenser, kept: KeptRows, isExact: boolean): boolean {
+  const { definition, account, allocation } = stored;
   const { type } = definition;
   if (stored.id < 1 || !isPossible(definition) || !isInItsTables(kept, definition)) return false;
   if (account === undefined) return true;
   const { reserved, generated, wasted } = account;
   if (generated < 0n || wasted < 0n) return false;
-  if (!type.isLine) return share === undefined;
-  if (share !== undefined && reserved > share.end) return false;
+  if (!type.isLine) return allocation === undefined;
+  if (allocation !== undefined && reserved > allocation.end) return false;
   const known = generated + wasted;
   if (reserved > positionsOf(definition)) return false;
   return isExact ? reserved === known : reserved >= known;
 }
 
 /** Whether what is kept of a dispenser is in the tables of its strategy, and only there. */
-function isInItsTables(kept: Kept, { type, strategy }: Definition): boolean {
+function isInItsTables(kept: KeptRows, { type, strategy }: Definition): boolean {
   const { position, checkpoint, segment } = kept;
   switch (type.isLine ? strategies[strategy].keeps : "position") {
     case "definition":

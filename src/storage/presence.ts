@@ -11,7 +11,7 @@
 
 import { closeSync, fstatSync, openSync, readSync, type Stats, statSync } from "node:fs";
 import { type Extent, extents } from "../platform/libc.ts";
-import { StorageVanished } from "./store.ts";
+import { DiskVanished } from "./store.ts";
 
 /** A file whose name leads nowhere, or through what is no folder, is not there. */
 const GONE = ["ENOENT", "ENOTDIR", "ELOOP"];
@@ -74,8 +74,8 @@ class UsedFile {
     }
   }
 
-  vanished(what: string): StorageVanished {
-    return new StorageVanished(`${this.path} ${what} while the server used it`);
+  vanished(what: string): DiskVanished {
+    return new DiskVanished(`${this.path} ${what} while the server used it`);
   }
 }
 

@@ -106,10 +106,10 @@ export class Rows {
     }
   }
 
-  private lease(id: number, { runs }: Leased): void {
-    const { own, first, count } = runs.at(-1)!;
-    this.statements.dropRuns.run(id, runs[0]!.own);
-    this.statements.addRun.run(id, own, first, first + count - 1n);
+  private lease(id: number, { ranges }: Leased): void {
+    const { local, first, count } = ranges.at(-1)!;
+    this.statements.dropRuns.run(id, ranges[0]!.local);
+    this.statements.addRun.run(id, local, first, first + count - 1n);
   }
 
   private keep({ name, definition, account, deletedAtS }: DeletedLine): void {

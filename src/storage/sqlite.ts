@@ -28,8 +28,8 @@ import { Rows } from "./rows.ts";
 import { APPLICATION_ID, CLOSED, CLOSED_INEXACTLY, IN_USE, mark, migrations } from "./schema.ts";
 import {
   type Change,
-  StorageBroken,
-  StorageUnavailable,
+  DiskBroken,
+  DiskUnavailable,
   type Store,
   type StoredDeleted,
   type StoredDispenser,
@@ -62,11 +62,11 @@ export function openSqliteStore(folder: string, options: FolderOptions): SqliteS
 /** What a failed write means: nothing was written, or nobody knows, or the program is wrong. */
 export function failureOf(error: unknown, path: string): unknown {
   const code = codeOf(error);
-  if (code === "SQLITE_FULL") return new StorageUnavailable("the disk is full");
+  if (code === "SQLITE_FULL") return new DiskUnavailable("the disk is full");
   if (code === "SQLITE_IOERR_WRITE") {
-    return new StorageUnavailable("a write was refused: disk, quota or file size limit reached");
+    return new DiskUnavailable("a write was refused: disk, quota or file size limit reached");
   }
-  return code === undefined ? error : new StorageBroken(`${path}: ${reasonOf(error)}`);
+  return code === undefined ? error : new DiskBroken(`${path}: ${reasonOf(error)}`);
 }
 
 interface Copying {
@@ -162,12 +162,12 @@ export class SqliteStore implements Store {
   /** All was read and found well: only now is anything written. */
   private enter(): void {
     // The log begins anew: nothing is ever written behind an end that a crash tore (wal.ts).
-    this.moveWal();
+    this.checkpointWal();
     migrate(this.database);
     this.rows = new Rows(this.database);
     this.deleted = new DeletedRows(this.database);
     this.database.run(mark(IN_USE));
-    this.moveWal();
+    this.checkpointWal();
     this.file.settle();
   }
 
@@ -248,19 +248,19 @@ export class SqliteStore implements Store {
     // Counted anew even where it fails: the next try comes after as many writes again.
     this.walWrites = 0;
     this.endCopy("the write-ahead log grew too long meanwhile: try when less is written");
-    this.guard(() => this.moveWal());
+    this.guard(() => this.checkpointWal());
   }
 
   async backUp(path: string): Promise<void> {
-    if (this.copying !== undefined) throw new StorageUnavailable("a backup is under way");
+    if (this.copying !== undefined) throw new DiskUnavailable("a backup is under way");
     refuseOwnPath(path, dirname(this.file.path));
     this.walWrites = 0;
-    this.guard(() => this.moveWal());
+    this.guard(() => this.checkpointWal());
     const copying: Copying = { endedBy: undefined };
     this.copying = copying;
     try {
       await copyDatabase(this.file.reader, path, () => {
-        if (copying.endedBy !== undefined) throw new StorageUnavailable(copying.endedBy);
+        if (copying.endedBy !== undefined) throw new DiskUnavailable(copying.endedBy);
       });
     } finally {
       this.copying = undefined;
@@ -283,12 +283,12 @@ export class SqliteStore implements Store {
   close(): void {
     this.endCopy("the server is being stopped");
     this.commit();
-    this.guard(() => this.moveWal());
+    this.guard(() => this.checkpointWal());
     this.file.checkPaths();
     // The mark goes last: whoever reads it in the main file finds all the rest there, too.
     this.guard(() => {
       this.database.run(mark(CLOSED));
-      this.moveWal("TRUNCATE");
+      this.checkpointWal("TRUNCATE");
     });
     this.rows?.finalize();
     this.deleted?.finalize();
@@ -297,7 +297,7 @@ export class SqliteStore implements Store {
   }
 
   /** Moves the whole WAL into the main file and syncs that. Throws StorageVanished, too. */
-  private moveWal(mode: "RESTART" | "TRUNCATE" = "RESTART"): void {
+  private checkpointWal(mode: "RESTART" | "TRUNCATE" = "RESTART"): void {
     this.file.check();
     const move = this.database.query<{ busy: bigint }, []>(`PRAGMA wal_checkpoint(${mode})`);
     let row: { busy: bigint } | null;
@@ -307,7 +307,7 @@ export class SqliteStore implements Store {
       // Some of it may be moved where the disk is full, too.
       this.file.noteMoved();
     }
-    if (row?.busy !== 0n) throw new StorageUnavailable("the write-ahead log is busy");
+    if (row?.busy !== 0n) throw new DiskUnavailable("the write-ahead log is busy");
   }
 
   /** Runs what writes, and sorts its failure into what can be tried again and what cannot. */
@@ -324,7 +324,7 @@ export class SqliteStore implements Store {
     try {
       if (this.database.inTransaction) this.database.run("ROLLBACK");
     } catch (error) {
-      throw new StorageBroken(`${this.file.path}: rolling back failed: ${reasonOf(error)}`);
+      throw new DiskBroken(`${this.file.path}: rolling back failed: ${reasonOf(error)}`);
     }
   }
 }

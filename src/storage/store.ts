@@ -14,7 +14,7 @@ export interface StoredDispenser extends Recovered {
   readonly name: string;
   readonly definition: Definition;
   /** What was leased of its line; undefined where nothing was. */
-  readonly share?: Leased | undefined;
+  readonly allocation?: Leased | undefined;
 }
 
 /** A line that was deleted, as it is kept for a while. */
@@ -112,19 +112,19 @@ export interface Store {
 }
 
 /** Nothing was written; a later try may succeed: the disk or a quota is full. */
-export class StorageUnavailable extends Error {
-  override readonly name = "StorageUnavailable";
+export class DiskUnavailable extends Error {
+  override readonly name = "DiskUnavailable";
 }
 
 /** What is on disk is unknown: the server has to stop, and the next start to recover. */
-export class StorageBroken extends Error {
-  override readonly name: string = "StorageBroken";
+export class DiskBroken extends Error {
+  override readonly name: string = "DiskBroken";
 }
 
 /**
  * The database, or its log, is not there any more, or not all of it: somebody removed, cut, moved or replaced
  * it. Starting again by itself would only make it worse.
  */
-export class StorageVanished extends StorageBroken {
-  override readonly name = "StorageVanished";
+export class DiskVanished extends DiskBroken {
+  override readonly name = "DiskVanished";
 }

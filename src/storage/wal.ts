@@ -21,7 +21,7 @@ const MAGIC = 0x377f0682;
 /** The two running sums of a log's checksums. */
 type Sums = readonly [number, number];
 
-class Log {
+class WalFile {
   private readonly bytes: DataView;
   private readonly isLittleEndian: boolean;
   private readonly frameBytes: number;
@@ -90,7 +90,7 @@ class Log {
 /** What is wrong with the log that a crash left; undefined where it is as a crash leaves it. */
 export function damageOf(bytes: Buffer): string | undefined {
   if (bytes.length < HEADER_BYTES) return "it is missing or empty";
-  const log = new Log(bytes);
+  const log = new WalFile(bytes);
   // The header is synced before the first frame, and lies in one sector: it is never torn.
   if (!log.headerIsWhole) return "its header is damaged";
   let broken = 0;
@@ -112,7 +112,7 @@ export interface Committed {
 
 /** What the whole commits of a log leave; damageOf() has found it as a crash leaves it. */
 export function committedBy(bytes: Buffer): Committed {
-  const log = new Log(bytes);
+  const log = new WalFile(bytes);
   const pages = new Map<number, Buffer>();
   let pagesInAll = 0;
   let commit: [number, Buffer][] = [];

@@ -4,12 +4,12 @@ import { createLog } from "../../src/base/log.ts";
 import { Cluster } from "../../src/cluster/cluster.ts";
 import { parseState } from "../../src/cluster/node/state.ts";
 import { realClock } from "../../src/cluster/stores/monotonic.ts";
-import type { SharedStore } from "../../src/cluster/stores/store.ts";
+import type { LeaseStore } from "../../src/cluster/stores/store.ts";
 import { loadConfig } from "../../src/config/load.ts";
 import type { Config } from "../../src/config/settings.ts";
 import { nothingLeased } from "../../src/dispenser/allocation.ts";
 import { Engine } from "../../src/engine/engine.ts";
-import { Listener } from "../../src/server/server.ts";
+import { Server } from "../../src/server/server.ts";
 import type { Store } from "../../src/storage/store.ts";
 import { MemoryStore } from "./memory-store.ts";
 
@@ -17,7 +17,7 @@ export interface LocalServer<S extends Store> {
   readonly port: number;
   readonly store: S;
   readonly engine: Engine;
-  readonly listener: Listener;
+  readonly listener: Server;
   /** What was fatal; the process would have ended. */
   readonly fatal: unknown[];
   /** Resolves with the first of them. */
@@ -49,7 +49,7 @@ export function startLocal<S extends Store>(
 /** A node of a cluster in this process, on a free port; `place` says where its folder is. */
 export async function startNode<S extends Store>(
   store: S,
-  shared: SharedStore,
+  shared: LeaseStore,
   overrides: Partial<Config> = {},
   place = "here",
 ): Promise<LocalServer<S> & { readonly cluster: Cluster }> {
@@ -65,7 +65,7 @@ function assemble<S extends Store>(
   store: S,
   overrides: Partial<Config>,
   now: () => number,
-  other?: { readonly shared: SharedStore; readonly place: string },
+  other?: { readonly shared: LeaseStore; readonly place: string },
 ) {
   const defaults = loadConfig(new Map([["addr", "127.0.0.1:0"]]), {});
   const config: Config = { ...defaults, autoSave: false, ...overrides };
@@ -79,7 +79,7 @@ function assemble<S extends Store>(
     now,
     savesCounts: config.autoSave,
     onStaged: () => listener.scheduleTurn(),
-    ...(other !== undefined && { share: nothingLeased }),
+    ...(other !== undefined && { allocation: nothingLeased }),
   });
   const log = createLog("info", "text", write, () => new Date());
   const onFatal = (error: unknown) => {
@@ -89,16 +89,16 @@ function assemble<S extends Store>(
   const cluster =
     other &&
     new Cluster({
-      ...{ shared: other.shared, engine, store, log, onFatal, clock: realClock },
+      ...{ leaseStore: other.shared, engine, store, log, onFatal, clock: realClock },
       identity: {
         unique: () => crypto.randomUUID(),
         host: "test",
-        whereabouts: { inode: other.place, born: "", machine: "" },
+        folderFingerprint: { inode: other.place, born: "", machine: "" },
       },
       membership: parseState(store.node).membership,
       mayFound: config.create,
     });
-  const listener = new Listener({
+  const listener = new Server({
     config,
     engine,
     log,

@@ -4,7 +4,13 @@
  */
 
 import { Database } from "bun:sqlite";
-import type { Moment, Reading, Row, SharedStore, Write } from "../../src/cluster/stores/store.ts";
+import type {
+  LeaseStore,
+  Row,
+  Snapshot,
+  StoreVersion,
+  Write,
+} from "../../src/cluster/stores/store.ts";
 
 interface Found {
   readonly key: string;
@@ -12,7 +18,7 @@ interface Found {
   readonly revision: bigint;
 }
 
-export class SqliteSharedStore implements SharedStore {
+export class SqliteSharedStore implements LeaseStore {
   readonly title = "sqlite";
   private readonly database: Database;
   private readonly siblings: readonly SqliteSharedStore[];
@@ -34,27 +40,27 @@ export class SqliteSharedStore implements SharedStore {
     database.run("INSERT INTO counter SELECT 0 WHERE NOT EXISTS (SELECT * FROM counter)");
   }
 
-  async read(keys: readonly string[]): Promise<Reading> {
+  async read(keys: readonly string[]): Promise<Snapshot> {
     const found = keys.flatMap((key) => this.find("key = ?", key));
-    return { moment: this.moment, rows: byKey(found) };
+    return { version: this.version, rows: byKey(found) };
   }
 
-  async list(prefix: string, after = 0n): Promise<Reading> {
+  async list(prefix: string, after = 0n): Promise<Snapshot> {
     const found = this.find(
       "substr(key, 1, length(?)) = ? AND revision > ?",
       prefix,
       prefix,
       after,
     );
-    return { moment: this.moment, rows: byKey(found) };
+    return { version: this.version, rows: byKey(found) };
   }
 
-  async write({ guards, puts, removes = [] }: Write): Promise<Moment | undefined> {
+  async write({ guards, puts, removes = [] }: Write): Promise<StoreVersion | undefined> {
     for (const [key, revision] of guards) {
       const [found] = this.find("key = ?", key);
       if ((found?.revision ?? 0n) !== revision) return undefined;
     }
-    const revision = this.moment.revision + 1n;
+    const revision = this.version.revision + 1n;
     this.database.transaction(() => {
       this.database.run("UPDATE counter SET revision = ?", [revision]);
       for (const key of removes) this.database.run("DELETE FROM rows WHERE key = ?", [key]);
@@ -65,7 +71,7 @@ export class SqliteSharedStore implements SharedStore {
     for (const store of new Set([this, ...this.siblings])) {
       for (const { key, tell } of store.watchers) if (puts.has(key)) tell();
     }
-    return this.moment;
+    return this.version;
   }
 
   watch(key: string, tell: () => void): void {
@@ -80,7 +86,7 @@ export class SqliteSharedStore implements SharedStore {
       .all(...values);
   }
 
-  private get moment(): Moment {
+  private get version(): StoreVersion {
     const { revision } = this.database
       .query<{ revision: bigint }, []>("SELECT revision FROM counter")
       .get()!;

@@ -3,10 +3,10 @@
 import { Database } from "bun:sqlite";
 import { CLUSTER, encode, NAMES } from "../../src/cluster/stores/records.ts";
 import {
-  type Moment,
-  type Reading,
-  type SharedStore,
-  StoreUnavailable,
+  type LeaseStore,
+  LeaseStoreUnavailable,
+  type Snapshot,
+  type StoreVersion,
   type Write,
 } from "../../src/cluster/stores/store.ts";
 import { SqliteSharedStore } from "./shared-sqlite.ts";
@@ -43,23 +43,23 @@ export class SharedRows {
   }
 
   /** The store as one node has it. */
-  open(): SharedStore {
+  open(): LeaseStore {
     const store = new SqliteSharedStore(this.database, this.stores);
     this.stores.push(store);
-    const moment = (of: Moment): Moment => {
+    const versionOf = (of: StoreVersion): StoreVersion => {
       const { timeline, term, isRestored } = this;
       return { ...of, timeline, term, isRestored };
     };
-    const reading = async (asked: Promise<Reading>) => {
+    const reading = async (asked: Promise<Snapshot>) => {
       const found = await asked;
-      return { ...found, moment: moment(found.moment) };
+      return { ...found, version: versionOf(found.version) };
     };
     return {
       title: "shared rows",
       read: async (keys) => {
         if (keys.length > 1 && keys[0] === CLUSTER && this.failsOnce?.(keys)) {
           this.failsOnce = undefined;
-          throw new StoreUnavailable("the connection was lost");
+          throw new LeaseStoreUnavailable("the connection was lost");
         }
         return this.answer(() => reading(store.read(keys)));
       },
@@ -70,8 +70,8 @@ export class SharedRows {
           this.isRestored = false;
           return store.write(write);
         });
-        if (this.losesAnswers) throw new StoreUnavailable("the answer was lost");
-        return written && moment(written);
+        if (this.losesAnswers) throw new LeaseStoreUnavailable("the answer was lost");
+        return written && versionOf(written);
       },
       watch: (key, tell) => store.watch(key, tell),
       close: () => store.close(),
@@ -97,7 +97,7 @@ export class SharedRows {
 
   private answer<T>(ask: () => Promise<T>): Promise<T> {
     this.calls++;
-    if (this.away !== undefined) throw new StoreUnavailable(this.away);
+    if (this.away !== undefined) throw new LeaseStoreUnavailable(this.away);
     return ask();
   }
 }

@@ -11,16 +11,15 @@ import type { Engine } from "../../engine/engine.ts";
 import type { Store, StoredDeleted } from "../../storage/store.ts";
 import { definitionIn, fieldsIn, usedLines } from "../lines/deleted.ts";
 import { type Identity, newMembership } from "../node/membership.ts";
-import type { Joining, Membership, NodeState } from "../node/state.ts";
-import type { History } from "../stores/monotonic.ts";
+import type { Joining, Membership, StoredNodeState } from "../node/state.ts";
+import type { MonotonicStore } from "../stores/monotonic.ts";
 import {
   CLUSTER,
   type ClusterRecord,
   type DeletedLineRecord,
   deletedKey,
   encode,
-  type FigureRecord,
-  figureKey,
+  encodeUsage,
   type LineRecord,
   lineKey,
   NAME_PREFIX,
@@ -31,6 +30,8 @@ import {
   readLine,
   readName,
   readNames,
+  type UsageRecord,
+  usageKey,
 } from "../stores/records.ts";
 import type { Folder } from "./operations.ts";
 
@@ -44,7 +45,7 @@ const LINES_AT_ONCE = 40;
  */
 export async function moveIn(
   { engine, store, replaced }: Folder,
-  history: History,
+  history: MonotonicStore,
   cluster: ClusterRecord,
   identity: Identity,
   begun: Joining | undefined,
@@ -56,14 +57,14 @@ export async function moveIn(
   const joining =
     begun ?? (await reserveIds(engine.lastId, ids, history, cluster, identity.unique()));
   // First here: if this does not end, the next try knows which of the cluster's lines are its own.
-  store.writeNode(JSON.stringify({ joining } satisfies NodeState));
+  store.writeNode(JSON.stringify({ joining } satisfies StoredNodeState));
   for (let from = 0; from < all.length; from += LINES_AT_ONCE) {
     await writeLines(all.slice(from, from + LINES_AT_ONCE), history, joining);
   }
   await moveDeletedIn(engine, store, history, joining);
   for (const dispenser of all) restage(dispenser, store, joining.base + dispenser.id);
   const membership: Membership = { ...newMembership(cluster, identity), node: joining.node };
-  store.stage({ kind: "node", state: JSON.stringify({ membership } satisfies NodeState) });
+  store.stage({ kind: "node", state: JSON.stringify({ membership } satisfies StoredNodeState) });
   replaced();
   return all.length;
 }
@@ -71,7 +72,7 @@ export async function moveIn(
 async function refuseConflicts(
   all: readonly Dispenser[],
   store: Store,
-  history: History,
+  history: MonotonicStore,
 ): Promise<void> {
   const { rows } = await history.list(NAME_PREFIX);
   for (const deleted of deletedIn(store)) {
@@ -109,7 +110,7 @@ function requireNoConflict(
 async function requireNotMet(
   { name, definition, account }: StoredDeleted,
   present: NameRecord,
-  history: History,
+  history: MonotonicStore,
 ): Promise<void> {
   const line = definitionIn(present.fields);
   if (!line.type.isLine) return;
@@ -127,7 +128,7 @@ async function requireNotMet(
 async function reserveIds(
   lastId: number,
   ids: number,
-  history: History,
+  history: MonotonicStore,
   cluster: ClusterRecord,
   node: string,
 ): Promise<Joining> {
@@ -143,7 +144,7 @@ async function reserveIds(
 
 async function writeLines(
   some: readonly Dispenser[],
-  history: History,
+  history: MonotonicStore,
   { base, node }: Joining,
 ): Promise<void> {
   const keys = some.flatMap(({ name, id }) => [nameKey(name), lineKey(base + id)]);
@@ -167,8 +168,8 @@ async function writeLines(
       puts.set(nameKey(name), encode(record)).set(lineKey(line), encode(leased));
       if (!isLine) continue;
       const { generated } = counts;
-      const figure: FigureRecord = { leased: position, burnt: 0n, generated, held: 0n };
-      puts.set(figureKey(line, node), encode(figure));
+      const figure: UsageRecord = { leased: position, lost: 0n, generated, held: 0n };
+      puts.set(usageKey(line, node), encodeUsage(figure));
     }
     if (puts.size > 0) puts.set(NAMES, encode(readNames(rows.get(NAMES))!));
     return { puts, result: undefined };
@@ -195,7 +196,7 @@ function* deletedIn(store: Store): Generator<StoredDeleted> {
 async function moveDeletedIn(
   engine: Engine,
   store: Store,
-  history: History,
+  history: MonotonicStore,
   { base }: Joining,
 ): Promise<void> {
   for (const { nth, name, definition, account } of deletedIn(store)) {
@@ -225,7 +226,7 @@ function restage(dispenser: Dispenser, store: Store, id: number): void {
   store.stage({ kind: "define", id, name, definition });
   const keeps = isLine ? strategies[definition.strategy].keeps : "position";
   if (isLine && position > 0n) {
-    const share = new Leased([{ own: 0n, first: 0n, count: position }]);
+    const share = new Leased([{ local: 0n, first: 0n, count: position }]);
     store.stage({ kind: "lease", id, share });
   }
   const { generated } = counts;

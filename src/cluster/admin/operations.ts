@@ -9,15 +9,14 @@ import { Leased } from "../../dispenser/allocation.ts";
 import type { Dispenser } from "../../dispenser/dispenser.ts";
 import type { Engine } from "../../engine/engine.ts";
 import type { Store } from "../../storage/store.ts";
-import type { Memory, NodeState } from "../node/state.ts";
+import type { NodeState, StoredNodeState } from "../node/state.ts";
 import type { FencedStore } from "../stores/fenced.ts";
-import { History, realClock } from "../stores/monotonic.ts";
+import { MonotonicStore, realClock } from "../stores/monotonic.ts";
 import {
   CLUSTER,
   type ClusterRecord,
   encode,
-  type FigureRecord,
-  figureKey,
+  encodeUsage,
   type LineRecord,
   lineKey,
   NAME_PREFIX,
@@ -26,15 +25,17 @@ import {
   NODE_PREFIX,
   type NodeRecord,
   nodeKey,
+  type Range,
   readCluster,
-  readFigure,
   readLine,
   readName,
   readNames,
   readNode,
-  type Stretch,
+  readUsage,
+  type UsageRecord,
+  usageKey,
 } from "../stores/records.ts";
-import type { Row, SharedStore } from "../stores/store.ts";
+import type { LeaseStore, Row } from "../stores/store.ts";
 
 /** A data folder whose server is stopped. */
 export interface Folder {
@@ -58,7 +59,7 @@ const IDS_SKIPPED = 1_000_000;
 export async function handBack(
   { engine, store, replaced }: Folder,
   fenced: FencedStore,
-  memory: Memory,
+  memory: NodeState,
 ): Promise<bigint> {
   const { node } = memory.membership;
   const left = [...engine.all()].map((dispenser) => ({
@@ -67,7 +68,7 @@ export async function handBack(
   }));
   // First here: a folder that still had them could hand them out as well as who gets them.
   for (const { dispenser } of left) store.stage({ kind: "remove", id: dispenser.id });
-  store.stage({ kind: "node", state: JSON.stringify({} satisfies NodeState) });
+  store.stage({ kind: "node", state: JSON.stringify({} satisfies StoredNodeState) });
   replaced();
   memory.detach();
   const held = left.filter(({ stretches }) => stretches.length > 0);
@@ -86,14 +87,14 @@ export async function handBack(
 
 async function handBackLine(
   { id }: Dispenser,
-  stretches: readonly Stretch[],
+  stretches: readonly Range[],
   fenced: FencedStore,
   node: string,
 ): Promise<bigint> {
-  const [key, figure] = [lineKey(id), figureKey(id, node)];
+  const [key, figure] = [lineKey(id), usageKey(id, node)];
   const work = (rows: ReadonlyMap<string, Row>) => {
     const line = readLine(rows.get(key));
-    const before = readFigure(rows.get(figure));
+    const before = readUsage(rows.get(figure));
     if (line === undefined || line.isDeleted || before === undefined) {
       return { puts: new Map<string, string>(), result: 0n };
     }
@@ -106,10 +107,10 @@ async function handBackLine(
       .slice(0, RETURNED_MAX)
       .sort((one, other) => (one.first < other.first ? -1 : 1));
     const numbers = given.reduce((sum, { count }) => sum + count, 0n);
-    const after: FigureRecord = { ...before, leased: before.leased - numbers, held: 0n };
+    const after: UsageRecord = { ...before, leased: before.leased - numbers, held: 0n };
     const puts = new Map([
       [key, encode({ ...line, returned } satisfies LineRecord)],
-      [figure, encode(after)],
+      [figure, encodeUsage(after)],
     ]);
     return { puts, result: numbers };
   };
@@ -117,18 +118,18 @@ async function handBackLine(
 }
 
 /** What a dispenser has of its line and has not handed out. */
-function heldBy({ share, position, isLine }: Dispenser): Stretch[] {
-  if (!isLine || !(share instanceof Leased)) return [];
-  return share.runs.flatMap(({ own, first, count }) => {
-    const used = position > own ? position - own : 0n;
+function heldBy({ allocation, position, isLine }: Dispenser): Range[] {
+  if (!isLine || !(allocation instanceof Leased)) return [];
+  return allocation.ranges.flatMap(({ local, first, count }) => {
+    const used = position > local ? position - local : 0n;
     return used < count ? [{ first: first + used, count: count - used }] : [];
   });
 }
 
 /** Writes off what a node holds: it is wasted, and the node may not come back. Throws CannotStart. */
-export async function forgetNode(store: SharedStore, node: string): Promise<bigint> {
-  const { moment } = await store.read([]);
-  const history = new History(store, moment);
+export async function forgetNode(store: LeaseStore, node: string): Promise<bigint> {
+  const { version } = await store.read([]);
+  const history = new MonotonicStore(store, version);
   const key = nodeKey(node);
   await history.transact([CLUSTER, NAMES, key], (rows) => {
     const record = readNode(rows.get(key));
@@ -144,8 +145,8 @@ export async function forgetNode(store: SharedStore, node: string): Promise<bigi
   for (const figure of rows.keys()) {
     if (!figure.endsWith(`/${node}`)) continue;
     numbers += await history.transact([figure], (found) => {
-      const record = readFigure(found.get(figure))!;
-      const puts = new Map([[figure, encode({ ...record, held: 0n } satisfies FigureRecord)]]);
+      const record = readUsage(found.get(figure))!;
+      const puts = new Map([[figure, encodeUsage({ ...record, held: 0n })]]);
       return { puts, result: record.held };
     });
   }
@@ -157,12 +158,12 @@ export async function forgetNode(store: SharedStore, node: string): Promise<bigi
  * `wallClockMs` is the time of day: a later epoch is higher, even if the store forgot the one before.
  */
 export async function advanceHistory(
-  store: SharedStore,
+  store: LeaseStore,
   margin: bigint,
   wallClockMs: number,
 ): Promise<number> {
-  const { moment } = await store.read([]);
-  const history = new History(store, moment, realClock, true);
+  const { version } = await store.read([]);
+  const history = new MonotonicStore(store, version, realClock, true);
   // Nothing is leased any more from here on, until the epoch begins.
   await changeCluster(store, history, (cluster) => ({
     ...cluster,
@@ -193,15 +194,15 @@ export async function advanceHistory(
   await changeCluster(store, history, ({ mark, isFounding, ...cluster }) => ({
     ...cluster,
     epoch: Math.max(cluster.epoch + 1, wallClockMs),
-    identity: moment.identity,
-    timeline: moment.timeline,
-    term: moment.term,
+    identity: version.identity,
+    timeline: version.timeline,
+    term: version.term,
   }));
   return keys.length;
 }
 
 /** Lines that were deleted may have gone on in what the store forgot. */
-async function moveDeletedAhead(history: History, margin: bigint): Promise<void> {
+async function moveDeletedAhead(history: MonotonicStore, margin: bigint): Promise<void> {
   const { rows } = await history.list(NAME_PREFIX);
   const keys = [...rows].flatMap(([key, row]) => (readName(row)!.before?.length ? [key] : []));
   for (let from = 0; from < keys.length; from += LINES_AT_ONCE) {
@@ -219,8 +220,8 @@ async function moveDeletedAhead(history: History, margin: bigint): Promise<void>
 }
 
 async function changeCluster(
-  { title }: SharedStore,
-  history: History,
+  { title }: LeaseStore,
+  history: MonotonicStore,
   change: (cluster: ClusterRecord) => ClusterRecord,
 ): Promise<void> {
   await history.transact([CLUSTER], (rows) => {
@@ -231,7 +232,7 @@ async function changeCluster(
 }
 
 /** The cluster's nodes, by name. */
-export async function nodesOf(store: SharedStore): Promise<ReadonlyMap<string, NodeRecord>> {
+export async function nodesOf(store: LeaseStore): Promise<ReadonlyMap<string, NodeRecord>> {
   const { rows } = await store.list(NODE_PREFIX);
   return new Map([...rows].map(([key, row]) => [key.slice(NODE_PREFIX.length), readNode(row)!]));
 }

@@ -19,7 +19,7 @@ import type { Dispenser } from "../../dispenser/dispenser.ts";
 import { isName, toBytes, toText } from "../../dispenser/name.ts";
 import { numberAt, positionOf } from "../../dispenser/types/line.ts";
 import type { Engine } from "../../engine/engine.ts";
-import type { Memory } from "../node/state.ts";
+import type { NodeState } from "../node/state.ts";
 import type { FencedStore } from "../stores/fenced.ts";
 import type { Outcome } from "../stores/monotonic.ts";
 import {
@@ -27,9 +27,7 @@ import {
   type DeletedLineRecord,
   deletedKey,
   encode,
-  type FigureRecord,
-  figureKey,
-  figurePrefix,
+  encodeUsage,
   type LineRecord,
   lineKey,
   NAME_PREFIX,
@@ -39,31 +37,34 @@ import {
   NODE_PREFIX,
   nameKey,
   readCluster,
-  readFigure,
   readLine,
   readName,
   readNames,
   readNode,
+  readUsage,
+  type UsageRecord,
+  usageKey,
+  usagePrefix,
 } from "../stores/records.ts";
-import type { Reading, Row } from "../stores/store.ts";
+import type { Row, Snapshot } from "../stores/store.ts";
 import { BEFORE, definitionIn, fieldsIn, usedLines, withDeleted } from "./deleted.ts";
 import { sumOf } from "./usage.ts";
 
 /** So many lines are written in one transaction: etcd allows it 128 operations. */
-const MENDED_AT_ONCE = 40;
+const REPAIRED_AT_ONCE = 40;
 
 /** The first program that lets a length grow. */
 const GROWS_FROM_LEVEL = 2;
 
 const NEW_LINE: LineRecord = { isDeleted: false, next: 0n, returned: [], floor: 0n };
 
-export class Lines {
+export class ClusterLines {
   private readonly engine: Engine;
-  private readonly memory: Memory;
+  private readonly nodeState: NodeState;
 
-  constructor(engine: Engine, memory: Memory) {
+  constructor(engine: Engine, memory: NodeState) {
     this.engine = engine;
-    this.memory = memory;
+    this.nodeState = memory;
   }
 
   /** HSET. Answers how many fields were set first. `reuse`: numbers that are in use may be handed out again. */
@@ -89,7 +90,7 @@ export class Lines {
         : this.redefine(name, fields, reuse, present, rows, older);
     });
     if (set === undefined) return this.define(store, name, fields, reuse);
-    this.memory.flush();
+    this.nodeState.flush();
     await this.sync(store);
     return set;
   }
@@ -100,13 +101,13 @@ export class Lines {
     name: string,
     fields: Fields,
     known: NameRecord | undefined,
-  ): Promise<FigureRecord | undefined> {
+  ): Promise<UsageRecord | undefined> {
     const definition = define(fields);
     if (known?.isDeleted !== true || definition instanceof Refusal) return undefined;
     const same = continued(name, definition, usedLines(known.before));
     if (same === undefined || same instanceof Refusal) return undefined;
-    const { rows } = await store.list(figurePrefix(same.line));
-    const all = [...rows.values()].map((row) => readFigure(row)!);
+    const { rows } = await store.list(usagePrefix(same.line));
+    const all = [...rows.values()].map((row) => readUsage(row)!);
     return { ...sumOf(all), held: 0n };
   }
 
@@ -114,8 +115,8 @@ export class Lines {
     name: string,
     fields: Fields,
     reuse: boolean,
-    rows: Reading["rows"],
-    figures: FigureRecord | undefined,
+    rows: Snapshot["rows"],
+    figures: UsageRecord | undefined,
   ): Outcome<number | Refusal> {
     const definition = define(fields);
     if (definition instanceof Refusal) return nothing(definition);
@@ -136,7 +137,7 @@ export class Lines {
       [lineKey(line), encode({ ...NEW_LINE, next: same?.position ?? 0n } satisfies LineRecord)],
     ]);
     if (same !== undefined && figures !== undefined) {
-      puts.set(figureKey(line, BEFORE), encode({ ...figures, leased: same.position }));
+      puts.set(usageKey(line, BEFORE), encodeUsage({ ...figures, leased: same.position }));
     }
     return { puts, result: fields.size };
   }
@@ -146,7 +147,7 @@ export class Lines {
     fields: Fields,
     reuse: boolean,
     present: NameRecord,
-    rows: Reading["rows"],
+    rows: Snapshot["rows"],
     older: string | undefined,
   ): Outcome<number | Refusal> {
     const before = definitionIn(present.fields);
@@ -200,7 +201,7 @@ export class Lines {
       puts.set(deletedKey(present.line), encode({ name: toText(name), atAgeMs }));
       return { puts, result: true };
     });
-    this.memory.flush();
+    this.nodeState.flush();
     await this.sync(store);
     return removed;
   }
@@ -237,7 +238,7 @@ export class Lines {
       puts.set(line, encode({ ...leased, next, returned, floor } satisfies LineRecord));
       return { puts, result: next };
     });
-    this.memory.flush();
+    this.nodeState.flush();
     await this.sync(store);
     if (next instanceof Refusal) return next;
     if (dispenser.digits > 0) return dispenser.current;
@@ -257,7 +258,7 @@ export class Lines {
   /** The same, where the row that says whether something changed is at hand. */
   async syncTo(store: FencedStore, names: Row | undefined, everything = false): Promise<void> {
     const { revision } = names ?? { revision: 0n };
-    const after = everything ? 0n : BigInt(this.memory.membership.namesRevision);
+    const after = everything ? 0n : BigInt(this.nodeState.membership.namesRevision);
     if (revision <= after) return;
     // Names that were deleted, and removed since, are in no list.
     const isComplete = everything || after < BigInt(readNames(names)?.purgedTo ?? "0");
@@ -272,8 +273,8 @@ export class Lines {
     }));
     records.sort((left, right) => left.record.line - right.record.line);
     for (const { name, record } of records) this.apply(name, record);
-    this.engine.remember(
-      this.memory.change({
+    this.engine.writeNodeState(
+      this.nodeState.change({
         namesRevision: String(revision),
         revision: String(store.seen.revision),
       }),
@@ -300,14 +301,14 @@ export class Lines {
    * Tells a store that forgot what this node knows: its lines, and how far they were leased. For after an
    * operator's `cluster advance`.
    */
-  async mend(store: FencedStore): Promise<void> {
+  async repair(store: FencedStore): Promise<void> {
     const all = [...this.engine.all()];
-    for (let from = 0; from < all.length; from += MENDED_AT_ONCE) {
-      const some = all.slice(from, from + MENDED_AT_ONCE);
+    for (let from = 0; from < all.length; from += REPAIRED_AT_ONCE) {
+      const some = all.slice(from, from + REPAIRED_AT_ONCE);
       const keys = some.flatMap(({ name, id }) => [nameKey(name), lineKey(id)]);
-      const work = (rows: Reading["rows"]) => {
+      const work = (rows: Snapshot["rows"]) => {
         const puts = new Map<string, string>();
-        for (const dispenser of some) this.mendLine(dispenser, rows, puts);
+        for (const dispenser of some) this.repairLine(dispenser, rows, puts);
         const lastLine = Math.max(namesIn(rows).lastLine, this.engine.lastId);
         if (lastLine > namesIn(rows).lastLine || puts.size > 0)
           puts.set(NAMES, encode({ ...namesIn(rows), lastLine }));
@@ -317,15 +318,15 @@ export class Lines {
     }
   }
 
-  private mendLine(
-    { name, id, definition, share }: Dispenser,
-    rows: Reading["rows"],
+  private repairLine(
+    { name, id, definition, allocation }: Dispenser,
+    rows: Snapshot["rows"],
     puts: Map<string, string>,
   ): void {
     const known = readName(rows.get(nameKey(name)));
     const { purgedTo = "0" } = namesIn(rows);
     // It was deleted, and removed, while this node slept.
-    const isPurged = BigInt(this.memory.membership.namesRevision) < BigInt(purgedTo);
+    const isPurged = BigInt(this.nodeState.membership.namesRevision) < BigInt(purgedTo);
     if (known === undefined && isPurged) return;
     if (known === undefined) {
       const fields = fieldsIn(definition);
@@ -335,7 +336,7 @@ export class Lines {
       );
     } else if (known.line !== id) return;
     const line = readLine(rows.get(lineKey(id)));
-    const next = share instanceof Leased ? share.lineEnd : 0n;
+    const next = allocation instanceof Leased ? allocation.lineEnd : 0n;
     if (line === undefined || line.next < next) {
       puts.set(lineKey(id), encode({ ...NEW_LINE, ...line, next } satisfies LineRecord));
     }
@@ -345,7 +346,7 @@ export class Lines {
 /** The deleted lines of a name. A program of level 1 that deletes leaves the last one out: its row says the same. */
 function deletedIn(
   present: NameRecord | undefined,
-  rows: Reading["rows"],
+  rows: Snapshot["rows"],
 ): readonly DeletedLineRecord[] {
   const { line, isDeleted, before = [] } = present ?? {};
   if (present === undefined || !isDeleted || before.some((each) => each.line === line))
@@ -364,7 +365,7 @@ async function olderMember(store: FencedStore, level: number): Promise<string | 
 }
 
 /** From now on programs of a lower level may not enter the cluster. */
-function requireLevel(level: number, rows: Reading["rows"], puts: Map<string, string>): void {
+function requireLevel(level: number, rows: Snapshot["rows"], puts: Map<string, string>): void {
   const cluster = readCluster(rows.get(CLUSTER))!;
   if ((cluster.level ?? 1) < level) puts.set(CLUSTER, encode({ ...cluster, level }));
 }
@@ -373,12 +374,12 @@ function nothing<T>(result: T): Outcome<T> {
   return { puts: new Map(), result };
 }
 
-function namesIn(rows: Reading["rows"]): NamesRecord {
+function namesIn(rows: Snapshot["rows"]): NamesRecord {
   return readNames(rows.get(NAMES)) ?? { lastLine: 0 };
 }
 
 /** A name's row, and the one by which nodes hear of it. */
-function changed(name: string, record: NameRecord, rows: Reading["rows"]): Map<string, string> {
+function changed(name: string, record: NameRecord, rows: Snapshot["rows"]): Map<string, string> {
   return new Map([
     [NAMES, encode(namesIn(rows))],
     [nameKey(name), encode(record)],

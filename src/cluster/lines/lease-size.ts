@@ -21,7 +21,7 @@ interface Pace {
   readonly generated: bigint;
 }
 
-export class Paces {
+export class LeaseSizer {
   private readonly now: () => number;
   private readonly paces = new WeakMap<Dispenser, Pace>();
 
@@ -51,8 +51,8 @@ export class Paces {
     const pace = this.paces.get(dispenser);
     if (pace === undefined) return Math.max(FIRST_SIZE, wanted);
     const rate = this.rate(dispenser);
-    const { handedOutPerAhead } = strategies[dispenser.definition.strategy];
-    const budget = Number(dispenser.counts.generated) / Math.max(1, handedOutPerAhead);
+    const { acknowledgedPerAhead } = strategies[dispenser.definition.strategy];
+    const budget = Number(dispenser.counts.generated) / Math.max(1, acknowledgedPerAhead);
     const least = rate * (isContended ? MOST_MS : LEAST_MS);
     const size = Math.max(least, Math.min(rate * MOST_MS, budget), FIRST_SIZE);
     return Math.max(wanted, Math.ceil(Math.min(size, pace.size * GROWTH_MAX)));
@@ -67,7 +67,7 @@ export class Paces {
     const ahead = Math.ceil(this.rate(dispenser) * AHEAD_MS);
     if (remaining <= ahead) return true;
     // It goes on slowly: later, or when there is nothing left.
-    if (ahead > 1) dispenser.leaseAt = dispenser.taken + (remaining - ahead);
+    if (ahead > 1) dispenser.leaseThreshold = dispenser.taken + (remaining - ahead);
     return false;
   }
 }

@@ -11,23 +11,24 @@ import { Leased } from "../../dispenser/allocation.ts";
 import { type Definition, positionsOf } from "../../dispenser/definition.ts";
 import type { Dispenser } from "../../dispenser/dispenser.ts";
 import type { Engine } from "../../engine/engine.ts";
-import type { Memory } from "../node/state.ts";
+import type { NodeState } from "../node/state.ts";
 import { type FencedStore, NotConfirmed } from "../stores/fenced.ts";
 import { StoreWentBack } from "../stores/monotonic.ts";
 import {
   encode,
-  figureKey,
+  encodeUsage,
   type LineRecord,
   lineKey,
   NAMES,
-  readFigure,
+  type Range,
   readLine,
   readNames,
-  type Stretch,
+  readUsage,
+  usageKey,
 } from "../stores/records.ts";
-import { type Reading, StoreUnavailable } from "../stores/store.ts";
-import { Paces } from "./lease-size.ts";
-import type { Figures } from "./usage.ts";
+import { LeaseStoreUnavailable, type Snapshot } from "../stores/store.ts";
+import { LeaseSizer } from "./lease-size.ts";
+import type { Usage } from "./usage.ts";
 
 /** So many lines are leased in one transaction: etcd allows it 128 operations. */
 const LINES_MAX = 40;
@@ -45,34 +46,34 @@ interface Want {
 
 export interface LeasingOptions {
   readonly engine: Engine;
-  readonly memory: Memory;
-  readonly figures: Figures;
+  readonly nodeState: NodeState;
+  readonly usage: Usage;
   /** A clock that only goes forwards, in milliseconds. */
   readonly now: () => number;
   /** The store leased numbers without this node hearing of it. */
-  readonly onBurnt: (dispenser: Dispenser, numbers: bigint) => void;
+  readonly onLost: (dispenser: Dispenser, numbers: bigint) => void;
 }
 
 export class Leasing {
   private readonly engine: Engine;
-  private readonly memory: Memory;
-  private readonly figures: Figures;
+  private readonly nodeState: NodeState;
+  private readonly figures: Usage;
   private readonly now: () => number;
-  private readonly onBurnt: (dispenser: Dispenser, numbers: bigint) => void;
+  private readonly onLost: (dispenser: Dispenser, numbers: bigint) => void;
   private wants = new Map<Dispenser, Want>();
-  private readonly paces: Paces;
+  private readonly sizer: LeaseSizer;
   /** Lines of which other nodes leased while this one did: these are leased alone. */
   private readonly contendedUntilMs = new WeakMap<Dispenser, number>();
   /** When a line was found to have nothing left, and how it was defined then: its length may grow. */
   private readonly exhausted = new WeakMap<Dispenser, { atMs: number; definition: Definition }>();
 
-  constructor({ engine, memory, figures, now, onBurnt }: LeasingOptions) {
+  constructor({ engine, nodeState, usage, now, onLost }: LeasingOptions) {
     this.engine = engine;
-    this.memory = memory;
-    this.figures = figures;
+    this.nodeState = nodeState;
+    this.figures = usage;
     this.now = now;
-    this.onBurnt = onBurnt;
-    this.paces = new Paces(now);
+    this.onLost = onLost;
+    this.sizer = new LeaseSizer(now);
   }
 
   get isWanted(): boolean {
@@ -101,7 +102,7 @@ export class Leasing {
 
   /** A line used up its lease as far as was said: whether to ask for the next one already. */
   isLow(dispenser: Dispenser): boolean {
-    return this.paces.isLow(dispenser);
+    return this.sizer.isLow(dispenser);
   }
 
   /** Nothing can be leased now. */
@@ -121,7 +122,7 @@ export class Leasing {
       // Who came while the lease before was under way may find enough by now.
       const live = wants.filter(
         ([dispenser, { count }]) =>
-          !dispenser.removed && (count === 0 || count > dispenser.remaining),
+          !dispenser.isRemoved && (count === 0 || count > dispenser.remaining),
       );
       const { deleted, put } =
         live.length > 0 ? await this.leaseFor(store, live) : { deleted: [], put: [] };
@@ -129,8 +130,9 @@ export class Leasing {
       for (const [dispenser, { granted }] of wants) {
         if (put.includes(dispenser)) continue;
         // Who waits asks again; that must not go on and on.
-        const isLeft = deleted.includes(dispenser) && !dispenser.removed;
-        if (isLeft) granted.reject(new StoreUnavailable(`it has deleted line ${dispenser.id}`));
+        const isLeft = deleted.includes(dispenser) && !dispenser.isRemoved;
+        if (isLeft)
+          granted.reject(new LeaseStoreUnavailable(`it has deleted line ${dispenser.id}`));
         else granted.resolve();
       }
     } catch (error) {
@@ -160,13 +162,13 @@ export class Leasing {
     store: FencedStore,
     asked: readonly (readonly [Dispenser, Want])[],
   ): Promise<{ readonly deleted: readonly Dispenser[]; readonly put: readonly Dispenser[] }> {
-    const { memory } = this;
-    const { node } = memory.membership;
+    const { nodeState } = this;
+    const { node } = nodeState.membership;
     const keysOf = (wants: typeof asked) =>
-      wants.flatMap(([{ id }]) => [lineKey(id), figureKey(id, node)]);
+      wants.flatMap(([{ id }]) => [lineKey(id), usageKey(id, node)]);
     const put: Dispenser[] = [];
     let wants = asked;
-    let last: Reading["rows"] | undefined;
+    let last: Snapshot["rows"] | undefined;
     const granted = await store.transact([NAMES, ...keysOf(asked)], (rows) => {
       const isChanged = ([{ id }]: (typeof asked)[number]) =>
         last !== undefined && rows.get(lineKey(id))?.revision !== last.get(lineKey(id))?.revision;
@@ -182,22 +184,22 @@ export class Leasing {
       }
       const puts = new Map<string, string>();
       const leases = wants.flatMap(([dispenser, { count }]) =>
-        this.plan(dispenser, count, rows, puts),
+        this.planLease(dispenser, count, rows, puts),
       );
       const isDeleted = ({ id }: Dispenser) =>
-        isGone(readLine(rows.get(lineKey(id))), rows, memory);
+        isGone(readLine(rows.get(lineKey(id))), rows, nodeState);
       const deleted = wants.flatMap(([dispenser]) => (isDeleted(dispenser) ? [dispenser] : []));
       return { puts, keys: keysOf(wants), result: { leases, deleted } };
     });
-    for (const { dispenser, stretch, size, burnt } of granted.leases) {
-      if (burnt > 0n) this.onBurnt(dispenser, burnt);
-      if (dispenser.removed) continue;
+    for (const { dispenser, stretch, size, lost } of granted.leases) {
+      if (lost > 0n) this.onLost(dispenser, lost);
+      if (dispenser.isRemoved) continue;
       const { first, count } = stretch;
       const revision = String(store.seen.revision);
       const remaining = dispenser.remaining + Number(count);
       const askAfter = Math.max(1, remaining - Math.ceil(Number(count) / 2));
-      this.paces.leased(dispenser, size);
-      this.engine.remember(memory.change({ revision }));
+      this.sizer.leased(dispenser, size);
+      this.engine.writeNodeState(nodeState.change({ revision }));
       this.engine.moves.adopt(dispenser, { first, count, askAfter });
     }
     return { deleted: granted.deleted, put };
@@ -218,25 +220,25 @@ export class Leasing {
   }
 
   /** Puts what a lease changes; the lease, if there is one. */
-  private plan(
+  private planLease(
     dispenser: Dispenser,
     wanted: number,
-    rows: Reading["rows"],
+    rows: Snapshot["rows"],
     puts: Map<string, string>,
-  ): { dispenser: Dispenser; stretch: Stretch; size: number; burnt: bigint }[] {
-    const { id, definition, share } = dispenser;
-    assert(share instanceof Leased, "a line of a cluster is leased");
+  ): { dispenser: Dispenser; stretch: Range; size: number; lost: bigint }[] {
+    const { id, definition, allocation } = dispenser;
+    assert(allocation instanceof Leased, "a line of a cluster is leased");
     const key = lineKey(id);
     const line = readLine(rows.get(key));
-    if (isGone(line, rows, this.memory)) return [];
+    if (isGone(line, rows, this.nodeState)) return [];
     if (line === undefined) throw new StoreWentBack(`it does not know line ${id}`);
-    if (line.next < share.lineEnd) throw new StoreWentBack(`it forgot leases of line ${id}`);
-    const size = this.paces.sizeFor(dispenser, wanted, this.isContended(dispenser));
+    if (line.next < allocation.lineEnd) throw new StoreWentBack(`it forgot leases of line ${id}`);
+    const size = this.sizer.sizeFor(dispenser, wanted, this.isContended(dispenser));
     // Near its end a line is not leased by one node alone.
     const end = positionsOf(definition);
     const fair = (end - line.next) / FAIR_PART;
     const most = BigInt(Math.max(1, wanted, Number(fair)));
-    const found = choose(line, share.lineEnd, leastOf(BigInt(size), most), end);
+    const found = choose(line, allocation.lineEnd, leastOf(BigInt(size), most), end);
     if (found === undefined) {
       this.exhausted.set(dispenser, { atMs: this.now(), definition });
       return [];
@@ -244,20 +246,20 @@ export class Leasing {
     this.exhausted.delete(dispenser);
     const { stretch, rest } = found;
     puts.set(key, encode(rest));
-    const figure = figureKey(id, this.memory.membership.node);
-    const before = readFigure(rows.get(figure));
-    const after = this.figures.of(dispenser, before, stretch.count);
-    puts.set(figure, encode(after));
-    const burnt = after.burnt - (before?.burnt ?? 0n);
-    return [{ dispenser, stretch, size, burnt }];
+    const figure = usageKey(id, this.nodeState.membership.node);
+    const before = readUsage(rows.get(figure));
+    const after = this.figures.ofNode(dispenser, before, stretch.count);
+    puts.set(figure, encodeUsage(after));
+    const lost = after.lost - (before?.lost ?? 0n);
+    return [{ dispenser, stretch, size, lost }];
   }
 }
 
 /** Whether a line was deleted; its row may have been removed since this node last looked at names. */
 function isGone(
   line: LineRecord | undefined,
-  rows: Reading["rows"],
-  { membership }: Memory,
+  rows: Snapshot["rows"],
+  { membership }: NodeState,
 ): boolean {
   if (line !== undefined) return line.isDeleted;
   const { purgedTo = "0" } = readNames(rows.get(NAMES)) ?? {};
@@ -274,7 +276,7 @@ function choose(
   passed: bigint,
   size: bigint,
   end: bigint,
-): { readonly stretch: Stretch; readonly rest: LineRecord } | undefined {
+): { readonly stretch: Range; readonly rest: LineRecord } | undefined {
   const index = line.returned.findIndex(({ first }) => first >= passed);
   const back = line.returned[index];
   if (back !== undefined) {

@@ -8,15 +8,13 @@
 
 import { toBytes } from "../../dispenser/name.ts";
 import type { Engine } from "../../engine/engine.ts";
-import type { FencedStore, OwnOutcome } from "../stores/fenced.ts";
+import type { FencedStore, MemberOutcome } from "../stores/fenced.ts";
 import {
   DELETED_PREFIX,
   type DeletedRecord,
   deletedKey,
   encode,
-  type FigureRecord,
-  figureKey,
-  figurePrefix,
+  encodeUsage,
   lineKey,
   NAME_PREFIX,
   NAMES,
@@ -25,12 +23,14 @@ import {
   NODE_PREFIX,
   nameKey,
   readDeleted,
-  readFigure,
   readName,
   readNames,
   readNode,
+  readUsage,
+  usageKey,
+  usagePrefix,
 } from "../stores/records.ts";
-import type { Reading } from "../stores/store.ts";
+import type { Snapshot } from "../stores/store.ts";
 import { BEFORE } from "./deleted.ts";
 import { sumOf } from "./usage.ts";
 
@@ -74,7 +74,7 @@ interface Claim {
 /** Makes the cluster older, by no more than this node ran. Undefined where another node looked a while ago. */
 function claim({ store, wallMs, ranMs }: PurgeOptions): Promise<Claim | undefined> {
   const nowMs = wallMs();
-  return store().transact([NAMES], (rows): OwnOutcome<Claim | undefined> => {
+  return store().transact([NAMES], (rows): MemberOutcome<Claim | undefined> => {
     const names = readNames(rows.get(NAMES))!;
     const { agedAtMs = nowMs, purgedAtAgeMs } = names;
     const passedMs = Math.max(0, Math.min(nowMs - agedAtMs, ranMs));
@@ -132,7 +132,7 @@ async function oldLines(
 }
 
 async function removeLine({ store }: PurgeOptions, line: number, name: string): Promise<void> {
-  const figures = [...(await store().list(figurePrefix(line))).rows.keys()];
+  const figures = [...(await store().list(usagePrefix(line))).rows.keys()];
   for (let from = 0; from < figures.length; from += ROWS_AT_ONCE) {
     const some = figures.slice(from, from + ROWS_AT_ONCE);
     await store().transact(some, (rows) => {
@@ -189,15 +189,15 @@ async function removeNode({ engine, store, inTurn }: PurgeOptions, node: string)
 }
 
 function foldFigures(store: FencedStore, lines: readonly number[], node: string): Promise<void> {
-  const keysOf = (line: number) => [figureKey(line, node), figureKey(line, BEFORE)] as const;
-  return store.transact(lines.flatMap(keysOf), (rows: Reading["rows"]) => {
+  const keysOf = (line: number) => [usageKey(line, node), usageKey(line, BEFORE)] as const;
+  return store.transact(lines.flatMap(keysOf), (rows: Snapshot["rows"]) => {
     const puts = new Map<string, string>();
     const removes: string[] = [];
     for (const [own, before] of lines.map(keysOf)) {
-      const figure = readFigure(rows.get(own));
+      const figure = readUsage(rows.get(own));
       if (figure === undefined) continue;
-      const sum = sumOf([figure, ...[readFigure(rows.get(before)) ?? []].flat()]);
-      puts.set(before, encode({ ...sum, held: 0n } satisfies FigureRecord));
+      const sum = sumOf([figure, ...[readUsage(rows.get(before)) ?? []].flat()]);
+      puts.set(before, encodeUsage({ ...sum, held: 0n }));
       removes.push(own);
     }
     return { puts, removes, result: undefined };

@@ -4,22 +4,22 @@ import type { Dispenser } from "../../dispenser/dispenser.ts";
 import { strategies } from "../../dispenser/strategy.ts";
 import type { Engine } from "../../engine/engine.ts";
 import type { FencedStore } from "../stores/fenced.ts";
-import type { History } from "../stores/monotonic.ts";
+import type { MonotonicStore } from "../stores/monotonic.ts";
 import {
-  encode,
-  type FigureRecord,
-  figureKey,
-  figurePrefix,
+  encodeUsage,
   NODE_PREFIX,
-  readFigure,
   readNode,
+  readUsage,
+  type UsageRecord,
+  usageKey,
+  usagePrefix,
 } from "../stores/records.ts";
 
 /** A node that is being stopped says what it did with so many lines in one transaction. */
 const REPORTED_AT_ONCE = 40;
 
 /** What a line's dispensers on all nodes did, as far as they said. */
-export interface ClusterFigures {
+export interface ClusterUsage {
   readonly nodes: number;
   readonly leased: bigint;
   readonly generated: bigint;
@@ -27,19 +27,19 @@ export interface ClusterFigures {
 }
 
 /** Several of them together. */
-export function sumOf(figures: readonly FigureRecord[]): FigureRecord {
-  const sum = (of: (figure: FigureRecord) => bigint) =>
+export function sumOf(figures: readonly UsageRecord[]): UsageRecord {
+  const sum = (of: (figure: UsageRecord) => bigint) =>
     figures.reduce((total, figure) => total + of(figure), 0n);
   return {
     leased: sum(({ leased }) => leased),
-    burnt: sum(({ burnt }) => burnt),
+    lost: sum(({ lost }) => lost),
     generated: sum(({ generated }) => generated),
     held: sum(({ held }) => held),
   };
 }
 
 /** The figures of one node, and those of all as it knows them. */
-export class Figures {
+export class Usage {
   private readonly node: string;
   /** What lines generated before this life, as the store knew when it was first asked in it. */
   private readonly bases = new WeakMap<Dispenser, bigint>();
@@ -49,8 +49,8 @@ export class Figures {
   }
 
   /** What the node did with a line, with a lease under way. */
-  of(dispenser: Dispenser, before: FigureRecord | undefined, more = 0n): FigureRecord {
-    const { share, position } = dispenser;
+  ofNode(dispenser: Dispenser, before: UsageRecord | undefined, more = 0n): UsageRecord {
+    const { allocation, position } = dispenser;
     const { generated } = dispenser.counts;
     const leased = before?.leased ?? 0n;
     // A line in memory counts anew in each life.
@@ -65,22 +65,22 @@ export class Figures {
     }
     return {
       leased: leased + more,
-      burnt: leased - share.size(0n),
+      lost: leased - allocation.size(0n),
       generated: isInMemory ? base + BigInt(dispenser.generatedInLife) : generated,
-      held: share.size(0n) - position + more,
+      held: allocation.size(0n) - position + more,
     };
   }
 
   /** What all nodes did with a line, as they last said, and this one as it is now. */
-  async ofAll(history: History, dispenser: Dispenser): Promise<ClusterFigures> {
+  async ofAll(history: MonotonicStore, dispenser: Dispenser): Promise<ClusterUsage> {
     const { id } = dispenser;
     const [figures, nodes] = await Promise.all([
-      history.list(figurePrefix(id)),
+      history.list(usagePrefix(id)),
       history.list(NODE_PREFIX),
     ]);
-    const all = new Map([...figures.rows].map(([key, row]) => [key, readFigure(row)!]));
-    const own = figureKey(id, this.node);
-    if (dispenser.isLine) all.set(own, this.of(dispenser, all.get(own)));
+    const all = new Map([...figures.rows].map(([key, row]) => [key, readUsage(row)!]));
+    const own = usageKey(id, this.node);
+    if (dispenser.isLine) all.set(own, this.ofNode(dispenser, all.get(own)));
     const { leased, generated, held } = sumOf([...all.values()]);
     return {
       nodes: [...nodes.rows.values()].filter((row) => readNode(row)!.state === "member").length,
@@ -91,16 +91,16 @@ export class Figures {
 
   /** Tells the store what the node did with its lines. */
   async report(store: FencedStore, engine: Engine): Promise<void> {
-    const used = [...engine.awake()].filter(
-      ({ isLine, share }) => isLine && share.isLeased && share.size(0n) > 0n,
+    const used = [...engine.loaded()].filter(
+      ({ isLine, allocation }) => isLine && allocation.isLeased && allocation.size(0n) > 0n,
     );
     for (let from = 0; from < used.length; from += REPORTED_AT_ONCE) {
       const some = used.slice(from, from + REPORTED_AT_ONCE);
-      const keys = some.map(({ id }) => figureKey(id, this.node));
+      const keys = some.map(({ id }) => usageKey(id, this.node));
       await store.transact(keys, (rows) => {
         const figures = some.map((dispenser, index): [string, string] => {
           const key = keys[index]!;
-          return [key, encode(this.of(dispenser, readFigure(rows.get(key))))];
+          return [key, encodeUsage(this.ofNode(dispenser, readUsage(rows.get(key))))];
         });
         const puts = new Map(figures.filter(([key, value]) => rows.get(key)?.value !== value));
         return { puts, result: undefined };

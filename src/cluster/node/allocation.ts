@@ -1,8 +1,8 @@
 /** What part of its lines a node has, by its settings and by what its folder remembers. */
 
 import { CannotStart } from "../../base/errors.ts";
-import { EveryNth, nothingLeased, type Share, whole } from "../../dispenser/allocation.ts";
-import type { NodeState } from "./state.ts";
+import { type Allocation, nothingLeased, Striped, wholeLine } from "../../dispenser/allocation.ts";
+import type { StoredNodeState } from "./state.ts";
 
 export interface NodeSettings {
   readonly store: string;
@@ -13,8 +13,12 @@ export interface NodeSettings {
  * The share that a dispenser begins with. Throws CannotStart where the folder is another kind of node's;
  * `size` is how many dispensers it has.
  */
-export function shareOfNode({ store, node }: NodeSettings, state: NodeState, size: number): Share {
-  const { place, membership, joining } = state;
+export function allocationOf(
+  { store, node }: NodeSettings,
+  state: StoredNodeState,
+  size: number,
+): Allocation {
+  const { stripe, membership, joining } = state;
   if (joining !== undefined) {
     throw new CannotStart(
       "the data folder is on its way into a cluster: run 'number-dispenser cluster join' again",
@@ -26,13 +30,13 @@ export function shareOfNode({ store, node }: NodeSettings, state: NodeState, siz
         "and storage.store (-store) has to name it",
     );
   }
-  if (place !== undefined && (node !== place || store !== "")) {
+  if (stripe !== undefined && (node !== stripe || store !== "")) {
     const other = store === "" ? `not '${node}'` : "storage.store (-store) is not for it";
     throw new CannotStart(
-      `the data folder is that of node ${place}: cluster.node (-node) has to be ${place}, and ${other}`,
+      `the data folder is that of node ${stripe}: cluster.node (-node) has to be ${stripe}, and ${other}`,
     );
   }
-  const isAlone = place === undefined && membership === undefined;
+  const isAlone = stripe === undefined && membership === undefined;
   if (isAlone && node !== "" && size > 0) {
     throw new CannotStart(
       `the data folder has ${size} dispensers of a node alone, which count every number: ` +
@@ -46,7 +50,7 @@ export function shareOfNode({ store, node }: NodeSettings, state: NodeState, siz
     );
   }
   if (store !== "") return nothingLeased;
-  if (node === "") return whole;
+  if (node === "") return wholeLine;
   const [index, nodes] = node.split("/").map(Number) as [number, number];
-  return new EveryNth(index, nodes);
+  return new Striped(index, nodes);
 }

@@ -9,13 +9,12 @@
 import { CannotStart } from "../../base/errors.ts";
 import { version } from "../../base/version.ts";
 import { expelled, type FencedStore, forgot, longGone } from "../stores/fenced.ts";
-import { type Clock, History, StoreWentBack } from "../stores/monotonic.ts";
+import { type Clock, MonotonicStore, StoreWentBack } from "../stores/monotonic.ts";
 import {
   CLUSTER,
   type ClusterRecord,
   DELETED_PREFIX,
   encode,
-  FIGURE_PREFIX,
   LEVEL,
   LINE_PREFIX,
   NAME_PREFIX,
@@ -26,15 +25,16 @@ import {
   readCluster,
   readNames,
   readNode,
+  USAGE_PREFIX,
 } from "../stores/records.ts";
-import type { Moment, SharedStore } from "../stores/store.ts";
-import { isSamePlace, type Membership, type Memory, type Whereabouts } from "./state.ts";
+import type { LeaseStore, StoreVersion } from "../stores/store.ts";
+import { type FolderFingerprint, isSameFolder, type Membership, type NodeState } from "./state.ts";
 
 export interface Identity {
   /** A new name that nothing else has. */
   readonly unique: () => string;
   readonly host: string;
-  readonly whereabouts: Whereabouts;
+  readonly folderFingerprint: FolderFingerprint;
 }
 
 /** A cluster that is being founded can be objected to for so long: living nodes look more often. */
@@ -54,13 +54,13 @@ export interface Founding {
  * that living nodes whose store was emptied can object in between. Throws CannotStart, StoreUnavailable.
  */
 export async function findCluster(
-  store: SharedStore,
+  store: LeaseStore,
   own: Pick<Membership, "cluster"> | undefined,
   { isAllowed, unique, clock }: Founding,
 ): Promise<ClusterRecord> {
   let since: { readonly revision: bigint; readonly atMs: number } | undefined;
   for (;;) {
-    const { rows, moment } = await store.read([CLUSTER]);
+    const { rows, version } = await store.read([CLUSTER]);
     const row = rows.get(CLUSTER);
     const found = readCluster(row);
     if (own !== undefined && found?.id !== own.cluster) {
@@ -81,10 +81,10 @@ export async function findCluster(
         `the store ${store.title} has no cluster, and storage.create is false: it may have been emptied`,
       );
     }
-    requireWhole(moment);
+    requireWhole(version);
     if (row === undefined || found === undefined) {
       await requireEmpty(store);
-      const { identity, timeline } = moment;
+      const { identity, timeline } = version;
       const begun: ClusterRecord = { id: unique(), epoch: 0, identity, timeline, isFounding: true };
       await store.write({
         guards: new Map([[CLUSTER, 0n]]),
@@ -99,7 +99,7 @@ export async function findCluster(
     }
     // Nobody objected in this run of the store.
     const { isFounding, ...founded } = found;
-    const cluster: ClusterRecord = { ...founded, term: moment.term };
+    const cluster: ClusterRecord = { ...founded, term: version.term };
     const guards = new Map([
       [CLUSTER, row.revision],
       [NAMES, 0n],
@@ -112,14 +112,14 @@ export async function findCluster(
   }
 }
 
-function requireWhole({ isRestored }: Moment): void {
+function requireWhole({ isRestored }: StoreVersion): void {
   if (isRestored) throw new StoreWentBack("its rows were put back from a dump or snapshot");
 }
 
-const ROW_PREFIXES = [NAME_PREFIX, LINE_PREFIX, NODE_PREFIX, FIGURE_PREFIX, DELETED_PREFIX];
+const ROW_PREFIXES = [NAME_PREFIX, LINE_PREFIX, NODE_PREFIX, USAGE_PREFIX, DELETED_PREFIX];
 
 /** Rows without that of a cluster: it was lost, or another cluster's prefix lies inside this one's. */
-async function requireEmpty(store: SharedStore): Promise<void> {
+async function requireEmpty(store: LeaseStore): Promise<void> {
   for (const prefix of ROW_PREFIXES) {
     const [key] = (await store.list(prefix)).rows.keys();
     if (key === undefined) continue;
@@ -138,7 +138,7 @@ export function newMembership(cluster: ClusterRecord, identity: Identity): Membe
     generation: 0,
     written: { sequence: 0, nonce: "" },
     intended: [],
-    whereabouts: identity.whereabouts,
+    folderFingerprint: identity.folderFingerprint,
     identity: cluster.identity,
     revision: "0",
     epoch: cluster.epoch,
@@ -153,7 +153,7 @@ export function newMembership(cluster: ClusterRecord, identity: Identity): Membe
  * StoreUnavailable, and is to be tried again then.
  */
 export async function enter(
-  memory: Memory,
+  memory: NodeState,
   store: FencedStore,
   identity: Identity,
 ): Promise<string | undefined> {
@@ -164,7 +164,7 @@ export async function enter(
   const row = rows.get(key);
   const record = readNode(row);
   const purgedTo = BigInt(readNames(rows.get(NAMES))?.nodesPurgedTo ?? "0");
-  const doubt = doubtAbout(membership, record, identity.whereabouts, purgedTo);
+  const doubt = doubtAbout(membership, record, identity.folderFingerprint, purgedTo);
   if (doubt !== undefined) return doubt;
   if (record !== undefined) memory.wrote(record);
   const stamp = memory.intend();
@@ -182,12 +182,12 @@ export async function enter(
     [CLUSTER, rows.get(CLUSTER)!.revision],
     [key, row?.revision ?? 0n],
   ]);
-  const moment = await store.write({ guards, puts: new Map([[key, encode(started)]]) });
+  const written = await store.write({ guards, puts: new Map([[key, encode(started)]]) });
   // Somebody else wrote one of the two since: they are looked at again.
-  if (moment === undefined) return enter(memory, store, identity);
+  if (written === undefined) return enter(memory, store, identity);
   memory.wrote(stamp);
-  const { whereabouts } = identity;
-  memory.save({ generation, whereabouts, revision: String(store.seen.revision) });
+  const { folderFingerprint } = identity;
+  memory.save({ generation, folderFingerprint, revision: String(store.seen.revision) });
   return undefined;
 }
 
@@ -195,11 +195,11 @@ export async function enter(
 function doubtAbout(
   membership: Membership,
   record: NodeRecord | undefined,
-  whereabouts: Whereabouts,
+  whereabouts: FolderFingerprint,
   purgedTo: bigint,
 ): string | undefined {
   const { node, generation, written, intended } = membership;
-  if (!isSamePlace(membership.whereabouts, whereabouts)) {
+  if (!isSameFolder(membership.folderFingerprint, whereabouts)) {
     return "its data folder is not where the node was last started: it is a copy, or was restored";
   }
   if (record === undefined) {
@@ -217,23 +217,23 @@ function doubtAbout(
  * Takes the store's present history for good, as an operator did since this node last looked. The node's own row
  * is written anew where the store forgot it; what else it forgot is to be told it next (isMending).
  */
-export async function acceptHistory(
-  store: SharedStore,
-  memory: Memory,
+export async function acceptEpoch(
+  store: LeaseStore,
+  memory: NodeState,
   cluster: ClusterRecord,
-  { host, whereabouts: here }: Identity,
+  { host, folderFingerprint: here }: Identity,
   clock: Clock,
 ): Promise<void> {
-  const { generation, node, written, intended, whereabouts } = memory.membership;
+  const { generation, node, written, intended, folderFingerprint } = memory.membership;
   const { identity, epoch } = cluster;
   const key = nodeKey(node);
-  const { rows, moment } = await store.read([CLUSTER, key]);
-  requireWhole(moment);
+  const { rows, version: storeVersion } = await store.read([CLUSTER, key]);
+  requireWhole(storeVersion);
   const known = readNode(rows.get(key));
   const isKnown = [written, ...intended].some(({ nonce }) => nonce === known?.nonce);
   const isForgotten = !isKnown && (known?.sequence ?? -1) < written.sequence;
   // A copy of the folder has no say in what the node is.
-  if (isForgotten && generation > 0 && isSamePlace(whereabouts, here)) {
+  if (isForgotten && generation > 0 && isSameFolder(folderFingerprint, here)) {
     const record: NodeRecord = {
       ...written,
       generation,
@@ -243,7 +243,7 @@ export async function acceptHistory(
       version,
       level: LEVEL,
     };
-    const history = new History(store, moment, clock);
+    const history = new MonotonicStore(store, storeVersion, clock);
     await history.write({
       guards: new Map([
         [CLUSTER, rows.get(CLUSTER)?.revision ?? 0n],
@@ -252,8 +252,8 @@ export async function acceptHistory(
       puts: new Map([[key, encode(record)]]),
     });
   }
-  const revision = String(moment.revision);
-  memory.save({ identity, epoch, revision, doubt: undefined, isMending: true });
+  const revision = String(storeVersion.revision);
+  memory.save({ identity, epoch, revision, doubt: undefined, needsRepair: true });
 }
 
 /**
@@ -262,18 +262,18 @@ export async function acceptHistory(
  * or was cleared since, or the store is another cluster's by now, nothing is written.
  */
 export async function markCluster(
-  store: SharedStore,
+  store: LeaseStore,
   { cluster: id, epoch, identity, node }: Membership,
   reason: string,
 ): Promise<void> {
-  const { rows, moment } = await store.read([CLUSTER]);
+  const { rows, version } = await store.read([CLUSTER]);
   const row = rows.get(CLUSTER);
   const found = readCluster(row);
   const isOurs = found?.id === id;
   if (isOurs && (found.mark !== undefined || found.epoch > epoch)) return;
   if (!isOurs && found !== undefined && found.isFounding !== true) return;
   const mark = `${reason}, says node ${node}`;
-  const own: ClusterRecord = isOurs ? found : { id, epoch, identity, timeline: moment.timeline };
+  const own: ClusterRecord = isOurs ? found : { id, epoch, identity, timeline: version.timeline };
   await store.write({
     guards: new Map([[CLUSTER, row?.revision ?? 0n]]),
     puts: new Map([[CLUSTER, encode({ ...own, mark } satisfies ClusterRecord)]]),

@@ -24,7 +24,7 @@ import {
   readNode,
   readRoll,
 } from "../stores/records.ts";
-import { type Moment, type Row, StoreUnavailable } from "../stores/store.ts";
+import { LeaseStoreUnavailable, type Row, type StoreVersion } from "../stores/store.ts";
 
 /** A member that is there answers within this: it looks several times in it. */
 export const CONFIRM_MS = 3000;
@@ -46,7 +46,7 @@ export interface RollCallOptions {
 }
 
 /** The store has another timeline, and a member is missing: it may say yet that nothing is. */
-export class Unconfirmed extends StoreUnavailable {}
+export class Unconfirmed extends LeaseStoreUnavailable {}
 
 interface Member {
   readonly node: string;
@@ -60,7 +60,7 @@ interface Member {
 export async function callRoll(options: RollCallOptions, isFirst: boolean): Promise<void> {
   const { store, clock, inTurn, onMissing } = options;
   const { doubts } = store;
-  const { rows, moment: begun } = await inTurn(() => store.read([ROLL, CLUSTER]));
+  const { rows, version: begun } = await inTurn(() => store.read([ROLL, CLUSTER]));
   const { term } = readCluster(rows.get(CLUSTER))!;
   const isKnownTerm = begun.term !== "" && term === begun.term;
   // A call from before this one began may have been answered by what the store forgot since.
@@ -71,16 +71,17 @@ export async function callRoll(options: RollCallOptions, isFirst: boolean): Prom
   const untilMs = clock.now() + CONFIRM_MS;
   for (let looks = 1; ; looks++) {
     const beganMs = clock.now();
-    const { missing, moment } = await inTurn(() => findMissing(options, call));
-    if (moment.timeline !== begun.timeline || moment.term !== begun.term) {
-      throw new StoreUnavailable("it was started anew just now");
+    const { missing, version } = await inTurn(() => findMissing(options, call));
+    if (version.timeline !== begun.timeline || version.term !== begun.term) {
+      throw new LeaseStoreUnavailable("it was started anew just now");
     }
     const isWaitedFor = missing.some(({ level }) => level >= ANSWERS_FROM_LEVEL);
     if ((isKnownTerm && !isWaitedFor) || (looks > 2 && beganMs >= untilMs)) {
-      await inTurn(() => acceptTerm(options, moment, missing));
-      if (store.doubts !== doubts) throw new StoreUnavailable("a connection was lost just now");
+      await inTurn(() => acceptTerm(options, version, missing));
+      if (store.doubts !== doubts)
+        throw new LeaseStoreUnavailable("a connection was lost just now");
       if (missing.length > 0) onMissing(missing.map(({ node }) => node));
-      return store.confirm(moment);
+      return store.confirm(version);
     }
     await clock.sleep(LOOK_MS);
   }
@@ -116,8 +117,8 @@ export async function answerCall(store: FencedStore): Promise<void> {
 async function findMissing(
   { store, node }: RollCallOptions,
   call: number,
-): Promise<{ readonly missing: readonly Member[]; readonly moment: Moment }> {
-  const { rows, moment } = await store.list(NODE_PREFIX);
+): Promise<{ readonly missing: readonly Member[]; readonly version: StoreVersion }> {
+  const { rows, version } = await store.list(NODE_PREFIX);
   const missing: Member[] = [];
   for (const [key, row] of rows) {
     const { state, answered, level } = readNode(row)!;
@@ -125,7 +126,7 @@ async function findMissing(
     const hasAnswered = state !== "member" || answered >= call || name === node;
     if (!hasAnswered) missing.push({ node: name, level });
   }
-  return { missing, moment };
+  return { missing, version };
 }
 
 /**
@@ -134,7 +135,7 @@ async function findMissing(
  */
 async function acceptTerm(
   { store }: RollCallOptions,
-  { timeline, term }: Moment,
+  { timeline, term }: StoreVersion,
   missing: readonly Member[],
 ): Promise<void> {
   const { rows } = await store.read([CLUSTER]);

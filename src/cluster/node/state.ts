@@ -5,12 +5,12 @@
 
 import { readFileSync, statSync } from "node:fs";
 import { CannotStart } from "../../base/errors.ts";
-import type { Remembered } from "../../engine/commit.ts";
-import { StorageUnavailable, type Store } from "../../storage/store.ts";
+import type { NodeStateWriter } from "../../engine/commit.ts";
+import { DiskUnavailable, type Store } from "../../storage/store.ts";
 import { nonceOfLevel1, type Stamp } from "../stores/records.ts";
 
 /** Where a folder is: a copy of it is elsewhere. */
-export interface Whereabouts {
+export interface FolderFingerprint {
   /** Of the database file. */
   readonly inode: string;
   /** When that was made, in nanoseconds; empty where the file system does not say. */
@@ -28,7 +28,7 @@ export interface Membership {
   readonly written: Stamp;
   /** Writes that the store may have made since. */
   readonly intended: readonly Stamp[];
-  readonly whereabouts: Whereabouts;
+  readonly folderFingerprint: FolderFingerprint;
   /** The store's, as last seen. */
   readonly identity: string;
   readonly revision: string;
@@ -38,7 +38,7 @@ export interface Membership {
   /** Why the store is known to have gone back in time; only a higher epoch clears it. */
   readonly doubt?: string | undefined;
   /** An operator took the store for good, and it has not yet been told all that this node knows. */
-  readonly isMending?: boolean;
+  readonly needsRepair?: boolean;
 }
 
 /** What a folder of a program of level 1 has in the place of generation, written and intended. */
@@ -58,25 +58,40 @@ export interface Joining {
   readonly base: number;
 }
 
-export interface NodeState {
+export interface StoredNodeState {
   /** "i/n", where nodes share their lines without a store. */
-  readonly place?: string;
+  readonly stripe?: string;
   readonly membership?: Membership;
   readonly joining?: Joining;
-  /** Of a node alone, and of one of `place`: where its folder is at home. */
-  readonly home?: Whereabouts;
+  /** Of a node alone, and of one of a stripe: where its folder is at home. */
+  readonly home?: FolderFingerprint;
 }
 
-export function parseState(text: string | undefined): NodeState {
+export function parseState(text: string | undefined): StoredNodeState {
   if (text === undefined) return {};
   try {
-    const state = JSON.parse(text) as NodeState;
+    const state = JSON.parse(text, (_, value: unknown) =>
+      withPresentNames(value),
+    ) as StoredNodeState;
     const { membership } = state;
     if (membership === undefined || "written" in membership) return state;
     return { ...state, membership: fromLevel1(membership) };
   } catch {
     throw new CannotStart("the database is damaged: what the node knows of itself cannot be read");
   }
+}
+
+/** What earlier versions called what they wrote, and what it is called now. */
+const PRESENT_NAMES = new Map([
+  ["place", "stripe"],
+  ["whereabouts", "folderFingerprint"],
+  ["isMending", "needsRepair"],
+]);
+
+function withPresentNames(value: unknown): unknown {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return value;
+  const named = Object.entries(value).map(([key, of]) => [PRESENT_NAMES.get(key) ?? key, of]);
+  return Object.fromEntries(named);
 }
 
 function fromLevel1({
@@ -107,7 +122,7 @@ const INTENDED_MAX = 64;
  * A node's membership. What goes with a commit that is being gathered is on disk only when that is: what
  * is saved meanwhile says nothing of it.
  */
-export class Memory implements Remembered {
+export class NodeState implements NodeStateWriter {
   private readonly store: Pick<Store, "writeNode">;
   private readonly unique: () => string;
   private durable: Membership;
@@ -190,7 +205,7 @@ export class Memory implements Remembered {
     try {
       this.save();
     } catch (error) {
-      if (!(error instanceof StorageUnavailable)) throw error;
+      if (!(error instanceof DiskUnavailable)) throw error;
     }
   }
 
@@ -203,17 +218,17 @@ export class Memory implements Remembered {
     return textOf(this.membership);
   }
 
-  settle(isCommitted: boolean): void {
+  commitEnded(isCommitted: boolean): void {
     if (isCommitted) this.durable = this.membership;
     this.staged = {};
   }
 }
 
 const textOf = (membership: Membership): string =>
-  JSON.stringify({ membership } satisfies NodeState);
+  JSON.stringify({ membership } satisfies StoredNodeState);
 
 /** Where a database file is now. */
-export function whereaboutsOf(path: string): Whereabouts {
+export function fingerprintOf(path: string): FolderFingerprint {
   const { ino, birthtimeNs, ctimeNs } = statSync(path, { bigint: true });
   // A file system that does not know it shows the time of the last change.
   const born = birthtimeNs > 0n && birthtimeNs !== ctimeNs ? String(birthtimeNs) : "";
@@ -221,7 +236,7 @@ export function whereaboutsOf(path: string): Whereabouts {
 }
 
 /** Whether a folder is where it was, as far as is known. */
-export function isSamePlace(one: Whereabouts, other: Whereabouts): boolean {
+export function isSameFolder(one: FolderFingerprint, other: FolderFingerprint): boolean {
   const isSame = (left: string, right: string) => left === right || left === "" || right === "";
   return one.inode === other.inode && isSame(one.born, other.born) && one.machine === other.machine;
 }

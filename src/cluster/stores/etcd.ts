@@ -6,11 +6,11 @@
 import { CannotStart, reasonOf } from "../../base/errors.ts";
 import type { EtcdOptions } from "./etcd-url.ts";
 import {
-  type Moment,
-  type Reading,
+  type LeaseStore,
+  LeaseStoreUnavailable,
   type Row,
-  type SharedStore,
-  StoreUnavailable,
+  type Snapshot,
+  type StoreVersion,
   type Write,
 } from "./store.ts";
 
@@ -67,7 +67,7 @@ interface Status {
   readonly dbSizeInUse?: string;
 }
 
-export class EtcdStore implements SharedStore {
+export class EtcdStore implements LeaseStore {
   readonly title: string;
   private readonly options: EtcdOptions;
   /** Which endpoint answered last, or is to be tried next. */
@@ -86,7 +86,7 @@ export class EtcdStore implements SharedStore {
     this.title = `etcd://${hosts.join(",")}/${options.prefix.slice(0, -1)}`;
   }
 
-  async read(keys: readonly string[]): Promise<Reading> {
+  async read(keys: readonly string[]): Promise<Snapshot> {
     const rows = new Map<string, Row>();
     const checked = this.checkOrigin();
     // Whoever awaits it below is told; where the read fails before, nobody is.
@@ -101,17 +101,17 @@ export class EtcdStore implements SharedStore {
       first ??= answer;
     }
     await checked;
-    return { moment: this.momentOf(first!), rows };
+    return { version: this.versionOf(first!), rows };
   }
 
-  async list(prefix: string, after = 0n): Promise<Reading> {
+  async list(prefix: string, after = 0n): Promise<Snapshot> {
     const rows = new Map<string, Row>();
     const whole = Buffer.from(this.options.prefix + prefix);
     let key = whole.toString("base64");
     // What follows all that begins so: its last byte is never 255, as keys are UTF-8.
     whole[whole.length - 1]!++;
     const end = whole.toString("base64");
-    let moment: Moment | undefined;
+    let version: StoreVersion | undefined;
     for (;;) {
       const answer = await this.ask(
         "/v3/kv/range",
@@ -121,19 +121,19 @@ export class EtcdStore implements SharedStore {
           limit: String(PAGE_ROWS),
           ...(after > 0n && { min_mod_revision: String(after + 1n) }),
           // All pages show the same moment.
-          ...(moment === undefined ? {} : { revision: String(moment.revision) }),
+          ...(version === undefined ? {} : { revision: String(version.revision) }),
         },
         true,
       );
-      moment ??= this.momentOf(answer);
+      version ??= this.versionOf(answer);
       this.gather(answer.kvs, rows);
       const last = answer.kvs?.at(-1);
-      if (answer.more !== true || last === undefined) return { moment, rows };
+      if (answer.more !== true || last === undefined) return { version, rows };
       key = Buffer.concat([Buffer.from(last.key, "base64"), Buffer.of(0)]).toString("base64");
     }
   }
 
-  async write({ guards, puts, removes = [], accepts }: Write): Promise<Moment | undefined> {
+  async write({ guards, puts, removes = [], accepts }: Write): Promise<StoreVersion | undefined> {
     if (this.isRestored && !accepts) return undefined;
     const compare = [...guards].map(([key, revision]) => ({
       key: this.encode(key),
@@ -148,7 +148,7 @@ export class EtcdStore implements SharedStore {
     const answer = await this.ask("/v3/kv/txn", { compare, success }, false);
     if (answer.succeeded !== true) return undefined;
     if (accepts) await this.acceptOrigin();
-    return this.momentOf(answer);
+    return this.versionOf(answer);
   }
 
   /**
@@ -293,7 +293,7 @@ export class EtcdStore implements SharedStore {
             tries--;
             continue;
           }
-          if (!error.mayPass) throw new StoreUnavailable(error.message);
+          if (!error.mayPass) throw new LeaseStoreUnavailable(error.message);
         }
         reason = reasonOf(error);
         this.askedStatus.atMs = Number.NEGATIVE_INFINITY;
@@ -302,7 +302,7 @@ export class EtcdStore implements SharedStore {
         if (wasHeard && !isRepeatable) break;
       }
     }
-    throw new StoreUnavailable(reason);
+    throw new LeaseStoreUnavailable(reason);
   }
 
   private async logIn(endpoint: string): Promise<void> {
@@ -320,7 +320,7 @@ export class EtcdStore implements SharedStore {
     throw new Refused(text, response.status);
   }
 
-  private momentOf({ header }: Answer): Moment {
+  private versionOf({ header }: Answer): StoreVersion {
     return {
       identity: header.cluster_id,
       timeline: "",

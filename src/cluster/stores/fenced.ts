@@ -8,8 +8,8 @@
  * store is in now.
  */
 
-import type { Membership, Memory } from "../node/state.ts";
-import { type Clock, History, type Outcome, realClock, StoreWentBack } from "./monotonic.ts";
+import type { Membership, NodeState } from "../node/state.ts";
+import { type Clock, MonotonicStore, type Outcome, realClock, StoreWentBack } from "./monotonic.ts";
 import {
   CLUSTER,
   type ClusterRecord,
@@ -21,7 +21,7 @@ import {
   readNames,
   readNode,
 } from "./records.ts";
-import { type Moment, type Row, type SharedStore, StoreUnavailable } from "./store.ts";
+import { type LeaseStore, LeaseStoreUnavailable, type Row, type StoreVersion } from "./store.ts";
 
 /** The node was told by the store that it is not the one it takes itself for. */
 export class Fenced extends Error {
@@ -29,7 +29,7 @@ export class Fenced extends Error {
 }
 
 /** The members have to confirm what they wrote before anything else is written. */
-export class NotConfirmed extends StoreUnavailable {
+export class NotConfirmed extends LeaseStoreUnavailable {
   /** Whether it was written all the same, and may be forgotten already; else it can be done again. */
   readonly wasWritten: boolean;
 
@@ -40,33 +40,33 @@ export class NotConfirmed extends StoreUnavailable {
 }
 
 /** An operator began another epoch: what the store says is to be taken for good. */
-export class NewEpoch extends StoreUnavailable {}
+export class NewEpoch extends LeaseStoreUnavailable {}
 
 /** What work() of a member answers. */
-export interface OwnOutcome<T> extends Outcome<T> {
+export interface MemberOutcome<T> extends Outcome<T> {
   /** What changes in the node's own row; that is written with all other rows anyway. */
   readonly own?: Partial<NodeRecord>;
 }
 
 /** Which run of the store answers: one without a gap, in which it cannot have gone back unnoticed. */
-type Term = Pick<Moment, "timeline" | "term">;
+type Term = Pick<StoreVersion, "timeline" | "term">;
 
-export class FencedStore extends History {
+export class FencedStore extends MonotonicStore {
   /** How often it was doubted that the store remembers everything. */
   doubts = 0;
-  private readonly memory: Memory;
+  private readonly nodeState: NodeState;
   /** In which the members confirmed their rows; undefined before. */
   private confirmed: Term | undefined;
   /** Where the store answers out of another one, and all that is written waits for the members. */
   onNewTerm: () => void = () => {};
 
-  constructor(store: SharedStore, memory: Memory, clock: Clock = realClock) {
+  constructor(store: LeaseStore, memory: NodeState, clock: Clock = realClock) {
     super(store, seenBy(memory.membership), clock);
-    this.memory = memory;
+    this.nodeState = memory;
   }
 
   get membership(): Membership {
-    return this.memory.membership;
+    return this.nodeState.membership;
   }
 
   get isConfirmed(): boolean {
@@ -74,7 +74,7 @@ export class FencedStore extends History {
   }
 
   /** The members confirmed their rows in this run of the store. */
-  confirm({ timeline, term }: Moment): void {
+  confirm({ timeline, term }: StoreVersion): void {
     this.confirmed = { timeline, term };
   }
 
@@ -90,26 +90,26 @@ export class FencedStore extends History {
    */
   override async transact<T>(
     keys: readonly string[],
-    work: (rows: ReadonlyMap<string, Row>) => OwnOutcome<T>,
+    work: (rows: ReadonlyMap<string, Row>) => MemberOutcome<T>,
     isUnconfirmed = false,
   ): Promise<T> {
-    const { memory } = this;
-    const own = nodeKey(memory.membership.node);
+    const { nodeState } = this;
+    const own = nodeKey(nodeState.membership.node);
     const fence = [CLUSTER, own];
     const read = [...new Set([...fence, NAMES, ...keys])];
-    let stamp: ReturnType<Memory["intend"]> | undefined;
+    let stamp: ReturnType<NodeState["intend"]> | undefined;
     const result = await super.transact(read, (rows) => {
       const record = this.checkFence(rows);
       if (!isUnconfirmed && !this.isConfirmed) throw new NotConfirmed(false);
       const { own: changes, ...outcome } = work(rows);
       const isWritten = outcome.puts.size + (outcome.removes?.length ?? 0) > 0;
-      stamp = isWritten || changes !== undefined ? memory.intend() : undefined;
+      stamp = isWritten || changes !== undefined ? nodeState.intend() : undefined;
       if (stamp === undefined) return { ...outcome, keys: [] };
       const written: NodeRecord = { ...record, ...changes, ...stamp };
       const puts = new Map([...outcome.puts, [own, encode(written)]]);
       return { ...outcome, puts, keys: [...fence, ...(outcome.keys ?? keys)] };
     });
-    if (stamp !== undefined) memory.wrote(stamp);
+    if (stamp !== undefined) nodeState.wrote(stamp);
     // It was written, and may be forgotten again already.
     if (!isUnconfirmed && !this.isConfirmed) throw new NotConfirmed(stamp !== undefined);
     return result;
@@ -117,14 +117,14 @@ export class FencedStore extends History {
 
   /** Whether the rows show that the node may write; answers its own one. Throws StoreWentBack and Fenced. */
   checkFence(rows: ReadonlyMap<string, Row>): NodeRecord {
-    const { memory, membership } = this;
+    const { nodeState, membership } = this;
     this.checkCluster(rows);
     const record = checkOurs(
       readNode(rows.get(nodeKey(membership.node))),
       membership,
       BigInt(readNames(rows.get(NAMES))?.nodesPurgedTo ?? "0"),
     );
-    memory.wrote(record);
+    nodeState.wrote(record);
     return record;
   }
 
@@ -133,20 +133,20 @@ export class FencedStore extends History {
     checkCluster(readCluster(rows.get(CLUSTER)), this.membership);
   }
 
-  protected override check(moment: Moment, least: bigint): void {
-    super.check(moment, least);
+  protected override check(version: StoreVersion, least: bigint): void {
+    super.check(version, least);
     const { confirmed } = this;
     if (confirmed === undefined) return;
-    if (moment.timeline === confirmed.timeline && moment.term === confirmed.term) return;
+    if (version.timeline === confirmed.timeline && version.term === confirmed.term) return;
     this.doubt();
     this.onNewTerm();
   }
 }
 
 /** The store as the folder last saw it. */
-function seenBy({ identity, revision, namesRevision, isMending }: Membership): Moment {
+function seenBy({ identity, revision, namesRevision, needsRepair }: Membership): StoreVersion {
   // Names are looked at more often than the other is written down; while it mends, they are of another history.
-  const [seen, seenOfNames] = [BigInt(revision), isMending ? 0n : BigInt(namesRevision)];
+  const [seen, seenOfNames] = [BigInt(revision), needsRepair ? 0n : BigInt(namesRevision)];
   const last = seen > seenOfNames ? seen : seenOfNames;
   return { identity, timeline: "", term: "", revision: last, isRestored: false };
 }

@@ -7,10 +7,10 @@
  */
 
 import {
-  type Moment,
-  type Reading,
-  type SharedStore,
-  StoreUnavailable,
+  type LeaseStore,
+  LeaseStoreUnavailable,
+  type Snapshot,
+  type StoreVersion,
   type Write,
 } from "./store.ts";
 
@@ -21,7 +21,7 @@ const RETRY_MS = 10;
 const RETRY_MS_MAX = 200;
 
 /** The store answers, but it forgot something, or is not the one it was. */
-export class StoreWentBack extends StoreUnavailable {
+export class StoreWentBack extends LeaseStoreUnavailable {
   /** What shows it, in a few words. */
   readonly reason: string;
 
@@ -61,38 +61,38 @@ export interface Outcome<T> {
   readonly result: T;
 }
 
-export class History {
+export class MonotonicStore {
   /** The latest answer. */
-  seen: Moment;
-  protected readonly store: SharedStore;
+  seen: StoreVersion;
+  protected readonly store: LeaseStore;
   protected readonly clock: Clock;
   /** An operator takes rows that were put back for good. */
   private readonly accepts: boolean;
   private isClosed = false;
 
-  constructor(store: SharedStore, seen: Moment, clock: Clock = realClock, accepts = false) {
+  constructor(store: LeaseStore, seen: StoreVersion, clock: Clock = realClock, accepts = false) {
     this.store = store;
     this.seen = seen;
     this.clock = clock;
     this.accepts = accepts;
   }
 
-  read(keys: readonly string[]): Promise<Reading> {
+  read(keys: readonly string[]): Promise<Snapshot> {
     return this.checked(() => this.store.read(keys));
   }
 
-  list(prefix: string, after?: bigint): Promise<Reading> {
+  list(prefix: string, after?: bigint): Promise<Snapshot> {
     return this.checked(() => this.store.list(prefix, after));
   }
 
   /** As the store's; what it answers may be used, for it is checked as well. */
-  async write(write: Write): Promise<Moment | undefined> {
+  async write(write: Write): Promise<StoreVersion | undefined> {
     const least = this.seen.revision;
     this.requireOpen();
-    const moment = await this.store.write({ ...write, accepts: this.accepts });
+    const version = await this.store.write({ ...write, accepts: this.accepts });
     this.requireOpen();
-    if (moment !== undefined) this.check(moment, least);
-    return moment;
+    if (version !== undefined) this.check(version, least);
+    return version;
   }
 
   /** Nothing is asked any more, and what was asked is answered nobody. */
@@ -102,7 +102,7 @@ export class History {
 
   private requireOpen(): void {
     if (this.isClosed)
-      throw new StoreUnavailable("the node is being stopped, or began anew with it");
+      throw new LeaseStoreUnavailable("the node is being stopped, or began anew with it");
   }
 
   /**
@@ -111,7 +111,7 @@ export class History {
    */
   async transact<T>(
     keys: readonly string[],
-    work: (rows: Reading["rows"]) => Outcome<T>,
+    work: (rows: Snapshot["rows"]) => Outcome<T>,
   ): Promise<T> {
     for (let tries = 1; tries <= TRIES_MAX; tries++) {
       const { rows } = await this.read(keys);
@@ -122,29 +122,29 @@ export class History {
       const { random, sleep } = this.clock;
       await sleep(random() * Math.min(RETRY_MS_MAX, RETRY_MS * 2 ** (tries - 1)));
     }
-    throw new StoreUnavailable(`other nodes were quicker ${TRIES_MAX} times`);
+    throw new LeaseStoreUnavailable(`other nodes were quicker ${TRIES_MAX} times`);
   }
 
-  private async checked(ask: () => Promise<Reading>): Promise<Reading> {
+  private async checked(ask: () => Promise<Snapshot>): Promise<Snapshot> {
     const least = this.seen.revision;
     this.requireOpen();
     const reading = await ask();
     this.requireOpen();
-    this.check(reading.moment, least);
+    this.check(reading.version, least);
     return reading;
   }
 
   /** `least`: the revision that was known before it was asked. */
-  protected check(moment: Moment, least: bigint): void {
+  protected check(version: StoreVersion, least: bigint): void {
     const { seen } = this;
-    if (moment.identity !== seen.identity) {
-      throw new StoreWentBack(`it was ${seen.identity}, and is ${moment.identity} now`);
+    if (version.identity !== seen.identity) {
+      throw new StoreWentBack(`it was ${seen.identity}, and is ${version.identity} now`);
     }
-    if (moment.isRestored && !this.accepts)
+    if (version.isRestored && !this.accepts)
       throw new StoreWentBack("its rows were put back from a dump or snapshot");
-    if (moment.revision < least) {
-      throw new StoreWentBack(`its revision was ${least}, and is ${moment.revision} now`);
+    if (version.revision < least) {
+      throw new StoreWentBack(`its revision was ${least}, and is ${version.revision} now`);
     }
-    if (moment.revision > seen.revision) this.seen = moment;
+    if (version.revision > seen.revision) this.seen = version;
   }
 }

@@ -4,10 +4,10 @@ import { CannotStart } from "../../base/errors.ts";
 import { EtcdStore } from "./etcd.ts";
 import { parseEtcdUrl } from "./etcd-url.ts";
 import { PostgresStore } from "./postgres.ts";
-import type { SharedStore } from "./store.ts";
+import type { LeaseStore } from "./store.ts";
 
 /** Opens the store; it is reached with the first call. Throws CannotStart where the URL is none. */
-export function openSharedStore(url: string): SharedStore {
+export function openLeaseStore(url: string): LeaseStore {
   if (url.startsWith("etcd:")) {
     const options = parseEtcdUrl(url);
     if (options !== undefined) return new EtcdStore(options);

@@ -4,7 +4,7 @@
  */
 
 import type { SQL } from "bun";
-import { canBeWatched, type Moment, StoreUnavailable, type Write } from "./store.ts";
+import { canBeWatched, LeaseStoreUnavailable, type StoreVersion, type Write } from "./store.ts";
 
 export const TABLE = "number_dispenser";
 export const CHANNEL = "number_dispenser";
@@ -65,7 +65,7 @@ export async function writeAtOnce(
   sql: SQL,
   { guards, puts, removes = [], accepts = false }: Write,
   dialect: Dialect,
-): Promise<Moment | undefined> {
+): Promise<StoreVersion | undefined> {
   const texts = (some: readonly string[]) => sql.array([...some], "text");
   // A row that must not be there is inserted: if it is there by then, nothing at all is written.
   const isNew = (key: string) => guards.get(key) === 0n;
@@ -82,7 +82,7 @@ export async function writeAtOnce(
     texts(keys.filter(canBeWatched)),
     ...(removes.length > 0 ? [texts(removes)] : []),
   ]);
-  return written.length === 0 ? undefined : momentOf(written[0]);
+  return written.length === 0 ? undefined : versionOf(written[0]);
 }
 
 /**
@@ -143,7 +143,7 @@ class LostRace extends Error {}
 export async function writePlainly(
   sql: SQL,
   { guards, puts, removes = [] }: Write,
-): Promise<Moment | undefined> {
+): Promise<StoreVersion | undefined> {
   try {
     return await sql.begin(async (transaction) => {
       const [counter]: { revision: bigint }[] = await transaction.unsafe(
@@ -183,13 +183,13 @@ export function stateOf(error: unknown): string {
 }
 
 /** Which store answered, and when. */
-export function momentOf(found: Found | undefined): Moment {
+export function versionOf(found: Found | undefined): StoreVersion {
   if (found === undefined) throw lostCounter();
   const { identity, timeline, term, restored, now } = found;
   return { identity, timeline, term, revision: BigInt(now), isRestored: restored };
 }
 
-const lostCounter = () => new StoreUnavailable(`table ${TABLE} has lost its counter`);
+const lostCounter = () => new LeaseStoreUnavailable(`table ${TABLE} has lost its counter`);
 
 /** Whether it says that another write was quicker: then this one wrote nothing. */
 export function isLostRace(error: unknown): boolean {

@@ -14,23 +14,23 @@ import {
   type Found,
   isLostRace,
   isRestoredByXmin,
-  momentOf,
   selfOf,
   stateOf,
   TABLE,
   UNIQUE_VIOLATION,
+  versionOf,
   writeAtOnce,
   writeOrigin,
   writePlainly,
 } from "./postgres-writes.ts";
 import {
-  type Moment,
-  type Reading,
+  type LeaseStore,
+  LeaseStoreUnavailable,
   type Row,
-  type SharedStore,
-  StoreUnavailable,
+  type Snapshot,
+  type StoreVersion,
   type Write,
-  within,
+  withTimeout,
 } from "./store.ts";
 
 /** Connections of a node: what waits for a lock must not hold up what does not. */
@@ -61,7 +61,7 @@ const PLAIN: Dialect = {
   isRestored: "false",
 };
 
-export class PostgresStore implements SharedStore {
+export class PostgresStore implements LeaseStore {
   readonly title: string;
   private readonly url: string;
   private readonly isPlain: boolean;
@@ -98,26 +98,26 @@ export class PostgresStore implements SharedStore {
     });
   }
 
-  read(keys: readonly string[]): Promise<Reading> {
+  read(keys: readonly string[]): Promise<Snapshot> {
     return this.find("n.key = ANY($1::text[])", [this.sql.array([...keys], "text")]);
   }
 
-  async list(prefix: string, after = 0n): Promise<Reading> {
+  async list(prefix: string, after = 0n): Promise<Snapshot> {
     const rows = new Map<string, Row>();
-    let moment: Moment | undefined;
+    let version: StoreVersion | undefined;
     for (let last = ""; ; ) {
       const where = "starts_with(n.key, $1) AND n.revision > $2 AND n.key > $3";
       const page = await this.find(where, [prefix, after, last]);
-      moment ??= page.moment;
+      version ??= page.version;
       for (const [key, row] of page.rows) {
         rows.set(key, row);
         last = key;
       }
-      if (page.rows.size < PAGE_ROWS) return { moment, rows };
+      if (page.rows.size < PAGE_ROWS) return { version, rows };
     }
   }
 
-  private find(where: string, values: unknown[]): Promise<Reading> {
+  private find(where: string, values: unknown[]): Promise<Snapshot> {
     return this.use(async (sql, dialect) => {
       const found: Found[] = await sql.unsafe(
         `SELECT ${selfOf(dialect)}, m.revision AS now, n.key, n.value, n.revision
@@ -129,11 +129,11 @@ export class PostgresStore implements SharedStore {
       for (const { key, value, revision } of found) {
         if (key !== null) rows.set(key, { value, revision: BigInt(revision) });
       }
-      return { moment: momentOf(found[0]), rows };
+      return { version: versionOf(found[0]), rows };
     });
   }
 
-  async write(write: Write): Promise<Moment | undefined> {
+  async write(write: Write): Promise<StoreVersion | undefined> {
     try {
       return await this.use((sql, dialect) =>
         dialect.isPlain ? writePlainly(sql, write) : writeAtOnce(sql, write, dialect),
@@ -177,12 +177,12 @@ export class PostgresStore implements SharedStore {
         if (this.ready === ready) this.ready = undefined;
       });
       const asked = ready.then((dialect) => work(sql, dialect));
-      const result = await within(ANSWER_MS, asked);
+      const result = await withTimeout(ANSWER_MS, asked);
       if (this.watchers.length > 0 && !this.isListening) this.listen();
       return result;
     } catch (error) {
       if (!isLostRace(error)) this.reset(sql);
-      throw new StoreUnavailable(reasonOf(error), { cause: error });
+      throw new LeaseStoreUnavailable(reasonOf(error), { cause: error });
     }
   }
 

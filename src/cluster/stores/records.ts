@@ -14,7 +14,7 @@
  */
 
 import { toText } from "../../dispenser/name.ts";
-import { type Row, StoreUnavailable } from "./store.ts";
+import { LeaseStoreUnavailable, type Row } from "./store.ts";
 
 /**
  * What a program of this level understands in the store. A node writes its level into its row, and nothing is
@@ -28,15 +28,15 @@ export const NAMES = "names";
 export const NAME_PREFIX = "name/";
 export const LINE_PREFIX = "line/";
 export const NODE_PREFIX = "node/";
-export const FIGURE_PREFIX = "figure/";
+export const USAGE_PREFIX = "figure/";
 export const DELETED_PREFIX = "deleted/";
 
 export const nameKey = (name: string): string => NAME_PREFIX + toText(name);
 export const lineKey = (line: number): string => LINE_PREFIX + line;
 export const deletedKey = (line: number): string => DELETED_PREFIX + line;
 export const nodeKey = (node: string): string => NODE_PREFIX + node;
-export const figurePrefix = (line: number): string => `${FIGURE_PREFIX}${line}/`;
-export const figureKey = (line: number, node: string): string => figurePrefix(line) + node;
+export const usagePrefix = (line: number): string => `${USAGE_PREFIX}${line}/`;
+export const usageKey = (line: number, node: string): string => usagePrefix(line) + node;
 
 export interface ClusterRecord {
   readonly id: string;
@@ -104,7 +104,7 @@ export interface DeletedRecord {
 }
 
 /** A part of a line. */
-export interface Stretch {
+export interface Range {
   readonly first: bigint;
   readonly count: bigint;
 }
@@ -114,7 +114,7 @@ export interface LineRecord {
   /** Where the next lease begins: everything below was leased. */
   readonly next: bigint;
   /** Handed back by nodes that left. */
-  readonly returned: readonly Stretch[];
+  readonly returned: readonly Range[];
   /** Nothing below it may be leased. */
   readonly floor: bigint;
 }
@@ -154,17 +154,20 @@ interface NodeRecordLevel1 {
 export const nonceOfLevel1 = (token: string, sequence: number, isConfirmed: boolean): string =>
   [token, sequence, isConfirmed ? "confirmed" : "intended"].join(" ");
 
-/** Of the numbers leased, those neither generated nor held are wasted, the burnt ones among them. */
-export interface FigureRecord {
+/** Of the numbers leased, those neither generated nor held are wasted, the lost ones among them. */
+export interface UsageRecord {
   readonly leased: bigint;
   /** Leased, but the node did not hear of it, and never hands them out. */
-  readonly burnt: bigint;
+  readonly lost: bigint;
   readonly generated: bigint;
   readonly held: bigint;
 }
 
+/** What UsageRecord.lost is called in the rows, where programs of level 1 read it, too. */
+const STORED_LOST = "burnt";
+
 /** Fields that are BigInt, which JSON has not: they stand as text. */
-const EXACT = ["floor", "next", "first", "count", "leased", "burnt", "generated", "held"];
+const EXACT = ["floor", "next", "first", "count", "leased", STORED_LOST, "generated", "held"];
 
 export function encode(record: object): string {
   return JSON.stringify(record, (_, value: unknown) =>
@@ -179,7 +182,7 @@ function decode<T>(row: Row | undefined): T | undefined {
       EXACT.includes(key) ? BigInt(value as string) : value,
     ) as T;
   } catch {
-    throw new StoreUnavailable(`a row is damaged: ${row.value.slice(0, 100)}`);
+    throw new LeaseStoreUnavailable(`a row is damaged: ${row.value.slice(0, 100)}`);
   }
 }
 
@@ -198,4 +201,13 @@ export function readNode(row?: Row): NodeRecord | undefined {
   return { ...rest, nonce, answered: 0, version: "", level: 1 };
 }
 
-export const readFigure = (row?: Row) => decode<FigureRecord>(row);
+export function readUsage(row?: Row): UsageRecord | undefined {
+  const stored = decode<Readonly<Record<string, bigint>>>(row);
+  if (stored === undefined) return undefined;
+  const { leased, generated, held } = stored;
+  return { leased, lost: stored[STORED_LOST], generated, held } as UsageRecord;
+}
+
+export function encodeUsage({ leased, lost, generated, held }: UsageRecord): string {
+  return encode({ leased, [STORED_LOST]: lost, generated, held });
+}

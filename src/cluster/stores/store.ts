@@ -13,7 +13,7 @@ export interface Row {
 }
 
 /** Which store answered, and when in its life. */
-export interface Moment {
+export interface StoreVersion {
   /** The store itself: another database or cluster has another. */
   readonly identity: string;
   /** Which of its histories: PostgreSQL begins one when a replica takes over. */
@@ -30,8 +30,8 @@ export interface Moment {
 }
 
 /** What was read, at one moment; of many rows, the later ones may be newer. */
-export interface Reading {
-  readonly moment: Moment;
+export interface Snapshot {
+  readonly version: StoreVersion;
   /** By key; those that are not there are not in it. */
   readonly rows: ReadonlyMap<string, Row>;
 }
@@ -57,19 +57,19 @@ export interface Write {
 export const canBeWatched = (key: string): boolean => !key.includes("/");
 
 /** Each call answers or throws in a time of its own, some seconds at most. */
-export interface SharedStore {
+export interface LeaseStore {
   /** For the log: which store, without a password. */
   readonly title: string;
   /** What an operator should see to before it fails; undefined where all is well. */
   readonly warning?: string | undefined;
-  read(keys: readonly string[]): Promise<Reading>;
+  read(keys: readonly string[]): Promise<Snapshot>;
   /** The rows whose keys begin so, and that were written after a revision. */
-  list(prefix: string, after?: bigint): Promise<Reading>;
+  list(prefix: string, after?: bigint): Promise<Snapshot>;
   /**
    * Writes durably, all or nothing. Answers undefined where a guard does not hold: nothing was written.
    * Throws StoreUnavailable, after which it may have been written, or may be yet.
    */
-  write(write: Write): Promise<Moment | undefined>;
+  write(write: Write): Promise<StoreVersion | undefined>;
   /**
    * Calls back soon after somebody wrote this row, which canBeWatched, while the store can be reached. A
    * change may be missed all the same.
@@ -79,16 +79,16 @@ export interface SharedStore {
 }
 
 /** The shared store did not answer, or not as it should: the message says why, in a few words. */
-export class StoreUnavailable extends Error {
-  override readonly name = "StoreUnavailable";
+export class LeaseStoreUnavailable extends Error {
+  override readonly name = "LeaseStoreUnavailable";
 }
 
 /** What a promise gives, or StoreUnavailable where that takes longer than so many milliseconds. */
-export async function within<T>(milliseconds: number, promise: Promise<T>): Promise<T> {
+export async function withTimeout<T>(milliseconds: number, promise: Promise<T>): Promise<T> {
   let timer: Timer | undefined;
   const timeUp = new Promise<never>((_, reject) => {
     timer = setTimeout(
-      () => reject(new StoreUnavailable(`no answer within ${milliseconds} ms`)),
+      () => reject(new LeaseStoreUnavailable(`no answer within ${milliseconds} ms`)),
       milliseconds,
     );
   });

@@ -6,7 +6,7 @@
  * cost what small ones cost. BigInt serves only where the line is entered.
  */
 
-import { DIGITS_MAX, type Numbers, type NumberType, type Shape } from "./type.ts";
+import { DIGITS_MAX, type NumberSource, type NumberType, type Shape } from "./type.ts";
 
 /** The largest number there is: 2^63 - 1. */
 export const NUMBER_MAX = 2n ** 63n - 1n;
@@ -72,7 +72,7 @@ const LINES_PER_ARRAY = 64;
 let array = new Uint8Array(0);
 let used = 0;
 
-class Line implements Numbers {
+class Line implements NumberSource {
   /** The next number, one ASCII digit a wheel, the units last, which end at `end`. */
   private readonly wheels: Uint8Array;
   private readonly end: number;

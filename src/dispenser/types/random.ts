@@ -6,7 +6,7 @@
  * bias). The source is asked for a batch at a time.
  */
 
-import type { Numbers, NumberType } from "./type.ts";
+import type { NumberSource, NumberType } from "./type.ts";
 
 const BATCH_BYTES = 8192;
 const ZERO = 48;
@@ -42,7 +42,7 @@ export const random: NumberType = {
   open: (shape) => new RandomDigits(shape.length),
 };
 
-class RandomDigits implements Numbers {
+class RandomDigits implements NumberSource {
   readonly digits: number;
   readonly firstDigit = 0;
 

@@ -19,7 +19,7 @@ export type ShapeField = keyof Shape;
 export const DIGITS_MAX = 19;
 
 /** An open supply of numbers. */
-export interface Numbers {
+export interface NumberSource {
   /** How many digits the next number has. */
   readonly digits: number;
   /** Its first digit, in ASCII; 0 where it is drawn only then. */
@@ -44,5 +44,5 @@ export interface NumberType {
   /** How many numbers its line has; 0 where there is no line. */
   positions(shape: Shape): bigint;
   /** Opens the supply at a position of the line. */
-  open(shape: Shape, position: bigint): Numbers;
+  open(shape: Shape, position: bigint): NumberSource;
 }

@@ -19,7 +19,7 @@ const WRONG_WAITING_MAX = 16;
 export class User {
   readonly name: string;
   /** Whether it may take of every name, which the fast way of GET asks. */
-  readonly takesAll: boolean;
+  readonly mayTakeAny: boolean;
   private readonly rights: ReadonlySet<Right>;
   /** Undefined: every name. */
   private readonly names: readonly Pattern[] | undefined;
@@ -29,7 +29,7 @@ export class User {
     this.rights = new Set(granted.flatMap((right) => [right, ...(rightsIn[right] ?? [])]));
     const isAll = names.includes("*");
     this.names = isAll ? undefined : names.map((pattern) => new Pattern(toByteString(pattern)));
-    this.takesAll = isAll && this.rights.has("take");
+    this.mayTakeAny = isAll && this.rights.has("take");
   }
 
   /**
@@ -71,7 +71,7 @@ export type LogIn =
 
 export class Access {
   /** Who a new connection is; undefined where it has to log in first. */
-  readonly newcomer: User | undefined;
+  readonly anonymous: User | undefined;
   /** Whether the default user has a password. */
   readonly hasDefaultPassword: boolean;
   private readonly users = new Map<string, { user: User; passwordHash: Buffer }>();
@@ -81,7 +81,7 @@ export class Access {
   constructor({ requirepass, users }: Pick<Config, "requirepass" | "users">) {
     const everybody = new User(DEFAULT_USER, rights, ["*"]);
     this.hasDefaultPassword = requirepass !== undefined;
-    this.newcomer = requirepass === undefined && users.length === 0 ? everybody : undefined;
+    this.anonymous = requirepass === undefined && users.length === 0 ? everybody : undefined;
     if (requirepass !== undefined) {
       this.users.set(DEFAULT_USER, { user: everybody, passwordHash: requirepass });
     }
@@ -92,13 +92,13 @@ export class Access {
 
   /** Whether there is such a user. */
   knows(name: string): boolean {
-    return this.users.has(name) || name === this.newcomer?.name;
+    return this.users.has(name) || name === this.anonymous?.name;
   }
 
   /** Tries a name and a password, given as byte strings, for a client of this address. */
   logIn(name: string, password: string, host: string): LogIn {
     // As in Redis, the default user without a password may have any.
-    if (name === DEFAULT_USER && this.newcomer !== undefined) return { user: this.newcomer };
+    if (name === DEFAULT_USER && this.anonymous !== undefined) return { user: this.anonymous };
     const waiting = this.waiting.get(host) ?? 0;
     if (waiting >= WRONG_WAITING_MAX) return { tooMany: true };
     const found = this.users.get(name);

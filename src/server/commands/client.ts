@@ -6,7 +6,7 @@ import {
   container,
   type ReplyMode,
   readInteger,
-  type Server,
+  type ServerForCommands,
   type Session,
   upToNul,
 } from "./command.ts";
@@ -121,32 +121,33 @@ function kill(call: Call): void {
 type Filter = (session: Session) => boolean;
 
 /** The filters of CLIENT KILL by their options: each makes one of its value, or refuses that. */
-const filterMakers: Record<string, (value: string, server: Server) => Filter | Refusal> = {
-  id: (value) => {
-    const wanted = readInteger(value);
-    return wanted !== undefined && wanted > 0n
-      ? ({ id }) => BigInt(id) === wanted
-      : new Refusal("ERR client-id should be greater than 0");
-  },
-  addr:
-    (value) =>
-    ({ address }) =>
-      address === value,
-  laddr:
-    (value) =>
-    ({ localAddress }) =>
-      localAddress === value,
-  user: (value, { access }) =>
-    access.knows(value)
-      ? ({ user }) => user?.name === value
-      : new Refusal(`ERR No such user '${upToNul(value)}'`),
-  type: (value) =>
-    isClientType(value.toLowerCase())
-      ? () => value.toLowerCase() === "normal"
-      : new Refusal(`ERR Unknown client type '${upToNul(value)}'`),
-};
+const filterMakers: Record<string, (value: string, server: ServerForCommands) => Filter | Refusal> =
+  {
+    id: (value) => {
+      const wanted = readInteger(value);
+      return wanted !== undefined && wanted > 0n
+        ? ({ id }) => BigInt(id) === wanted
+        : new Refusal("ERR client-id should be greater than 0");
+    },
+    addr:
+      (value) =>
+      ({ address }) =>
+        address === value,
+    laddr:
+      (value) =>
+      ({ localAddress }) =>
+        localAddress === value,
+    user: (value, { access }) =>
+      access.knows(value)
+        ? ({ user }) => user?.name === value
+        : new Refusal(`ERR No such user '${upToNul(value)}'`),
+    type: (value) =>
+      isClientType(value.toLowerCase())
+        ? () => value.toLowerCase() === "normal"
+        : new Refusal(`ERR Unknown client type '${upToNul(value)}'`),
+  };
 
-function killFilters(server: Server, args: readonly string[]) {
+function killFilters(server: ServerForCommands, args: readonly string[]) {
   const filters: Filter[] = [];
   let skipsMe = true;
   for (let at = 0; at < args.length; at += 2) {

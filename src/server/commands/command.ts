@@ -5,14 +5,14 @@
 
 import { Refusal } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
-import type { Jobs } from "../../base/time-slices.ts";
+import type { TimeSlices } from "../../base/time-slices.ts";
 import type { Cluster } from "../../cluster/cluster.ts";
-import { StoreUnavailable } from "../../cluster/stores/store.ts";
+import { LeaseStoreUnavailable } from "../../cluster/stores/store.ts";
 import type { Config, Right } from "../../config/settings.ts";
 import type { Dispenser } from "../../dispenser/dispenser.ts";
 import type { Engine } from "../../engine/engine.ts";
 import type { Replies } from "../../resp/encode.ts";
-import { StorageUnavailable } from "../../storage/store.ts";
+import { DiskUnavailable } from "../../storage/store.ts";
 import type { Access, User } from "../access/users.ts";
 import type { Transaction } from "./transaction.ts";
 
@@ -64,7 +64,7 @@ export interface Session {
    */
   block(work: Promise<() => void>): void;
   /** Runs a command of a transaction: its reply is a part of EXEC's, and waits by itself. */
-  part(work: () => void): void;
+  runQueued(work: () => void): void;
   /** Whether the command under way runs in EXEC, where it must not block(). */
   readonly isInTransaction: boolean;
   /** Ends the connection at once. */
@@ -97,10 +97,10 @@ export const noCounts = (): Counters => ({
 });
 
 /** The server around the commands. */
-export interface Server {
+export interface ServerForCommands {
   readonly config: Config;
   readonly access: Access;
-  readonly jobs: Jobs;
+  readonly jobs: TimeSlices;
   readonly log: Log;
   readonly port: number;
   /** A clock that only goes forwards, in milliseconds. */
@@ -126,7 +126,7 @@ export interface Server {
 
 export interface Call {
   readonly engine: Engine;
-  readonly server: Server;
+  readonly server: ServerForCommands;
   readonly session: Session;
   readonly replies: Replies;
   /** The words behind the command's name (and its subcommand's), as byte strings. */
@@ -136,9 +136,9 @@ export interface Call {
 /** What a command answers that waited for the store that nodes share in vain. Throws what is no failure. */
 export function failureOf(error: unknown): Refusal {
   const { message } = error as Error;
-  if (error instanceof StoreUnavailable) return new Refusal(`ERR store unavailable: ${message}`);
-  if (error instanceof StorageUnavailable)
-    return new Refusal(`ERR storage unavailable: ${message}`);
+  if (error instanceof LeaseStoreUnavailable)
+    return new Refusal(`ERR store unavailable: ${message}`);
+  if (error instanceof DiskUnavailable) return new Refusal(`ERR storage unavailable: ${message}`);
   throw error;
 }
 

@@ -4,7 +4,7 @@ import { addressText } from "../../config/address.ts";
 import { type Config, type Setting, settings } from "../../config/settings.ts";
 import { toBytes } from "../../dispenser/name.ts";
 import { Pattern } from "../../resp/glob.ts";
-import { type Call, container, type Server, upToNul } from "./command.ts";
+import { type Call, container, type ServerForCommands, upToNul } from "./command.ts";
 
 type Key = keyof typeof settings;
 
@@ -26,7 +26,7 @@ const byName = new Map<string, readonly [Key, Setting<unknown>]>(
 const fixed = { save: "", appendonly: "no", databases: "1" };
 
 /** The settings in effect, but for secrets. */
-function shownSettings(server: Server): Map<string, string> {
+function shownSettings(server: ServerForCommands): Map<string, string> {
   const shown = new Map(Object.entries(fixed));
   shown.set("port", String(server.port));
   for (const [key, setting] of byName.values()) {

@@ -109,7 +109,7 @@ function selectDatabase({ replies, args }: Call): void {
 }
 
 function reset({ server, session, replies }: Call): void {
-  session.user = server.access.newcomer;
+  session.user = server.access.anonymous;
   session.transaction = undefined;
   // As in Redis: CLIENT REPLY SKIP hides this reply, too.
   if (session.replyMode !== "skip") session.replyMode = "on";

@@ -1,7 +1,7 @@
 /** The commands that define dispensers, take from them and show what they are. */
 
 import { exhausted, notFound, quoted, Refusal } from "../../base/errors.ts";
-import type { ClusterFigures } from "../../cluster/lines/usage.ts";
+import type { ClusterUsage } from "../../cluster/lines/usage.ts";
 import { type Fields, fieldsOf, parseNumber, withoutReuse } from "../../dispenser/definition.ts";
 import type { Dispenser } from "../../dispenser/dispenser.ts";
 import { refuseLeap } from "../../dispenser/leap.ts";
@@ -50,7 +50,7 @@ function takeEach({ engine, session, replies, args }: Call): void {
     waitFor(session, commit);
     if (commit === 0) covered.push(dispenser);
   }
-  if (session.dependsOn > 0) for (const dispenser of covered) engine.stakeOnCommit(dispenser);
+  if (session.dependsOn > 0) for (const dispenser of covered) engine.markUncertain(dispenser);
 }
 
 /** HSET and HMSET. */
@@ -131,7 +131,7 @@ function advance(call: Call): void {
 }
 
 /** INFO of one dispenser: lines of field:value. */
-export function describe(dispenser: Dispenser, figures?: ClusterFigures): string {
+export function describe(dispenser: Dispenser, figures?: ClusterUsage): string {
   const { definition, counts, current, name } = dispenser;
   const position = counts.generated + counts.wasted;
   const hundredths = position === 0n ? 0n : (counts.wasted * 20000n + position) / (2n * position);

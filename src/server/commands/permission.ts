@@ -4,14 +4,14 @@
  */
 
 import { Refusal } from "../../base/errors.ts";
-import { type Command, keysIn, type Server, type Session } from "./command.ts";
+import { type Command, keysIn, type ServerForCommands, type Session } from "./command.ts";
 
 const NO_AUTH = "NOAUTH Authentication required.";
 const NO_MULTI = "ERR Command not allowed inside a transaction";
 
 /** Why a client may not run a command with these arguments here; in the order in which Redis asks. */
 export function refuse(
-  { cluster }: Server,
+  { cluster }: ServerForCommands,
   { user, transaction }: Session,
   command: Command,
   args: readonly string[],

@@ -6,7 +6,7 @@ import { version } from "../../base/version.ts";
 import type { Dispenser } from "../../dispenser/dispenser.ts";
 import { toBytes, toText } from "../../dispenser/name.ts";
 import { PathRefused, targetOf } from "../../storage/backup.ts";
-import { StorageUnavailable } from "../../storage/store.ts";
+import { DiskUnavailable } from "../../storage/store.ts";
 import { blockFor, type Call, type Command, waitFor } from "./command.ts";
 import { describe } from "./dispensers.ts";
 
@@ -123,7 +123,7 @@ function describeTo(call: Call, dispenser: Dispenser): void {
   if (server.cluster === undefined || session.isInTransaction) {
     return replies.verbatim(describe(dispenser));
   }
-  blockFor(call, server.cluster.figuresOf(dispenser), (figures) => {
+  blockFor(call, server.cluster.usageOf(dispenser), (figures) => {
     waitFor(session, engine.dependsOn(dispenser.name, dispenser));
     replies.verbatim(describe(dispenser, figures));
   });
@@ -138,7 +138,7 @@ function isSection(name: string): boolean {
 /** Why a client may not do what only who owns the server may. */
 function notTheOwner({ server, session }: Call, command: string): string | undefined {
   // Whoever logged in has shown a password; the right was asked for already.
-  if (session.isLocal || server.access.newcomer === undefined) return undefined;
+  if (session.isLocal || server.access.anonymous === undefined) return undefined;
   return `NOPERM ${command} is only for clients on the server's machine while no password is set`;
 }
 
@@ -166,7 +166,7 @@ function backUp(call: Call): void {
 
 /** Whether it only says that this backup cannot be: whatever the file system says does. */
 function isOfTheBackup(error: unknown): boolean {
-  if (error instanceof StorageUnavailable || error instanceof PathRefused) return true;
+  if (error instanceof DiskUnavailable || error instanceof PathRefused) return true;
   // ENOSPC, EACCES …, and ERR_… where Bun has a name of its own.
   return String((error as NodeJS.ErrnoException).code).startsWith("E");
 }

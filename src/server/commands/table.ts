@@ -8,7 +8,7 @@ import {
   type Command,
   failureOf,
   keysIn,
-  type Server,
+  type ServerForCommands,
   type Session,
   upToNul,
 } from "./command.ts";
@@ -49,7 +49,7 @@ function buildTable(): Map<string, Command> {
 /** Runs one request, or queues it in a transaction; its reply is appended to the session's. */
 export function execute(
   engine: Engine,
-  server: Server,
+  server: ServerForCommands,
   session: Session,
   request: readonly string[],
 ): void {

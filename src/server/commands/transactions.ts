@@ -22,7 +22,7 @@ function exec(call: Call): void {
   }
   replies.array(transaction.queue.length);
   for (const { command, args } of transaction.queue) {
-    session.part(() => {
+    session.runQueued(() => {
       // Who it is may have changed since it was queued, by an AUTH in the queue too: both must be allowed.
       const refusal = refuse(server, session, command, args);
       if (refusal !== undefined) replies.error(refusal.message);

@@ -5,10 +5,10 @@
  */
 
 import type { Socket } from "bun";
-import { Jobs } from "../../base/time-slices.ts";
+import { TimeSlices } from "../../base/time-slices.ts";
 import type { Address } from "../../config/address.ts";
-import type { Server } from "../commands/command.ts";
-import { type Ends, endsOf } from "./sockets.ts";
+import type { ServerForCommands } from "../commands/command.ts";
+import { type Endpoints, endpointsOf } from "./sockets.ts";
 
 /** A client over TLS has so long to introduce itself. */
 const HANDSHAKE_MS_MAX = 10_000;
@@ -21,19 +21,19 @@ const DENIED =
   "who can reach the port may then take and delete dispensers. To stay protected, let it listen on " +
   "127.0.0.1 alone.\r\n";
 
-const TOO_MANY_CLIENTS: Refusal = {
+const TOO_MANY_CLIENTS: Denial = {
   why: "too many clients",
   message: "-ERR max number of clients reached\r\n",
 };
 
 /** Why a client is not let in, and what it is answered. */
-interface Refusal {
+interface Denial {
   readonly why: string;
   readonly message: string;
 }
 
 /** What protected mode has against a client of this machine, or of another; undefined for nothing. */
-export function refusalFor(isLocal: boolean, isProtected: boolean): Refusal | undefined {
+export function denialFor(isLocal: boolean, isProtected: boolean): Denial | undefined {
   return isProtected && !isLocal ? { why: "protected mode", message: DENIED } : undefined;
 }
 
@@ -46,18 +46,18 @@ interface Arrival {
 
 export class Admission<Data> {
   private readonly arriving = new Map<Socket<Data>, Arrival>();
-  private readonly server: Server;
-  private readonly jobs: Jobs;
-  private readonly letIn: (socket: Socket<Data>, ends: Ends, isTls: boolean) => void;
+  private readonly server: ServerForCommands;
+  private readonly jobs: TimeSlices;
+  private readonly letIn: (socket: Socket<Data>, ends: Endpoints, isTls: boolean) => void;
 
   /** `letIn` makes a client of a socket. */
   constructor(
-    server: Server,
+    server: ServerForCommands,
     guarded: (work: () => void) => void,
-    letIn: (socket: Socket<Data>, ends: Ends, isTls: boolean) => void,
+    letIn: (socket: Socket<Data>, ends: Endpoints, isTls: boolean) => void,
   ) {
     this.server = server;
-    this.jobs = new Jobs(server.now, guarded);
+    this.jobs = new TimeSlices(server.now, guarded);
     this.letIn = letIn;
   }
 
@@ -84,10 +84,10 @@ export class Admission<Data> {
     if (arrival === undefined) return;
     this.forget(socket);
     const { server } = this;
-    const ends = endsOf(socket, arrival.listening);
+    const ends = endpointsOf(socket, arrival.listening);
     if (ends === undefined || server.isStopping) return void socket.terminate();
-    const isProtected = server.config.protectedMode && server.access.newcomer !== undefined;
-    const refusal = refusalFor(ends.isLocal, isProtected);
+    const isProtected = server.config.protectedMode && server.access.anonymous !== undefined;
+    const refusal = denialFor(ends.isLocal, isProtected);
     if (refusal === undefined) this.letIn(socket, ends, arrival.isTls);
     else this.refuse(socket, ends.address, refusal);
   }
@@ -105,7 +105,7 @@ export class Admission<Data> {
     }
   }
 
-  private refuse(socket: Socket<Data>, client: string, { why, message }: Refusal): void {
+  private refuse(socket: Socket<Data>, client: string, { why, message }: Denial): void {
     this.server.counters.refusedConnections++;
     this.server.log.debug("client refused", { client, reason: why });
     socket.end(message);

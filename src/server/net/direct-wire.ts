@@ -7,7 +7,7 @@
 
 import type { Socket } from "bun";
 import { openLibc } from "../../platform/libc.ts";
-import type { Wire } from "../session/connection.ts";
+import type { ClientTransport } from "../session/connection.ts";
 
 /** MSG_DONTWAIT and MSG_NOSIGNAL of Linux: never wait, and no SIGPIPE. */
 const FLAGS = 0x40 | 0x4000;
@@ -44,11 +44,11 @@ function descriptorOf(socket: Socket<unknown>): number {
 }
 
 /** A wire of its own for a socket without TLS; the socket itself where there is no such call. */
-export function wireOf(socket: Socket<unknown>): Wire {
+export function wireOf(socket: Socket<unknown>): ClientTransport {
   return send === undefined ? socket : new DirectWire(socket, send);
 }
 
-class DirectWire implements Wire {
+class DirectWire implements ClientTransport {
   private readonly socket: Socket<unknown>;
   private readonly call: NonNullable<typeof send>;
 

@@ -77,7 +77,7 @@ interface Listening<Data> {
 }
 
 /** All that one server listens on. */
-export class ListeningSockets<Data> {
+export class Sockets<Data> {
   private readonly config: Config;
   private readonly handlers: (address: Address, isTls: boolean) => SocketHandler<Data>;
   private readonly listening: Listening<Data>[] = [];
@@ -230,7 +230,7 @@ export function isLoopback(address: string): boolean {
 }
 
 /** The two ends of a client's connection, as texts. */
-export interface Ends {
+export interface Endpoints {
   readonly address: string;
   readonly localAddress: string;
   readonly host: string;
@@ -239,7 +239,7 @@ export interface Ends {
 }
 
 /** They; undefined where the connection is over already. */
-export function endsOf(socket: Socket<unknown>, address: Address): Ends | undefined {
+export function endpointsOf(socket: Socket<unknown>, address: Address): Endpoints | undefined {
   if ("unix" in address) {
     const text = addressText(address);
     return { address: text, localAddress: text, host: text, isLocal: true };

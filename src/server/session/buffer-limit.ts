@@ -6,7 +6,7 @@
 import type { Log } from "../../base/log.ts";
 import type { Connection } from "./connection.ts";
 
-export class Buffers {
+export class BufferLimit {
   private readonly connections: ReadonlySet<Connection>;
   private readonly log: Log;
   private readonly bytesMax: () => number;

@@ -16,7 +16,7 @@ export interface TurnOptions {
 }
 
 /** The connections that hold replies, and what became of the last commit. */
-export class Turn {
+export class CommitTurn {
   /** Why the last commit failed; undefined while storage works. */
   storageTrouble: string | undefined;
   private readonly options: TurnOptions;
@@ -34,14 +34,14 @@ export class Turn {
   /** Commits, if something is staged. Throws StorageBroken, after which no reply may leave. */
   end(): void {
     const { engine, log, counters } = this.options;
-    const commit = engine.gathering;
+    const commit = engine.nextCommit;
     const failure = engine.commit();
-    if (engine.gathering === commit) return;
+    if (engine.nextCommit === commit) return;
     if (failure === undefined) counters.commits++;
     this.noteTrouble(failure?.message);
     const { holding } = this;
     this.holding = [];
-    for (const connection of holding) connection.settle(commit, failure);
+    for (const connection of holding) connection.commitEnded(commit, failure);
     // Only now: a connection that goes on with its next requests must find all of them settled.
     for (const connection of holding) connection.drain();
     const unmoved = engine.maintain();

@@ -7,13 +7,13 @@
  */
 
 import type { Engine } from "../../engine/engine.ts";
-import type { StorageUnavailable } from "../../storage/store.ts";
-import type { Server } from "../commands/command.ts";
-import type { Sender } from "./outbox.ts";
-import { ClientSession, type Line, type Peer } from "./session.ts";
+import type { DiskUnavailable } from "../../storage/store.ts";
+import type { ServerForCommands } from "../commands/command.ts";
+import type { Transport } from "./outbox.ts";
+import { ClientSession, type Peer, type SessionHost } from "./session.ts";
 
 /** What a connection needs of its socket (Bun.Socket has it). */
-export interface Wire extends Sender {
+export interface ClientTransport extends Transport {
   end(): void;
   /** Ends the sending side alone. */
   shutdown(): void;
@@ -26,7 +26,7 @@ export interface Wire extends Sender {
 /** What a connection asks of what it lives in. */
 export interface Host {
   readonly engine: Engine;
-  readonly server: Server;
+  readonly server: ServerForCommands;
   /** The connection holds replies: settle() it after the commit. */
   onHeld(connection: Connection): void;
   /** The connection has more to do: goOn() in a later turn. */
@@ -40,26 +40,26 @@ export interface Host {
 /** A client with more waiting than this queues up for its turn: one request of it may take long. */
 const AT_ONCE_BYTES_MAX = 64 * 1024;
 
-export class Connection implements Line {
+export class Connection implements SessionHost {
   readonly session: ClientSession;
   /** Memory held for requests and replies under way, as onBuffered() was told. */
   buffered = 0;
   private readonly host: Host;
-  private readonly wire: Wire;
+  private readonly transport: ClientTransport;
   private isDeferred = false;
   private isPaused = false;
   private inputEnded = false;
   private isFinishing = false;
 
-  constructor(host: Host, wire: Wire, peer: Peer) {
+  constructor(host: Host, wire: ClientTransport, peer: Peer) {
     this.host = host;
-    this.wire = wire;
+    this.transport = wire;
     this.session = new ClientSession(host.engine, host.server, this, peer);
   }
 
   /** Whether closing it for being silent would take something from its client. */
   get isWaiting(): boolean {
-    return this.session.isBlocked || this.isDeferred || this.session.outbox.isHolding;
+    return this.session.isBlocked || this.isDeferred || this.session.replyBuffer.isHolding;
   }
 
   /** Bytes arrived. */
@@ -129,13 +129,13 @@ export class Connection implements Line {
 
   onKilled(): void {
     this.gone();
-    this.wire.terminate();
+    this.transport.terminate();
   }
 
   /** The socket is closed. */
   gone(): void {
     this.session.isOver = true;
-    this.session.outbox.clear();
+    this.session.replyBuffer.clear();
     this.session.transaction = undefined;
     this.account();
   }
@@ -144,10 +144,10 @@ export class Connection implements Line {
    * Commit number `commit` is done, or has failed: what waited for it waits no more, and drain()
    * sends it.
    */
-  settle(commit: number, failure: StorageUnavailable | undefined): void {
-    const { outbox } = this.session;
-    outbox.settle(commit, failure);
-    if (outbox.isHolding) this.host.onHeld(this);
+  commitEnded(commit: number, failure: DiskUnavailable | undefined): void {
+    const { replyBuffer } = this.session;
+    replyBuffer.commitEnded(commit, failure);
+    if (replyBuffer.isHolding) this.host.onHeld(this);
   }
 
   /** Ends the connection once its replies are sent. */
@@ -178,13 +178,13 @@ export class Connection implements Line {
   }
 
   private pause(): void {
-    if (!this.isPaused) this.wire.pause();
+    if (!this.isPaused) this.transport.pause();
     this.isPaused = true;
     this.account();
   }
 
   private resume(): void {
-    if (this.isPaused) this.wire.resume();
+    if (this.isPaused) this.transport.resume();
     this.isPaused = false;
     this.account();
   }
@@ -210,11 +210,11 @@ export class Connection implements Line {
 
   /** Sends what may be sent. */
   private flush(): void {
-    const { session, wire } = this;
+    const { session, transport } = this;
     if (session.isOver) return;
-    this.host.server.counters.bytesOut += session.outbox.send(wire);
+    this.host.server.counters.bytesOut += session.replyBuffer.send(transport);
     if (session.replies.length > 0 || !session.closes) return;
-    if (this.isFinishing && !this.inputEnded) wire.shutdown();
-    else wire.end();
+    if (this.isFinishing && !this.inputEnded) transport.shutdown();
+    else transport.end();
   }
 }

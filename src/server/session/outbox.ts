@@ -7,18 +7,18 @@
  */
 
 import { Replies } from "../../resp/encode.ts";
-import type { StorageUnavailable } from "../../storage/store.ts";
+import type { DiskUnavailable } from "../../storage/store.ts";
 
 /** A held reply is three numbers: where it begins and ends, and the commit it waits for. */
 const HOLD_NUMBERS = 3;
 
 /** What sends: Bun.Socket does. */
-export interface Sender {
+export interface Transport {
   /** Answers how many bytes were accepted, negative when the socket is closed. */
   write(bytes: Uint8Array, from: number, count: number): number;
 }
 
-export class Outbox {
+export class ReplyBuffer {
   readonly replies = new Replies();
   /** How much of the replies is sent. */
   private sent = 0;
@@ -47,7 +47,7 @@ export class Outbox {
   }
 
   /** Commit number `commit` is over: what waited for it waits no more, or is an error now. */
-  settle(commit: number, failure: StorageUnavailable | undefined): void {
+  commitEnded(commit: number, failure: DiskUnavailable | undefined): void {
     let settled = 0;
     while (settled < this.holds.length && this.holds[settled + 2]! <= commit)
       settled += HOLD_NUMBERS;
@@ -56,7 +56,7 @@ export class Outbox {
   }
 
   /** Sends what may be sent. Answers how many bytes were. */
-  send(wire: Sender): number {
+  send(wire: Transport): number {
     const { replies } = this;
     const ready = this.holds.length > 0 ? this.holds[0]! : replies.length;
     let accepted = 0;
@@ -79,7 +79,7 @@ export class Outbox {
   }
 
   /** Puts an error in the place of each of these held replies. */
-  private rewrite(released: readonly number[], failure: StorageUnavailable): void {
+  private rewrite(released: readonly number[], failure: DiskUnavailable): void {
     if (released.length === 0) return;
     const { replies } = this;
     const before = replies.length;

@@ -5,22 +5,22 @@
 
 import type { Engine } from "../../engine/engine.ts";
 import { Decoder, EMPTY_REQUEST, FAILED, GET, NOTHING } from "../../resp/decode.ts";
-import { NamesAhead } from "../../resp/fast-get.ts";
+import { PrefetchNames } from "../../resp/fast-get.ts";
 import type { User } from "../access/users.ts";
-import type { ReplyMode, Server, Session } from "../commands/command.ts";
+import type { ReplyMode, ServerForCommands, Session } from "../commands/command.ts";
 import { takeOne } from "../commands/dispensers.ts";
 import { execute } from "../commands/table.ts";
 import type { Transaction } from "../commands/transaction.ts";
-import type { Ends } from "../net/sockets.ts";
-import { Outbox } from "./outbox.ts";
+import type { Endpoints } from "../net/sockets.ts";
+import { ReplyBuffer } from "./outbox.ts";
 
 /** Who is at the other end. */
-export interface Peer extends Ends {
+export interface Peer extends Endpoints {
   readonly id: number;
 }
 
 /** What a session asks of the connection it is on. */
-export interface Line {
+export interface SessionHost {
   /** Replies are held: they go out after a commit. */
   onHeld(): void;
   /** Nothing is answered until this work is done, which ends with the reply to append. */
@@ -33,7 +33,7 @@ export interface Line {
 const SLICE_MS = 2;
 
 /** One for all sessions: it is looked at once. */
-const ahead = new NamesAhead();
+const ahead = new PrefetchNames();
 
 /** Why answer() stopped. */
 export type Stop = "nothing left" | "replies full" | "slice over";
@@ -45,8 +45,8 @@ export class ClientSession implements Session {
   readonly host: string;
   readonly isLocal: boolean;
   readonly connectedAtMs: number;
-  readonly outbox = new Outbox();
-  readonly replies = this.outbox.replies;
+  readonly replyBuffer = new ReplyBuffer();
+  readonly replies = this.replyBuffer.replies;
   readonly decoder: Decoder;
   lastActiveMs: number;
   transaction: Transaction | undefined = undefined;
@@ -63,18 +63,18 @@ export class ClientSession implements Session {
   /** Whether the connection is over: nothing is run any more. */
   isOver = false;
   private readonly engine: Engine;
-  private readonly server: Server;
-  private readonly line: Line;
+  private readonly server: ServerForCommands;
+  private readonly sessionHost: SessionHost;
   private presentUser: User | undefined;
   /** Where the reply of the command under way begins. */
   private replyStart = 0;
   /** For how many GETs the engine was told already what they ask for. */
-  private expected = 0;
+  private prefetched = 0;
 
-  constructor(engine: Engine, server: Server, line: Line, peer: Peer) {
+  constructor(engine: Engine, server: ServerForCommands, line: SessionHost, peer: Peer) {
     this.engine = engine;
     this.server = server;
-    this.line = line;
+    this.sessionHost = line;
     this.id = peer.id;
     this.address = peer.address;
     this.localAddress = peer.localAddress;
@@ -83,7 +83,7 @@ export class ClientSession implements Session {
     this.connectedAtMs = server.now();
     this.lastActiveMs = this.connectedAtMs;
     this.decoder = new Decoder(server.config);
-    this.user = server.access.newcomer;
+    this.user = server.access.anonymous;
   }
 
   get user(): User | undefined {
@@ -92,7 +92,7 @@ export class ClientSession implements Session {
 
   set user(user: User | undefined) {
     this.presentUser = user;
-    this.decoder.isStranger = user === undefined;
+    this.decoder.isUnauthenticated = user === undefined;
   }
 
   get requestBytes(): number {
@@ -100,7 +100,7 @@ export class ClientSession implements Session {
   }
 
   get replyBytes(): number {
-    return this.outbox.unsent;
+    return this.replyBuffer.unsent;
   }
 
   /** Memory held for requests and replies, in bytes. */
@@ -112,7 +112,7 @@ export class ClientSession implements Session {
   block(work: Promise<() => void>): void {
     this.isBlocked = true;
     this.server.counters.blocked++;
-    this.line.onBlocked(work);
+    this.sessionHost.onBlocked(work);
   }
 
   /** The work that block() was for is done; without a reply where nobody waits for it any more. */
@@ -126,7 +126,7 @@ export class ClientSession implements Session {
     if (!this.isBlocked) this.conclude();
   }
 
-  part(work: () => void): void {
+  runQueued(work: () => void): void {
     const start = this.replies.length;
     this.dependsOn = 0;
     this.isInTransaction = true;
@@ -137,7 +137,7 @@ export class ClientSession implements Session {
   }
 
   kill(): void {
-    this.line.onKilled();
+    this.sessionHost.onKilled();
   }
 
   /** Answers the requests that are there. */
@@ -145,13 +145,13 @@ export class ClientSession implements Session {
     const { decoder, replies, server } = this;
     const { replyBytesMax } = server.config;
     let sliceEndMs = 0;
-    this.expected = 0;
+    this.prefetched = 0;
     while (!this.closes && !this.isOver && !this.isBlocked && !server.isStopping) {
       if (replies.length >= replyBytesMax) return "replies full";
       const found = decoder.next();
       if (found === NOTHING) break;
       this.replyStart = replies.length;
-      if (found === GET && this.takesFreely && this.take()) continue;
+      if (found === GET && this.onFastPath && this.take()) continue;
       this.handle(found);
       const nowMs = server.now();
       if (sliceEndMs === 0) sliceEndMs = nowMs + SLICE_MS;
@@ -161,17 +161,17 @@ export class ClientSession implements Session {
   }
 
   /** Tells the engine what the GETs that come next ask for. */
-  private lookAhead(): void {
-    this.decoder.gatherAhead(ahead);
-    this.engine.expect(ahead);
-    this.expected = ahead.count;
+  private prefetch(): void {
+    this.decoder.prefetch(ahead);
+    this.engine.prefetch(ahead);
+    this.prefetched = ahead.count;
     ahead.letGo();
   }
 
   /** The fast way of a GET. Answers false where it has to go the other one. */
   private take(): boolean {
     const { engine, decoder, server } = this;
-    if (!decoder.isRepeat && --this.expected < 0 && engine.expects) this.lookAhead();
+    if (!decoder.isRepeat && --this.prefetched < 0 && engine.prefetches) this.prefetch();
     // Bytes make a text, for which the last dispenser is remembered, only where they come again.
     const dispenser = decoder.isRepeat
       ? engine.find(decoder.name)
@@ -186,9 +186,9 @@ export class ClientSession implements Session {
   }
 
   /** Whether a GET may take the fast way: nothing but the name decides on its reply. */
-  private get takesFreely(): boolean {
+  private get onFastPath(): boolean {
     const { transaction, replyMode, presentUser } = this;
-    return transaction === undefined && replyMode === "on" && presentUser?.takesAll === true;
+    return transaction === undefined && replyMode === "on" && presentUser?.mayTakeAny === true;
   }
 
   /** Any request, or what is none. */
@@ -197,7 +197,7 @@ export class ClientSession implements Session {
     if (found === FAILED) {
       this.replies.error(`ERR ${decoder.error}`);
       this.closes = true;
-      if (this.replyMode !== "on") this.outbox.discard(this.replyStart);
+      if (this.replyMode !== "on") this.replyBuffer.discard(this.replyStart);
     } else if (found === EMPTY_REQUEST) {
       // As in Redis it uses up CLIENT REPLY SKIP.
       if (this.replyMode === "skip next") this.replyMode = "on";
@@ -213,7 +213,7 @@ export class ClientSession implements Session {
   /** The command under way has its reply: holds it, or takes it back where none is wanted. */
   private conclude(): void {
     if (this.replyMode !== "on") {
-      this.outbox.discard(this.replyStart);
+      this.replyBuffer.discard(this.replyStart);
       if (this.replyMode === "skip") this.replyMode = "on";
     } else if (this.dependsOn > 0) {
       this.hold(this.replyStart, this.dependsOn);
@@ -221,8 +221,8 @@ export class ClientSession implements Session {
   }
 
   private hold(start: number, commit: number): void {
-    if (!this.outbox.isHolding) this.line.onHeld();
-    this.outbox.hold(start, commit);
+    if (!this.replyBuffer.isHolding) this.sessionHost.onHeld();
+    this.replyBuffer.hold(start, commit);
     this.server.counters.heldReplies++;
   }
 }

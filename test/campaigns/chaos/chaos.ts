@@ -5,10 +5,10 @@
  */
 
 import { advanceHistory } from "../../../src/cluster/admin/operations.ts";
-import { openSharedStore } from "../../../src/cluster/stores/open.ts";
-import { readFigure, readLine, readName } from "../../../src/cluster/stores/records.ts";
+import { openLeaseStore } from "../../../src/cluster/stores/open.ts";
+import { readLine, readName, readUsage } from "../../../src/cluster/stores/records.ts";
 import { type StrategyName, strategies, strategyNames } from "../../../src/dispenser/strategy.ts";
-import { Dice } from "../../../testkit/prng.ts";
+import { Prng } from "../../../testkit/prng.ts";
 import { type Reply, ReplyError, TestClient } from "../../../testkit/resp.ts";
 import { until } from "../../../testkit/until.ts";
 import type { Cut } from "../../support/fragile-link.ts";
@@ -59,7 +59,7 @@ export type Events = Record<string, number>;
 export class Ordeal {
   readonly events: Events = {};
   private readonly options: OrdealOptions;
-  private readonly dice: Dice;
+  private readonly dice: Prng;
   private readonly lines: Line[];
   private readonly members: Member[];
   private isOver = false;
@@ -72,7 +72,7 @@ export class Ordeal {
 
   constructor(options: OrdealOptions) {
     this.options = options;
-    this.dice = new Dice(options.seed);
+    this.dice = new Prng(options.seed);
     this.lines = strategyNames.map((strategy) => ({
       name: strategy,
       strategy,
@@ -251,7 +251,7 @@ export class Ordeal {
     this.count("store put back");
     await putBack();
     await Bun.sleep(2000 + this.dice.below(4000));
-    const shared = openSharedStore(store.url(store.ports));
+    const shared = openLeaseStore(store.url(store.ports));
     await advanceHistory(shared, FORGOTTEN_MAX, Date.now());
     await shared.close();
     this.isStoreBusy = false;
@@ -319,31 +319,31 @@ export class Ordeal {
   /** What of each line is neither held nor was handed out, but for leases that were not heard of. */
   private async checkWaste(): Promise<void> {
     const { store } = this.options;
-    const shared = openSharedStore(store.url(store.ports));
+    const shared = openLeaseStore(store.url(store.ports));
     const { rows } = await shared.list("");
     await shared.close();
     for (const { name, strategy, received } of this.lines) {
       const { line } = readName(rows.get(`name/${name}`))!;
       const { next } = readLine(rows.get(`line/${line}`))!;
       const figures = [...rows].flatMap(([key, row]) =>
-        key.startsWith(`figure/${line}/`) ? [readFigure(row)!] : [],
+        key.startsWith(`figure/${line}/`) ? [readUsage(row)!] : [],
       );
       const sum = (of: (figure: (typeof figures)[number]) => bigint) =>
         figures.reduce((total, figure) => total + of(figure), 0n);
       const leased = sum((figure) => figure.leased);
-      const burnt = sum((figure) => figure.burnt);
+      const lost = sum((figure) => figure.lost);
       const generated = sum((figure) => figure.generated);
-      const wasted = leased - burnt - generated - sum((figure) => figure.held);
+      const wasted = leased - lost - generated - sum((figure) => figure.held);
       this.options.say(
-        `  ${name}: ${received.count} received, ${leased} leased, ${burnt} not heard of, ${wasted} wasted`,
+        `  ${name}: ${received.count} received, ${leased} leased, ${lost} not heard of, ${wasted} wasted`,
       );
       if (leased !== next) throw new Error(`${name}: ${leased} leased, and ${next} gone`);
       const holders = figures.filter(({ held }) => held > 0n).length;
       if (holders > NODES + this.lost.length)
         throw new Error(`${name}: ${holders} nodes hold some`);
-      const { handedOutPerAhead } = strategies[strategy];
+      const { acknowledgedPerAhead } = strategies[strategy];
       if (strategy === "memory") continue;
-      const bound = Math.floor(Number(generated) / handedOutPerAhead);
+      const bound = Math.floor(Number(generated) / acknowledgedPerAhead);
       if (Number(wasted) > bound) throw new Error(`${name}: ${wasted} wasted of ${generated}`);
     }
     this.events.refused = this.refused;

@@ -4,14 +4,14 @@
  */
 
 import {
-  type Moment,
-  type Reading,
+  type LeaseStore,
+  LeaseStoreUnavailable,
   type Row,
-  type SharedStore,
-  StoreUnavailable,
+  type Snapshot,
+  type StoreVersion,
   type Write,
 } from "../../../src/cluster/stores/store.ts";
-import type { Dice } from "../../../testkit/prng.ts";
+import type { Prng } from "../../../testkit/prng.ts";
 
 /** A call gives up after this long. */
 const ANSWER_MS = 1500;
@@ -29,7 +29,7 @@ interface Call {
 }
 
 /** What a node in one of its lives has of the store. */
-export class Link implements SharedStore {
+export class Link implements LeaseStore {
   readonly title = "model";
   /** Nothing passes. */
   isCut = false;
@@ -44,17 +44,17 @@ export class Link implements SharedStore {
     this.run = model.run;
   }
 
-  read(keys: readonly string[]): Promise<Reading> {
+  read(keys: readonly string[]): Promise<Snapshot> {
     return this.model.call(this, () => this.model.reading((key) => keys.includes(key)));
   }
 
-  list(prefix: string, after = 0n): Promise<Reading> {
+  list(prefix: string, after = 0n): Promise<Snapshot> {
     return this.model.call(this, () =>
       this.model.reading((key, row) => key.startsWith(prefix) && row.revision > after),
     );
   }
 
-  write(write: Write): Promise<Moment | undefined> {
+  write(write: Write): Promise<StoreVersion | undefined> {
     return this.model.call(this, () => this.model.write(write));
   }
 
@@ -105,19 +105,19 @@ export class ModelStore {
     return this.isPlain ? ["nothing"] : ["timeline", "restored", "term"];
   }
 
-  get moment(): Moment {
+  get version(): StoreVersion {
     const { timeline, term, revision, isRestored } = this;
     if (this.isPlain) return { identity: "", timeline: "", term: "", revision, isRestored };
     const own = { identity: "model", timeline: String(timeline), term: String(term) };
     return { ...own, revision, isRestored };
   }
 
-  reading(isWanted: (key: string, row: Row) => boolean): Reading {
+  reading(isWanted: (key: string, row: Row) => boolean): Snapshot {
     const rows = new Map([...this.rows].filter(([key, row]) => isWanted(key, row)));
-    return { moment: this.moment, rows };
+    return { version: this.version, rows };
   }
 
-  write({ guards, puts, removes = [], accepts }: Write): Moment | undefined {
+  write({ guards, puts, removes = [], accepts }: Write): StoreVersion | undefined {
     if (this.isRestored && !accepts) return undefined;
     for (const [key, revision] of guards) {
       if ((this.rows.get(key)?.revision ?? 0n) !== revision) return undefined;
@@ -126,13 +126,13 @@ export class ModelStore {
     this.isRestored = false;
     for (const key of removes) this.rows.delete(key);
     for (const [key, value] of puts) this.rows.set(key, { value, revision: this.revision });
-    return this.moment;
+    return this.version;
   }
 
   call<T>(link: Link, apply: () => T): Promise<T> {
     if (link.run !== this.run) {
       link.run = this.run;
-      return Promise.reject(new StoreUnavailable("connection lost"));
+      return Promise.reject(new LeaseStoreUnavailable("connection lost"));
     }
     const settle = Promise.withResolvers<unknown>();
     const sinceMs = this.nowMs();
@@ -141,7 +141,7 @@ export class ModelStore {
   }
 
   /** Something of what is under way goes on, or does not. */
-  step(dice: Dice): void {
+  step(dice: Prng): void {
     const passing = this.calls.filter(({ link }) => !link.isCut);
     if (passing.length === 0) return;
     const call = dice.pick(passing);
@@ -170,7 +170,7 @@ export class ModelStore {
   private giveUp(call: Call): void {
     if (call.isOver) return;
     call.isOver = true;
-    if (!call.link.isDead) call.settle.reject(new StoreUnavailable("no answer"));
+    if (!call.link.isDead) call.settle.reject(new LeaseStoreUnavailable("no answer"));
   }
 
   /** Nodes give up what takes too long. */

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { ProgramCopy } from "../../support/program-copy.ts";
-import { clusterBreakages } from "./mutations.ts";
+import { clusterMutations } from "./mutations.ts";
 
 const RUNS_MAX = 2000;
 const TIMEOUT_MS = 120_000;
@@ -13,7 +13,7 @@ const patterns = {
 
 const program = new ProgramCopy("campaigns/cluster-simulation", "campaigns/simulation", "support");
 
-test.each(clusterBreakages)(
+test.each(clusterMutations)(
   "the simulated cluster catches it when $title",
   async ({ file, find, replace, caughtBy, subject = "everything" }) => {
     const change = { file, find, replace };

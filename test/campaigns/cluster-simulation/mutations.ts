@@ -6,7 +6,7 @@
 import type { Change } from "../../support/program-copy.ts";
 import type { Subject } from "./simulate.ts";
 
-export interface ClusterBreakage extends Change {
+export interface ClusterMutation extends Change {
   readonly title: string;
   /** Caught by something else than a number that came twice, or out of order. */
   readonly caughtBy?: "another check";
@@ -14,7 +14,7 @@ export interface ClusterBreakage extends Change {
   readonly subject?: Subject;
 }
 
-export const clusterBreakages: readonly ClusterBreakage[] = [
+export const clusterMutations: readonly ClusterMutation[] = [
   {
     title: "a lease does not move the line on",
     file: "src/cluster/lines/leasing.ts",
@@ -31,7 +31,7 @@ export const clusterBreakages: readonly ClusterBreakage[] = [
   {
     title: "a copied folder goes on as the node it was",
     file: "src/cluster/node/membership.ts",
-    find: "if (!isSamePlace(membership.whereabouts, whereabouts)) {",
+    find: "if (!isSameFolder(membership.folderFingerprint, whereabouts)) {",
     replace: "if (false) {",
     caughtBy: "another check",
   },
@@ -117,7 +117,7 @@ export const clusterBreakages: readonly ClusterBreakage[] = [
   {
     title: "a lease is not written to the disk",
     file: "src/storage/rows.ts",
-    find: "this.statements.addRun.run(id, own, first, first + count - 1n);",
+    find: "this.statements.addRun.run(id, local, first, first + count - 1n);",
     replace: "",
     caughtBy: "another check",
   },

@@ -1,23 +1,27 @@
 /** A node of the simulated cluster: the real connections, engine, store and cluster, over many lives. */
 
 import type { Log } from "../../../src/base/log.ts";
-import { Jobs } from "../../../src/base/time-slices.ts";
+import { TimeSlices } from "../../../src/base/time-slices.ts";
 import { handBack } from "../../../src/cluster/admin/operations.ts";
 import { Cluster } from "../../../src/cluster/cluster.ts";
-import { shareOfNode } from "../../../src/cluster/node/allocation.ts";
+import { allocationOf } from "../../../src/cluster/node/allocation.ts";
 import { enter } from "../../../src/cluster/node/membership.ts";
-import { Memory, parseState, type Whereabouts } from "../../../src/cluster/node/state.ts";
+import { type FolderFingerprint, NodeState, parseState } from "../../../src/cluster/node/state.ts";
 import { FencedStore } from "../../../src/cluster/stores/fenced.ts";
 import type { Clock } from "../../../src/cluster/stores/monotonic.ts";
 import { loadConfig } from "../../../src/config/load.ts";
 import { nothingLeased } from "../../../src/dispenser/allocation.ts";
 import { Engine } from "../../../src/engine/engine.ts";
 import { Access } from "../../../src/server/access/users.ts";
-import { noCounts, type Server, type Session } from "../../../src/server/commands/command.ts";
-import { Turn } from "../../../src/server/session/commit-turn.ts";
+import {
+  noCounts,
+  type ServerForCommands,
+  type Session,
+} from "../../../src/server/commands/command.ts";
+import { CommitTurn } from "../../../src/server/session/commit-turn.ts";
 import { Connection, type Host } from "../../../src/server/session/connection.ts";
 import { SqliteStore } from "../../../src/storage/sqlite.ts";
-import type { Dice } from "../../../testkit/prng.ts";
+import type { Prng } from "../../../testkit/prng.ts";
 import { encodeRequest, type Reply, readReply } from "../../../testkit/resp.ts";
 import { Died, SimulatedDisk } from "../../support/simulated-disk.ts";
 import { Faults } from "../simulation/faults.ts";
@@ -26,7 +30,7 @@ import { Link, type ModelStore } from "./model-store.ts";
 const config = loadConfig(new Map([["config", "/dev/null"]]), {});
 
 export interface World {
-  readonly dice: Dice;
+  readonly dice: Prng;
   readonly model: ModelStore;
   /** The clock of a life: sleepers of a dead one never wake. */
   clockFor(link: Link): Clock;
@@ -48,7 +52,7 @@ export class SimNode {
   /** Which life it is in, and the last that entered the cluster. */
   life = 0;
   lifeEntered = 0;
-  whereabouts: Whereabouts;
+  folderFingerprint: FolderFingerprint;
   /** Whether clients are let in. */
   isServing = false;
   /** Stopped by SIGSTOP. */
@@ -62,18 +66,18 @@ export class SimNode {
   /** Whether that was a fault of the disk that was asked for. */
   endedByDisk = false;
   private readonly world: World;
-  private turn!: Turn;
+  private turn!: CommitTurn;
   private host!: Host;
   private connections: Client[] = [];
 
   constructor(world: World, name: string) {
     this.world = world;
     this.name = name;
-    this.whereabouts = this.newPlace();
+    this.folderFingerprint = this.newPlace();
   }
 
   /** A place where no folder was before. */
-  newPlace(): Whereabouts {
+  newPlace(): FolderFingerprint {
     return { inode: this.world.unique(), born: "", machine: "m" };
   }
 
@@ -90,21 +94,25 @@ export class SimNode {
     const store = new SqliteStore(this.disk.open());
     const state = parseState(store.node);
     const settings = { store: "model", node: "" };
-    const share = shareOfNode(settings, state, store.size);
+    const allocation = allocationOf(settings, state, store.size);
     const { now } = clock;
-    const engine = new Engine(store, { now, savesCounts: true, share });
+    const engine = new Engine(store, { now, savesCounts: true, allocation });
     this.engine = engine;
     if (store.crashed) engine.skippedByCrash();
     const fatal = (error: unknown) => {
       if (this.link === link) this.end(error);
     };
     this.cluster = new Cluster({
-      shared: link,
+      leaseStore: link,
       engine,
       store,
       log: world.log,
       clock,
-      identity: { unique: () => world.unique(), host: this.name, whereabouts: this.whereabouts },
+      identity: {
+        unique: () => world.unique(),
+        host: this.name,
+        folderFingerprint: this.folderFingerprint,
+      },
       membership: state.membership,
       mayFound: true,
       onFatal: fatal,
@@ -122,7 +130,7 @@ export class SimNode {
   private serve(now: () => number, fatal: (error: unknown) => void): void {
     const { engine } = this;
     const counters = noCounts();
-    const turn = new Turn({ engine, log: this.world.log, counters });
+    const turn = new CommitTurn({ engine, log: this.world.log, counters });
     this.turn = turn;
     const guarded = (work: () => void) => {
       try {
@@ -131,10 +139,10 @@ export class SimNode {
         fatal(error);
       }
     };
-    const server: Server = {
+    const server: ServerForCommands = {
       config,
       access: new Access(config),
-      jobs: new Jobs(now, guarded),
+      jobs: new TimeSlices(now, guarded),
       log: this.world.log,
       clientsMax: config.clientsMax,
       configure: () => undefined,
@@ -214,11 +222,11 @@ export class SimNode {
     const membership = parseState(store.node).membership!;
     const { clockFor, unique } = this.world;
     const { now } = clockFor(link);
-    const share = nothingLeased;
-    const engine = new Engine(store, { now, savesCounts: false, share });
-    const memory = new Memory(store, membership, unique);
+    const allocation = nothingLeased;
+    const engine = new Engine(store, { now, savesCounts: false, allocation });
+    const memory = new NodeState(store, membership, unique);
     const fenced = new FencedStore(link, memory, clockFor(link));
-    const identity = { unique, host: this.name, whereabouts: this.whereabouts };
+    const identity = { unique, host: this.name, folderFingerprint: this.folderFingerprint };
     const left = (async () => {
       const doubt = await enter(memory, fenced, identity);
       const folder = { engine, store, replaced: () => store.close() };
@@ -233,7 +241,7 @@ export class SimNode {
     while (!isOver) await serve(link);
     link.isDead = true;
     this.disk = new SimulatedDisk();
-    this.whereabouts = this.newPlace();
+    this.folderFingerprint = this.newPlace();
     this.name += "'";
   }
 
@@ -242,7 +250,7 @@ export class SimNode {
     this.die();
     this.isPaused = false;
     this.disk = new SimulatedDisk();
-    this.whereabouts = this.newPlace();
+    this.folderFingerprint = this.newPlace();
     this.name += "'";
   }
 

@@ -5,19 +5,19 @@
  */
 
 import { advanceHistory, forgetNode } from "../../../src/cluster/admin/operations.ts";
-import type { Whereabouts } from "../../../src/cluster/node/state.ts";
+import type { FolderFingerprint } from "../../../src/cluster/node/state.ts";
 import type { Clock } from "../../../src/cluster/stores/monotonic.ts";
 import {
   CLUSTER,
   nodeKey,
   readCluster,
-  readFigure,
   readLine,
   readName,
   readNode,
+  readUsage,
 } from "../../../src/cluster/stores/records.ts";
 import { type StrategyName, strategyNames } from "../../../src/dispenser/strategy.ts";
-import { Dice } from "../../../testkit/prng.ts";
+import { Prng } from "../../../testkit/prng.ts";
 import { type Reply, ReplyError } from "../../../testkit/resp.ts";
 import { Received, Repeated } from "../../support/numbers.ts";
 import { silent } from "../../support/server.ts";
@@ -44,7 +44,7 @@ interface Sleeper {
 interface DiskCopy {
   readonly node: SimNode;
   readonly life: number;
-  readonly place: Whereabouts;
+  readonly place: FolderFingerprint;
   readonly disk: SimulatedDisk;
 }
 
@@ -141,7 +141,7 @@ export const subjects = Object.keys(stories) as Subject[];
 export const isSubject = (text: string): text is Subject => Object.hasOwn(stories, text);
 
 class ClusterSimulation {
-  private readonly dice: Dice;
+  private readonly dice: Prng;
   private nowMs = 0;
   private sleepers: Sleeper[] = [];
   private readonly model: ModelStore;
@@ -169,7 +169,7 @@ class ClusterSimulation {
   private readonly weight: number;
 
   constructor(seed: number, subject: Subject) {
-    this.dice = new Dice(seed);
+    this.dice = new Prng(seed);
     this.model = new ModelStore(() => this.nowMs, this.dice.once(4));
     this.story = stories[subject];
     this.weights = Object.entries(this.story.weights) as [Event, number][];
@@ -429,12 +429,12 @@ class ClusterSimulation {
     node.die();
     node.isPaused = false;
     node.disk = copied;
-    node.whereabouts = node.newPlace();
+    node.folderFingerprint = node.newPlace();
     node.start();
   }
 
   private copyOf(node: SimNode): DiskCopy {
-    return { node, life: node.life, place: node.whereabouts, disk: node.copyDisk() };
+    return { node, life: node.life, place: node.folderFingerprint, disk: node.copyDisk() };
   }
 
   /** The disk of a machine is set back to a copy, without a trace but a start since. */
@@ -442,7 +442,7 @@ class ClusterSimulation {
     if (node === this.witness) return;
     const copy = this.copies.find(
       ({ node: of, life, place }) =>
-        of === node && place === node.whereabouts && life < node.lifeEntered,
+        of === node && place === node.folderFingerprint && life < node.lifeEntered,
     );
     if (copy === undefined) return;
     node.die();
@@ -633,12 +633,12 @@ class ClusterSimulation {
     for (const strategy of this.story.lines) {
       const { line } = readName(rows.get(`name/${strategy}`))!;
       const figures = [...rows].flatMap(([key, row]) =>
-        key.startsWith(`figure/${line}/`) ? [readFigure(row)!] : [],
+        key.startsWith(`figure/${line}/`) ? [readUsage(row)!] : [],
       );
-      for (const { leased, burnt, generated, held } of figures) {
-        const wasted = leased - burnt - generated - held;
-        const isSound = [leased, burnt, generated, held, wasted].every((figure) => figure >= 0n);
-        if (!isSound) throw new Error(`${strategy}: ${leased} ${burnt} ${generated} ${held}`);
+      for (const { leased, lost, generated, held } of figures) {
+        const wasted = leased - lost - generated - held;
+        const isSound = [leased, lost, generated, held, wasted].every((figure) => figure >= 0n);
+        if (!isSound) throw new Error(`${strategy}: ${leased} ${lost} ${generated} ${held}`);
       }
     }
   }

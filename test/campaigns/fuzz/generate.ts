@@ -3,7 +3,7 @@
  * The same dice give the same inputs.
  */
 
-import type { Dice } from "../../../testkit/prng.ts";
+import type { Prng } from "../../../testkit/prng.ts";
 import { encodeRequest } from "../../../testkit/resp.ts";
 import type { Input } from "./client.ts";
 import { mutate } from "./mutate.ts";
@@ -65,10 +65,10 @@ const endless = [
 const ENDLESS_ONCE_IN = 1500;
 
 export class Generator {
-  private readonly dice: Dice;
+  private readonly dice: Prng;
   private readonly before: string[] = [];
 
-  constructor(dice: Dice) {
+  constructor(dice: Prng) {
     this.dice = dice;
   }
 
@@ -123,19 +123,19 @@ export class Generator {
   }
 }
 
-function encode(dice: Dice): string {
+function encode(dice: Prng): string {
   const words = makeWords(dice);
   if (dice.once(3)) words[0] = words[0]!.toLowerCase();
   return encodeRequest(...words);
 }
 
 /** The words as a line, those that need it in quotes. */
-function asLine(dice: Dice, words: readonly string[]): string {
+function asLine(dice: Prng, words: readonly string[]): string {
   const space = dice.pick([" ", " ", " ", "  ", "\t", "\v"]);
   return `${words.map((word) => quoted(dice, word)).join(space)}${dice.pick(["\r\n", "\n"])}`;
 }
 
-function quoted(dice: Dice, word: string): string {
+function quoted(dice: Prng, word: string): string {
   if (!dice.once(10) && /^[!#-&(-~]+$/.test(word)) return word;
   if (dice.once(3) && !/[\n\0\\]/.test(word)) return `'${word.replaceAll("'", "\\'")}'`;
   const inside = word.replace(/[^ -~]|["\\]/g, (byte) =>

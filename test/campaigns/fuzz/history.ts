@@ -4,7 +4,7 @@
  * and the number of inputs up to it.
  */
 
-import { Dice } from "../../../testkit/prng.ts";
+import { Prng } from "../../../testkit/prng.ts";
 import type { Exchange } from "./conversation.ts";
 import { Generator } from "./generate.ts";
 import { Law } from "./invariants.ts";
@@ -22,7 +22,7 @@ const ROUND_MS_MAX = 50;
 const TICK_MS = 0.4;
 
 class History {
-  private readonly dice: Dice;
+  private readonly dice: Prng;
   private readonly generator: Generator;
   private readonly server: FuzzedServer;
   private readonly law = new Law();
@@ -31,7 +31,7 @@ class History {
   slow: { readonly after: number; readonly ms: number } | undefined;
 
   constructor(seed: number) {
-    this.dice = new Dice(seed);
+    this.dice = new Prng(seed);
     this.generator = new Generator(this.dice);
     this.server = new FuzzedServer(seed);
     this.keepLines();

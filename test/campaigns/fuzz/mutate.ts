@@ -1,6 +1,6 @@
 /** Bytes changed as slips and noise change them. */
 
-import type { Dice } from "../../../testkit/prng.ts";
+import type { Prng } from "../../../testkit/prng.ts";
 import { NUMBERS } from "./words.ts";
 
 const MUTATIONS_MAX = 3;
@@ -9,7 +9,7 @@ const BYTES_MAX = 100_000;
 const MARKS = "\r\n\0 \t\v\f\"'\\$*-+:_%0123456789\x7f\x80\xff";
 const PIECES = ["\r\n", "\n\r", "\r", "\n", "*1\r\n", "$1\r\n", "$-1\r\n", "*0\r\n", "\r\n\r\n"];
 
-type Mutation = (dice: Dice, bytes: string, before: readonly string[]) => string;
+type Mutation = (dice: Prng, bytes: string, before: readonly string[]) => string;
 
 const insert = (bytes: string, at: number, put: string) =>
   bytes.slice(0, at) + put + bytes.slice(at);
@@ -52,7 +52,7 @@ const mutations: readonly Mutation[] = [
 ];
 
 /** Changes the bytes once or a few times. */
-export function mutate(dice: Dice, bytes: string, before: readonly string[]): string {
+export function mutate(dice: Prng, bytes: string, before: readonly string[]): string {
   let mutated = bytes;
   for (let left = 1 + dice.below(MUTATIONS_MAX); left > 0 && mutated !== ""; left--) {
     mutated = dice.pick(mutations)(dice, mutated, before);

@@ -23,9 +23,9 @@ const breakages: readonly (Change & { readonly title: string; readonly caught: R
   {
     title: "a reply that is not wanted is sent behind a held one",
     file: "src/server/session/session.ts",
-    find: "this.outbox.discard(this.replyStart);\n      if (this.replyMode",
+    find: "this.replyBuffer.discard(this.replyStart);\n      if (this.replyMode",
     replace:
-      "if (!this.outbox.isHolding) this.outbox.discard(this.replyStart);\n      if (this.replyMode",
+      "if (!this.replyBuffer.isHolding) this.replyBuffer.discard(this.replyStart);\n      if (this.replyMode",
     caught: /input \d+: client/,
   },
   {

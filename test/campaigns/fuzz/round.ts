@@ -1,6 +1,6 @@
 /** A round: some inputs at once, each from a client of its own, until all replies are there. */
 
-import type { Dice } from "../../../testkit/prng.ts";
+import type { Prng } from "../../../testkit/prng.ts";
 import { Client, type Input } from "./client.ts";
 import { Conversation, type Exchange } from "./conversation.ts";
 import type { Law } from "./invariants.ts";
@@ -12,10 +12,10 @@ const TURNS_MAX = 20_000;
 
 export class Round {
   private readonly server: FuzzedServer;
-  private readonly dice: Dice;
+  private readonly dice: Prng;
   private readonly clients: readonly Client[];
 
-  constructor(server: FuzzedServer, dice: Dice, inputs: readonly Input[], firstId: number) {
+  constructor(server: FuzzedServer, dice: Prng, inputs: readonly Input[], firstId: number) {
     this.server = server;
     this.dice = dice;
     this.clients = inputs.map((input, index) => new Client(server, firstId + index, input));
@@ -52,9 +52,9 @@ export class Round {
       const { deferred } = server;
       server.deferred = [];
       for (const connection of deferred) connection.goOn();
-      const before = server.engine.gathering;
+      const before = server.engine.nextCommit;
       server.endTurn();
-      if (isIdle && deferred.length === 0 && server.engine.gathering === before) return;
+      if (isIdle && deferred.length === 0 && server.engine.nextCommit === before) return;
     }
     throw new Broken(`nothing is over after ${TURNS_MAX} turns`);
   }

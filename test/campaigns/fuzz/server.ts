@@ -5,17 +5,17 @@
  */
 
 import type { LogFields } from "../../../src/base/log.ts";
-import { Jobs } from "../../../src/base/time-slices.ts";
+import { TimeSlices } from "../../../src/base/time-slices.ts";
 import { parsePassword } from "../../../src/config/kinds.ts";
 import { loadConfig } from "../../../src/config/load.ts";
 import type { Config } from "../../../src/config/settings.ts";
 import { Engine } from "../../../src/engine/engine.ts";
 import { Access, type LogIn } from "../../../src/server/access/users.ts";
-import { noCounts, type Server } from "../../../src/server/commands/command.ts";
-import { Turn } from "../../../src/server/session/commit-turn.ts";
+import { noCounts, type ServerForCommands } from "../../../src/server/commands/command.ts";
+import { CommitTurn } from "../../../src/server/session/commit-turn.ts";
 import type { Connection, Host } from "../../../src/server/session/connection.ts";
 import type { ClientSession } from "../../../src/server/session/session.ts";
-import { StorageUnavailable } from "../../../src/storage/store.ts";
+import { DiskUnavailable } from "../../../src/storage/store.ts";
 import { MemoryStore } from "../../support/memory-store.ts";
 import type { Rules } from "./expected.ts";
 import { Broken } from "./replies.ts";
@@ -65,15 +65,15 @@ class QuickAccess extends Access {
 /** BACKUP fails as a real one may, as no input may name a file to write. */
 class QuietEngine extends Engine {
   override async backUp(): Promise<void> {
-    throw new StorageUnavailable("nothing is copied here");
+    throw new DiskUnavailable("nothing is copied here");
   }
 }
 
-export class FuzzedServer implements Server, Host {
+export class FuzzedServer implements ServerForCommands, Host {
   readonly rules: Rules;
   readonly server = this;
   readonly access: Access;
-  readonly jobs: Jobs;
+  readonly jobs: TimeSlices;
   readonly port = 0;
   readonly startedAtMs = 0;
   readonly clientsMax = 100;
@@ -103,14 +103,14 @@ export class FuzzedServer implements Server, Host {
   private readonly configured: Config;
   private nowMs = 0;
   private buffered = 0;
-  private turn: Turn;
+  private turn: CommitTurn;
 
   constructor(kind: number) {
     this.configured = Object.freeze({ ...defaults, ...settings[kind % settings.length] });
     this.config = this.configured;
     this.access = new QuickAccess(this.config);
-    this.jobs = new Jobs(this.now, (work) => work());
-    const isOpen = this.access.newcomer !== undefined;
+    this.jobs = new TimeSlices(this.now, (work) => work());
+    const isOpen = this.access.anonymous !== undefined;
     const names = isOpen ? [] : ["default", "part"];
     this.rules = {
       limits: this.config,
@@ -118,7 +118,7 @@ export class FuzzedServer implements Server, Host {
       isOpen,
     };
     this.engine = this.newEngine();
-    this.turn = new Turn({ engine: this.engine, log: this.log, counters: this.counters });
+    this.turn = new CommitTurn({ engine: this.engine, log: this.log, counters: this.counters });
   }
 
   readonly now = (): number => {
@@ -141,7 +141,7 @@ export class FuzzedServer implements Server, Host {
     this.store = this.store.reopen();
     this.engine = this.newEngine();
     this.engine.skippedByCrash();
-    this.turn = new Turn({ engine: this.engine, log: this.log, counters: this.counters });
+    this.turn = new CommitTurn({ engine: this.engine, log: this.log, counters: this.counters });
     this.endTurn();
   }
 

@@ -4,7 +4,7 @@ import { keys } from "../../../src/config/load.ts";
 import { settings } from "../../../src/config/settings.ts";
 import { strategyNames } from "../../../src/dispenser/strategy.ts";
 import { commands } from "../../../src/server/commands/table.ts";
-import type { Dice } from "../../../testkit/prng.ts";
+import type { Prng } from "../../../testkit/prng.ts";
 import { lineNames } from "./invariants.ts";
 import { PASSWORD } from "./server.ts";
 
@@ -85,23 +85,23 @@ const configNames = [...keys.map((key) => settings[key].redisName ?? settings[ke
 const sections = ["server", "clients", "stats", "replication", "dispensers", "keyspace", "nosuch"];
 const FIELDS = ["type", "length", "starting", "step", "auto_disk", "reuse"];
 
-type Maker = (dice: Dice) => string[];
+type Maker = (dice: Prng) => string[];
 
-const name = (dice: Dice) => dice.pick(NAMES);
-const number = (dice: Dice) => dice.pick(NUMBERS);
-const pattern = (dice: Dice) => dice.pick(PATTERNS);
-const strategy = (dice: Dice) =>
+const name = (dice: Prng) => dice.pick(NAMES);
+const number = (dice: Prng) => dice.pick(NUMBERS);
+const pattern = (dice: Prng) => dice.pick(PATTERNS);
+const strategy = (dice: Prng) =>
   dice.once(12) ? "x" : dice.pick([...strategyNames, "PRE-CLOSE", "Pre_Base"]);
-const reuse = (dice: Dice) => (dice.once(3) ? ["reuse", dice.pick(["yes", "YES", "no", "x"])] : []);
-const word = (dice: Dice) =>
+const reuse = (dice: Prng) => (dice.once(3) ? ["reuse", dice.pick(["yes", "YES", "no", "x"])] : []);
+const word = (dice: Prng) =>
   dice.pick([name, number, pattern, (): string => dice.pick(WORDS)])(dice);
-const many = (dice: Dice, make: (dice: Dice) => string, most: number) =>
+const many = (dice: Prng, make: (dice: Prng) => string, most: number) =>
   Array.from({ length: 1 + dice.below(most) }, () => make(dice));
 /** A text that no other request has. */
-const token = (dice: Dice) => `token-${dice.below(2 ** 31).toString(36)}`;
+const token = (dice: Prng) => `token-${dice.below(2 ** 31).toString(36)}`;
 
 /** Mostly right definitions, of all types and strategies. */
-function definition(dice: Dice): string[] {
+function definition(dice: Prng): string[] {
   const words = [dice.once(8) ? "HMSET" : "HSET", name(dice)];
   if (dice.once(20)) return [...words, ...many(dice, word, 6)];
   const type = dice.pick(["1", "2", "3", "3", "Increment"]);
@@ -119,7 +119,7 @@ function definition(dice: Dice): string[] {
 }
 
 /** Any command with anything behind it. */
-function anything(dice: Dice): string[] {
+function anything(dice: Prng): string[] {
   const command = dice.pick(all);
   const { subcommands } = command;
   const words = [command.name];
@@ -132,10 +132,10 @@ function anything(dice: Dice): string[] {
 const all = [...commands.values()];
 
 /** Passwords are mostly right. */
-const password = (dice: Dice) => (dice.once(4) ? word(dice) : PASSWORD);
-const user = (dice: Dice) => dice.pick(["default", "default", "part", "nobody"]);
+const password = (dice: Prng) => (dice.once(4) ? word(dice) : PASSWORD);
+const user = (dice: Prng) => dice.pick(["default", "default", "part", "nobody"]);
 
-function greeting(dice: Dice): string[] {
+function greeting(dice: Prng): string[] {
   const words = ["HELLO", dice.pick(["2", "3", "3", "3", number(dice)])];
   if (dice.once(3)) words.push("AUTH", user(dice), password(dice));
   if (dice.once(4)) words.push("SETNAME", word(dice));
@@ -144,7 +144,7 @@ function greeting(dice: Dice): string[] {
   return words;
 }
 
-function scan(dice: Dice): string[] {
+function scan(dice: Prng): string[] {
   const words = ["SCAN", dice.once(3) ? number(dice) : "0"];
   if (dice.once(2)) words.push("MATCH", pattern(dice));
   if (dice.once(2)) words.push("COUNT", dice.pick(["1", "3", "1000", number(dice)]));
@@ -152,7 +152,7 @@ function scan(dice: Dice): string[] {
   return words;
 }
 
-function kill(dice: Dice): string[] {
+function kill(dice: Prng): string[] {
   const filter = dice.pick([
     ["ID", number(dice)],
     ["ADDR", "client:1"],
@@ -164,7 +164,7 @@ function kill(dice: Dice): string[] {
 }
 
 /** Lists of clients and of commands, and CLIENT TRACKING, whose options are as many. */
-function listing(dice: Dice): string[] {
+function listing(dice: Prng): string[] {
   return dice.pick([
     ["CLIENT", "LIST", "TYPE", dice.pick(["normal", "replica", word(dice)])],
     ["CLIENT", "LIST", "ID", ...many(dice, number, 3)],
@@ -237,7 +237,7 @@ const rare: readonly Maker[] = [
 const RARE_ONCE_IN = 120;
 
 /** The words of a request: usually right, of any command. */
-export function makeWords(dice: Dice): string[] {
+export function makeWords(dice: Prng): string[] {
   const words = dice.pick(dice.once(RARE_ONCE_IN) ? rare : weighted)(dice);
   if (dice.once(40)) words.push(word(dice));
   if (dice.once(40) && words.length > 1) words.pop();

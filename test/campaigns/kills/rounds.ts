@@ -7,10 +7,10 @@
 import { join } from "node:path";
 import { type StrategyName, strategyNames } from "../../../src/dispenser/strategy.ts";
 import { temporaryFolder } from "../../../testkit/folder.ts";
-import { Dice } from "../../../testkit/prng.ts";
+import { Prng } from "../../../testkit/prng.ts";
 import { ServerProcess } from "../../../testkit/process.ts";
 import { ReplyError, TestClient } from "../../../testkit/resp.ts";
-import { Broken, Witness } from "../simulation/checker.ts";
+import { Broken, Checker } from "../simulation/checker.ts";
 
 /** A server that is told to stop has to be gone by then. */
 const STOP_MS_MAX = 2000;
@@ -36,7 +36,7 @@ const endings: readonly Ending[] = [
 ];
 
 interface Line {
-  readonly witness: Witness;
+  readonly witness: Checker;
   strategy: StrategyName;
   /** Requests without a reply when the server died. */
   underWay: bigint;
@@ -56,7 +56,7 @@ export class Rounds {
   /** How many numbers clients received. */
   numbers = 0;
   private readonly program: readonly string[];
-  private readonly dice: Dice;
+  private readonly dice: Prng;
   private lines: Line[] = [];
   private isClean = true;
   /** How long the last start took, until the server was ready. */
@@ -64,7 +64,7 @@ export class Rounds {
 
   constructor(program: readonly string[], seed: number) {
     this.program = program;
-    this.dice = new Dice(seed);
+    this.dice = new Prng(seed);
   }
 
   /** One life of the server. Throws Broken. */
@@ -133,7 +133,7 @@ export class Rounds {
     this.lines = names.map((name, index) => {
       const strategy = strategyNames[index] ?? "elegant_close";
       const shape = { type: "3", length: 0, starting: 10n, step: 3n } as const;
-      return { witness: new Witness(name, shape, strategy, new Set()), strategy, underWay: 0n };
+      return { witness: new Checker(name, shape, strategy, new Set()), strategy, underWay: 0n };
     });
     for (const { witness, strategy } of this.lines) {
       const fields = ["type", "3", "starting", "10", "step", "3", "auto_disk", strategy];

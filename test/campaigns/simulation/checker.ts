@@ -44,7 +44,7 @@ export interface Ending {
   readonly underWay: bigint;
 }
 
-export class Witness {
+export class Checker {
   readonly name: string;
   /** Its length may grow. */
   shape: Shape;

@@ -5,13 +5,13 @@
 
 import { Connection, type Host } from "../../../src/server/session/connection.ts";
 import { encodeRequest, type Reply, ReplyError, readReply } from "../../../testkit/resp.ts";
-import { Broken, type Witness } from "./checker.ts";
+import { Broken, type Checker } from "./checker.ts";
 
 /** A request under way. */
 export interface Asked {
   readonly words: readonly string[];
   /** Whose numbers its reply would bring. */
-  readonly takes: readonly Witness[];
+  readonly takes: readonly Checker[];
   /** How many commits had failed when it was sent. */
   readonly failures: number;
   /** The reply came, and is no failure of storage. */
@@ -32,7 +32,7 @@ export class SimulatedClient {
   room = Number.POSITIVE_INFINITY;
   readonly asked: Asked[] = [];
   /** The last number of each line that this client received. */
-  readonly lastOf = new Map<Witness, bigint>();
+  readonly lastOf = new Map<Checker, bigint>();
   private readonly connection: Connection;
   private readonly observer: Observer;
   private received = "";

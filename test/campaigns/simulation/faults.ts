@@ -3,7 +3,7 @@
  * refused, a sync fails, or the process dies, before that statement or after it.
  */
 
-import type { Dice } from "../../../testkit/prng.ts";
+import type { Prng } from "../../../testkit/prng.ts";
 import { Died, type Interference, sqliteError } from "../../support/simulated-disk.ts";
 
 type Kind = "dies" | "full" | "refused" | "sync fails";
@@ -58,7 +58,7 @@ export class Faults {
   }
 
   /** Something may go wrong in the transactions that follow. */
-  maybe(dice: Dice, kinds: readonly Kind[]): void {
+  maybe(dice: Prng, kinds: readonly Kind[]): void {
     if (dice.once(15)) this.lasting = dice.once(6) ? Number.POSITIVE_INFINITY : 1 + dice.below(4);
     const kind = dice.pick(kinds);
     const canBeAfter = kind === "dies" || kind === "sync fails";

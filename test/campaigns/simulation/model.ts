@@ -5,9 +5,9 @@
 
 import { type StrategyName, strategyNames } from "../../../src/dispenser/strategy.ts";
 import type { Engine } from "../../../src/engine/engine.ts";
-import type { Dice } from "../../../testkit/prng.ts";
+import type { Prng } from "../../../testkit/prng.ts";
 import { type Reply, ReplyError } from "../../../testkit/resp.ts";
-import { type AskedOf, Broken, type Shape, Witness } from "./checker.ts";
+import { type AskedOf, Broken, Checker, type Shape } from "./checker.ts";
 import type { Asked, SimulatedClient } from "./client.ts";
 
 const NOT_FOUND = "ERR dispenser not found";
@@ -25,7 +25,7 @@ interface Deleted {
 
 /** What there is, by name. */
 interface State {
-  readonly witnesses: Map<string, Witness>;
+  readonly witnesses: Map<string, Checker>;
   /** Deleted lines that are kept. */
   readonly deleted: Map<string, readonly Deleted[]>;
   /** Durable numbers that clients received and that must not come again: Witness.inUse. */
@@ -50,10 +50,10 @@ export class Model {
   /** Names that the commit under way changes: nothing about them is answered before it is over. */
   private readonly changed = new Set<string>();
   private commits = 0;
-  private readonly dice: Dice;
+  private readonly dice: Prng;
   private engine!: Engine;
 
-  constructor(dice: Dice) {
+  constructor(dice: Prng) {
     this.dice = dice;
   }
 
@@ -63,7 +63,7 @@ export class Model {
   }
 
   /** By name. */
-  get witnesses(): ReadonlyMap<string, Witness> {
+  get witnesses(): ReadonlyMap<string, Checker> {
     return this.state.witnesses;
   }
 
@@ -86,13 +86,13 @@ export class Model {
     this.commits++;
   }
 
-  dispenserOf(witness: Witness) {
+  dispenserOf(witness: Checker) {
     const dispenser = this.engine.find(witness.name);
     if (dispenser === undefined) throw new Broken(`${witness.name} is gone`);
     return dispenser;
   }
 
-  private strategyOf(witness: Witness): StrategyName {
+  private strategyOf(witness: Checker): StrategyName {
     return this.dispenserOf(witness).definition.strategy;
   }
 
@@ -100,7 +100,7 @@ export class Model {
     return `line${this.dice.below(LINES)}`;
   }
 
-  private someWitness(): Witness | undefined {
+  private someWitness(): Checker | undefined {
     return this.witnesses.get(this.someName());
   }
 
@@ -144,13 +144,13 @@ export class Model {
       witness.fail(`exhausted at position ${position}`);
   }
 
-  private askedOf(witness: Witness): AskedOf {
+  private askedOf(witness: Checker): AskedOf {
     const { largest: floor, shape } = witness;
     return { strategy: this.strategyOf(witness), floor, length: shape.length };
   }
 
   /** On one connection numbers ascend. */
-  private received(client: SimulatedClient, witness: Witness, number: bigint): void {
+  private received(client: SimulatedClient, witness: Checker, number: bigint): void {
     if (!witness.isLine) return;
     const last = client.lastOf.get(witness);
     if (last !== undefined && number <= last) witness.fail(`${number} after ${last}`);
@@ -204,14 +204,14 @@ export class Model {
     if (reuse) this.state.deleted.delete(name);
     const inUse = (reuse ? undefined : this.state.inUse.get(name)) ?? new Set<bigint>();
     this.state.inUse.set(name, inUse);
-    const witness = new Witness(name, shape, strategy, inUse);
+    const witness = new Checker(name, shape, strategy, inUse);
     this.state.witnesses.set(name, witness);
     reply = isNumber;
     if (witness.isLine) reply = this.begins(witness, same);
   }
 
   /** A line of this name was let in: it is new, or goes on. Answers what its reply has to be. */
-  private begins(witness: Witness, same: Deleted | undefined): (reply: Reply) => void {
+  private begins(witness: Checker, same: Deleted | undefined): (reply: Reply) => void {
     const { name, inUse } = witness;
     const { position, counts } = this.dispenserOf(witness);
     for (const number of inUse)
@@ -334,7 +334,7 @@ export class Model {
   }
 
   /** What is kept of a line that DEL takes. */
-  private keep({ name, shape, isLine, spentBelow }: Witness): void {
+  private keep({ name, shape, isLine, spentBelow }: Checker): void {
     const { position, definition } = this.engine.find(name)!;
     const isMemory = definition.strategy === "memory";
     if (!isLine || (!isMemory && position === 0n)) return;

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { ProgramCopy } from "../../support/program-copy.ts";
-import { breakages } from "./mutations.ts";
+import { mutations } from "./mutations.ts";
 
 const RUNS_MAX = 3000;
 const TIMEOUT_MS = 120_000;
@@ -15,7 +15,7 @@ const patterns = {
 
 const program = new ProgramCopy("campaigns/simulation", "support");
 
-test.each(breakages)(
+test.each(mutations)(
   "the simulation catches it when $title",
   async ({ file, find, replace, caughtBy }) => {
     const change = { file, find, replace };

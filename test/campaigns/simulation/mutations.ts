@@ -5,13 +5,13 @@
 
 import type { Change } from "../../support/program-copy.ts";
 
-export interface Breakage extends Change {
+export interface Mutation extends Change {
   readonly title: string;
   /** What stops it before the law itself does: SQLite, arithmetic, or the checks of a start. */
   readonly caughtBy?: "SQLite" | "arithmetic" | "start";
 }
 
-export const breakages: readonly Breakage[] = [
+export const mutations: readonly Mutation[] = [
   {
     title: "a lower reservation is written than memory believes",
     file: "src/dispenser/dispenser.ts",
@@ -22,7 +22,7 @@ export const breakages: readonly Breakage[] = [
   {
     title: "numbers are released before their commit",
     file: "src/engine/engine.ts",
-    find: "if (dispenser !== undefined && dispenser.taken > dispenser.reserved) return this.gathering;",
+    find: "if (dispenser !== undefined && dispenser.taken > dispenser.reserved) return this.nextCommit;",
     replace: "",
   },
   {
@@ -40,9 +40,9 @@ export const breakages: readonly Breakage[] = [
   {
     title: "numbers of a failed commit are not given back",
     file: "src/dispenser/dispenser.ts",
-    find: "    this.taken = this.reserved;\n    this.numbers = undefined;\n  }\n\n  /** Whether numbers leave",
+    find: "    this.taken = this.reserved;\n    this.source = undefined;\n  }\n\n  /** Whether numbers leave",
     replace:
-      "    this.reserved = this.taken;\n    this.numbers = undefined;\n  }\n\n  /** Whether numbers leave",
+      "    this.reserved = this.taken;\n    this.source = undefined;\n  }\n\n  /** Whether numbers leave",
   },
   {
     title: "a failed HSET, DEL or ADVANCE is not taken back",
@@ -111,7 +111,7 @@ export const breakages: readonly Breakage[] = [
   {
     title: "a line that becomes memory forgets where it stood",
     file: "src/dispenser/dispenser.ts",
-    find: "    this.rest = { ...this.rest, startsOver: this.account(this.position) };\n",
+    find: "    this.rareState = { ...this.rareState, restartPoint: this.account(this.position) };\n",
     replace: "",
   },
   {
@@ -123,14 +123,14 @@ export const breakages: readonly Breakage[] = [
   {
     title: "numbers still under way pay for numbers ahead",
     file: "src/dispenser/dispenser.ts",
-    find: "ahead = reserveAhead(this.strategy, this.handedOut, used, spanMs, commitMs);",
+    find: "ahead = reserveAhead(this.strategy, this.acknowledged, used, spanMs, commitMs);",
     replace:
       "ahead = reserveAhead(this.strategy, this.generated - this.generatedAtStart, used, spanMs, commitMs);",
   },
   {
     title: "what a failed MGET took counts as handed out",
     file: "src/dispenser/dispenser.ts",
-    find: "if (isLost) this.generatedAtOrigin -= this.atStake;",
+    find: "if (isLost) this.generatedAtOrigin -= this.uncertain;",
     replace: "",
   },
   {
@@ -186,7 +186,7 @@ export const breakages: readonly Breakage[] = [
   {
     title: "what a failed DEL kept is not taken back",
     file: "src/engine/engine.ts",
-    find: "    this.deleted.settle();\n",
+    find: "    this.deleted.commitEnded();\n",
     replace: "",
   },
   {
@@ -228,19 +228,19 @@ export const breakages: readonly Breakage[] = [
   {
     title: "a line that grew longer has its old end",
     file: "src/dispenser/dispenser.ts",
-    find: "    this.capacity = numbersLeft(definition, this.share, this.start);\n    if (isSwitch)",
+    find: "    this.capacity = numbersLeft(definition, this.allocation, this.start);\n    if (isSwitch)",
     replace: "    if (isSwitch)",
   },
   {
     title: "the bound of pre_close is 10 %",
     file: "src/dispenser/strategy.ts",
-    find: '  pre_close: {\n    keeps: "checkpoint",\n    handedOutPerAhead: 19,',
-    replace: '  pre_close: {\n    keeps: "checkpoint",\n    handedOutPerAhead: 9,',
+    find: '  pre_close: {\n    keeps: "checkpoint",\n    acknowledgedPerAhead: 19,',
+    replace: '  pre_close: {\n    keeps: "checkpoint",\n    acknowledgedPerAhead: 9,',
   },
   {
     title: "the clean close forgets counts",
     file: "src/dispenser/dispenser.ts",
-    find: "return this.hasUnsavedCounts || liesAhead",
+    find: "return this.hasDirtyCounts || liesAhead",
     replace: "return liesAhead",
   },
 ];

@@ -6,19 +6,23 @@
  */
 
 import { CannotStart } from "../../../src/base/errors.ts";
-import { Jobs } from "../../../src/base/time-slices.ts";
+import { TimeSlices } from "../../../src/base/time-slices.ts";
 import { loadConfig } from "../../../src/config/load.ts";
 import { Engine } from "../../../src/engine/engine.ts";
 import { Access } from "../../../src/server/access/users.ts";
-import { noCounts, type Server, type Session } from "../../../src/server/commands/command.ts";
-import { Turn } from "../../../src/server/session/commit-turn.ts";
+import {
+  noCounts,
+  type ServerForCommands,
+  type Session,
+} from "../../../src/server/commands/command.ts";
+import { CommitTurn } from "../../../src/server/session/commit-turn.ts";
 import type { Host } from "../../../src/server/session/connection.ts";
 import { SqliteStore } from "../../../src/storage/sqlite.ts";
-import type { StorageUnavailable } from "../../../src/storage/store.ts";
-import { Dice } from "../../../testkit/prng.ts";
+import type { DiskUnavailable } from "../../../src/storage/store.ts";
+import { Prng } from "../../../testkit/prng.ts";
 import { silent } from "../../support/server.ts";
 import { Died, SimulatedDisk } from "../../support/simulated-disk.ts";
-import { Broken, type Witness } from "./checker.ts";
+import { Broken, type Checker } from "./checker.ts";
 import { type Asked, SimulatedClient } from "./client.ts";
 import { Faults } from "./faults.ts";
 import { Model } from "./model.ts";
@@ -35,16 +39,16 @@ const access = new Access(config);
 class WatchedEngine extends Engine {
   onCommit: (isCommitted: boolean) => void = () => {};
 
-  override commit(): StorageUnavailable | undefined {
-    const { gathering } = this;
+  override commit(): DiskUnavailable | undefined {
+    const { nextCommit } = this;
     const failure = super.commit();
-    if (this.gathering !== gathering) this.onCommit(failure === undefined);
+    if (this.nextCommit !== nextCommit) this.onCommit(failure === undefined);
     return failure;
   }
 }
 
 class Simulation {
-  private readonly dice: Dice;
+  private readonly dice: Prng;
   private readonly model: Model;
   private readonly disk = new SimulatedDisk();
   private readonly faults = new Faults();
@@ -56,12 +60,12 @@ class Simulation {
   private wasClosed: boolean | undefined = true;
   private clientCount = 0;
   private engine!: Engine;
-  private turn!: Turn;
+  private turn!: CommitTurn;
   private host!: Host;
   private clients: SimulatedClient[] = [];
 
   constructor(seed: number) {
-    this.dice = new Dice(seed);
+    this.dice = new Prng(seed);
     this.model = new Model(this.dice);
     this.disk.interfere = this.faults.interfere;
     this.begin();
@@ -176,7 +180,7 @@ class Simulation {
     if (this.faults.isCommitted) this.model.committed();
     else this.model.rolledBack();
     this.faults.over();
-    const underWay = new Map<Witness, bigint>();
+    const underWay = new Map<Checker, bigint>();
     for (const { asked } of this.clients) {
       for (const { takes } of asked) {
         for (const witness of takes) underWay.set(witness, (underWay.get(witness) ?? 0n) + 1n);
@@ -186,7 +190,7 @@ class Simulation {
     this.checkLines(isClean, underWay);
   }
 
-  private checkLines(isClean: boolean, underWay: ReadonlyMap<Witness, bigint>): void {
+  private checkLines(isClean: boolean, underWay: ReadonlyMap<Checker, bigint>): void {
     const { witnesses } = this.model;
     if (this.engine.size !== witnesses.size)
       throw new Broken(`${this.engine.size} dispensers, not ${witnesses.size}`);
@@ -230,12 +234,12 @@ class Simulation {
     };
     this.engine = engine;
     const counters = noCounts();
-    this.turn = new Turn({ engine, log: silent, counters });
+    this.turn = new CommitTurn({ engine, log: silent, counters });
     const { turn } = this;
-    const server: Server = {
+    const server: ServerForCommands = {
       config,
       access,
-      jobs: new Jobs(now, (work) => work()),
+      jobs: new TimeSlices(now, (work) => work()),
       log: silent,
       clientsMax: config.clientsMax,
       configure: () => undefined,

@@ -9,7 +9,7 @@ import { strategyNames } from "../../../src/dispenser/strategy.ts";
 import { commands } from "../../../src/server/commands/table.ts";
 import { temporaryFolder } from "../../../testkit/folder.ts";
 import { fromSource, root, ServerProcess } from "../../../testkit/process.ts";
-import { breakages } from "../../campaigns/simulation/mutations.ts";
+import { mutations } from "../../campaigns/simulation/mutations.ts";
 import { blocksOf } from "./steps.ts";
 
 const documents = ["*.md", "docs/*.md"].flatMap((pattern) => [...new Glob(pattern).scanSync(root)]);
@@ -180,5 +180,5 @@ test("files of tests that documents name are there", () => {
 
 test("GUARANTEES.md names every breakage that the simulation has to catch", () => {
   const text = textOf("docs/GUARANTEES.md");
-  for (const { title, file } of breakages) expect(text).toContain(`| ${title} | \`${file}\` | `);
+  for (const { title, file } of mutations) expect(text).toContain(`| ${title} | \`${file}\` | `);
 });

@@ -1,7 +1,7 @@
 /** A transaction is on disk all of it or none, whenever the server is killed. */
 
 import { expect, test } from "bun:test";
-import { Dice } from "../../../testkit/prng.ts";
+import { Prng } from "../../../testkit/prng.ts";
 import { ServerProcess } from "../../../testkit/process.ts";
 import { ReplyError, TestClient } from "../../../testkit/resp.ts";
 import { anySeed } from "../../support/campaign.ts";
@@ -73,7 +73,7 @@ async function check(port: number, lines: readonly Line[]): Promise<void> {
 const seed = Number(process.env.KILLS_SEED ?? anySeed());
 
 test(`after ${KILLS} kills a name deleted and defined in one EXEC is the old or the new, seed ${seed}`, async () => {
-  const dice = new Dice(seed);
+  const dice = new Prng(seed);
   const lines: Line[] = Array.from({ length: LINES }, (_, index) => ({
     name: `line:${index}`,
     acknowledged: 0,

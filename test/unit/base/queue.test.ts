@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
-import { Fifo } from "../../../src/base/queue.ts";
+import { Queue } from "../../../src/base/queue.ts";
 
 test("takes what was added first, whatever is added and taken in between", () => {
   const step = fc.oneof(
@@ -9,7 +9,7 @@ test("takes what was added first, whatever is added and taken in between", () =>
   );
   fc.assert(
     fc.property(fc.array(step, { maxLength: 300 }), (steps) => {
-      const fifo = new Fifo<number>();
+      const fifo = new Queue<number>();
       const model: number[] = [];
       for (const { item } of steps) {
         if (item === undefined) expect(fifo.take()).toBe(model.shift());
@@ -24,7 +24,7 @@ test("takes what was added first, whatever is added and taken in between", () =>
 });
 
 test("lets go of what was taken", () => {
-  const fifo = new Fifo<number>();
+  const fifo = new Queue<number>();
   for (let item = 0; item < 1000; item++) fifo.add(item);
   for (let item = 0; item < 1000; item++) {
     expect(fifo.take()).toBe(item);

@@ -5,7 +5,7 @@ import { cpSync, existsSync } from "node:fs";
 import { join } from "node:path";
 import { advanceAll } from "../../../src/cli/advance.ts";
 import { parseArguments } from "../../../src/cli/arguments.ts";
-import { EveryNth, type Share, whole } from "../../../src/dispenser/allocation.ts";
+import { type Allocation, Striped, wholeLine } from "../../../src/dispenser/allocation.ts";
 import { strategyNames } from "../../../src/dispenser/strategy.ts";
 import { Engine } from "../../../src/engine/engine.ts";
 import { openSqliteStore } from "../../../src/storage/sqlite.ts";
@@ -16,11 +16,11 @@ const options = { create: true, allowNetworkFileSystem: false };
 const into = Buffer.alloc(20);
 const ALL = { all: "", confirm: "" };
 
-function open(dataDir: string, share: Share = whole): Engine {
+function open(dataDir: string, allocation: Allocation = wholeLine): Engine {
   return new Engine(openSqliteStore(dataDir, options), {
     now: () => 0,
     savesCounts: false,
-    share,
+    allocation,
   });
 }
 
@@ -119,9 +119,9 @@ describe("advance -all", () => {
 
   test("of node i of n moves ahead by its own numbers, to its own end", () => {
     const dataDir = join(temporaryFolder(), "data");
-    const share = new EveryNth(2, 3);
+    const allocation = new Striped(2, 3);
     const store = openSqliteStore(dataDir, options);
-    const engine = new Engine(store, { now: () => 0, savesCounts: false, share });
+    const engine = new Engine(store, { now: () => 0, savesCounts: false, allocation });
     store.writeNode(JSON.stringify({ place: "2/3" }));
     define(engine, "x", { type: "3" });
     define(engine, "short", { type: "2", length: "4" });
@@ -131,7 +131,7 @@ describe("advance -all", () => {
     expect(advance(dataDir, { ...ALL, margin: "1700" })).toEndWith(
       "ahead by 1700 numbers; at their end: short",
     );
-    const next = open(dataDir, share);
+    const next = open(dataDir, allocation);
     expect(take(next, "x")).toBe("7200");
     expect(next.find("short")!.digits).toBe(0);
     next.close();

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import { version } from "../../../src/base/version.ts";
 import { type ClusterAction, operateCluster } from "../../../src/cli/cluster.ts";
-import { openSharedStore } from "../../../src/cluster/stores/open.ts";
+import { openLeaseStore } from "../../../src/cluster/stores/open.ts";
 import { readCluster, readLine } from "../../../src/cluster/stores/records.ts";
 import { Engine } from "../../../src/engine/engine.ts";
 import { openSqliteStore } from "../../../src/storage/sqlite.ts";
@@ -41,7 +41,7 @@ test.each([
   "postgres://h/x?sslmode=nonsense",
   "etcd://host:1?ca=/nowhere/ca.pem",
 ])("%s is no store", (url) => {
-  expect(() => openSharedStore(url)).toThrow(/storage\.store/);
+  expect(() => openLeaseStore(url)).toThrow(/storage\.store/);
 });
 
 describe.skipIf(noPostgres !== undefined)("the commands of a cluster", () => {
@@ -80,7 +80,7 @@ describe.skipIf(noPostgres !== undefined)("the commands of a cluster", () => {
     ServerProcess.start({ dataDir, args: store === "" ? [] : ["-store", store] });
 
   async function clusterOf(url: string): Promise<string> {
-    const shared = openSharedStore(url);
+    const shared = openLeaseStore(url);
     const { rows } = await shared.read(["cluster"]);
     await shared.close();
     return readCluster(rows.get("cluster"))!.id;
@@ -265,7 +265,7 @@ describe.skipIf(noPostgres !== undefined)("the commands of a cluster", () => {
     expect(await operate("advance", store, { flags })).toContain(
       "2 lines moved ahead by 5000 numbers",
     );
-    const shared = openSharedStore(store);
+    const shared = openLeaseStore(store);
     const { rows } = await shared.list("line/");
     await shared.close();
     expect([...rows.values()].map((row) => readLine(row)!.next)).toEqual([5100n, 5000n]);

@@ -5,7 +5,7 @@ import { cpSync, existsSync, readdirSync, renameSync, rmSync, statSync } from "n
 import { join } from "node:path";
 import { acceptCopy, checkHome, noteHome } from "../../../src/cli/home.ts";
 import { initialize } from "../../../src/cli/init.ts";
-import { parseState, whereaboutsOf } from "../../../src/cluster/node/state.ts";
+import { fingerprintOf, parseState } from "../../../src/cluster/node/state.ts";
 import { openSqliteStore } from "../../../src/storage/sqlite.ts";
 import { temporaryFolder } from "../../../testkit/folder.ts";
 import { fromSource, ServerProcess } from "../../../testkit/process.ts";
@@ -73,7 +73,7 @@ test("what a node remembers stays when its home is noted", () => {
   };
   const first = opened(folder);
   expect(checkHome(first, "1/3")).toBe(false);
-  expect(parseState(first.node)).toEqual({ place: "1/3", home: whereaboutsOf(first.path) });
+  expect(parseState(first.node)).toEqual({ stripe: "1/3", home: fingerprintOf(first.path) });
   const written = first.node;
   expect(checkHome(first, "1/3")).toBe(false);
   expect(first.node).toBe(written!);
@@ -86,7 +86,7 @@ test("what a node remembers stays when its home is noted", () => {
   expect(acceptCopy(copy, options)).toContain("is at home here now");
   const third = opened(copy);
   expect(checkHome(third, "1/3")).toBe(false);
-  expect(parseState(third.node).place).toBe("1/3");
+  expect(parseState(third.node).stripe).toBe("1/3");
 
   // A cluster's node knows its folder by itself.
   const member = JSON.stringify({ membership: { cluster: "c", node: "n", written: {} } });

@@ -1,11 +1,11 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import {
-  EveryNth,
+  type Allocation,
   Leased,
   nothingLeased,
-  type Share,
-  whole,
+  Striped,
+  wholeLine,
 } from "../../../src/dispenser/allocation.ts";
 import { define, numbersLeft } from "../../../src/dispenser/definition.ts";
 import { Dispenser } from "../../../src/dispenser/dispenser.ts";
@@ -14,16 +14,16 @@ import { definitionOf } from "../storage/conformance.ts";
 const MAX = 2n ** 63n - 1n;
 
 /** What every share has to be, on a line of so many positions. */
-function checkShare(share: Share, positions: bigint, own: bigint): void {
-  const at = share.at(own);
-  const together = share.sideBySide(own);
+function checkShare(allocation: Allocation, positions: bigint, local: bigint): void {
+  const at = allocation.toLine(local);
+  const together = allocation.contiguous(local);
   expect(together).toBeGreaterThanOrEqual(1n);
-  expect(share.at(own + 1n)).toBeGreaterThan(at);
-  if (own < share.size(positions)) {
+  expect(allocation.toLine(local + 1n)).toBeGreaterThan(at);
+  if (local < allocation.size(positions)) {
     expect(at).toBeLessThan(positions);
-    expect(share.below(at)).toBe(own);
-    expect(share.below(at + 1n)).toBe(own + 1n);
-    if (together > 1n) expect(share.at(own + 1n)).toBe(at + 1n);
+    expect(allocation.countBelow(at)).toBe(local);
+    expect(allocation.countBelow(at + 1n)).toBe(local + 1n);
+    if (together > 1n) expect(allocation.toLine(local + 1n)).toBe(at + 1n);
   }
 }
 
@@ -31,15 +31,15 @@ const nodes = fc
   .integer({ min: 1, max: 1000 })
   .chain((of) => fc.tuple(fc.integer({ min: 1, max: of }), fc.constant(of)));
 
-test("a share of every n-th run is in order, and knows what lies below", () => {
+test("a allocation of every n-th run is in order, and knows what lies below", () => {
   const positions = fc.bigInt({ min: 0n, max: MAX + 1n });
   fc.assert(
     fc.property(
       nodes,
       positions,
       fc.bigInt({ min: 0n, max: 2n ** 50n }),
-      ([index, of], end, own) => {
-        checkShare(new EveryNth(index, of), end, own);
+      ([index, of], end, local) => {
+        checkShare(new Striped(index, of), end, local);
       },
     ),
   );
@@ -50,8 +50,9 @@ test("the shares of all nodes are the line, each position once", () => {
     fc.property(fc.integer({ min: 1, max: 7 }), fc.bigInt({ min: 0n, max: 20_000n }), (of, end) => {
       const seen = new Set<bigint>();
       for (let index = 1; index <= of; index++) {
-        const share = new EveryNth(index, of);
-        for (let own = 0n; own < share.size(end); own++) seen.add(share.at(own));
+        const allocation = new Striped(index, of);
+        for (let local = 0n; local < allocation.size(end); local++)
+          seen.add(allocation.toLine(local));
       }
       expect(BigInt(seen.size)).toBe(end);
     }),
@@ -59,47 +60,48 @@ test("the shares of all nodes are the line, each position once", () => {
   );
 });
 
-test("a leased share is in order, and knows what lies below", () => {
+test("a leased allocation is in order, and knows what lies below", () => {
   const steps = fc.array(
     fc.tuple(fc.bigInt({ min: 0n, max: 50n }), fc.bigInt({ min: 1n, max: 50n })),
     { minLength: 1, maxLength: 8 },
   );
   fc.assert(
-    fc.property(steps, fc.bigInt({ min: 0n, max: 400n }), (gaps, own) => {
-      let share = nothingLeased;
-      for (const [gap, count] of gaps) share = share.with(share.lineEnd + gap, count, 0n);
-      checkShare(share, MAX, own);
-      expect(share.size()).toBe(gaps.reduce((sum, [, count]) => sum + count, 0n));
+    fc.property(steps, fc.bigInt({ min: 0n, max: 400n }), (gaps, local) => {
+      let allocation = nothingLeased;
+      for (const [gap, count] of gaps)
+        allocation = allocation.with(allocation.lineEnd + gap, count, 0n);
+      checkShare(allocation, MAX, local);
+      expect(allocation.size()).toBe(gaps.reduce((sum, [, count]) => sum + count, 0n));
     }),
   );
 });
 
 test("runs that are used up are forgotten, and nothing else changes", () => {
-  const share = nothingLeased.with(100n, 10n, 0n).with(500n, 10n, 5n).with(900n, 10n, 10n);
-  expect(share.runs.map(({ own }) => own)).toEqual([10n, 20n]);
-  expect(share.at(15n)).toBe(505n);
-  expect(share.end).toBe(30n);
+  const allocation = nothingLeased.with(100n, 10n, 0n).with(500n, 10n, 5n).with(900n, 10n, 10n);
+  expect(allocation.ranges.map(({ local }) => local)).toEqual([10n, 20n]);
+  expect(allocation.toLine(15n)).toBe(505n);
+  expect(allocation.end).toBe(30n);
 });
 
 test.each([
-  [[{ own: 0n, first: 5n, count: 0n }]],
+  [[{ local: 0n, first: 5n, count: 0n }]],
   [
     [
-      { own: 0n, first: 5n, count: 2n },
-      { own: 3n, first: 7n, count: 2n },
+      { local: 0n, first: 5n, count: 2n },
+      { local: 3n, first: 7n, count: 2n },
     ],
   ],
   [
     [
-      { own: 0n, first: 5n, count: 2n },
-      { own: 2n, first: 6n, count: 2n },
+      { local: 0n, first: 5n, count: 2n },
+      { local: 2n, first: 6n, count: 2n },
     ],
   ],
-])("runs that contradict each other are no share: %p", (runs) => {
+])("runs that contradict each other are no allocation: %p", (runs) => {
   expect(() => new Leased(runs)).toThrow();
 });
 
-describe("a dispenser with a share", () => {
+describe("a dispenser with a allocation", () => {
   const line = definitionOf({ type: "3", starting: "10", step: "3", auto_disk: "memory" });
   const take = (dispenser: Dispenser, count: number): string[] => {
     const numbers: string[] = [];
@@ -112,7 +114,7 @@ describe("a dispenser with a share", () => {
   };
 
   test("hands out the numbers of its runs alone, in order", () => {
-    const dispenser = new Dispenser(1, "x", line, new EveryNth(2, 3));
+    const dispenser = new Dispenser(1, "x", line, new Striped(2, 3));
     const numbers = take(dispenser, 2001).map(Number);
     expect(numbers[0]).toBe(10 + 3 * 1000);
     expect(numbers[999]).toBe(10 + 3 * 1999);
@@ -128,9 +130,9 @@ describe("a dispenser with a share", () => {
       [2, 3000],
       [3, 3000],
     ] as const) {
-      expect(numbersLeft(short as typeof line, new EveryNth(index, 3), 0n)).toBe(numbers);
+      expect(numbersLeft(short as typeof line, new Striped(index, 3), 0n)).toBe(numbers);
     }
-    expect(numbersLeft(short as typeof line, whole, 9000n)).toBe(1000);
+    expect(numbersLeft(short as typeof line, wholeLine, 9000n)).toBe(1000);
   });
 
   test("goes on where the next lease begins", () => {
@@ -147,15 +149,15 @@ describe("a dispenser with a share", () => {
     const dispenser = new Dispenser(1, "x", line, nothingLeased);
     dispenser.extend(0n, 10n, 4);
     take(dispenser, 3);
-    expect(dispenser.taken >= dispenser.refillAt).toBe(false);
+    expect(dispenser.taken >= dispenser.refillThreshold).toBe(false);
     take(dispenser, 1);
-    expect(dispenser.taken >= dispenser.refillAt).toBe(true);
+    expect(dispenser.taken >= dispenser.refillThreshold).toBe(true);
   });
 
   test("in memory it goes on behind all that it leased before", () => {
-    const share = nothingLeased.with(0n, 10n, 0n);
+    const allocation = nothingLeased.with(0n, 10n, 0n);
     const account = { reserved: 0n, generated: 0n, wasted: 0n };
-    const dispenser = new Dispenser(1, "x", line, share, { account, segmentEnd: undefined });
+    const dispenser = new Dispenser(1, "x", line, allocation, { account, segmentEnd: undefined });
     expect(dispenser.digits).toBe(0);
     expect(dispenser.counts).toEqual({ generated: 0n, wasted: 0n });
     dispenser.extend(50n, 1n, 1);

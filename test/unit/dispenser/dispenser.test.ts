@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { whole } from "../../../src/dispenser/allocation.ts";
+import { wholeLine } from "../../../src/dispenser/allocation.ts";
 import { type Definition, define } from "../../../src/dispenser/definition.ts";
 import { Dispenser } from "../../../src/dispenser/dispenser.ts";
 import type { Account } from "../../../src/dispenser/reservation.ts";
@@ -13,7 +13,7 @@ function definition(strategy: StrategyName, more: Record<string, string> = {}): 
 
 function make(strategy: StrategyName, account?: Account, more: Record<string, string> = {}) {
   const recovered = account === undefined ? undefined : { account, segmentEnd: undefined };
-  return new Dispenser(1, "x", definition(strategy, more), whole, recovered);
+  return new Dispenser(1, "x", definition(strategy, more), wholeLine, recovered);
 }
 
 function take(dispenser: Dispenser): string {
@@ -23,8 +23,8 @@ function take(dispenser: Dispenser): string {
 }
 
 function commit(dispenser: Dispenser, nowMs = 0) {
-  const reservation = dispenser.plan(nowMs);
-  dispenser.confirm(reservation);
+  const reservation = dispenser.prepare(nowMs);
+  dispenser.committed(reservation);
   return reservation;
 }
 
@@ -71,7 +71,7 @@ describe("the reservation", () => {
     for (let count = 0; count < 1000; count++) {
       take(dispenser);
       if (dispenser.taken > dispenser.reserved) waited++;
-      if (dispenser.taken >= dispenser.refillAt) commit(dispenser, count);
+      if (dispenser.taken >= dispenser.refillThreshold) commit(dispenser, count);
     }
     expect(waited).toBe(2);
   });
@@ -84,7 +84,7 @@ describe("the reservation", () => {
         take(dispenser);
         if (dispenser.taken > 1000 && dispenser.taken > dispenser.reserved) waited++;
       }
-      if (dispenser.taken >= dispenser.refillAt) commit(dispenser, nowMs);
+      if (dispenser.taken >= dispenser.refillThreshold) commit(dispenser, nowMs);
     };
     for (let clump = 0; clump < 1000; clump++) {
       const first = (clump * 7) % 10;
@@ -108,7 +108,7 @@ describe("the reservation", () => {
       const taken: string[] = [];
       while (dispenser.digits > 0) {
         taken.push(take(dispenser));
-        if (dispenser.taken >= dispenser.refillAt) {
+        if (dispenser.taken >= dispenser.refillThreshold) {
           expect(commit(dispenser, taken.length).account.reserved).toBeLessThanOrEqual(100n);
         }
       }
@@ -123,8 +123,8 @@ describe("the reservation", () => {
     take(dispenser);
     commit(dispenser);
     expect([take(dispenser), take(dispenser)]).toEqual(["1", "2"]);
-    dispenser.plan(0);
-    dispenser.abandon();
+    dispenser.prepare(0);
+    dispenser.rolledBack();
     expect(dispenser.current).toBe("1");
     expect(take(dispenser)).toBe("1");
     expect(dispenser.counts).toEqual({ generated: 2n, wasted: 0n });
@@ -165,10 +165,10 @@ test("the clean close lowers only pre_close to the exact position", () => {
     const dispenser = make(strategy);
     for (let count = 0; count < 1000; count++) {
       take(dispenser);
-      if (dispenser.taken >= dispenser.refillAt) commit(dispenser, count);
+      if (dispenser.taken >= dispenser.refillThreshold) commit(dispenser, count);
     }
     const ahead = dispenser.reserved - dispenser.taken;
-    const closed = dispenser.planClose().account.reserved - 1000n;
+    const closed = dispenser.prepareClose().account.reserved - 1000n;
     return [strategy, ahead > 0, Number(closed) > 0];
   });
   expect(lowered).toEqual([
@@ -206,7 +206,7 @@ test("type 1 has no position and wastes nothing", () => {
   take(dispenser);
   expect(dispenser.current).toBe("0");
   expect(dispenser.counts).toEqual({ generated: 1n, wasted: 0n });
-  expect(dispenser.hasUnsavedCounts).toBe(true);
+  expect(dispenser.hasDirtyCounts).toBe(true);
   expect(commit(dispenser).account).toEqual({ reserved: 0n, generated: 1n, wasted: 0n });
-  expect(dispenser.hasUnsavedCounts).toBe(false);
+  expect(dispenser.hasDirtyCounts).toBe(false);
 });

@@ -1,12 +1,12 @@
 import { expect, test } from "bun:test";
-import { EveryNth, type Share, whole } from "../../../src/dispenser/allocation.ts";
+import { type Allocation, Striped, wholeLine } from "../../../src/dispenser/allocation.ts";
 import { type Definition, define } from "../../../src/dispenser/definition.ts";
 import { Dispenser } from "../../../src/dispenser/dispenser.ts";
 import { refuseLeap } from "../../../src/dispenser/leap.ts";
 
 const MAX = 2n ** 63n - 1n;
 
-function dispenser(fields: Record<string, string>, share: Share = whole): Dispenser {
+function dispenser(fields: Record<string, string>, share: Allocation = wholeLine): Dispenser {
   return new Dispenser(1, "x", define(new Map(Object.entries(fields))) as Definition, share);
 }
 
@@ -45,7 +45,7 @@ test("nothing leaps that goes nowhere, has no number there, or has no line", () 
 });
 
 test("node i of n leaps as far as the line does", () => {
-  const line = dispenser({ type: "2", length: "9" }, new EveryNth(2, 3));
+  const line = dispenser({ type: "2", length: "9" }, new Striped(2, 3));
   expect(isRefused(line, 90_000_000n)).toBe(false);
   expect(isRefused(line, 200_000_000n)).toBe(true);
 });

@@ -2,7 +2,7 @@
 
 import { describe, expect, setSystemTime, test } from "bun:test";
 import { Refusal } from "../../../src/base/errors.ts";
-import { EveryNth, type Share, whole } from "../../../src/dispenser/allocation.ts";
+import { type Allocation, Striped, wholeLine } from "../../../src/dispenser/allocation.ts";
 import { strategyNames } from "../../../src/dispenser/strategy.ts";
 import { Engine, type EngineLimits } from "../../../src/engine/engine.ts";
 import { MemoryStore } from "../../support/memory-store.ts";
@@ -12,11 +12,11 @@ const DAY_S = 86_400;
 
 interface Start {
   readonly store?: MemoryStore;
-  readonly share?: Share;
+  readonly allocation?: Allocation;
   readonly limits?: Partial<EngineLimits>;
 }
 
-function start({ store = new MemoryStore(), share = whole, limits = {} }: Start = {}) {
+function start({ store = new MemoryStore(), allocation = wholeLine, limits = {} }: Start = {}) {
   const clock = {
     nowMs: 0,
     pass(seconds: number) {
@@ -26,7 +26,7 @@ function start({ store = new MemoryStore(), share = whole, limits = {} }: Start 
   const engine = new Engine(store, {
     now: () => clock.nowMs,
     savesCounts: false,
-    share,
+    allocation,
     limits: {
       dispensersMax: 1000,
       nameBytesMax: 255,
@@ -59,7 +59,7 @@ function start({ store = new MemoryStore(), share = whole, limits = {} }: Start 
   /** The next life, after a crash at this instant or a clean close. */
   const restart = (isClean: boolean) => {
     if (isClean) engine.close();
-    return start({ store: store.reopen(), share, limits });
+    return start({ store: store.reopen(), allocation, limits });
   };
   return { store, engine, clock, define, take, figures, restart };
 }
@@ -422,9 +422,9 @@ describe("deleted lines are forgotten", () => {
 });
 
 test("with nodes that never talk only the same line may come again, and it goes on", () => {
-  const share = new EveryNth(2, 3);
+  const allocation = new Striped(2, 3);
   for (const count of [0, 5]) {
-    const life = start({ share });
+    const life = start({ allocation });
     life.define("x", "type 3");
     life.take("x", count);
     life.engine.remove("x");
@@ -513,7 +513,7 @@ describe("a length that grows", () => {
     store.failures.push("unavailable");
     define("x", "length 2");
     expect(take("x")).toBe("10");
-    expect(engine.dependsOn("x", engine.find("x"))).toBe(engine.gathering);
+    expect(engine.dependsOn("x", engine.find("x"))).toBe(engine.nextCommit);
     expect(engine.commit()).toBeDefined();
     expect(engine.find("x")!.digits).toBe(0);
     expect(figures("x")).toEqual(["10", 2n, 0n]);
@@ -523,8 +523,8 @@ describe("a length that grows", () => {
   });
 
   test("holds with a strategy that changes, for what sleeps, and for node i of n", () => {
-    const share = new EveryNth(1, 2);
-    const life = start({ share });
+    const allocation = new Striped(1, 2);
+    const life = start({ allocation });
     life.define("x", "type 2 length 3 starting 900");
     life.take("x", 100);
     life.engine.commit();

@@ -1,11 +1,11 @@
 import { describe, expect, test } from "bun:test";
 import { Refusal } from "../../../src/base/errors.ts";
 import { Engine } from "../../../src/engine/engine.ts";
-import { StorageBroken, StorageUnavailable } from "../../../src/storage/store.ts";
+import { DiskBroken, DiskUnavailable } from "../../../src/storage/store.ts";
 import { MemoryStore } from "../../support/memory-store.ts";
 
 const into = Buffer.alloc(20);
-const FULL = new StorageUnavailable("the disk is full");
+const FULL = new DiskUnavailable("the disk is full");
 
 function start(store = new MemoryStore()) {
   let turns = 0;
@@ -37,7 +37,7 @@ describe("a commit", () => {
   test("does nothing and counts for nothing where nothing is staged", () => {
     const { engine, store } = start();
     expect(engine.commit()).toBeUndefined();
-    expect([engine.gathering, store.commits]).toEqual([1, 0]);
+    expect([engine.nextCommit, store.commits]).toEqual([1, 0]);
   });
 });
 
@@ -54,7 +54,7 @@ describe("what waits for the commit", () => {
       stage();
       expect(waits("x")).toBe(true);
       expect(waits("other")).toBe(false);
-      expect(engine.dependsOnNames()).toBe(engine.gathering);
+      expect(engine.dependsOnNames()).toBe(engine.nextCommit);
       engine.commit();
       expect(waits("x")).toBe(false);
       expect(engine.dependsOnNames()).toBe(0);
@@ -146,12 +146,12 @@ describe("a failed commit", () => {
     store.failures = ["unavailable"];
     take("m");
     take("x");
-    engine.stakeOnCommit(engine.find("m")!);
+    engine.markUncertain(engine.find("m")!);
     expect(engine.commit()).toEqual(FULL);
     expect(engine.find("m")!.counts).toEqual({ generated: 0n, wasted: 1n });
     expect(engine.find("x")!.counts).toEqual({ generated: 0n, wasted: 0n });
     take("m");
-    engine.stakeOnCommit(engine.find("m")!);
+    engine.markUncertain(engine.find("m")!);
     take("x");
     engine.commit();
     expect(engine.find("m")!.counts).toEqual({ generated: 1n, wasted: 1n });
@@ -172,7 +172,7 @@ describe("a failed commit", () => {
     for (let count = taken; count < reserved; count++) {
       store.failures = ["unavailable"];
       take("p");
-      engine.stakeOnCommit(engine.find("p")!);
+      engine.markUncertain(engine.find("p")!);
       take("x");
       expect(engine.commit()).toEqual(FULL);
     }
@@ -203,7 +203,7 @@ describe("a failed commit", () => {
     const { engine, define, store } = start();
     store.failures = ["broken"];
     define("x", { type: "3" });
-    expect(() => engine.commit()).toThrow(StorageBroken);
+    expect(() => engine.commit()).toThrow(DiskBroken);
   });
 });
 
@@ -387,7 +387,7 @@ test("counts are saved by and by, a thousand in a commit, of all that were asked
     }
     // The last one has nothing to save.
     expect(saved).toEqual([1, 1, 1, 0]);
-    expect(names.every((name) => engine.find(name)?.hasUnsavedCounts !== true)).toBe(true);
+    expect(names.every((name) => engine.find(name)?.hasDirtyCounts !== true)).toBe(true);
     if (round === 1) define("r7", { type: "1", length: "3" });
     engine.commit();
   }

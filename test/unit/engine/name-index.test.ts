@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
-import { NameTable } from "../../../src/engine/name-index.ts";
+import { NameIndex } from "../../../src/engine/name-index.ts";
 
 /** Short ones, which meet often, and any bytes. */
 const name = fc.oneof(
@@ -13,7 +13,7 @@ const name = fc.oneof(
 test("finds what a map finds, whatever was added and removed", () => {
   fc.assert(
     fc.property(fc.array(fc.tuple(name, fc.boolean()), { maxLength: 2000 }), (steps) => {
-      const table = new NameTable(0);
+      const table = new NameIndex(0);
       const rows = new Map<string, number>();
       for (const [each, isAdded] of steps) {
         const row = rows.get(each);
@@ -37,7 +37,7 @@ test("finds what a map finds, whatever was added and removed", () => {
 });
 
 test("finds a hundred thousand names after it has grown, and those given back", () => {
-  const table = new NameTable(10);
+  const table = new NameIndex(10);
   for (let row = 0; row < 100_000; row++)
     expect(table.add(`a long name of number ${row}`)).toBe(row);
   for (let row = 0; row < 100_000; row += 2) table.remove(row);
@@ -52,7 +52,7 @@ test("finds a hundred thousand names after it has grown, and those given back", 
 });
 
 test("names of texts that no client can send are not found, and do no harm", () => {
-  const table = new NameTable(0);
+  const table = new NameIndex(0);
   table.add("a");
   for (const none of ["", "aa", "\u0161", "a".repeat(256), "a".repeat(257)]) {
     expect(table.find(none)).toBe(-1);
@@ -60,7 +60,7 @@ test("names of texts that no client can send are not found, and do no harm", () 
 });
 
 test("fetch() finds the rows of most names, and does no harm to others", () => {
-  const table = new NameTable(0);
+  const table = new NameIndex(0);
   for (let row = 0; row < 400; row++) table.add(`name:${row}`);
   table.remove(7);
   const wanted = [...Array.from({ length: 400 }, (_, row) => `name:${row}`), "nobody", "x"];
@@ -73,7 +73,7 @@ test("fetch() finds the rows of most names, and does no harm to others", () => {
     to: (index: number) => ends[index]!,
   };
   const rows = new Int32Array(wanted.length);
-  table.fetch(names, rows);
+  table.prefetch(names, rows);
   const right = rows.filter((row, index) => index < 400 && row === index).length;
   expect(right).toBeGreaterThan(200);
   for (const row of rows) expect(row >= 0 && row < table.rows).toBe(true);

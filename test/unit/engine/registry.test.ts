@@ -1,9 +1,9 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
-import { whole } from "../../../src/dispenser/allocation.ts";
+import { wholeLine } from "../../../src/dispenser/allocation.ts";
 import { type Definition, define } from "../../../src/dispenser/definition.ts";
 import { Dispenser } from "../../../src/dispenser/dispenser.ts";
-import { Names } from "../../../src/engine/registry.ts";
+import { Registry } from "../../../src/engine/registry.ts";
 import type { StoredDispenser } from "../../../src/storage/store.ts";
 
 const definitionOf = (type: string, more: Record<string, string>) =>
@@ -11,7 +11,7 @@ const definitionOf = (type: string, more: Record<string, string>) =>
 const line = definitionOf("3", { auto_disk: "pre_close" });
 const random = definitionOf("1", { length: "9" });
 
-const names = (found: Names) => [...found.list(0)].map(({ name }) => name);
+const names = (found: Registry) => [...found.list(0)].map(({ name }) => name);
 
 test("what is parked wakes as what a start would have made of it", () => {
   const account = { reserved: 2n ** 63n, generated: 2n ** 63n - 7n, wasted: 7n };
@@ -40,12 +40,12 @@ test("what is parked wakes as what a start would have made of it", () => {
       segmentEnd: undefined,
     },
   ];
-  const all = new Names(0);
-  for (const each of stored) all.park(each);
+  const all = new Registry(0);
+  for (const each of stored) all.addDormant(each);
   // Who lost numbers is to be told of at once.
-  expect([...all.awake()].map(({ name }) => name)).toEqual(["lost"]);
+  expect([...all.loaded()].map(({ name }) => name)).toEqual(["lost"]);
   for (const { id, name, definition, ...recovered } of stored) {
-    expect(all.find(name)).toEqual(new Dispenser(id, name, definition, whole, recovered));
+    expect(all.find(name)).toEqual(new Dispenser(id, name, definition, wholeLine, recovered));
     expect(all.find(name)).toBe(all.find(name)!);
   }
   expect([...all.all()].map(({ id }) => id)).toEqual([3, 5, 6, 7, 9]);
@@ -60,12 +60,12 @@ const step = fc.record({
 test("holds what a map holds, in the order of ids, whatever comes and goes", () => {
   fc.assert(
     fc.property(fc.array(step, { maxLength: 3000 }), fc.nat(300), (steps, parked) => {
-      const all = new Names(parked);
+      const all = new Registry(parked);
       const expected = new Map<string, number>();
       let id = 0;
       for (; id < parked; id++) {
         const stored = { account: undefined, segmentEnd: undefined, definition: line };
-        all.park({ id: id + 1, name: String(id), ...stored });
+        all.addDormant({ id: id + 1, name: String(id), ...stored });
         expected.set(String(id), id + 1);
       }
       for (const { name, keeps } of steps) {
@@ -73,11 +73,11 @@ test("holds what a map holds, in the order of ids, whatever comes and goes", () 
         expect(present?.id).toBe(expected.get(name));
         expect(all.has(name)).toBe(expected.has(name));
         if (present === undefined) {
-          all.put(new Dispenser(++id, name, line));
+          all.add(new Dispenser(++id, name, line));
           expected.set(name, id);
         } else {
           all.remove(present);
-          if (keeps) all.put(present);
+          if (keeps) all.add(present);
           else expected.delete(name);
         }
         expect(all.size).toBe(expected.size);
@@ -90,16 +90,16 @@ test("holds what a map holds, in the order of ids, whatever comes and goes", () 
 });
 
 test("rows of removed names are thrown away, and a list under way goes on", () => {
-  const all = new Names(0);
+  const all = new Registry(0);
   const stored = { account: undefined, segmentEnd: undefined, definition: line };
-  for (let id = 1; id <= 10_000; id++) all.park({ id, name: `n${id}`, ...stored });
+  for (let id = 1; id <= 10_000; id++) all.addDormant({ id, name: `n${id}`, ...stored });
   const list = all.list(0);
   const listed = list.take(1000).toArray().length;
   expect(listed).toBe(1000);
   const rest = all.list(1000);
   expect(rest.next().value).toEqual({ id: 1001, name: "n1001" });
   for (let id = 1; id <= 9000; id++) all.remove(all.find(`n${id}`)!);
-  all.tidy();
+  all.compact();
   expect(rest.next().value).toEqual({ id: 9001, name: "n9001" });
   expect([...rest]).toHaveLength(999);
   expect(all.size).toBe(1000);

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { Decoder, EMPTY_REQUEST, FAILED, GET, NOTHING } from "../../../src/resp/decode.ts";
-import { NamesAhead } from "../../../src/resp/fast-get.ts";
+import { PrefetchNames } from "../../../src/resp/fast-get.ts";
 import { encodeRequest } from "../../../testkit/resp.ts";
 
 const limits = { requestBytesMax: 1024 * 1024, requestArgumentsMax: 1024 * 1024 };
@@ -91,7 +91,7 @@ describe("a mixed pipeline gives the same requests", () => {
 });
 
 test("the names gathered ahead are those of the GETs that follow at once", () => {
-  const ahead = new NamesAhead();
+  const ahead = new PrefetchNames();
   const gathered = () =>
     Array.from({ length: ahead.count }, (_, index) =>
       Buffer.from(ahead.bytes).toString("latin1", ahead.from(index), ahead.to(index)),
@@ -108,7 +108,7 @@ test("the names gathered ahead are those of the GETs that follow at once", () =>
       const decoder = new Decoder(limits);
       decoder.push(Buffer.from(bytes.slice(0, Math.max(0, bytes.length - left)), "latin1"));
       for (;;) {
-        decoder.gatherAhead(ahead);
+        decoder.prefetch(ahead);
         const expected = gathered();
         if (expected.length === 0) {
           // What follows, if anything, is none of the fast lane's.

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
-import { refusalFor } from "../../../src/server/net/admission.ts";
+import { denialFor } from "../../../src/server/net/admission.ts";
 import { isLoopback } from "../../../src/server/net/sockets.ts";
-import { StorageBroken } from "../../../src/storage/store.ts";
+import { DiskBroken } from "../../../src/storage/store.ts";
 import { encodeRequest, ReplyError, TestClient } from "../../../testkit/resp.ts";
 import { MemoryStore } from "../../support/memory-store.ts";
 import { startInMemory, startLocal } from "../../support/server.ts";
@@ -37,9 +37,9 @@ describe("storage", () => {
       answer = reply;
     });
     await fatalOf;
-    expect(fatal[0]).toBeInstanceOf(StorageBroken);
+    expect(fatal[0]).toBeInstanceOf(DiskBroken);
     expect(answer).toBeUndefined();
-    expect(engine.gathering).toBe(2);
+    expect(engine.nextCommit).toBe(2);
     store.lasting = undefined;
     client.close();
     await listener.stop();
@@ -121,7 +121,7 @@ describe("who is let in", () => {
     "%s is this machine",
     (address) => {
       expect(isLoopback(address)).toBe(true);
-      expect(refusalFor(true, true)).toBeUndefined();
+      expect(denialFor(true, true)).toBeUndefined();
     },
   );
 
@@ -129,8 +129,8 @@ describe("who is let in", () => {
     "%s is not, and is told why in protected mode",
     (address) => {
       expect(isLoopback(address)).toBe(false);
-      expect(refusalFor(false, true)?.message).toMatch(/^-DENIED .*protected_mode: false.*\r\n$/);
-      expect(refusalFor(false, false)).toBeUndefined();
+      expect(denialFor(false, true)?.message).toMatch(/^-DENIED .*protected_mode: false.*\r\n$/);
+      expect(denialFor(false, false)).toBeUndefined();
     },
   );
 });

@@ -15,7 +15,7 @@ import { dirname, join } from "node:path";
 import { openDatabaseFile } from "../../../src/storage/file.ts";
 import { Presence } from "../../../src/storage/presence.ts";
 import { openSqliteStore, SqliteStore } from "../../../src/storage/sqlite.ts";
-import { StorageUnavailable, StorageVanished } from "../../../src/storage/store.ts";
+import { DiskUnavailable, DiskVanished } from "../../../src/storage/store.ts";
 import { temporaryFolder } from "../../../testkit/folder.ts";
 import { definitionOf, reservation } from "./conformance.ts";
 
@@ -36,7 +36,7 @@ const saidBy = (work: () => void) => {
     work();
     return "is there";
   } catch (error) {
-    expect(error).toBeInstanceOf(StorageVanished);
+    expect(error).toBeInstanceOf(DiskVanished);
     return (error as Error).message;
   }
 };
@@ -166,7 +166,7 @@ describe("a store whose file vanished", () => {
       },
     })) as unknown as typeof query;
     opened.writeNode("{}");
-    expect(() => opened.maintain()).toThrow(StorageUnavailable);
+    expect(() => opened.maintain()).toThrow(DiskUnavailable);
     database.query = query;
     opened.writeNode("{}");
     opened.maintain();

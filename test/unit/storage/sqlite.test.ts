@@ -14,7 +14,7 @@ import { join } from "node:path";
 import { Engine } from "../../../src/engine/engine.ts";
 import { CLOSED, mark } from "../../../src/storage/schema.ts";
 import { failureOf, openSqliteStore, type SqliteStore } from "../../../src/storage/sqlite.ts";
-import { StorageBroken, StorageUnavailable } from "../../../src/storage/store.ts";
+import { DiskBroken, DiskUnavailable } from "../../../src/storage/store.ts";
 import { crashCopy, temporaryFolder } from "../../../testkit/folder.ts";
 import { definitionOf, describeStore, reservation, type StoreUnderTest } from "./conformance.ts";
 
@@ -334,7 +334,7 @@ describe("a full disk", () => {
     for (const name of ["old", "gone"]) define(engine, name);
     expect(engine.commit()).toBeUndefined();
     limitPages(store, 1);
-    const full = new StorageUnavailable("the disk is full");
+    const full = new DiskUnavailable("the disk is full");
     let failure: unknown;
     let defined = 0;
     for (; failure === undefined; defined++) {
@@ -365,14 +365,14 @@ describe("a failure of SQLite", () => {
   const failing = (code: string) => Object.assign(new Error("disk I/O error"), { code });
 
   test.each(["SQLITE_FULL", "SQLITE_IOERR_WRITE"])("%s can be tried again", (code) => {
-    expect(failureOf(failing(code), "x.db")).toBeInstanceOf(StorageUnavailable);
+    expect(failureOf(failing(code), "x.db")).toBeInstanceOf(DiskUnavailable);
   });
 
   test.each(["SQLITE_IOERR_FSYNC", "SQLITE_IOERR_READ", "SQLITE_CORRUPT", "SQLITE_READONLY"])(
     "%s leaves unknown what is on disk",
     (code) => {
       expect(failureOf(failing(code), "x.db")).toEqual(
-        new StorageBroken(`x.db: disk I/O error (${code})`),
+        new DiskBroken(`x.db: disk I/O error (${code})`),
       );
     },
   );

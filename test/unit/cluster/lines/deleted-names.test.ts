@@ -9,7 +9,7 @@ import {
   readCluster,
   readNode,
 } from "../../../../src/cluster/stores/records.ts";
-import type { SharedStore } from "../../../../src/cluster/stores/store.ts";
+import type { LeaseStore } from "../../../../src/cluster/stores/store.ts";
 import { ReplyError, TestClient } from "../../../../testkit/resp.ts";
 import { until } from "../../../../testkit/until.ts";
 import { MemoryStore } from "../../../support/memory-store.ts";
@@ -32,7 +32,7 @@ const take = (client: TestClient, count: number) =>
   client.pipeline(Array.from({ length: count }, () => ["GET", "o"]));
 
 /** Writes a row as it is, whoever watches. */
-async function put(shared: SharedStore, key: string, value: string): Promise<void> {
+async function put(shared: LeaseStore, key: string, value: string): Promise<void> {
   await shared.write({ guards: new Map(), puts: new Map([[key, value]]) });
 }
 
@@ -133,7 +133,7 @@ describe("a clock that is wrong", () => {
 
 describe("a member of level 1 that deletes", () => {
   /** As its program does it: the row of the name as it was, and the mark. */
-  async function deleteAsLevel1(shared: SharedStore, line: number): Promise<void> {
+  async function deleteAsLevel1(shared: LeaseStore, line: number): Promise<void> {
     const { rows } = await shared.read(["name/o", `line/${line}`]);
     for (const [key, { value }] of rows) {
       await put(shared, key, encode({ ...JSON.parse(value), isDeleted: true }));
@@ -191,7 +191,7 @@ describe("nodes of several versions", () => {
 });
 
 describe("rows that nobody needs any more", () => {
-  const keysOf = async (shared: SharedStore) => [...(await shared.list("")).rows.keys()].sort();
+  const keysOf = async (shared: LeaseStore) => [...(await shared.list("")).rows.keys()].sort();
 
   test("are removed, and a node that slept through it notices what was deleted", async () => {
     const rows = new SharedRows();
@@ -225,9 +225,9 @@ describe("rows that nobody needs any more", () => {
     await one.client.command("HSET", "o", "type", "3");
     const shared = rows.open();
     const key = nodeKey(two.cluster.node);
-    const { rows: found, moment } = await shared.read([key, "names"]);
+    const { rows: found, version } = await shared.read([key, "names"]);
     const names = JSON.parse(found.get("names")!.value);
-    const nodesPurgedTo = String(moment.revision + 100n);
+    const nodesPurgedTo = String(version.revision + 100n);
     await shared.write({
       guards: new Map([[key, found.get(key)!.revision]]),
       puts: new Map([["names", encode({ ...names, nodesPurgedTo })]]),

@@ -1,20 +1,20 @@
 import { expect, test } from "bun:test";
-import { shareOfNode } from "../../../../src/cluster/node/allocation.ts";
-import type { Membership, NodeState } from "../../../../src/cluster/node/state.ts";
-import { EveryNth, nothingLeased, whole } from "../../../../src/dispenser/allocation.ts";
+import { allocationOf } from "../../../../src/cluster/node/allocation.ts";
+import type { Membership, StoredNodeState } from "../../../../src/cluster/node/state.ts";
+import { nothingLeased, Striped, wholeLine } from "../../../../src/dispenser/allocation.ts";
 
 const membership = { cluster: "c" } as Membership;
-const member: NodeState = { membership };
-const placed: NodeState = { place: "2/3" };
-const share = (settings: { store?: string; node?: string }, state: NodeState, size = 0) =>
-  shareOfNode({ store: "", node: "", ...settings }, state, size);
+const member: StoredNodeState = { membership };
+const placed: StoredNodeState = { stripe: "2/3" };
+const share = (settings: { store?: string; node?: string }, state: StoredNodeState, size = 0) =>
+  allocationOf({ store: "", node: "", ...settings }, state, size);
 
 test("a node alone has whole lines, one with a place every n-th run, a member what it leases", () => {
-  expect(share({}, {}, 5)).toBe(whole);
+  expect(share({}, {}, 5)).toBe(wholeLine);
   expect(share({ store: "etcd://x:1" }, {})).toBe(nothingLeased);
   expect(share({ store: "etcd://x:1" }, member, 5)).toBe(nothingLeased);
-  expect(share({ node: "2/3" }, {})).toEqual(new EveryNth(2, 3));
-  expect(share({ node: "2/3" }, placed, 5)).toEqual(new EveryNth(2, 3));
+  expect(share({ node: "2/3" }, {})).toEqual(new Striped(2, 3));
+  expect(share({ node: "2/3" }, placed, 5)).toEqual(new Striped(2, 3));
 });
 
 test.each([

@@ -2,8 +2,8 @@ import { describe, expect, test } from "bun:test";
 import { chmodSync, cpSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { advanceHistory, forgetNode } from "../../../../src/cluster/admin/operations.ts";
-import { shareOfNode } from "../../../../src/cluster/node/allocation.ts";
-import { isSamePlace, parseState, whereaboutsOf } from "../../../../src/cluster/node/state.ts";
+import { allocationOf } from "../../../../src/cluster/node/allocation.ts";
+import { fingerprintOf, isSameFolder, parseState } from "../../../../src/cluster/node/state.ts";
 import { DATABASE_FILE } from "../../../../src/storage/file.ts";
 import { openSqliteStore } from "../../../../src/storage/sqlite.ts";
 import { temporaryFolder } from "../../../../testkit/folder.ts";
@@ -137,18 +137,18 @@ describe("who a node is", () => {
       /^CannotStart: the store shared rows is that of cluster .*, and the data folder belongs to cluster /,
     );
     const { node: state } = store.reopen();
-    expect(await messageOf(() => shareOfNode(alone, parseState(state), 1))).toMatch(
+    expect(await messageOf(() => allocationOf(alone, parseState(state), 1))).toMatch(
       /^CannotStart: the data folder belongs to cluster .*: its numbers are leased from a store, and storage.store/,
     );
   });
 
   test("a folder with lines of its own joins by a command alone", async () => {
     const settings = { store: "postgres://x", node: "" };
-    expect(await messageOf(() => shareOfNode(settings, {}, 3))).toContain(
+    expect(await messageOf(() => allocationOf(settings, {}, 3))).toContain(
       "'number-dispenser cluster join' takes them into the cluster",
     );
     const joining = { cluster: "c", node: "n", base: 1 };
-    expect(await messageOf(() => shareOfNode(settings, { joining }, 3))).toContain(
+    expect(await messageOf(() => allocationOf(settings, { joining }, 3))).toContain(
       "run 'number-dispenser cluster join' again",
     );
     expect(await messageOf(() => parseState("{"))).toContain("the database is damaged");
@@ -171,24 +171,24 @@ test("a copied file is not where it was, and one that was written to is", () => 
   const store = openSqliteStore(folder, options);
   [...store.load()];
   touch(path);
-  const before = whereaboutsOf(path);
+  const before = fingerprintOf(path);
   store.writeNode("{}");
   store.close();
   touch(path);
-  expect(isSamePlace(before, whereaboutsOf(path))).toBe(true);
+  expect(isSameFolder(before, fingerprintOf(path))).toBe(true);
   const copy = join(temporaryFolder(), DATABASE_FILE);
   cpSync(path, copy);
-  expect(isSamePlace(before, whereaboutsOf(copy))).toBe(false);
+  expect(isSameFolder(before, fingerprintOf(copy))).toBe(false);
   // In its place, even if it happens to get the same inode.
   rmSync(path);
   cpSync(copy, path);
   touch(path);
-  expect(isSamePlace(before, whereaboutsOf(path))).toBe(false);
+  expect(isSameFolder(before, fingerprintOf(path))).toBe(false);
 });
 
 test("what is not known of a place does not count", () => {
   const place = { inode: "1", born: "5", machine: "m" };
-  expect(isSamePlace(place, { ...place, born: "" })).toBe(true);
-  expect(isSamePlace(place, { ...place, born: "6" })).toBe(false);
-  expect(isSamePlace(place, { ...place, machine: "" })).toBe(false);
+  expect(isSameFolder(place, { ...place, born: "" })).toBe(true);
+  expect(isSameFolder(place, { ...place, born: "6" })).toBe(false);
+  expect(isSameFolder(place, { ...place, machine: "" })).toBe(false);
 });

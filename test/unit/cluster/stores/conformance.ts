@@ -1,14 +1,14 @@
 /** What every shared store has to do: the suite that each of them runs. */
 
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
-import type { SharedStore } from "../../../../src/cluster/stores/store.ts";
+import type { LeaseStore } from "../../../../src/cluster/stores/store.ts";
 import { until } from "../../../../testkit/until.ts";
 
 export interface SharedStores {
   /** Starts what the stores are on. */
   start(): Promise<void>;
   /** Another store on the same rows, as another node has it. */
-  open(): SharedStore;
+  open(): LeaseStore;
   stop(): Promise<void>;
   /** Whether it can tell of changes. */
   readonly watches: boolean;
@@ -16,8 +16,8 @@ export interface SharedStores {
 
 export function describeSharedStore(title: string, stores: SharedStores): void {
   describe(title, () => {
-    let store: SharedStore;
-    let other: SharedStore;
+    let store: LeaseStore;
+    let other: LeaseStore;
     let round = 0;
     /** Keys of this test alone. */
     let at = "";
@@ -97,7 +97,7 @@ export function describeSharedStore(title: string, stores: SharedStores): void {
 
     test("loses no addition of writers that race and try again", async () => {
       await put({}, { sum: "0" });
-      const add = async (by: SharedStore) => {
+      const add = async (by: LeaseStore) => {
         for (;;) {
           const { rows } = await by.read([`${at}sum`]);
           const { value, revision } = rows.get(`${at}sum`)!;
@@ -116,9 +116,9 @@ export function describeSharedStore(title: string, stores: SharedStores): void {
       expect(second!.revision).toBeGreaterThan(first!.revision);
       expect(await revisionOf("a")).toBe(first!.revision);
       expect(await revisionOf("b")).toBe(second!.revision);
-      const { moment } = await other.read([]);
-      expect(moment.revision).toBeGreaterThanOrEqual(second!.revision);
-      expect(moment).toMatchObject({ identity: first!.identity, timeline: first!.timeline });
+      const { version } = await other.read([]);
+      expect(version.revision).toBeGreaterThanOrEqual(second!.revision);
+      expect(version).toMatchObject({ identity: first!.identity, timeline: first!.timeline });
     });
 
     test("lists by the beginning of keys, and what was written since", async () => {
@@ -129,10 +129,10 @@ export function describeSharedStore(title: string, stores: SharedStores): void {
         await put({}, Object.fromEntries(Object.entries(many).slice(from, from + 100)));
       }
       await put({}, { x0: "1", "x.": "1", "X/1": "1", x: "1" });
-      const { rows, moment } = await other.list(`${at}x/`);
+      const { rows, version } = await other.list(`${at}x/`);
       expect(rows.size).toBe(2500);
       await put({}, { "x/7": "2", "x/new": "2" });
-      const since = await other.list(`${at}x/`, moment.revision);
+      const since = await other.list(`${at}x/`, version.revision);
       expect([...since.rows.keys()].sort()).toEqual([`${at}x/7`, `${at}x/new`]);
       expect((await other.list(`${at}%`)).rows.size).toBe(0);
     });

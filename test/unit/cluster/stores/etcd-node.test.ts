@@ -1,7 +1,7 @@
 /** What is etcd's own: a full database, and prefixes inside one another. */
 
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { openSharedStore } from "../../../../src/cluster/stores/open.ts";
+import { openLeaseStore } from "../../../../src/cluster/stores/open.ts";
 import { TestClient } from "../../../../testkit/resp.ts";
 import { until } from "../../../../testkit/until.ts";
 import { EtcdCluster } from "../../../support/etcd.ts";
@@ -21,13 +21,13 @@ describe.skipIf(noEtcdctl !== undefined)("etcd", () => {
   test(
     "a prefix among the rows of another cluster is refused, whichever comes first",
     async () => {
-      const outer = await startNode(new MemoryStore(), openSharedStore(`${etcd.url}/outer`));
+      const outer = await startNode(new MemoryStore(), openLeaseStore(`${etcd.url}/outer`));
       await expect(
-        startNode(new MemoryStore(), openSharedStore(`${etcd.url}/outer/name/inner`)),
+        startNode(new MemoryStore(), openLeaseStore(`${etcd.url}/outer/name/inner`)),
       ).rejects.toThrow("the prefix outer/name/inner lies among the rows of the cluster that has");
       await outer.listener.stop();
-      const inner = await startNode(new MemoryStore(), openSharedStore(`${etcd.url}/a/line`));
-      await expect(startNode(new MemoryStore(), openSharedStore(`${etcd.url}/a`))).rejects.toThrow(
+      const inner = await startNode(new MemoryStore(), openLeaseStore(`${etcd.url}/a/line`));
+      await expect(startNode(new MemoryStore(), openLeaseStore(`${etcd.url}/a`))).rejects.toThrow(
         "but none of a cluster: either rows were lost, or the prefix of another",
       );
       await inner.listener.stop();
@@ -38,12 +38,12 @@ describe.skipIf(noEtcdctl !== undefined)("etcd", () => {
   test(
     "that is full stops leases, and all resumes by itself once there is room, nothing twice",
     async () => {
-      const node = await startNode(new MemoryStore(), openSharedStore(`${etcd.url}/full`));
+      const node = await startNode(new MemoryStore(), openLeaseStore(`${etcd.url}/full`));
       const client = await TestClient.connect(node.port);
       await client.command("HSET", "o", "type", "3");
       const numbers = (await client.pipeline([["GET", "o"]])) as string[];
       // Others fill it.
-      const filler = openSharedStore(`${etcd.url}/filler`);
+      const filler = openLeaseStore(`${etcd.url}/filler`);
       const row = "x".repeat(100_000);
       await until(async () => {
         const puts = new Map([["name/big", row]]);

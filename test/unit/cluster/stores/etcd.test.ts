@@ -1,14 +1,14 @@
 import { describe, expect, test } from "bun:test";
 import { EtcdStore } from "../../../../src/cluster/stores/etcd.ts";
 import { parseEtcdUrl } from "../../../../src/cluster/stores/etcd-url.ts";
-import type { SharedStore } from "../../../../src/cluster/stores/store.ts";
+import type { LeaseStore } from "../../../../src/cluster/stores/store.ts";
 import { makeAuthority, makeCertificate } from "../../../support/certificates.ts";
 import { EtcdCluster } from "../../../support/etcd.ts";
 import { noEtcd } from "../../../support/installed.ts";
 
-const put = (store: SharedStore, key: string, value: string) =>
+const put = (store: LeaseStore, key: string, value: string) =>
   store.write({ guards: new Map(), puts: new Map([[key, value]]) });
-const textAt = async (store: SharedStore, key: string) =>
+const textAt = async (store: LeaseStore, key: string) =>
   (await store.read([key])).rows.get(key)?.value;
 const failureOf = async (work: Promise<unknown>) =>
   work.then(

@@ -2,7 +2,7 @@
 
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { advanceHistory } from "../../../../src/cluster/admin/operations.ts";
-import { openSharedStore } from "../../../../src/cluster/stores/open.ts";
+import { openLeaseStore } from "../../../../src/cluster/stores/open.ts";
 import { PostgresServer } from "../../../../testkit/postgres.ts";
 import { type Reply, ReplyError, TestClient } from "../../../../testkit/resp.ts";
 import { until } from "../../../../testkit/until.ts";
@@ -15,7 +15,7 @@ import { startNode } from "../../../support/server.ts";
 const TIMEOUT_MS = 60_000;
 
 async function nodeOn(url: string, store = new MemoryStore()) {
-  const node = await startNode(store, openSharedStore(url));
+  const node = await startNode(store, openLeaseStore(url));
   return { ...node, client: await TestClient.connect(node.port) };
 }
 
@@ -68,7 +68,7 @@ async function goBack(url: string, save: () => Promise<() => Promise<void>>): Pr
   // Longer than any of them waits for others.
   await Bun.sleep(4000);
   expect(isIn).toEqual([false, false, false]);
-  const shared = openSharedStore(url);
+  const shared = openLeaseStore(url);
   await advanceHistory(shared, 1000n, Date.now());
   await shared.close();
   const nodes = await Promise.all(lives);
@@ -123,7 +123,7 @@ describe.skipIf(noPostgres !== undefined)("PostgreSQL that goes back", () => {
   test("who may not delete can write all the same, but for rows to be removed", async () => {
     await server.query("CREATE ROLE few LOGIN");
     await server.query("GRANT SELECT, INSERT, UPDATE ON number_dispenser TO few");
-    const few = openSharedStore(server.url.replace("dispenser@", "few@"));
+    const few = openLeaseStore(server.url.replace("dispenser@", "few@"));
     const write = (removes: readonly string[]) =>
       few.write({ guards: new Map(), puts: new Map([["x/y", "1"]]), removes });
     expect(await write([])).toBeDefined();

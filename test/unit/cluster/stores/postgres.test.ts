@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { PostgresStore } from "../../../../src/cluster/stores/postgres.ts";
-import type { SharedStore } from "../../../../src/cluster/stores/store.ts";
+import type { LeaseStore } from "../../../../src/cluster/stores/store.ts";
 import { PostgresServer } from "../../../../testkit/postgres.ts";
 import { succeeds, until } from "../../../../testkit/until.ts";
 import { FragileLink } from "../../../support/fragile-link.ts";
@@ -9,9 +9,9 @@ import { noPostgres } from "../../../support/installed.ts";
 /** A call fails within its own time and a little. */
 const FAILS_WITHIN_MS = 2500;
 
-const put = (store: SharedStore, key: string, value: string) =>
+const put = (store: LeaseStore, key: string, value: string) =>
   store.write({ guards: new Map(), puts: new Map([[key, value]]) });
-const textAt = async (store: SharedStore, key: string) =>
+const textAt = async (store: LeaseStore, key: string) =>
   (await store.read([key])).rows.get(key)?.value;
 
 const failureOf = async (work: Promise<unknown>) => {

@@ -7,11 +7,11 @@ import {
   plain,
   positionOf,
 } from "../../../../src/dispenser/types/line.ts";
-import type { Numbers } from "../../../../src/dispenser/types/type.ts";
+import type { NumberSource } from "../../../../src/dispenser/types/type.ts";
 
 const into = Buffer.alloc(40, "x");
 
-function takeText(numbers: Numbers): string {
+function takeText(numbers: NumberSource): string {
   const { digits } = numbers;
   numbers.next(into, 3);
   return into.toString("latin1", 3, 3 + digits);

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test } from "bun:test";
 import type { Config } from "../../../../src/config/settings.ts";
-import { Turn } from "../../../../src/server/session/commit-turn.ts";
+import { CommitTurn } from "../../../../src/server/session/commit-turn.ts";
 import { Connection } from "../../../../src/server/session/connection.ts";
 import { encodeRequest, ReplyError, readReplies, TestClient } from "../../../../testkit/resp.ts";
 import { MemoryStore } from "../../../support/memory-store.ts";
@@ -55,7 +55,7 @@ function setUp(overrides: Partial<Config> = {}) {
   running.push(server.listener);
   const wire = new FakeWire();
   const { engine, listener } = server;
-  const turn = new Turn({ engine, log: silent, counters: listener.counters });
+  const turn = new CommitTurn({ engine, log: silent, counters: listener.counters });
   const host = {
     engine: server.engine,
     server: server.listener,
