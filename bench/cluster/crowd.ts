@@ -176,7 +176,7 @@ class CrowdNode {
   take(line: number, count: number): void {
     const dispenser = this.lines[line]!;
     let left = count + (this.waiting[line] ?? 0);
-    while (left > 0 && dispenser.digits > 0) {
+    while (left > 0 && dispenser.nextBytes > 0) {
       this.engine.take(dispenser, this.into, 0);
       this.numbers++;
       left--;
@@ -184,7 +184,7 @@ class CrowdNode {
     this.waiting[line] = left;
     if (left === 0) return;
     this.waited += Math.min(left, count);
-    this.cluster.prepare(Array(left).fill(dispenser.name), true, true)?.catch(() => {});
+    this.cluster.catalog.prepare(new Map([[dispenser.name, left]]), true)?.catch(() => {});
   }
 
   endTurn(): void {
@@ -215,7 +215,7 @@ export async function simulateCrowd(options: CrowdOptions): Promise<CrowdResult>
   ]);
   await whole(nodes[0]!.cluster.join());
   for (let line = 0; line < lines; line++) {
-    await whole(nodes[0]!.cluster.define(`n${line}`, fields));
+    await whole(nodes[0]!.cluster.catalog.define(`n${line}`, fields));
     nodes[0]!.endTurn();
   }
   await whole(Promise.all(nodes.slice(1).map(({ cluster }) => cluster.join())));

@@ -23,8 +23,8 @@ import { openLeaseStore } from "../cluster/stores/open.ts";
 import { type LeaseStore, LeaseStoreUnavailable } from "../cluster/stores/store.ts";
 import { UsageError } from "../config/file.ts";
 import { type Allocation, nothingLeased, wholeLine } from "../dispenser/allocation.ts";
-import { parseNumber } from "../dispenser/definition.ts";
-import { NUMBER_MAX } from "../dispenser/types/line.ts";
+import { NUMBER_MAX, parseNumber } from "../dispenser/types/whole-number.ts";
+
 import { Engine } from "../engine/engine.ts";
 import { DATABASE_FILE } from "../storage/file.ts";
 import type { FolderOptions } from "../storage/folder.ts";

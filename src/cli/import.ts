@@ -5,20 +5,17 @@
  */
 
 import { RedisClient } from "bun";
+import { smallest } from "../base/bigint.ts";
 import { CannotStart, Refusal, reasonOf } from "../base/errors.ts";
 import { parseState } from "../cluster/node/state.ts";
 import { UsageError } from "../config/file.ts";
-import {
-  type Definition,
-  define,
-  fieldsOf,
-  parseNumber,
-  positionsOf,
-} from "../dispenser/definition.ts";
+import { type Definition, define, fieldsOf } from "../dispenser/definition.ts";
 import { isName, toBytes, toText } from "../dispenser/name.ts";
 import { strategyNames, strategyOf } from "../dispenser/strategy.ts";
-import { NUMBER_MAX, numberAt, positionOf } from "../dispenser/types/line.ts";
+import { NUMBER_MAX, parseNumber } from "../dispenser/types/whole-number.ts";
+
 import { Engine } from "../engine/engine.ts";
+import { LocalCatalog } from "../engine/local-catalog.ts";
 import type { FolderOptions } from "../storage/folder.ts";
 import { openSqliteStore } from "../storage/sqlite.ts";
 import { type Entry, readDispensers } from "./dispensers-json.ts";
@@ -75,9 +72,9 @@ export async function importDispensers(
   const planned = entries.map((entry) => plan(entry, margin));
   write(planned, options);
   const shown = planned.slice(0, SHOWN_MAX).map(({ name, definition, position }) => {
-    const isOver = position >= positionsOf(definition);
-    const at = isOver ? "at its end" : `next ${numberAt(definition, position)}`;
-    const next = definition.type.isLine ? `, ${at}` : "";
+    const isOver = position >= definition.series.positions;
+    const at = isOver ? "at its end" : `next ${definition.series.numberAt(position)}`;
+    const next = definition.type.hasPositions ? `, ${at}` : "";
     const isVague = next !== "" && definition.strategy === "memory" && redis === undefined;
     const doubt = isVague ? " (the file never knows where such a line stands: it may repeat)" : "";
     return `  ${toText(name)}: type ${definition.type.code}, ${definition.strategy}${next}${doubt}`;
@@ -163,15 +160,16 @@ function plan({ name: text, fields, next }: Entry, margin: bigint): Planned {
     throw new CannotStart(`'${text}': ${reason}: nothing was imported`);
   }
   if (next === undefined) return { name, definition, position: 0n };
-  const end = positionsOf(definition);
-  let position = positionOf(definition, next) + margin;
-  if (position > end) position = end;
-  return { name, definition, position };
+  const end = definition.series.positions;
+  const found = definition.series.positionFrom(String(next));
+  const position = found instanceof Refusal ? end : found + margin;
+  return { name, definition, position: smallest(position, end) };
 }
 
 function write(planned: readonly Planned[], options: ImportOptions): void {
   const store = openSqliteStore(options.dataDir, options);
   const engine = new Engine(store, { now: () => 0, savesCounts: false });
+  const catalog = new LocalCatalog(engine);
   try {
     const { membership, stripe } = parseState(store.node);
     if (membership !== undefined || stripe !== undefined) {
@@ -187,17 +185,17 @@ function write(planned: readonly Planned[], options: ImportOptions): void {
       );
     }
     for (const { name, definition } of planned) {
-      const refusal = engine.refuseMet(name, definition);
+      const refusal = catalog.refuseMet(name, definition);
       if (refusal === undefined) continue;
       const reason = refusal.message.replace(/^ERR /, "").replace(/ [^.]*, or say reuse yes$/, "");
       throw new CannotStart(`${toText(reason)} Nothing was imported: name another folder`);
     }
     for (const { name, definition, position } of planned) {
-      engine.define(name, fieldsOf(definition));
+      catalog.define(name, fieldsOf(definition));
       // A line that was deleted here goes on where it stood, if that is further.
       const dispenser = engine.find(name)!;
       const ahead = position - dispenser.position;
-      if (ahead > 0n) engine.moves.skip(dispenser, ahead);
+      if (ahead > 0n) engine.skip(dispenser, ahead);
     }
     // One commit: all of them or none.
     const failure = engine.commit();

@@ -8,9 +8,9 @@ import { allocationOf } from "../cluster/node/allocation.ts";
 import { parseState, type StoredNodeState } from "../cluster/node/state.ts";
 import { UsageError } from "../config/file.ts";
 import { wholeLine } from "../dispenser/allocation.ts";
-import { parseNumber } from "../dispenser/definition.ts";
 import { toText } from "../dispenser/name.ts";
-import { NUMBER_MAX } from "../dispenser/types/line.ts";
+import { NUMBER_MAX, parseNumber } from "../dispenser/types/whole-number.ts";
+
 import { Engine } from "../engine/engine.ts";
 import type { FolderOptions } from "../storage/folder.ts";
 import { openSqliteStore } from "../storage/sqlite.ts";
@@ -65,7 +65,7 @@ export function moveAhead(
   const ended: string[] = [];
   for (const dispenser of engine.all()) {
     const hadMore = dispenser.remaining > 0;
-    engine.moves.skip(dispenser, margin);
+    engine.skip(dispenser, margin);
     if (hadMore && dispenser.remaining === 0) ended.push(toText(dispenser.name));
     if (++dispensers % LINES_PER_COMMIT === 0) commit(engine);
   }

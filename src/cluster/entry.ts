@@ -72,7 +72,7 @@ export class Entry {
   }
 
   /**
-   * Enters the cluster, and makes the engine's dispensers what they are there. Throws StoreUnavailable, and
+   * Enters the cluster, and makes the engine's dispensers what they are there. Throws LeaseStoreUnavailable, and
    * is to be tried again then; CannotStart where the folder and the store do not belong together.
    */
   async enter(): Promise<void> {
@@ -127,11 +127,11 @@ export class Entry {
     let [lines, numbers] = [0, 0n];
     for (const dispenser of [...engine.all()]) {
       const { id, name, definition, allocation, position } = dispenser;
-      if (!allocation.isLeased || !dispenser.isLine) continue;
+      if (!allocation.isLeased || !dispenser.hasPositions) continue;
       const held = allocation.size(0n) - position;
       if (held > 0n) lines++;
       numbers += held;
-      engine.remove(name);
+      engine.remove(dispenser);
       engine.create(id, name, definition);
     }
     const { revision, namesRevision, epoch, needsRepair = false } = this.nodeState.membership;
@@ -144,7 +144,7 @@ export class Entry {
     return { runs_of_lines_lost: lines, numbers_lost: numbers };
   }
 
-  /** Goes along with what changed in the store. Throws StoreUnavailable, Fenced. */
+  /** Goes along with what changed in the store. Throws LeaseStoreUnavailable, Fenced. */
   async look(): Promise<void> {
     const { fenced } = this;
     try {
@@ -204,7 +204,7 @@ export class Entry {
     this.nodeState.save({ revision });
   }
 
-  /** Throws StoreUnavailable where the store takes no writes: leases are some. */
+  /** Throws LeaseStoreUnavailable where the store takes no writes: leases are some. */
   async probe(): Promise<void> {
     await this.fenced.transact([], () => ({ puts: new Map(), result: undefined, own: {} }), true);
   }

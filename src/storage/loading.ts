@@ -6,18 +6,14 @@
 import type { Database, Statement } from "bun:sqlite";
 import { CannotStart } from "../base/errors.ts";
 import { Leased, type LeasedRange } from "../dispenser/allocation.ts";
-import {
-  type Definition,
-  isPossible,
-  positionsOf,
-  share,
-  typeOf,
-} from "../dispenser/definition.ts";
+import { type Definition, definitionFrom } from "../dispenser/definition.ts";
 import { toBytes, toText } from "../dispenser/name.ts";
 import type { Account } from "../dispenser/reservation.ts";
-import { type StrategyName, strategies } from "../dispenser/strategy.ts";
-import { NUMBER_MAX } from "../dispenser/types/line.ts";
-import { hasTable } from "./file.ts";
+import { strategies } from "../dispenser/strategy.ts";
+import { NUMBER_MAX } from "../dispenser/types/whole-number.ts";
+
+import { hasColumn, hasTable } from "./file.ts";
+import { LINE_OF_COLUMNS } from "./schema.ts";
 import type { StoredDeleted, StoredDispenser } from "./store.ts";
 
 /** So many rows are read at a time. */
@@ -25,22 +21,14 @@ const PAGE_ROWS = 1024;
 /** Below every id, those of damaged rows among them. */
 const BEFORE_ALL = -(2n ** 63n);
 
-/** What defines a dispenser, in the order of SELECT. */
-type DefinitionColumns = readonly [
-  name: string,
-  type: string,
-  length: bigint,
-  starting: bigint,
-  step: bigint,
-  autoDisk: string,
-];
-
-type DefinitionRow = readonly [id: bigint, ...DefinitionColumns];
+type DefinitionRow = readonly [id: bigint, name: string, line: string, autoDisk: string];
 
 /** A deleted line. */
 type DeletedRow = readonly [
   nth: bigint,
-  ...DefinitionColumns,
+  name: string,
+  line: string,
+  autoDisk: string,
   last: bigint,
   generated: bigint,
   wasted: bigint,
@@ -99,7 +87,7 @@ export class DeletedRows {
   private readonly statements;
 
   constructor(database: Database) {
-    const deleted = (where: string) => database.prepare(`${SELECT_DELETED} WHERE ${where}`);
+    const deleted = (where: string) => database.prepare(`${selectDeleted("line")} WHERE ${where}`);
     this.statements = {
       ofName: deleted("name = ? ORDER BY nth"),
       page: deleted("nth > ? ORDER BY nth LIMIT ?"),
@@ -126,8 +114,13 @@ export class DeletedRows {
   }
 }
 
-const SELECT_DELETED = `SELECT nth, name, CAST(type AS TEXT), length, starting, step, auto_disk,
-  last, generated, wasted, deleted_at FROM deleted`;
+/** `line`: the column of Definition.line, or what stands for it. */
+const selectDeleted = (line: string) =>
+  `SELECT nth, name, ${line}, auto_disk, last, generated, wasted, deleted_at FROM deleted`;
+
+/** Where Definition.line stands in the tables: the start reads them before they are migrated. */
+const lineIn = (database: Database) =>
+  hasColumn(database, "definitions", "line") ? "line" : LINE_OF_COLUMNS;
 
 function read(rows: unknown): StoredDeleted[] {
   return (rows as DeletedRow[]).map(deletedFrom);
@@ -135,18 +128,16 @@ function read(rows: unknown): StoredDeleted[] {
 
 /** Throws where a row cannot be. */
 function deletedFrom(row: DeletedRow): StoredDeleted {
-  const [nth, name, type, length, starting, step, autoDisk] = row;
-  const [last, generated, wasted, deletedAtS] = row.slice(7) as [bigint, bigint, bigint, bigint];
-  const definition = definitionOf([name, type, length, starting, step, autoDisk]);
+  const [nth, name, line, autoDisk, last, generated, wasted, deletedAtS] = row;
+  const definition = definitionIn(name, line, autoDisk);
   const account = accountOf([nth, last, generated, wasted])!;
   const { reserved } = account;
   const isSound =
-    isPossible(definition) &&
-    definition.type.isLine &&
+    definition.type.hasPositions &&
     generated >= 0n &&
     account.wasted >= 0n &&
     reserved === generated + account.wasted &&
-    reserved <= positionsOf(definition);
+    reserved <= definition.series.positions;
   if (!isSound) throw new Contradiction(`the rows of deleted '${name}'`);
   return {
     nth: Number(nth),
@@ -193,25 +184,23 @@ function dispenserOf(
   { position, checkpoint, segment }: KeptRows,
   leased: Leased | undefined,
 ): StoredDispenser {
-  const [id, ...columns] = row;
+  const [id, name, line, autoDisk] = row;
   return {
     id: Number(id),
-    name: toBytes(row[1]),
-    definition: definitionOf(columns),
+    name: toBytes(name),
+    definition: definitionIn(name, line, autoDisk),
     account: accountOf(checkpoint ?? position ?? segment),
     segmentEnd: segment === undefined ? undefined : segment[1] + 1n,
     allocation: leased,
   };
 }
 
-function definitionOf(row: DefinitionColumns): Definition {
-  const [name, code, length, starting, step, autoDisk] = row;
-  const type = typeOf(code);
-  if (type === undefined || !Object.hasOwn(strategies, autoDisk)) {
+function definitionIn(name: string, line: string, autoDisk: string): Definition {
+  const definition = definitionFrom(line, autoDisk);
+  if (definition === undefined) {
     throw new Contradiction(`the definition of '${name}' and what there is`);
   }
-  const strategy = autoDisk as StrategyName;
-  return share({ type, length: Number(length), starting, step, strategy });
+  return definition;
 }
 
 /** What was leased to the node; undefined where nothing was. */
@@ -299,21 +288,21 @@ function wastedOf(last: bigint, generated: bigint, wasted: bigint): bigint {
 function isSound(stored: StoredDispenser, kept: KeptRows, isExact: boolean): boolean {
   const { definition, account, allocation } = stored;
   const { type } = definition;
-  if (stored.id < 1 || !isPossible(definition) || !isInItsTables(kept, definition)) return false;
+  if (stored.id < 1 || !isInItsTables(kept, definition)) return false;
   if (account === undefined) return true;
   const { reserved, generated, wasted } = account;
   if (generated < 0n || wasted < 0n) return false;
-  if (!type.isLine) return allocation === undefined;
+  if (!type.hasPositions) return allocation === undefined;
   if (allocation !== undefined && reserved > allocation.end) return false;
   const known = generated + wasted;
-  if (reserved > positionsOf(definition)) return false;
+  if (reserved > definition.series.positions) return false;
   return isExact ? reserved === known : reserved >= known;
 }
 
 /** Whether what is kept of a dispenser is in the tables of its strategy, and only there. */
 function isInItsTables(kept: KeptRows, { type, strategy }: Definition): boolean {
   const { position, checkpoint, segment } = kept;
-  switch (type.isLine ? strategies[strategy].keeps : "position") {
+  switch (type.hasPositions ? strategies[strategy].keeps : "position") {
     case "definition":
     case "position":
       return checkpoint === undefined && segment === undefined;
@@ -328,12 +317,12 @@ function isInItsTables(kept: KeptRows, { type, strategy }: Definition): boolean 
 type Statements = ReturnType<typeof prepare>;
 
 function prepare(database: Database) {
+  const line = lineIn(database);
   const kept = (table: string) =>
     database.prepare(`SELECT * FROM ${table} WHERE dispenser > ? ORDER BY dispenser LIMIT ?`);
   return {
     definitions: database.prepare(
-      `SELECT id, name, CAST(type AS TEXT), length, starting, step, auto_disk FROM definitions
-       WHERE id > ? ORDER BY id LIMIT ?`,
+      `SELECT id, name, ${line}, auto_disk FROM definitions WHERE id > ? ORDER BY id LIMIT ?`,
     ),
     positions: kept("positions"),
     checkpoints: kept("checkpoints"),
@@ -345,7 +334,7 @@ function prepare(database: Database) {
     ),
     // Neither is there before the first start of the version that has it.
     deleted: hasTable(database, "deleted")
-      ? database.prepare(`${SELECT_DELETED} WHERE nth > ? ORDER BY nth LIMIT ?`)
+      ? database.prepare(`${selectDeleted(line)} WHERE nth > ? ORDER BY nth LIMIT ?`)
       : undefined,
     runs: hasTable(database, "runs")
       ? database.prepare(

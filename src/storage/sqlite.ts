@@ -273,7 +273,7 @@ export class SqliteStore implements Store {
   }
 
   /**
-   * Throws StorageVanished where the database or its log is not at its path any more, as it was removed, moved,
+   * Throws DiskVanished where the database or its log is not at its path any more, as it was removed, moved,
    * replaced or copied over. To be called now and then: a commit tells only what it can see of the open files.
    */
   checkPaths(): void {
@@ -296,7 +296,7 @@ export class SqliteStore implements Store {
     this.file.release();
   }
 
-  /** Moves the whole WAL into the main file and syncs that. Throws StorageVanished, too. */
+  /** Moves the whole WAL into the main file and syncs that. Throws DiskVanished, too. */
   private checkpointWal(mode: "RESTART" | "TRUNCATE" = "RESTART"): void {
     this.file.check();
     const move = this.database.query<{ busy: bigint }, []>(`PRAGMA wal_checkpoint(${mode})`);

@@ -5,7 +5,7 @@
  */
 
 import { CannotStart } from "../../base/errors.ts";
-import { Leased } from "../../dispenser/allocation.ts";
+import { Leased, type Range } from "../../dispenser/allocation.ts";
 import type { Dispenser } from "../../dispenser/dispenser.ts";
 import type { Engine } from "../../engine/engine.ts";
 import type { Store } from "../../storage/store.ts";
@@ -25,7 +25,6 @@ import {
   NODE_PREFIX,
   type NodeRecord,
   nodeKey,
-  type Range,
   readCluster,
   readLine,
   readName,
@@ -118,8 +117,8 @@ async function handBackLine(
 }
 
 /** What a dispenser has of its line and has not handed out. */
-function heldBy({ allocation, position, isLine }: Dispenser): Range[] {
-  if (!isLine || !(allocation instanceof Leased)) return [];
+function heldBy({ allocation, position, hasPositions }: Dispenser): Range[] {
+  if (!hasPositions || !(allocation instanceof Leased)) return [];
   return allocation.ranges.flatMap(({ local, first, count }) => {
     const used = position > local ? position - local : 0n;
     return used < count ? [{ first: first + used, count: count - used }] : [];

@@ -7,8 +7,9 @@
  */
 
 import { assert } from "../../base/assert.ts";
-import { Leased } from "../../dispenser/allocation.ts";
-import { type Definition, positionsOf } from "../../dispenser/definition.ts";
+import { smallest } from "../../base/bigint.ts";
+import { Leased, type Range } from "../../dispenser/allocation.ts";
+import type { Definition } from "../../dispenser/definition.ts";
 import type { Dispenser } from "../../dispenser/dispenser.ts";
 import type { Engine } from "../../engine/engine.ts";
 import type { NodeState } from "../node/state.ts";
@@ -20,7 +21,6 @@ import {
   type LineRecord,
   lineKey,
   NAMES,
-  type Range,
   readLine,
   readNames,
   readUsage,
@@ -114,7 +114,7 @@ export class Leasing {
 
   /**
    * Leases for lines that want it, as many as go into one transaction; calls `onStale` first for who
-   * waits where one of them turned out to be deleted. Throws StoreUnavailable.
+   * waits where one of them turned out to be deleted. Throws LeaseStoreUnavailable.
    */
   async lease(store: FencedStore, onStale: () => Promise<void>): Promise<void> {
     const wants = this.next();
@@ -191,16 +191,15 @@ export class Leasing {
       const deleted = wants.flatMap(([dispenser]) => (isDeleted(dispenser) ? [dispenser] : []));
       return { puts, keys: keysOf(wants), result: { leases, deleted } };
     });
-    for (const { dispenser, stretch, size, lost } of granted.leases) {
+    for (const { dispenser, range, size, lost } of granted.leases) {
       if (lost > 0n) this.onLost(dispenser, lost);
       if (dispenser.isRemoved) continue;
-      const { first, count } = stretch;
       const revision = String(store.seen.revision);
-      const remaining = dispenser.remaining + Number(count);
-      const askAfter = Math.max(1, remaining - Math.ceil(Number(count) / 2));
+      const count = Number(range.count);
+      const threshold = Math.max(1, dispenser.remaining + count - Math.ceil(count / 2));
       this.sizer.leased(dispenser, size);
       this.engine.writeNodeState(nodeState.change({ revision }));
-      this.engine.moves.adopt(dispenser, { first, count, askAfter });
+      this.engine.addLease(dispenser, range, threshold);
     }
     return { deleted: granted.deleted, put };
   }
@@ -225,7 +224,7 @@ export class Leasing {
     wanted: number,
     rows: Snapshot["rows"],
     puts: Map<string, string>,
-  ): { dispenser: Dispenser; stretch: Range; size: number; lost: bigint }[] {
+  ): { dispenser: Dispenser; range: Range; size: number; lost: bigint }[] {
     const { id, definition, allocation } = dispenser;
     assert(allocation instanceof Leased, "a line of a cluster is leased");
     const key = lineKey(id);
@@ -235,23 +234,23 @@ export class Leasing {
     if (line.next < allocation.lineEnd) throw new StoreWentBack(`it forgot leases of line ${id}`);
     const size = this.sizer.sizeFor(dispenser, wanted, this.isContended(dispenser));
     // Near its end a line is not leased by one node alone.
-    const end = positionsOf(definition);
+    const end = definition.series.positions;
     const fair = (end - line.next) / FAIR_PART;
     const most = BigInt(Math.max(1, wanted, Number(fair)));
-    const found = choose(line, allocation.lineEnd, leastOf(BigInt(size), most), end);
+    const found = choose(line, allocation.lineEnd, smallest(BigInt(size), most), end);
     if (found === undefined) {
       this.exhausted.set(dispenser, { atMs: this.now(), definition });
       return [];
     }
     this.exhausted.delete(dispenser);
-    const { stretch, rest } = found;
+    const { range, rest } = found;
     puts.set(key, encode(rest));
     const figure = usageKey(id, this.nodeState.membership.node);
     const before = readUsage(rows.get(figure));
-    const after = this.figures.ofNode(dispenser, before, stretch.count);
+    const after = this.figures.ofNode(dispenser, before, range.count);
     puts.set(figure, encodeUsage(after));
     const lost = after.lost - (before?.lost ?? 0n);
-    return [{ dispenser, stretch, size, lost }];
+    return [{ dispenser, range, size, lost }];
   }
 }
 
@@ -266,26 +265,22 @@ function isGone(
   return BigInt(membership.namesRevision) < BigInt(purgedTo);
 }
 
-function leastOf(one: bigint, other: bigint): bigint {
-  return one < other ? one : other;
-}
-
 /** What to lease: something handed back, where the node has not passed it, or what comes next. */
 function choose(
   line: LineRecord,
   passed: bigint,
   size: bigint,
   end: bigint,
-): { readonly stretch: Range; readonly rest: LineRecord } | undefined {
+): { readonly range: Range; readonly rest: LineRecord } | undefined {
   const index = line.returned.findIndex(({ first }) => first >= passed);
   const back = line.returned[index];
   if (back !== undefined) {
-    const count = leastOf(size, back.count);
+    const count = smallest(size, back.count);
     const left = { first: back.first + count, count: back.count - count };
     const returned = line.returned.toSpliced(index, 1, ...(left.count > 0n ? [left] : []));
-    return { stretch: { first: back.first, count }, rest: { ...line, returned } };
+    return { range: { first: back.first, count }, rest: { ...line, returned } };
   }
-  const count = leastOf(size, end - line.next);
+  const count = smallest(size, end - line.next);
   if (count <= 0n) return undefined;
-  return { stretch: { first: line.next, count }, rest: { ...line, next: line.next + count } };
+  return { range: { first: line.next, count }, rest: { ...line, next: line.next + count } };
 }

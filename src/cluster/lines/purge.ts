@@ -52,7 +52,7 @@ export interface PurgeOptions {
   readonly inTurn: <T>(work: () => Promise<T>) => Promise<T>;
 }
 
-/** Looks, where that is due, and removes. Answers how many lines and nodes. Throws StoreUnavailable. */
+/** Looks, where that is due, and removes. Answers how many lines and nodes. Throws LeaseStoreUnavailable. */
 export async function purge(options: PurgeOptions): Promise<{ lines: number; nodes: number }> {
   const { inTurn } = options;
   const claimed = await inTurn(() => claim(options));

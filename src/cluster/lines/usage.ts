@@ -80,7 +80,7 @@ export class Usage {
     ]);
     const all = new Map([...figures.rows].map(([key, row]) => [key, readUsage(row)!]));
     const own = usageKey(id, this.node);
-    if (dispenser.isLine) all.set(own, this.ofNode(dispenser, all.get(own)));
+    if (dispenser.hasPositions) all.set(own, this.ofNode(dispenser, all.get(own)));
     const { leased, generated, held } = sumOf([...all.values()]);
     return {
       nodes: [...nodes.rows.values()].filter((row) => readNode(row)!.state === "member").length,
@@ -92,7 +92,8 @@ export class Usage {
   /** Tells the store what the node did with its lines. */
   async report(store: FencedStore, engine: Engine): Promise<void> {
     const used = [...engine.loaded()].filter(
-      ({ isLine, allocation }) => isLine && allocation.isLeased && allocation.size(0n) > 0n,
+      ({ hasPositions, allocation }) =>
+        hasPositions && allocation.isLeased && allocation.size(0n) > 0n,
     );
     for (let from = 0; from < used.length; from += REPORTED_AT_ONCE) {
       const some = used.slice(from, from + REPORTED_AT_ONCE);

@@ -13,6 +13,7 @@
  * | figure/ID/NODE | what a node did with a line, as it last said |
  */
 
+import type { Range } from "../../dispenser/allocation.ts";
 import { toText } from "../../dispenser/name.ts";
 import { LeaseStoreUnavailable, type Row } from "./store.ts";
 
@@ -101,12 +102,6 @@ export interface DeletedRecord {
   readonly name: string;
   /** How old the cluster was then. */
   readonly atAgeMs: number;
-}
-
-/** A part of a line. */
-export interface Range {
-  readonly first: bigint;
-  readonly count: bigint;
 }
 
 export interface LineRecord {

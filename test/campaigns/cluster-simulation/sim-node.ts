@@ -154,7 +154,7 @@ export class SimNode {
       counters,
       isStopping: false,
       storageTrouble: undefined,
-      cluster: this.cluster,
+      catalog: this.cluster.catalog,
       shutdown: () => {},
     };
     this.host = {
