@@ -36,8 +36,8 @@ export type Fields = ReadonlyMap<string, string>;
 /** The word of HSET that is no field of a definition. */
 const REUSE = "reuse";
 
-/** All fields that some type has, in the order in which INFO shows them. */
-export const typeFields: readonly string[] = [...new Set(types.flatMap(namesOf))];
+/** All fields that some type has. */
+const typeFields: readonly string[] = [...new Set(types.flatMap(namesOf))];
 
 function namesOf({ fields }: NumberType): readonly string[] {
   return fields.map(({ name }) => name);

@@ -1,7 +1,7 @@
 /** The commands that define dispensers, take from them and show what they are. */
 
 import { exhausted, notFound, Refusal } from "../../base/errors.ts";
-import { type Fields, fieldsOf, typeFields, withoutReuse } from "../../dispenser/definition.ts";
+import { type Fields, fieldsOf, withoutReuse } from "../../dispenser/definition.ts";
 import type { Dispenser } from "../../dispenser/dispenser.ts";
 import { refuseLeap } from "../../dispenser/leap.ts";
 
@@ -118,21 +118,27 @@ function advance(call: Call): void {
   whenDone(call, server.catalog.advance(dispenser, number), answer);
 }
 
+/** What INFO shows whatever the type, as 0 where it does not apply; other fields of a type come last. */
+const SHOWN_ALWAYS: readonly string[] = ["length", "starting", "step"];
+
 /** INFO of one dispenser: lines of field:value. */
 export function describe(dispenser: Dispenser, more: InfoFields): string {
   const { definition, counts, current, name } = dispenser;
+  const { values } = definition;
+  const others = Object.keys(values).filter((field) => !SHOWN_ALWAYS.includes(field));
   const position = counts.generated + counts.wasted;
   const hundredths = position === 0n ? 0n : (counts.wasted * 20000n + position) / (2n * position);
   const rate = `${hundredths / 100n}.${String(hundredths % 100n).padStart(2, "0")}%`;
   const lines = {
     name,
     type: definition.type.code,
-    ...Object.fromEntries(typeFields.map((field) => [field, definition.values[field] ?? 0])),
+    ...Object.fromEntries(SHOWN_ALWAYS.map((field) => [field, values[field] ?? 0])),
     current,
     auto_disk: definition.strategy,
     generated: counts.generated,
     wasted: counts.wasted,
     waste_rate: rate,
+    ...Object.fromEntries(others.map((field) => [field, values[field]!])),
     ...more,
   };
   return Object.entries(lines)
