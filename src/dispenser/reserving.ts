@@ -5,8 +5,9 @@
  * Invariant: the reservation in memory is raised only after the one on disk.
  */
 
+import { assert } from "../base/assert.ts";
 import { compact, type Dispenser, NONE, REPLACED } from "./dispenser.ts";
-import type { Reservation, Segment } from "./reservation.ts";
+import { isPossible, type Reservation, type Segment } from "./reservation.ts";
 import { reserveAhead, segmentBeyond } from "./strategy.ts";
 
 /**
@@ -78,13 +79,8 @@ function reservation(dispenser: Dispenser, upTo: number, ahead: number): Reserva
     const end = dispenser.start + BigInt(Math.min(dispenser.capacity, upTo + beyond));
     segment = { first, last: end - 1n };
   }
-  return {
-    id: dispenser.id,
-    keeps,
-    account: dispenser.keepsNothing
-      ? dispenser.rareState.restartPoint
-      : dispenser.account(reserved),
-    segment,
-    replaces,
-  };
+  const { id, definition, keepsNothing, rareState } = dispenser;
+  const account = keepsNothing ? rareState.restartPoint : dispenser.account(reserved);
+  assert(isPossible(account, definition), "a row that a start would refuse");
+  return { id, keeps, account, segment, replaces };
 }

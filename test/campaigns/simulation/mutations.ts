@@ -82,7 +82,7 @@ export const mutations: readonly Mutation[] = [
   },
   {
     title: "off by one where recovery resumes",
-    file: "src/storage/loading.ts",
+    file: "src/storage/stored-values.ts",
     find: "reserved: last + 1n,",
     replace: "reserved: last,",
     caughtBy: "start",
