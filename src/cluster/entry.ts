@@ -7,6 +7,7 @@ import type { Log } from "../base/log.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { Store } from "../storage/store.ts";
 import { ClusterLines } from "./lines/catalog.ts";
+import { repair } from "./lines/repair.ts";
 import {
   acceptEpoch,
   enter,
@@ -212,7 +213,7 @@ export class Entry {
   /** Tells a store that forgot what this node knows; until that is done nothing is leased. */
   private async repair(): Promise<void> {
     const { fenced } = this;
-    await this.lines.repair(fenced);
+    await repair(fenced, this.options.engine, this.nodeState);
     await this.lines.sync(fenced, true);
     const { revision } = fenced.seen;
     // The names that were looked at are on disk with the next commit only: until then all are new.

@@ -6,7 +6,6 @@
 
 import { largest } from "../../base/bigint.ts";
 import { exhausted, notFound, quoted, Refusal, refusePastEnd } from "../../base/errors.ts";
-import { Leased } from "../../dispenser/allocation.ts";
 import { define, type Fields, hasGrown, isSame, redefine } from "../../dispenser/definition.ts";
 import { continued, refuseGrowth, refuseMemory } from "../../dispenser/deleted.ts";
 import type { Dispenser } from "../../dispenser/dispenser.ts";
@@ -28,8 +27,10 @@ import {
   NAMES,
   type NameRecord,
   type NamesRecord,
+  NEW_LINE,
   NODE_PREFIX,
   nameKey,
+  namesIn,
   readCluster,
   readLine,
   readName,
@@ -44,13 +45,8 @@ import type { Row, Snapshot } from "../stores/store.ts";
 import { BEFORE, definitionIn, fieldsIn, usedLines, withDeleted } from "./deleted.ts";
 import { sumOf } from "./usage.ts";
 
-/** So many lines are written in one transaction: etcd allows it 128 operations. */
-const REPAIRED_AT_ONCE = 40;
-
 /** The first program that lets a length grow. */
 const GROWS_FROM_LEVEL = 2;
-
-const NEW_LINE: LineRecord = { isDeleted: false, next: 0n, returned: [], floor: 0n };
 
 export class ClusterLines {
   private readonly engine: Engine;
@@ -283,51 +279,6 @@ export class ClusterLines {
     } else if (!isSame(definition, present.definition)) engine.redefine(present, definition);
     if (record.floor > 0n) engine.skipBelow(engine.find(name)!, record.floor);
   }
-
-  /**
-   * Tells a store that forgot what this node knows: its lines, and how far they were leased. For after an
-   * operator's `cluster advance`.
-   */
-  async repair(store: FencedStore): Promise<void> {
-    const all = [...this.engine.all()];
-    for (let from = 0; from < all.length; from += REPAIRED_AT_ONCE) {
-      const some = all.slice(from, from + REPAIRED_AT_ONCE);
-      const keys = some.flatMap(({ name, id }) => [nameKey(name), lineKey(id)]);
-      const work = (rows: Snapshot["rows"]) => {
-        const puts = new Map<string, string>();
-        for (const dispenser of some) this.repairLine(dispenser, rows, puts);
-        const lastLine = Math.max(namesIn(rows).lastLine, this.engine.lastId);
-        if (lastLine > namesIn(rows).lastLine || puts.size > 0)
-          puts.set(NAMES, encode({ ...namesIn(rows), lastLine }));
-        return { puts, result: undefined };
-      };
-      await store.transact([NAMES, ...keys], work, true);
-    }
-  }
-
-  private repairLine(
-    { name, id, definition, allocation }: Dispenser,
-    rows: Snapshot["rows"],
-    puts: Map<string, string>,
-  ): void {
-    const known = readName(rows.get(nameKey(name)));
-    const { purgedTo = "0" } = namesIn(rows);
-    // It was deleted, and removed, while this node slept.
-    const isPurged = BigInt(this.nodeState.membership.namesRevision) < BigInt(purgedTo);
-    if (known === undefined && isPurged) return;
-    if (known === undefined) {
-      const fields = fieldsIn(definition);
-      puts.set(
-        nameKey(name),
-        encode({ line: id, isDeleted: false, fields, floor: 0n } satisfies NameRecord),
-      );
-    } else if (known.line !== id) return;
-    const line = readLine(rows.get(lineKey(id)));
-    const next = allocation instanceof Leased ? allocation.lineEnd : 0n;
-    if (line === undefined || line.next < next) {
-      puts.set(lineKey(id), encode({ ...NEW_LINE, ...line, next } satisfies LineRecord));
-    }
-  }
 }
 
 /** The deleted lines of a name. A program of level 1 that deletes leaves the last one out: its row says the same. */
@@ -359,10 +310,6 @@ function requireLevel(level: number, rows: Snapshot["rows"], puts: Map<string, s
 
 function nothing<T>(result: T): Outcome<T> {
   return { puts: new Map(), result };
-}
-
-function namesIn(rows: Snapshot["rows"]): NamesRecord {
-  return readNames(rows.get(NAMES)) ?? { lastLine: 0 };
 }
 
 /** A name's row, and the one by which nodes hear of it. */

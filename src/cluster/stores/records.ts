@@ -114,6 +114,8 @@ export interface LineRecord {
   readonly floor: bigint;
 }
 
+export const NEW_LINE: LineRecord = { isDeleted: false, next: 0n, returned: [], floor: 0n };
+
 /** One write of a node: no other of its writes has either. */
 export interface Stamp {
   readonly sequence: number;
@@ -183,6 +185,10 @@ function decode<T>(row: Row | undefined): T | undefined {
 
 export const readCluster = (row?: Row) => decode<ClusterRecord>(row);
 export const readNames = (row?: Row) => decode<NamesRecord>(row);
+/** The record of all names, among the rows that were read. */
+export const namesIn = (rows: ReadonlyMap<string, Row>): NamesRecord =>
+  readNames(rows.get(NAMES)) ?? { lastLine: 0 };
+
 export const readName = (row?: Row) => decode<NameRecord>(row);
 export const readDeleted = (row?: Row) => decode<DeletedRecord>(row);
 export const readLine = (row?: Row) => decode<LineRecord>(row);
