@@ -4,6 +4,7 @@
  * on the folders that this works on.
  */
 
+import { inBatches } from "../../base/batches.ts";
 import { CannotStart } from "../../base/errors.ts";
 import { Leased } from "../../dispenser/allocation.ts";
 import type { Dispenser } from "../../dispenser/dispenser.ts";
@@ -35,7 +36,7 @@ import {
   type UsageRecord,
   usageKey,
 } from "../stores/records.ts";
-import type { LeaseStore, Row } from "../stores/store.ts";
+import { type LeaseStore, LINES_AT_ONCE, type Row } from "../stores/store.ts";
 
 /** A data folder whose server is stopped. */
 export interface Folder {
@@ -45,8 +46,6 @@ export interface Folder {
   readonly replaced: () => void;
 }
 
-/** etcd allows 128 operations in a transaction, and a line takes three. */
-const LINES_AT_ONCE = 40;
 /** So many stretches of a line that were handed back are kept; the smallest are wasted. */
 const RETURNED_MAX = 64;
 /** A store that went back forgot at most so many new lines. */
@@ -171,8 +170,7 @@ export async function advanceHistory(
   }));
   const { rows } = await history.list("line/");
   const keys = [...rows.keys()];
-  for (let from = 0; from < keys.length; from += LINES_AT_ONCE) {
-    const some = keys.slice(from, from + LINES_AT_ONCE);
+  for (const some of inBatches(keys, LINES_AT_ONCE)) {
     await history.transact(some, (found) => {
       const puts = new Map<string, string>();
       for (const key of some) {
@@ -205,8 +203,7 @@ export async function advanceHistory(
 async function moveDeletedAhead(history: MonotonicStore, margin: bigint): Promise<void> {
   const { rows } = await history.list(NAME_PREFIX);
   const keys = [...rows].flatMap(([key, row]) => (readName(row)!.before?.length ? [key] : []));
-  for (let from = 0; from < keys.length; from += LINES_AT_ONCE) {
-    const some = keys.slice(from, from + LINES_AT_ONCE);
+  for (const some of inBatches(keys, LINES_AT_ONCE)) {
     await history.transact(some, (found) => {
       const puts = new Map<string, string>();
       for (const key of some) {

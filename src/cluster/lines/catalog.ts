@@ -4,6 +4,7 @@
  * id of a line is that of its dispenser on every node, given in the order of the changes.
  */
 
+import { inBatches } from "../../base/batches.ts";
 import { exhausted, notFound, quoted, Refusal } from "../../base/errors.ts";
 import { Leased } from "../../dispenser/allocation.ts";
 import {
@@ -46,12 +47,9 @@ import {
   usageKey,
   usagePrefix,
 } from "../stores/records.ts";
-import type { Row, Snapshot } from "../stores/store.ts";
+import { LINES_AT_ONCE, type Row, type Snapshot } from "../stores/store.ts";
 import { BEFORE, definitionIn, fieldsIn, usedLines, withDeleted } from "./deleted.ts";
 import { sumOf } from "./usage.ts";
-
-/** So many lines are written in one transaction: etcd allows it 128 operations. */
-const REPAIRED_AT_ONCE = 40;
 
 /** The first program that lets a length grow. */
 const GROWS_FROM_LEVEL = 2;
@@ -302,9 +300,7 @@ export class ClusterLines {
    * operator's `cluster advance`.
    */
   async repair(store: FencedStore): Promise<void> {
-    const all = [...this.engine.all()];
-    for (let from = 0; from < all.length; from += REPAIRED_AT_ONCE) {
-      const some = all.slice(from, from + REPAIRED_AT_ONCE);
+    for (const some of inBatches([...this.engine.all()], LINES_AT_ONCE)) {
       const keys = some.flatMap(({ name, id }) => [nameKey(name), lineKey(id)]);
       const work = (rows: Snapshot["rows"]) => {
         const puts = new Map<string, string>();
