@@ -49,7 +49,7 @@ export const flags = {
 } satisfies Record<string, Flag>;
 
 export type FlagName = keyof typeof flags;
-
+export const flagNames = Object.keys(flags) as FlagName[];
 export const flagOf = (name: FlagName): Flag => flags[name];
 
 const ofServer =
