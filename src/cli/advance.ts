@@ -11,7 +11,8 @@ import { UsageError } from "../config/file.ts";
 import { DATABASE_FILE } from "../storage/file.ts";
 import type { FolderOptions } from "../storage/folder.ts";
 import { DiskBroken, DiskUnavailable } from "../storage/store.ts";
-import { marginOf, moveAhead, named } from "./move-ahead.ts";
+import { confirmedMargin } from "./margin.ts";
+import { moveAhead, named } from "./move-ahead.ts";
 
 /** The numbers of a cluster's node are leased: its folder alone does not know how far its lines went. */
 function refuse({ membership, joining }: StoredNodeState): string | undefined {
@@ -33,17 +34,14 @@ export function advanceAll(flags: ReadonlyMap<string, string>, options: AdvanceO
       "advance needs -all: it moves every line of the folder; ADVANCE name number moves one while the server runs",
     );
   }
-  const margin = marginOf(
-    flags.get("margin"),
-    "advance needs -margin N: how many numbers of each line may have been handed out since the moment that the " +
-      "folder is of; each line skips so many",
+  const margin = confirmedMargin(
+    flags,
+    "advance",
+    "handed out since the moment that the folder is of",
+    (margin) =>
+      `every line skips ${margin} numbers for good, and numbers handed out since the moment that the folder is of are ` +
+      "handed out again where they are more than that of a line",
   );
-  if (!flags.has("confirm")) {
-    throw new UsageError(
-      `advance needs -confirm: every line skips ${margin} numbers for good, and numbers handed out since the moment ` +
-        "that the folder is of are handed out again where they are more than that of a line",
-    );
-  }
   const { dataDir } = options;
   if (!existsSync(join(dataDir, DATABASE_FILE))) {
     throw new CannotStart(`data folder ${dataDir} has no database: name the folder with -data`);

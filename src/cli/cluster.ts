@@ -23,12 +23,11 @@ import { openLeaseStore } from "../cluster/stores/open.ts";
 import { type LeaseStore, LeaseStoreUnavailable } from "../cluster/stores/store.ts";
 import { UsageError } from "../config/file.ts";
 import { type Allocation, nothingLeased, wholeLine } from "../dispenser/allocation.ts";
-import { parseNumber } from "../dispenser/definition.ts";
-import { NUMBER_MAX } from "../dispenser/types/line.ts";
 import { Engine } from "../engine/engine.ts";
 import { DATABASE_FILE } from "../storage/file.ts";
 import type { FolderOptions } from "../storage/folder.ts";
 import { openSqliteStore, type SqliteStore } from "../storage/sqlite.ts";
+import { confirmedMargin, requireConfirmed } from "./margin.ts";
 
 export interface ClusterSettings extends FolderOptions {
   readonly dataDir: string;
@@ -146,33 +145,23 @@ async function forget(
   node: string,
   flags: ReadonlyMap<string, string>,
 ): Promise<string> {
-  if (!flags.has("confirm")) {
-    throw new UsageError(
-      `cluster forget needs -confirm: what node ${node} holds is wasted, and it stops if it still runs`,
-    );
-  }
+  requireConfirmed(
+    flags,
+    "cluster forget",
+    `what node ${node} holds is wasted, and it stops if it still runs`,
+  );
   const numbers = await forgetNode(shared, node);
   return `node ${node} is written off; it held ${numbers} numbers when it last said so`;
 }
 
 async function advance(shared: LeaseStore, flags: ReadonlyMap<string, string>): Promise<string> {
-  const text = flags.get("margin");
-  if (text === undefined) {
-    throw new UsageError(
-      "cluster advance needs -margin N: how many numbers of each line may have been leased in what the " +
-        "store forgot; each line skips so many",
-    );
-  }
-  const margin = parseNumber(text);
-  if (margin === undefined) {
-    throw new UsageError(`-margin: '${text}' must be a whole number from 0 to ${NUMBER_MAX}`);
-  }
-  if (!flags.has("confirm")) {
-    throw new UsageError(
-      "cluster advance needs -confirm: numbers that the store forgot are leased again where they are more " +
-        `than the margin, ${margin} of a line`,
-    );
-  }
+  const margin = confirmedMargin(
+    flags,
+    "cluster advance",
+    "leased in what the store forgot",
+    (margin) =>
+      `numbers that the store forgot are leased again where they are more than the margin, ${margin} of a line`,
+  );
   const lines = await advanceHistory(shared, margin, Date.now());
   return `${lines} lines moved ahead by ${margin} numbers; the nodes go on by themselves`;
 }

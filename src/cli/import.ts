@@ -8,13 +8,7 @@ import { RedisClient } from "bun";
 import { CannotStart, Refusal, reasonOf } from "../base/errors.ts";
 import { parseState } from "../cluster/node/state.ts";
 import { UsageError } from "../config/file.ts";
-import {
-  type Definition,
-  define,
-  fieldsOf,
-  parseNumber,
-  positionsOf,
-} from "../dispenser/definition.ts";
+import { type Definition, define, fieldsOf, positionsOf } from "../dispenser/definition.ts";
 import { isName, toBytes, toText } from "../dispenser/name.ts";
 import { strategyNames, strategyOf } from "../dispenser/strategy.ts";
 import { NUMBER_MAX, numberAt, positionOf } from "../dispenser/types/line.ts";
@@ -22,6 +16,7 @@ import { Engine } from "../engine/engine.ts";
 import type { FolderOptions } from "../storage/folder.ts";
 import { openSqliteStore } from "../storage/sqlite.ts";
 import { type Entry, readDispensers } from "./dispensers-json.ts";
+import { marginIn } from "./margin.ts";
 
 /** A segment of the Go implementation: it may have handed out so many that it did not save. */
 const MARGIN_DEFAULT = 1000n;
@@ -67,7 +62,7 @@ export async function importDispensers(
   if (strategy !== undefined && strategyOf(strategy) === undefined) {
     throw new UsageError(`-strategy: '${strategy}' must be one of ${strategyNames.join(", ")}`);
   }
-  const margin = marginOf(flags.get("margin"));
+  const margin = marginIn(flags) ?? MARGIN_DEFAULT;
   const { entries, leftOut, below } =
     redis === undefined
       ? { ...readDispensers(file!), below: [] }
@@ -90,12 +85,6 @@ export async function importDispensers(
   const what = `imported ${planned.length} dispensers, each line moved ahead by ${margin} numbers`;
   const advice = redis === undefined ? [SAVES_LATE] : [];
   return [what, ...shown, ...rest, ...others, ...advice].join("\n");
-}
-
-function marginOf(text: string | undefined): bigint {
-  const margin = text === undefined ? MARGIN_DEFAULT : parseNumber(text);
-  if (margin !== undefined) return margin;
-  throw new UsageError(`-margin: '${text}' must be a whole number from 0 to ${NUMBER_MAX}`);
 }
 
 /** The counters of a Redis: its keys whose value is a whole number. */

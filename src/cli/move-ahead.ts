@@ -6,11 +6,8 @@
 import { CannotStart } from "../base/errors.ts";
 import { allocationOf } from "../cluster/node/allocation.ts";
 import { parseState, type StoredNodeState } from "../cluster/node/state.ts";
-import { UsageError } from "../config/file.ts";
 import { wholeLine } from "../dispenser/allocation.ts";
-import { parseNumber } from "../dispenser/definition.ts";
 import { toText } from "../dispenser/name.ts";
-import { NUMBER_MAX } from "../dispenser/types/line.ts";
 import { Engine } from "../engine/engine.ts";
 import type { FolderOptions } from "../storage/folder.ts";
 import { openSqliteStore } from "../storage/sqlite.ts";
@@ -28,14 +25,6 @@ export interface Moved {
   readonly deleted: number;
   /** Names of lines that have no number left, and had one before. */
   readonly ended: readonly string[];
-}
-
-/** The number of the flag -margin; `why` completes the error where it is missing. Throws UsageError. */
-export function marginOf(text: string | undefined, why: string): bigint {
-  if (text === undefined) throw new UsageError(why);
-  const margin = parseNumber(text);
-  if (margin !== undefined) return margin;
-  throw new UsageError(`-margin: '${text}' must be a whole number from 0 to ${NUMBER_MAX}`);
 }
 
 /**
