@@ -3,14 +3,11 @@
  * does. What was handed out after that moment is not in it; so each line moves ahead by a margin.
  */
 
-import { existsSync } from "node:fs";
-import { join } from "node:path";
 import { CannotStart, reasonOf } from "../base/errors.ts";
 import type { StoredNodeState } from "../cluster/node/state.ts";
 import { UsageError } from "../config/file.ts";
-import { DATABASE_FILE } from "../storage/file.ts";
-import type { FolderOptions } from "../storage/folder.ts";
 import { DiskBroken, DiskUnavailable } from "../storage/store.ts";
+import { type FolderSettings, requireDatabase } from "./data-folder.ts";
 import { confirmedMargin } from "./margin.ts";
 import { moveAhead, named } from "./move-ahead.ts";
 
@@ -23,12 +20,8 @@ function refuse({ membership, joining }: StoredNodeState): string | undefined {
   );
 }
 
-export interface AdvanceOptions extends FolderOptions {
-  readonly dataDir: string;
-}
-
 /** Answers one line that says what was done. Throws CannotStart, and UsageError. */
-export function advanceAll(flags: ReadonlyMap<string, string>, options: AdvanceOptions): string {
+export function advanceAll(flags: ReadonlyMap<string, string>, options: FolderSettings): string {
   if (!flags.has("all")) {
     throw new UsageError(
       "advance needs -all: it moves every line of the folder; ADVANCE name number moves one while the server runs",
@@ -43,9 +36,7 @@ export function advanceAll(flags: ReadonlyMap<string, string>, options: AdvanceO
       "handed out again where they are more than that of a line",
   );
   const { dataDir } = options;
-  if (!existsSync(join(dataDir, DATABASE_FILE))) {
-    throw new CannotStart(`data folder ${dataDir} has no database: name the folder with -data`);
-  }
+  requireDatabase(dataDir, ": name the folder with -data");
   try {
     const inPlace = { ...options, create: false };
     const { dispensers, deleted, ended } = moveAhead(dataDir, margin, inPlace, refuse);

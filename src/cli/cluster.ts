@@ -3,18 +3,12 @@
  * whose server is stopped, the others on the shared store alone. Each answers what was done, in words.
  */
 
-import { existsSync } from "node:fs";
 import { hostname } from "node:os";
-import { dirname, resolve } from "node:path";
+import { dirname } from "node:path";
 import { CannotStart } from "../base/errors.ts";
-import { moveIn } from "../cluster/admin/join.ts";
-import {
-  advanceHistory,
-  type Folder,
-  forgetNode,
-  handBack,
-  nodesOf,
-} from "../cluster/admin/operations.ts";
+import { type Folder, moveIn } from "../cluster/admin/join.ts";
+import { handBack } from "../cluster/admin/leave.ts";
+import { advanceHistory, forgetNode, nodesOf } from "../cluster/admin/operations.ts";
 import { enter, findCluster, type Identity } from "../cluster/node/membership.ts";
 import { fingerprintOf, NodeState, parseState } from "../cluster/node/state.ts";
 import { FencedStore } from "../cluster/stores/fenced.ts";
@@ -23,14 +17,11 @@ import { openLeaseStore } from "../cluster/stores/open.ts";
 import { type LeaseStore, LeaseStoreUnavailable } from "../cluster/stores/store.ts";
 import { UsageError } from "../config/file.ts";
 import { type Allocation, nothingLeased, wholeLine } from "../dispenser/allocation.ts";
-import { Engine } from "../engine/engine.ts";
-import { DATABASE_FILE } from "../storage/file.ts";
-import type { FolderOptions } from "../storage/folder.ts";
-import { openSqliteStore, type SqliteStore } from "../storage/sqlite.ts";
+import type { SqliteStore } from "../storage/sqlite.ts";
+import { type FolderSettings, openFolder, requireDatabase } from "./data-folder.ts";
 import { confirmedMargin, requireConfirmed } from "./margin.ts";
 
-export interface ClusterSettings extends FolderOptions {
-  readonly dataDir: string;
+export interface ClusterSettings extends FolderSettings {
   readonly store: string;
 }
 
@@ -89,11 +80,9 @@ async function withFolder<T>(
   work: (folder: Folder & { readonly store: SqliteStore }) => Promise<T>,
 ): Promise<T> {
   const { dataDir } = settings;
-  if (!existsSync(resolve(dataDir, DATABASE_FILE))) {
-    throw new CannotStart(`data folder ${dataDir} has no database`);
-  }
-  const store = openSqliteStore(dataDir, { ...settings, create: false });
-  const engine = new Engine(store, { ...realClock, savesCounts: false, allocation });
+  requireDatabase(dataDir);
+  const options = { ...settings, create: false };
+  const { store, engine } = openFolder(dataDir, options, () => allocation);
   let isOpen = true;
   const replaced = () => {
     isOpen = false;

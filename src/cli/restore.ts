@@ -18,20 +18,16 @@ import {
   prepareFolder,
   removeLeftovers,
 } from "../storage/folder.ts";
+import type { FolderSettings } from "./data-folder.ts";
 import { noteHomeOf } from "./home.ts";
 import { confirmedMargin } from "./margin.ts";
 import { type Moved, moveAhead, named } from "./move-ahead.ts";
-
-/** Where to, and what is allowed there. */
-export interface RestoreOptions extends FolderOptions {
-  readonly dataDir: string;
-}
 
 /** Answers one line that says what was done. Throws CannotStart, and UsageError. */
 export function restore(
   file: string,
   flags: ReadonlyMap<string, string>,
-  options: RestoreOptions,
+  options: FolderSettings,
 ): string {
   const margin = confirmedMargin(
     flags,

@@ -35,7 +35,14 @@ import {
   usageKey,
 } from "../stores/records.ts";
 import { LINES_AT_ONCE } from "../stores/store.ts";
-import type { Folder } from "./operations.ts";
+
+/** A data folder whose server is stopped. */
+export interface Folder {
+  readonly engine: Engine;
+  readonly store: Store;
+  /** All that the engine knows was written anew: commits that, and lets go of the folder. */
+  readonly replaced: () => void;
+}
 
 /**
  * Takes the dispensers of a node that was alone into the cluster, each where it stands. It may be run
