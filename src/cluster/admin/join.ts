@@ -47,7 +47,7 @@ export interface Folder {
 /**
  * Takes the dispensers of a node that was alone into the cluster, each where it stands. It may be run
  * again where it did not end. Answers how many there were. Throws CannotStart where the cluster has one of
- * the names, and StoreUnavailable.
+ * the names, and LeaseStoreUnavailable.
  */
 export async function moveIn(
   { engine, store, replaced }: Folder,

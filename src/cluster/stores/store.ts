@@ -73,7 +73,7 @@ export interface LeaseStore {
   list(prefix: string, after?: bigint): Promise<Snapshot>;
   /**
    * Writes durably, all or nothing. Answers undefined where a guard does not hold: nothing was written.
-   * Throws StoreUnavailable, after which it may have been written, or may be yet.
+   * Throws LeaseStoreUnavailable, after which it may have been written, or may be yet.
    */
   write(write: Write): Promise<StoreVersion | undefined>;
   /**
@@ -89,7 +89,7 @@ export class LeaseStoreUnavailable extends Error {
   override readonly name = "LeaseStoreUnavailable";
 }
 
-/** What a promise gives, or StoreUnavailable where that takes longer than so many milliseconds. */
+/** What a promise gives, or LeaseStoreUnavailable where that takes longer than so many milliseconds. */
 export async function withTimeout<T>(milliseconds: number, promise: Promise<T>): Promise<T> {
   let timer: Timer | undefined;
   const timeUp = new Promise<never>((_, reject) => {

@@ -111,12 +111,12 @@ describe("BACKUP", () => {
     const folder = temporaryFolder();
     const first = messageOf(() => engine.backUp(join(folder, "a")));
     expect(await messageOf(() => engine.backUp(join(folder, "b")))).toBe(
-      "StorageUnavailable: a backup is under way",
+      "DiskUnavailable: a backup is under way",
     );
     expect(await first).toBe("no error");
     const ended = messageOf(() => engine.backUp(join(folder, "c")));
     engine.close();
-    expect(await ended).toBe("StorageUnavailable: the server is being stopped");
+    expect(await ended).toBe("DiskUnavailable: the server is being stopped");
     expect(readdirSync(folder)).toEqual(["a"]);
   });
 
@@ -129,7 +129,7 @@ describe("BACKUP", () => {
     const ended = messageOf(() => engine.backUp(join(folder, "a")));
     expect(engine.commit()).toBeUndefined();
     expect(engine.maintain()).toBeUndefined();
-    expect(await ended).toMatch(/^StorageUnavailable: the write-ahead log grew too long meanwhile/);
+    expect(await ended).toMatch(/^DiskUnavailable: the write-ahead log grew too long meanwhile/);
     expect(readdirSync(folder)).toEqual([]);
     engine.close();
   });
