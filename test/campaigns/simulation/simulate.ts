@@ -276,7 +276,7 @@ class Simulation {
 function isOfStorage(error: unknown): boolean {
   return (
     error instanceof Died ||
-    (error instanceof Error && error.name.startsWith("Storage")) ||
+    (error instanceof Error && error.name.startsWith("Disk")) ||
     (error instanceof CannotStart && error.message.startsWith("cannot open")) ||
     String((error as { code?: string }).code).startsWith("SQLITE_")
   );
