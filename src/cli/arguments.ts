@@ -72,46 +72,38 @@ function parseFlags(
   return { command, operands, flags };
 }
 
-/** A flag or an operand as it was typed. */
-interface Typed {
-  readonly word: string;
-  /** Undefined: an operand. */
-  readonly name: string | undefined;
-  /** What follows the flag, behind `=` or as the next word. */
-  readonly value: string | undefined;
-  readonly isAttached: boolean;
-}
-
 /** A flag, with one dash or two. Any other word is an operand or a value: `-1`, `-` and `--`, too. */
 const FLAG = /^--?(?=[a-z][a-z-]*(=.*)?$)/s;
 
-/** The flags and the operands in order. */
-function typedIn(words: readonly string[]): Typed[] {
-  const options = Object.fromEntries(
-    flagNames.map((name) => {
-      const type = flagOf(name).value === undefined ? "boolean" : "string";
-      return [name, { type } as const];
-    }),
-  );
+const options = Object.fromEntries(
+  flagNames.map((name) => {
+    const type = flagOf(name).value === undefined ? "boolean" : "string";
+    return [name, { type } as const];
+  }),
+);
+
+/** The operands, and the flags with what follows them, attached by = or as the next word, as they were typed. */
+function typedIn(words: readonly string[]) {
   // parseArgs sees two dashes before each flag and none elsewhere; what was typed stands at its place.
   const args = words.map((word) => (FLAG.test(word) ? word.replace(FLAG, "--") : ""));
   const loose = { strict: false, allowPositionals: true, tokens: true } as const;
   return parseArgs({ args, options, ...loose }).tokens.map((token) => {
     const word = words[token.index]!;
-    if (token.kind !== "option")
-      return { word, name: undefined, value: undefined, isAttached: false };
-    const isAttached = token.inlineValue === true;
-    const value = isAttached ? token.value : words[token.index + 1];
-    return { word, name: token.name, value, isAttached };
+    if (token.kind !== "option") return { word };
+    const { name, inlineValue: isAttached = false } = token;
+    return { word, name, isAttached, value: isAttached ? token.value : words[token.index + 1] };
   });
 }
 
 /** The value of a flag; "" of a switch. Throws UsageError where the command has no such flag, or no value follows. */
-function flagValue(typed: Typed, allowed: readonly FlagName[], see: string): string {
-  const { word, value, isAttached } = typed;
-  const name = allowed.find((each) => each === typed.name);
-  const isSwitch = name !== undefined && flagOf(name).value === undefined;
-  if (name === undefined || (isSwitch && isAttached))
+function flagValue(
+  { word, name, isAttached, value }: ReturnType<typeof typedIn>[number],
+  allowed: readonly FlagName[],
+  see: string,
+): string {
+  const flag = allowed.find((each) => each === name);
+  const isSwitch = flag !== undefined && flagOf(flag).value === undefined;
+  if (flag === undefined || (isSwitch && isAttached))
     throw new UsageError(`unknown flag ${word}; ${see}`);
   if (isSwitch) return "";
   if (value === undefined) throw new UsageError(`flag ${word} needs a value; ${see}`);
