@@ -194,14 +194,15 @@ class CrowdNode {
   }
 }
 
-export async function simulateCrowd(options: CrowdOptions): Promise<CrowdResult> {
-  const { nodes: nodeCount, lines, busiest, seconds } = options;
-  const time = new SimulatedTime();
-  const store = new CountingStore(time.clock);
-  const nodes = Array.from(
-    { length: nodeCount },
-    (_, id) => new CrowdNode(store.open(), time.clock, id),
-  );
+/** The nodes of a cluster, each of which knows all lines. */
+async function openNodes(
+  time: SimulatedTime,
+  store: CountingStore,
+  { nodes: count, lines }: CrowdOptions,
+): Promise<CrowdNode[]> {
+  const nodes = Array.from({ length: count }, (_, id) => {
+    return new CrowdNode(store.open(), time.clock, id);
+  });
   const whole = async (work: Promise<unknown>) => {
     let isDone = false;
     void work.then(() => {
@@ -224,6 +225,14 @@ export async function simulateCrowd(options: CrowdOptions): Promise<CrowdResult>
     for (let line = 0; line < lines; line++) node.lines.push(node.engine.find(`n${line}`)!);
     node.cluster.follow();
   }
+  return nodes;
+}
+
+export async function simulateCrowd(options: CrowdOptions): Promise<CrowdResult> {
+  const { lines, busiest, seconds } = options;
+  const time = new SimulatedTime();
+  const store = new CountingStore(time.clock);
+  const nodes = await openNodes(time, store, options);
 
   /** A tick of all nodes, each at an instant of its own. */
   const eachInTurn = async (work: (node: CrowdNode, index: number) => void) => {

@@ -1,5 +1,6 @@
 /** How the dispensers of a node that was alone become a cluster's. No server runs on its folder. */
 
+import { inBatches } from "../../base/batches.ts";
 import { CannotStart } from "../../base/errors.ts";
 import { Leased } from "../../dispenser/allocation.ts";
 import { meets } from "../../dispenser/deleted.ts";
@@ -33,10 +34,15 @@ import {
   type UsageRecord,
   usageKey,
 } from "../stores/records.ts";
-import type { Folder } from "./operations.ts";
+import { LINES_AT_ONCE } from "../stores/store.ts";
 
-/** etcd allows 128 operations in a transaction, and a line takes three. */
-const LINES_AT_ONCE = 40;
+/** A data folder whose server is stopped. */
+export interface Folder {
+  readonly engine: Engine;
+  readonly store: Store;
+  /** All that the engine knows was written anew: commits that, and lets go of the folder. */
+  readonly replaced: () => void;
+}
 
 /**
  * Takes the dispensers of a node that was alone into the cluster, each where it stands. It may be run
@@ -58,9 +64,7 @@ export async function moveIn(
     begun ?? (await reserveIds(engine.lastId, ids, history, cluster, identity.unique()));
   // First here: if this does not end, the next try knows which of the cluster's lines are its own.
   store.writeNode(JSON.stringify({ joining } satisfies StoredNodeState));
-  for (let from = 0; from < all.length; from += LINES_AT_ONCE) {
-    await writeLines(all.slice(from, from + LINES_AT_ONCE), history, joining);
-  }
+  for (const some of inBatches(all, LINES_AT_ONCE)) await writeLines(some, history, joining);
   await moveDeletedIn(engine, store, history, joining);
   for (const dispenser of all) restage(dispenser, store, joining.base + dispenser.id);
   const membership: Membership = { ...newMembership(cluster, identity), node: joining.node };

@@ -1,5 +1,6 @@
 /** What a lease store forgot, as a node knows it: told to the store after it went back in time. */
 
+import { inBatches } from "../../base/batches.ts";
 import { Leased } from "../../dispenser/allocation.ts";
 import type { Dispenser } from "../../dispenser/dispenser.ts";
 import type { Engine } from "../../engine/engine.ts";
@@ -17,11 +18,8 @@ import {
   readLine,
   readName,
 } from "../stores/records.ts";
-import type { Snapshot } from "../stores/store.ts";
+import { LINES_AT_ONCE, type Snapshot } from "../stores/store.ts";
 import { fieldsIn } from "./deleted.ts";
-
-/** So many lines are written in one transaction: etcd allows it 128 operations. */
-const REPAIRED_AT_ONCE = 40;
 
 /**
  * Tells a store that forgot what this node knows: its lines, and how far they were leased. For after an
@@ -32,9 +30,7 @@ export async function repair(
   engine: Engine,
   { membership }: NodeState,
 ): Promise<void> {
-  const all = [...engine.all()];
-  for (let from = 0; from < all.length; from += REPAIRED_AT_ONCE) {
-    const some = all.slice(from, from + REPAIRED_AT_ONCE);
+  for (const some of inBatches([...engine.all()], LINES_AT_ONCE)) {
     const keys = some.flatMap(({ name, id }) => [nameKey(name), lineKey(id)]);
     const work = (rows: Snapshot["rows"]) => {
       const puts = new Map<string, string>();

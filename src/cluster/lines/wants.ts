@@ -4,9 +4,8 @@
  */
 
 import type { Dispenser } from "../../dispenser/dispenser.ts";
+import { LINES_AT_ONCE } from "../stores/store.ts";
 
-/** So many lines are leased in one transaction: etcd allows it 128 operations. */
-const LINES_MAX = 40;
 /** Where another node was quicker, a line is leased alone for so long. */
 const CONTENDED_MS = 30_000;
 
@@ -50,7 +49,7 @@ export class Wants {
     const isAlone = all.length > 0 && this.isContended(all[0]!.dispenser);
     const taken = isAlone
       ? all.slice(0, 1)
-      : all.filter(({ dispenser }) => !this.isContended(dispenser)).slice(0, LINES_MAX);
+      : all.filter(({ dispenser }) => !this.isContended(dispenser)).slice(0, LINES_AT_ONCE);
     for (const { dispenser } of taken) this.waiting.delete(dispenser);
     return taken;
   }

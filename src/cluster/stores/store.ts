@@ -1,9 +1,15 @@
 /**
  * What nodes that share their lines ask of the store they share: rows of text, read as they are, and
- * written all or none where the rows they were worked out from are unchanged. An interface without
- * code: postgres.ts, etcd.ts and shared-sqlite.ts are those there are; another has to pass the suite
- * in test/unit/cluster/stores/conformance.ts. What stands in the rows is the cluster's matter.
+ * written all or none where the rows they were worked out from are unchanged. postgres.ts and etcd.ts are
+ * those there are (and, for tests, test/support/shared-sqlite.ts); another has to pass the suite in
+ * test/unit/cluster/stores/conformance.ts. What stands in the rows is the cluster's matter.
  */
+
+/**
+ * A transaction that goes through many lines has so many of them at most: etcd allows it 128 operations, and
+ * a line takes up to three.
+ */
+export const LINES_AT_ONCE = 40;
 
 /** A row, as it was read. */
 export interface Row {
