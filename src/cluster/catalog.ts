@@ -1,6 +1,6 @@
 /**
- * The dispensers of a node whose lines are leased: what changes one is written to the lease store, and
- * what takes of one waits for a lease where the node has too little of its line.
+ * The dispensers of a node whose lines are leased: a change of one is written to the lease store, and a
+ * command that takes more than the node has of a line waits for a lease.
  */
 
 import type { Refusal } from "../base/errors.ts";
@@ -16,7 +16,7 @@ import type { FencedStore } from "./stores/fenced.ts";
 import type { Clock } from "./stores/monotonic.ts";
 import { LeaseStoreUnavailable } from "./stores/store.ts";
 
-/** A name that is not known is asked for at most so often. */
+/** The node asks the store for unknown names at most so often. */
 const MISS_MS = 10;
 
 /** What the catalog asks of its node, once that is in its cluster. */
@@ -67,7 +67,7 @@ export class ClusterCatalog implements Catalog {
     return waits.length === 0 ? undefined : Promise.all(waits);
   }
 
-  /** Many that miss at a time ask the store once, and not more often than it can bear. */
+  /** Commands that miss names at one time ask the store once, and not more often than MISS_MS allows. */
   private lookForNames(): Promise<void> {
     const { trouble } = this.host;
     if (trouble !== undefined) return Promise.reject(new LeaseStoreUnavailable(trouble));
@@ -77,7 +77,7 @@ export class ClusterCatalog implements Catalog {
 
   private async lookSoon(): Promise<void> {
     const { clock, lines, fenced } = this.host;
-    // Who misses once it has begun may miss what is written from then on: that is for the next look.
+    // A command that misses a name once the look has begun needs the next one.
     const begin = () => {
       this.nextLook = undefined;
       this.missedAtMs = clock.now();
