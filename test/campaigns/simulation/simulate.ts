@@ -18,7 +18,7 @@ import {
 import { CommitTurn } from "../../../src/server/session/commit-turn.ts";
 import type { Host } from "../../../src/server/session/connection.ts";
 import { SqliteStore } from "../../../src/storage/sqlite.ts";
-import type { DiskUnavailable } from "../../../src/storage/store.ts";
+import { DiskBroken, DiskUnavailable } from "../../../src/storage/store.ts";
 import { Prng } from "../../../testkit/prng.ts";
 import { silent } from "../../support/server.ts";
 import { Died, SimulatedDisk } from "../../support/simulated-disk.ts";
@@ -276,7 +276,8 @@ class Simulation {
 function isOfStorage(error: unknown): boolean {
   return (
     error instanceof Died ||
-    (error instanceof Error && error.name.startsWith("Storage")) ||
+    error instanceof DiskUnavailable ||
+    error instanceof DiskBroken ||
     (error instanceof CannotStart && error.message.startsWith("cannot open")) ||
     String((error as { code?: string }).code).startsWith("SQLITE_")
   );

@@ -111,12 +111,12 @@ describe("BACKUP", () => {
     const folder = temporaryFolder();
     const first = messageOf(() => engine.backUp(join(folder, "a")));
     expect(await messageOf(() => engine.backUp(join(folder, "b")))).toBe(
-      "StorageUnavailable: a backup is under way",
+      "DiskUnavailable: a backup is under way",
     );
     expect(await first).toBe("no error");
     const ended = messageOf(() => engine.backUp(join(folder, "c")));
     engine.close();
-    expect(await ended).toBe("StorageUnavailable: the server is being stopped");
+    expect(await ended).toBe("DiskUnavailable: the server is being stopped");
     expect(readdirSync(folder)).toEqual(["a"]);
   });
 
