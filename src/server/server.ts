@@ -16,10 +16,11 @@ import { Access } from "./access/users.ts";
 import { noCounts, type ServerForCommands } from "./commands/command.ts";
 import { Admission } from "./net/admission.ts";
 import { boundReceiving, wireOf } from "./net/direct-wire.ts";
-import { type Endpoints, Sockets } from "./net/sockets.ts";
+import { Sockets } from "./net/sockets.ts";
 import { BufferLimit } from "./session/buffer-limit.ts";
 import { CommitTurn } from "./session/commit-turn.ts";
 import { Connection, type Host } from "./session/connection.ts";
+import type { Endpoints } from "./session/peer.ts";
 import type { ClientSession } from "./session/session.ts";
 
 /** A clean shutdown waits so long, at most, for clients to take replies under way. */

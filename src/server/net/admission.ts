@@ -8,7 +8,8 @@ import type { Socket } from "bun";
 import { TimeSlices } from "../../base/time-slices.ts";
 import type { Address } from "../../config/address.ts";
 import type { ServerForCommands } from "../commands/command.ts";
-import { type Endpoints, endpointsOf } from "./sockets.ts";
+import type { Endpoints } from "../session/peer.ts";
+import { endpointsOf } from "./sockets.ts";
 
 /** A client over TLS has so long to introduce itself. */
 const HANDSHAKE_MS_MAX = 10_000;

@@ -14,6 +14,7 @@ import { type Address, addressText, type TcpAddress } from "../../config/address
 import type { Config } from "../../config/settings.ts";
 import { readRegular } from "../../platform/files.ts";
 import { duplicate } from "../../platform/libc.ts";
+import type { Endpoints } from "../session/peer.ts";
 
 type ListeningSocket<Data> = TCPSocketListener<Data> | UnixSocketListener<Data>;
 
@@ -229,16 +230,7 @@ export function isLoopback(address: string): boolean {
   return address === "::1" || /^(::ffff:)?127\./.test(address);
 }
 
-/** The two ends of a client's connection, as texts. */
-export interface Endpoints {
-  readonly address: string;
-  readonly localAddress: string;
-  readonly host: string;
-  /** Whether the client is on this machine. */
-  readonly isLocal: boolean;
-}
-
-/** They; undefined where the connection is over already. */
+/** Both ends of a client's connection; undefined where it has closed already. */
 export function endpointsOf(socket: Socket<unknown>, address: Address): Endpoints | undefined {
   if ("unix" in address) {
     const text = addressText(address);

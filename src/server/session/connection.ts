@@ -10,7 +10,8 @@ import type { Engine } from "../../engine/engine.ts";
 import type { DiskUnavailable } from "../../storage/store.ts";
 import type { ServerForCommands } from "../commands/command.ts";
 import type { Transport } from "./outbox.ts";
-import { ClientSession, type Peer, type SessionHost } from "./session.ts";
+import type { Peer } from "./peer.ts";
+import { ClientSession, type SessionHost } from "./session.ts";
 
 /** What a connection needs of its socket (Bun.Socket has it). */
 export interface ClientTransport extends Transport {

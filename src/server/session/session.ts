@@ -7,17 +7,12 @@ import type { Engine } from "../../engine/engine.ts";
 import { Decoder, EMPTY_REQUEST, FAILED, GET, NOTHING } from "../../resp/decode.ts";
 import { PrefetchNames } from "../../resp/fast-get.ts";
 import type { User } from "../access/users.ts";
-import type { ReplyMode, ServerForCommands, Session } from "../commands/command.ts";
+import type { Queued, ReplyMode, ServerForCommands, Session } from "../commands/command.ts";
 import { takeOne } from "../commands/dispensers.ts";
 import { execute } from "../commands/table.ts";
 import type { Transaction } from "../commands/transaction.ts";
-import type { Endpoints } from "../net/sockets.ts";
 import { ReplyBuffer } from "./outbox.ts";
-
-/** Who is at the other end. */
-export interface Peer extends Endpoints {
-  readonly id: number;
-}
+import type { Peer } from "./peer.ts";
 
 /** What a session asks of the connection it is on. */
 export interface SessionHost {
@@ -49,7 +44,7 @@ export class ClientSession implements Session {
   readonly replies = this.replyBuffer.replies;
   readonly decoder: Decoder;
   lastActiveMs: number;
-  transaction: Transaction | undefined = undefined;
+  transaction: Transaction<Queued> | undefined = undefined;
   replyMode: ReplyMode = "on";
   name = "";
   library = "";

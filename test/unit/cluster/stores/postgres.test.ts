@@ -37,7 +37,9 @@ describe.skipIf(noPostgres !== undefined)("PostgreSQL as it fails", () => {
     await put(store, "a", "1");
 
     link.set("silent");
-    expect(await failureOf(store.read(["a"]))).toBe("LeaseStoreUnavailable: no answer within 1500 ms");
+    expect(await failureOf(store.read(["a"]))).toBe(
+      "LeaseStoreUnavailable: no answer within 1500 ms",
+    );
     link.set("none");
     await succeeds(() => store.read(["a"]));
 
