@@ -16,7 +16,8 @@ import {
   nodesOf,
 } from "../cluster/admin/operations.ts";
 import { enter, findCluster, type Identity } from "../cluster/node/membership.ts";
-import { fingerprintOf, NodeState, parseState } from "../cluster/node/state.ts";
+import { fingerprintOf, NodeState } from "../cluster/node/state.ts";
+import { type OpenNode, openFolder } from "../cluster/open-node.ts";
 import { FencedStore } from "../cluster/stores/fenced.ts";
 import { MonotonicStore, realClock } from "../cluster/stores/monotonic.ts";
 import { openLeaseStore } from "../cluster/stores/open.ts";
@@ -25,10 +26,9 @@ import { UsageError } from "../config/file.ts";
 import { type Allocation, nothingLeased, wholeLine } from "../dispenser/allocation.ts";
 import { parseNumber } from "../dispenser/definition.ts";
 import { NUMBER_MAX } from "../dispenser/types/line.ts";
-import { Engine } from "../engine/engine.ts";
 import { DATABASE_FILE } from "../storage/file.ts";
 import type { FolderOptions } from "../storage/folder.ts";
-import { openSqliteStore, type SqliteStore } from "../storage/sqlite.ts";
+import type { SqliteStore } from "../storage/sqlite.ts";
 
 export interface ClusterSettings extends FolderOptions {
   readonly dataDir: string;
@@ -87,29 +87,28 @@ const foundingBy = ({ unique }: Identity, isAllowed: boolean) => ({
 async function withFolder<T>(
   settings: ClusterSettings,
   allocation: Allocation,
-  work: (folder: Folder & { readonly store: SqliteStore }) => Promise<T>,
+  work: (folder: Folder & OpenNode<SqliteStore>) => Promise<T>,
 ): Promise<T> {
   const { dataDir } = settings;
   if (!existsSync(resolve(dataDir, DATABASE_FILE))) {
     throw new CannotStart(`data folder ${dataDir} has no database`);
   }
-  const store = openSqliteStore(dataDir, { ...settings, create: false });
-  const engine = new Engine(store, { ...realClock, savesCounts: false, allocation });
+  const node = openFolder(dataDir, { ...settings, create: false }, () => allocation);
   let isOpen = true;
   const replaced = () => {
     isOpen = false;
-    store.close();
+    node.store.close();
   };
   try {
-    return await work({ store, engine, replaced });
+    return await work({ ...node, replaced });
   } finally {
-    if (isOpen) engine.close();
+    if (isOpen) node.engine.close();
   }
 }
 
 function join(shared: LeaseStore, settings: ClusterSettings): Promise<string> {
   return withFolder(settings, wholeLine, async (folder) => {
-    const { membership, stripe, joining } = parseState(folder.store.node);
+    const { membership, stripe, joining } = folder.state;
     if (membership !== undefined) {
       throw new CannotStart(`the data folder belongs to cluster ${membership.cluster} already`);
     }
@@ -128,7 +127,7 @@ function join(shared: LeaseStore, settings: ClusterSettings): Promise<string> {
 
 function leave(shared: LeaseStore, settings: ClusterSettings): Promise<string> {
   return withFolder(settings, nothingLeased, async (folder) => {
-    const { membership } = parseState(folder.store.node);
+    const { membership } = folder.state;
     if (membership === undefined) throw new CannotStart("the data folder belongs to no cluster");
     const identity = identityOf(folder.store);
     await findCluster(shared, membership, foundingBy(identity, false));

@@ -6,7 +6,7 @@
 
 import { RedisClient } from "bun";
 import { CannotStart, Refusal, reasonOf } from "../base/errors.ts";
-import { parseState } from "../cluster/node/state.ts";
+import { openFolder } from "../cluster/open-node.ts";
 import { UsageError } from "../config/file.ts";
 import {
   type Definition,
@@ -18,9 +18,7 @@ import {
 import { isName, toBytes, toText } from "../dispenser/name.ts";
 import { strategyNames, strategyOf } from "../dispenser/strategy.ts";
 import { NUMBER_MAX, numberAt, positionOf } from "../dispenser/types/line.ts";
-import { Engine } from "../engine/engine.ts";
 import type { FolderOptions } from "../storage/folder.ts";
-import { openSqliteStore } from "../storage/sqlite.ts";
 import { type Entry, readDispensers } from "./dispensers-json.ts";
 
 /** A segment of the Go implementation: it may have handed out so many that it did not save. */
@@ -170,10 +168,9 @@ function plan({ name: text, fields, next }: Entry, margin: bigint): Planned {
 }
 
 function write(planned: readonly Planned[], options: ImportOptions): void {
-  const store = openSqliteStore(options.dataDir, options);
-  const engine = new Engine(store, { now: () => 0, savesCounts: false });
+  const { state, engine } = openFolder(options.dataDir, options);
   try {
-    const { membership, stripe } = parseState(store.node);
+    const { membership, stripe } = state;
     if (membership !== undefined || stripe !== undefined) {
       throw new CannotStart(
         "the data folder is that of one node of several: import into a folder of its own, and let that join",

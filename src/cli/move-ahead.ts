@@ -5,15 +5,15 @@
 
 import { CannotStart } from "../base/errors.ts";
 import { allocationOf } from "../cluster/node/allocation.ts";
-import { parseState, type StoredNodeState } from "../cluster/node/state.ts";
+import type { StoredNodeState } from "../cluster/node/state.ts";
+import { openFolder } from "../cluster/open-node.ts";
 import { UsageError } from "../config/file.ts";
 import { wholeLine } from "../dispenser/allocation.ts";
 import { parseNumber } from "../dispenser/definition.ts";
 import { toText } from "../dispenser/name.ts";
 import { NUMBER_MAX } from "../dispenser/types/line.ts";
-import { Engine } from "../engine/engine.ts";
+import type { Engine } from "../engine/engine.ts";
 import type { FolderOptions } from "../storage/folder.ts";
-import { openSqliteStore } from "../storage/sqlite.ts";
 
 /** So many names are told of lines that are at their end. */
 const NAMED_MAX = 20;
@@ -49,13 +49,11 @@ export function moveAhead(
   options: FolderOptions,
   refuse: (state: StoredNodeState) => string | undefined = () => undefined,
 ): Moved {
-  const store = openSqliteStore(folder, options);
-  const state = parseState(store.node);
-  const allocation =
-    state.stripe === undefined
+  const { store, state, engine } = openFolder(folder, options, (found, size) =>
+    found.stripe === undefined
       ? wholeLine
-      : allocationOf({ store: "", node: state.stripe }, state, store.size);
-  const engine = new Engine(store, { now: () => 0, savesCounts: false, allocation });
+      : allocationOf({ store: "", node: found.stripe }, found, size),
+  );
   const refusal = refuse(state);
   if (refusal !== undefined) {
     engine.close();

@@ -129,7 +129,7 @@ describe("BACKUP", () => {
     const ended = messageOf(() => engine.backUp(join(folder, "a")));
     expect(engine.commit()).toBeUndefined();
     expect(engine.maintain()).toBeUndefined();
-    expect(await ended).toMatch(/^StorageUnavailable: the write-ahead log grew too long meanwhile/);
+    expect(await ended).toMatch(/^DiskUnavailable: the write-ahead log grew too long meanwhile/);
     expect(readdirSync(folder)).toEqual([]);
     engine.close();
   });
