@@ -4,7 +4,7 @@
  */
 
 import { type Allocation, wholeLine } from "../dispenser/allocation.ts";
-import { Engine, type EngineLimits } from "../engine/engine.ts";
+import { Engine, type EngineLimits, type EngineOptions } from "../engine/engine.ts";
 import type { FolderOptions } from "../storage/folder.ts";
 import { openSqliteStore, type SqliteStore } from "../storage/sqlite.ts";
 import type { Store } from "../storage/store.ts";
@@ -33,31 +33,35 @@ export interface NodeWorld<S extends Store> {
   readonly onStaged: () => void;
 }
 
+/** What a node has of each line, by what it remembers of itself and how many dispensers it has. */
+type AllocationFor = (state: StoredNodeState, size: number) => Allocation;
+
 /** Opens the data of a server. Throws CannotStart. */
 export function openNode<S extends Store>(
   settings: ServedNodeSettings,
   { openStore, now, onStaged }: NodeWorld<S>,
 ): OpenNode<S> {
-  const store = openStore();
-  const state = parseState(store.node);
-  const allocation = allocationOf(settings, state, store.size);
-  const { autoSave: savesCounts } = settings;
-  const engine = new Engine(store, { allocation, limits: settings, now, savesCounts, onStaged });
-  return { store, state, engine };
+  const options = { limits: settings, now, savesCounts: settings.autoSave, onStaged };
+  return openEngine(openStore(), options, (state, size) => allocationOf(settings, state, size));
 }
 
-/**
- * Opens the data folder of a server that is stopped, without limits; what is staged waits for engine.commit(). Each
- * line is all of the node's own unless `allocationFor` says otherwise. Throws CannotStart.
- */
+/** Opens the data folder of a server that is stopped, without limits. Throws CannotStart. */
 export function openFolder(
   folder: string,
   options: FolderOptions,
-  allocationFor: (state: StoredNodeState, size: number) => Allocation = () => wholeLine,
+  allocationFor?: AllocationFor,
 ): OpenNode<SqliteStore> {
   const store = openSqliteStore(folder, options);
+  return openEngine(store, { ...realClock, savesCounts: false }, allocationFor);
+}
+
+/** Opens what is in a store. Each line is all of the node's own unless `allocationFor` says otherwise. Throws CannotStart. */
+export function openEngine<S extends Store>(
+  store: S,
+  options: Omit<EngineOptions, "allocation">,
+  allocationFor: AllocationFor = () => wholeLine,
+): OpenNode<S> {
   const state = parseState(store.node);
   const allocation = allocationFor(state, store.size);
-  const engine = new Engine(store, { ...realClock, savesCounts: false, allocation });
-  return { store, state, engine };
+  return { store, state, engine: new Engine(store, { ...options, allocation }) };
 }

@@ -111,6 +111,7 @@ export interface ServerForCommands {
   readonly port: number;
   /** A clock that only goes forwards, in milliseconds. */
   readonly now: () => number;
+  readonly sleep: (milliseconds: number) => Promise<void>;
   readonly startedAtMs: number;
   readonly sessions: ReadonlySet<Session>;
   readonly counters: Counters;
