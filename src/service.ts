@@ -91,14 +91,14 @@ export class Service<S extends Store> {
    */
   start(): Promise<void> | undefined {
     if (this.store.crashed) this.logCrash();
-    if (this.cluster === undefined) return this.serve();
+    if (this.cluster === undefined) return this.listen();
     return this.cluster.join().then(
-      () => (this.server.isStopping ? undefined : this.serve()),
+      () => (this.server.isStopping ? undefined : this.listen()),
       (error: unknown) => this.giveUp(error),
     );
   }
 
-  private serve(): undefined {
+  private listen(): undefined {
     try {
       this.server.start();
       this.cluster?.follow();
