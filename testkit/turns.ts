@@ -13,11 +13,11 @@ export class Turns {
   };
 
   /** What is scheduled meanwhile is for the next turn. */
-  end(): void {
+  readonly end = (): void => {
     const { waiting } = this;
     this.waiting = [];
     for (const work of waiting) work();
-  }
+  };
 }
 
 /** Timers that never strike: what they would do their owner does, or leaves. */

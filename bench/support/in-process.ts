@@ -3,10 +3,11 @@
  * and the turn ends with the chunk that came.
  */
 
+import { inRealTime } from "../../src/cluster/world.ts";
 import { loadConfig } from "../../src/config/load.ts";
 import type { Engine } from "../../src/engine/engine.ts";
 import type { Connection } from "../../src/server/session/connection.ts";
-import { inRealTime, Service } from "../../src/service.ts";
+import { Service } from "../../src/service.ts";
 import { openSqliteStore } from "../../src/storage/sqlite.ts";
 import { silent } from "../../test/support/server.ts";
 import { encodeRequest } from "../../testkit/resp.ts";

@@ -7,7 +7,7 @@
 import type { Log } from "../base/log.ts";
 import { TimeSlices } from "../base/time-slices.ts";
 import type { Cluster } from "../cluster/cluster.ts";
-import type { Clock } from "../cluster/stores/monotonic.ts";
+import type { ServerWorld } from "../cluster/world.ts";
 import type { Config } from "../config/settings.ts";
 import type { Engine } from "../engine/engine.ts";
 import { clientsByDescriptors } from "../platform/open-files.ts";
@@ -21,20 +21,6 @@ import { CommitTurn } from "./session/commit-turn.ts";
 const PURGE_EVERY_MS = 1000;
 /** So often counts are saved in the background, where auto_save is on. */
 const COUNTS_EVERY_MS = 1000;
-
-/** What a server takes from outside. */
-export interface ServerWorld {
-  readonly clock: Clock;
-  readonly log: Log;
-  /** Runs work at the end of this turn of the event loop, in the order in which it is given. */
-  readonly schedule: (work: () => void) => void;
-  /** Runs work again and again; answers what ends that. */
-  readonly every: (milliseconds: number, work: () => void) => () => void;
-  /** A client asked the server to stop. */
-  readonly onShutdown: (reason: string) => void;
-  /** Something that must not go on happened: no reply may leave any more. */
-  readonly onFatal: (error: unknown) => void;
-}
 
 export interface ServerOptions {
   readonly config: Config;

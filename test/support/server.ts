@@ -4,11 +4,12 @@ import { createLog } from "../../src/base/log.ts";
 import type { Cluster } from "../../src/cluster/cluster.ts";
 import { realClock } from "../../src/cluster/stores/monotonic.ts";
 import type { LeaseStore } from "../../src/cluster/stores/store.ts";
+import { inRealTime, type OtherNodes, type World } from "../../src/cluster/world.ts";
 import { loadConfig } from "../../src/config/load.ts";
 import type { Config } from "../../src/config/settings.ts";
 import type { Engine } from "../../src/engine/engine.ts";
 import type { Server } from "../../src/server/server.ts";
-import { inRealTime, type OtherNodes, Service, type World } from "../../src/service.ts";
+import { Service } from "../../src/service.ts";
 import type { Store } from "../../src/storage/store.ts";
 import { MemoryStore } from "./memory-store.ts";
 

@@ -1,7 +1,10 @@
 /** How the process ends: its exit statuses, and what is said of an error that ends it. */
 
+import { writeSync } from "node:fs";
+import { CannotStart } from "../base/errors.ts";
 import { Fenced } from "../cluster/stores/fenced.ts";
 import { UsageError } from "../config/file.ts";
+import { leave } from "../platform/exit.ts";
 import { DiskBroken, DiskUnavailable, DiskVanished } from "../storage/store.ts";
 
 const EXIT_ENVIRONMENT = 1;
@@ -37,4 +40,21 @@ export function faultOf(error: unknown): { error: string } {
     return { error: error.message };
   }
   return { error: error instanceof Error ? (error.stack ?? error.message) : String(error) };
+}
+
+/** At once, so that the last line before an exit is written; a reader that left is no error. */
+export function writeToStderr(line: string): void {
+  try {
+    writeSync(2, `${line}\n`);
+  } catch {
+    // Nobody reads the log: the server goes on.
+  }
+}
+
+/** Ends this process, as a command failed or the server could not start. */
+export function endWith(error: unknown): never {
+  const isExpected = error instanceof UsageError || error instanceof CannotStart;
+  const message = isExpected ? (error as Error).message.replace(/\s+/g, " ") : faultOf(error).error;
+  writeToStderr(`number-dispenser: ${message}`);
+  leave(statusOf(error));
 }
