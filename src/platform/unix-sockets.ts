@@ -1,28 +1,35 @@
 /** Unix sockets at paths: whether a server listens there, or what is there was left by one that was killed. */
 
 import { lstatSync, readFileSync, type Stats, unlinkSync } from "node:fs";
+import type { Socket } from "bun";
 import { CannotStart, reasonOf } from "../base/errors.ts";
 import { type Address, addressText } from "../config/address.ts";
 
-/** Removes what a killed server left at the path of a unix socket. Throws CannotStart. */
-export async function clearUnixSockets(addresses: readonly Address[]): Promise<void> {
+/** Where Linux lists the sockets that are bound. */
+const BOUND = "/proc/self/net/unix";
+
+/** Removes what a killed server left at the paths of unix sockets. Throws CannotStart where one is in use. */
+export async function clearUnixSockets(
+  addresses: readonly Address[],
+  bound = BOUND,
+): Promise<void> {
   for (const address of addresses) {
     if (!("unix" in address) || address.descriptor !== undefined) continue;
     const shown = `cannot listen on ${addressText(address)}`;
     try {
-      await clear(address.unix);
+      await clear(address.unix, bound);
     } catch (error) {
       throw new CannotStart(`${shown}: ${reasonOf(error)}`);
     }
   }
 }
 
-async function clear(path: string): Promise<void> {
+async function clear(path: string, bound: string): Promise<void> {
   // Not what a link leads to: it is the link that would be removed.
   const found = present(path);
   if (found === undefined) return;
   if (!found.isSocket()) throw new Error("there is a file that is no socket");
-  if (!(await isDead(path))) throw new Error("the address is in use");
+  if (!(await isDead(path, bound))) throw new Error("the address is in use");
   if (present(path)?.ino === found.ino) unlinkSync(path);
 }
 
@@ -36,11 +43,11 @@ function present(path: string): Stats | undefined {
 }
 
 /** Whether nobody has that socket. One who is too busy to answer has it all the same. */
-async function isDead(unix: string): Promise<boolean> {
-  if (isBound(unix)) return false;
+async function isDead(unix: string, bound: string): Promise<boolean> {
+  if (isBound(unix, bound)) return false;
   try {
-    const socket = await Bun.connect({ unix, socket: { data() {} } });
-    socket.terminate();
+    const end = (socket: Socket) => void socket.terminate();
+    await Bun.connect({ unix, socket: { open: end, data: end } });
     return false;
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === "ECONNREFUSED";
@@ -48,9 +55,9 @@ async function isDead(unix: string): Promise<boolean> {
 }
 
 /** Whether Linux knows of one; elsewhere a connection alone shows it. */
-function isBound(unix: string): boolean {
+function isBound(unix: string, bound: string): boolean {
   try {
-    const sockets = readFileSync("/proc/self/net/unix", "utf8").split("\n");
+    const sockets = readFileSync(bound, "utf8").split("\n");
     return sockets.some((line) => line.endsWith(` ${unix}`));
   } catch {
     return false;

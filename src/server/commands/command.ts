@@ -1,6 +1,6 @@
 /**
  * What a command is, and what it may ask of the connection and the server it runs in. The table of
- * them is in commands.ts.
+ * them is in table.ts.
  */
 
 import { Refusal } from "../../base/errors.ts";
