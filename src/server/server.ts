@@ -113,12 +113,14 @@ export class Server implements ServerForFrontends {
 
   /** The engine staged something: commits at the end of this turn. */
   scheduleTurn(): void {
-    this.later(() => this.turn.end());
+    this.world.schedule(this.endTurn);
   }
 
   private later(work: () => void): void {
     this.world.schedule(() => this.guarded(work));
   }
+
+  private readonly endTurn = () => this.guarded(() => this.turn.end());
 
   readonly guarded = (work: () => void): void => {
     try {
