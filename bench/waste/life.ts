@@ -9,9 +9,11 @@
  */
 
 import { strict as assert } from "node:assert";
+import { openEngine } from "../../src/cluster/open-node.ts";
 import type { Dispenser } from "../../src/dispenser/dispenser.ts";
 import type { StrategyName } from "../../src/dispenser/strategy.ts";
-import { Engine } from "../../src/engine/engine.ts";
+import type { Engine } from "../../src/engine/engine.ts";
+import { LocalCatalog } from "../../src/engine/local-catalog.ts";
 import type { Arrivals } from "./arrivals.ts";
 import { LifeStore } from "./store.ts";
 
@@ -48,7 +50,10 @@ export class Life {
       },
     );
     if (this.engine.find(NAME) === undefined) {
-      this.engine.define(NAME, new Map(Object.entries({ type: "3", auto_disk: strategy })));
+      new LocalCatalog(this.engine).define(
+        NAME,
+        new Map(Object.entries({ type: "3", auto_disk: strategy })),
+      );
     }
     if (store.crashed) this.engine.skippedByCrash();
     this.engine.commit();
@@ -120,5 +125,5 @@ export class Life {
 }
 
 function engineOver(store: LifeStore, now: () => number, onStaged = () => {}): Engine {
-  return new Engine(store, { now, savesCounts: false, onStaged });
+  return openEngine(store, { now, savesCounts: false, onStaged }).engine;
 }

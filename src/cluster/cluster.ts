@@ -6,20 +6,21 @@
  * While the store is away, what the node holds is served; what needs the store is refused at once.
  */
 
-import type { Refusal } from "../base/errors.ts";
 import { SerialQueue } from "../base/serial-queue.ts";
-import type { Fields } from "../dispenser/definition.ts";
 import type { Dispenser } from "../dispenser/dispenser.ts";
-import { isName, toText } from "../dispenser/name.ts";
+import { toText } from "../dispenser/name.ts";
+import type { Sharing } from "../engine/catalog.ts";
+import type { Engine } from "../engine/engine.ts";
 import { DiskUnavailable } from "../storage/store.ts";
+import { type CatalogHost, ClusterCatalog } from "./catalog.ts";
 import { Entry, type EntryOptions } from "./entry.ts";
 import type { ClusterLines } from "./lines/catalog.ts";
 import { Leasing } from "./lines/leasing.ts";
 import { purge } from "./lines/purge.ts";
-import { type ClusterUsage, Usage } from "./lines/usage.ts";
+import { Usage } from "./lines/usage.ts";
 import { callRoll, Unconfirmed } from "./node/roll-call.ts";
 import { type FencedStore, NotConfirmed } from "./stores/fenced.ts";
-import { StoreWentBack } from "./stores/monotonic.ts";
+import { type Clock, StoreWentBack } from "./stores/monotonic.ts";
 import { NAMES, ROLL } from "./stores/records.ts";
 import { LeaseStoreUnavailable } from "./stores/store.ts";
 
@@ -27,8 +28,6 @@ import { LeaseStoreUnavailable } from "./stores/store.ts";
 export const POLL_MS = 400;
 /** So often it is looked whether rows are to be removed. */
 const PURGE_LOOK_MS = 600_000;
-/** A name that is not known is asked for at most so often. */
-const MISS_MS = 10;
 /** The log names at most so many nodes that did not answer a roll call. */
 const MISSING_SHOWN_MAX = 10;
 export interface ClusterOptions extends EntryOptions {
@@ -36,20 +35,19 @@ export interface ClusterOptions extends EntryOptions {
   readonly onFatal: (error: unknown) => void;
 }
 
-export class Cluster {
+export class Cluster implements CatalogHost {
+  /** The dispensers, as commands ask for them. */
+  readonly catalog: ClusterCatalog = new ClusterCatalog(this);
   /** Why the store cannot be used now; undefined while it can. */
   trouble: string | undefined;
   /** Whether that is because it forgot something: an operator has to do something about it. */
   private hasForgotten = false;
   private readonly options: ClusterOptions;
   private readonly entry: Entry;
-  private figures!: Usage;
-  private leasing!: Leasing;
+  usage!: Usage;
+  leasing!: Leasing;
   private readonly turns = new SerialQueue();
-  private isLeasing = false;
   private nextPoll: Promise<void> | undefined;
-  private missedAtMs = Number.NEGATIVE_INFINITY;
-  private nextLook: Promise<void> | undefined;
   /** While the members are asked to confirm what they wrote. */
   private rollCall: Promise<void> | undefined;
   private wasConfirmed = false;
@@ -80,12 +78,25 @@ export class Cluster {
     return this.entry.nodeState === undefined;
   }
 
-  private get lines(): ClusterLines {
+  get engine(): Engine {
+    return this.options.engine;
+  }
+
+  get clock(): Clock {
+    return this.options.clock;
+  }
+
+  get lines(): ClusterLines {
     return this.entry.lines;
   }
 
-  private get fenced(): FencedStore {
+  get fenced(): FencedStore {
     return this.entry.fenced;
+  }
+
+  get sharing(): Sharing {
+    const { node, title: store, trouble, warning } = this;
+    return { node, store, trouble, warning };
   }
 
   get title(): string {
@@ -115,18 +126,19 @@ export class Cluster {
   private beginLeasing(): void {
     const { engine, log, clock, leaseStore } = this.options;
     const { nodeState } = this.entry;
-    this.figures = new Usage(this.node);
+    this.usage = new Usage(this.node);
     const onLost = ({ name }: Dispenser, numbers: bigint) =>
       log.warning("a lease was not heard of, and is lost", { dispenser: toText(name), numbers });
     this.leasing = new Leasing({
       engine,
       nodeState,
-      usage: this.figures,
+      usage: this.usage,
       now: clock.now,
       onLost,
     });
     engine.onLeaseLow = (dispenser) => {
-      if (this.trouble === undefined && this.leasing.isLow(dispenser)) this.want(dispenser, 0);
+      if (this.trouble === undefined && this.leasing.isLow(dispenser))
+        void this.catalog.want(dispenser, 0);
     };
     log.info("in the cluster", { store: leaseStore.title, node: this.node });
     this.beginRollCall();
@@ -136,7 +148,7 @@ export class Cluster {
     this.confirmed()?.catch(() => {});
   }
 
-  /** Resolves once the store may be written; undefined where it may be now. Rejects with StoreUnavailable. */
+  /** Resolves once the store may be written; undefined where it may be now. Rejects with LeaseStoreUnavailable. */
   private confirmed(): Promise<void> | undefined {
     if (this.fenced.isConfirmed) return undefined;
     this.rollCall ??= this.callRoll().finally(() => {
@@ -227,110 +239,12 @@ export class Cluster {
     return this.nextPoll;
   }
 
-  /**
-   * What has to be waited for before a command that uses these names can be run; undefined for nothing.
-   * With `takes` it takes a number for each; `isKnown` where it waited for the names already. Rejects with
-   * StoreUnavailable.
-   */
-  prepare(
-    names: readonly string[],
-    takes: boolean,
-    isKnown: boolean,
-  ): Promise<unknown> | undefined {
-    const { engine } = this.options;
-    const isMissing = (name: string) => !engine.has(name) && isName(name);
-    if (!isKnown && names.some(isMissing)) return this.lookForNames();
-    if (!takes) return undefined;
-    const counts = new Map<Dispenser, number>();
-    for (const name of names) {
-      const dispenser = engine.find(name);
-      if (dispenser !== undefined) counts.set(dispenser, (counts.get(dispenser) ?? 0) + 1);
-    }
-    const waits: Promise<void>[] = [];
-    for (const [dispenser, count] of counts) {
-      if (count <= dispenser.remaining || this.leasing.isExhausted(dispenser)) continue;
-      if (this.trouble !== undefined)
-        return Promise.reject(new LeaseStoreUnavailable(this.trouble));
-      waits.push(this.want(dispenser, count));
-    }
-    return waits.length === 0 ? undefined : Promise.all(waits);
-  }
-
-  /** Many that miss at a time ask the store once, and not more often than it can bear. */
-  private lookForNames(): Promise<void> {
-    if (this.trouble !== undefined) return Promise.reject(new LeaseStoreUnavailable(this.trouble));
-    this.nextLook ??= this.lookSoon();
-    return this.nextLook;
-  }
-
-  private async lookSoon(): Promise<void> {
-    const { clock } = this.options;
-    // Who misses once it has begun may miss what is written from then on: that is for the next look.
-    const begin = () => {
-      this.nextLook = undefined;
-      this.missedAtMs = clock.now();
-    };
-    const waitMs = this.missedAtMs + MISS_MS - clock.now();
-    if (waitMs > 0) await clock.sleep(waitMs);
-    let hasBegun = false;
-    try {
-      await this.inTurn(async () => {
-        hasBegun = true;
-        begin();
-        await this.lines.sync(this.fenced);
-      });
-    } finally {
-      if (!hasBegun) begin();
-    }
-  }
-
-  private want(dispenser: Dispenser, count: number): Promise<void> {
-    const granted = this.leasing.want(dispenser, count);
-    if (!this.isLeasing) void this.keepLeasing();
-    return granted;
-  }
-
-  private async keepLeasing(): Promise<void> {
-    this.isLeasing = true;
-    try {
-      while (this.leasing.isWanted) {
-        const work = () => this.leasing.lease(this.fenced, () => this.lines.sync(this.fenced));
-        await this.asked(work, true);
-      }
-    } catch (error) {
-      this.leasing.refuse(error);
-    } finally {
-      this.isLeasing = false;
-    }
-  }
-
-  /** HSET on all nodes. Answers how many fields were set first. Throws StoreUnavailable. */
-  define(name: string, fields: Fields, reuse = false): Promise<number | Refusal> {
-    return this.asked(() => this.lines.define(this.fenced, name, fields, reuse));
-  }
-
-  /** DEL on all nodes. Answers whether there was such a dispenser. Throws StoreUnavailable. */
-  remove(name: string): Promise<boolean> {
-    return this.asked(() => this.lines.remove(this.fenced, name));
-  }
-
-  /** ADVANCE on all nodes. Answers the number that comes next. Throws StoreUnavailable. */
-  advance(name: string, number: bigint): Promise<string | Refusal> {
-    return this.asked(() => this.lines.advance(this.fenced, name, number));
-  }
-
-  /** What all nodes did with a line, as they last said. Throws StoreUnavailable. */
-  async usageOf(dispenser: Dispenser): Promise<ClusterUsage> {
-    if (this.trouble !== undefined) throw new LeaseStoreUnavailable(this.trouble);
-    return this.figures.ofAll(this.fenced, dispenser);
-  }
-
   /** The node is being stopped: says what it did with its lines, if the store hears it. Never rejects. */
   async close(): Promise<void> {
     this.isClosed = true;
     try {
       if (this.trouble === undefined)
-        await this.turns.take(() => this.figures.report(this.fenced, this.options.engine), true);
+        await this.turns.take(() => this.usage.report(this.fenced, this.options.engine), true);
     } catch (error) {
       this.options.log.warning("figures not reported", { reason: (error as Error).message });
     }
@@ -345,11 +259,11 @@ export class Cluster {
   }
 
   /** Asks something of the store that writes it: once the members have confirmed what they wrote. */
-  private async asked<T>(work: () => Promise<T>, isUrgent = false): Promise<T> {
+  async askToWrite<T>(work: () => Promise<T>, isUrgent = false): Promise<T> {
     for (;;) {
       if (this.trouble === undefined) await this.confirmed();
       try {
-        return await this.inTurn(work, isUrgent);
+        return await this.ask(work, isUrgent);
       } catch (error) {
         if (!(error instanceof NotConfirmed) || error.wasWritten) throw error;
       }
@@ -357,7 +271,7 @@ export class Cluster {
   }
 
   /** Asks something of the store that may fail; what became of it is noted. */
-  private async inTurn<T>(work: () => Promise<T>, isUrgent = false): Promise<T> {
+  async ask<T>(work: () => Promise<T>, isUrgent = false): Promise<T> {
     try {
       return await this.turns.take(() => {
         if (this.trouble !== undefined) throw new LeaseStoreUnavailable(this.trouble);

@@ -7,6 +7,7 @@ import type { Log } from "../base/log.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { Store } from "../storage/store.ts";
 import { ClusterLines } from "./lines/catalog.ts";
+import { repair } from "./lines/repair.ts";
 import {
   acceptEpoch,
   enter,
@@ -72,7 +73,7 @@ export class Entry {
   }
 
   /**
-   * Enters the cluster, and makes the engine's dispensers what they are there. Throws StoreUnavailable, and
+   * Enters the cluster, and makes the engine's dispensers what they are there. Throws LeaseStoreUnavailable, and
    * is to be tried again then; CannotStart where the folder and the store do not belong together.
    */
   async enter(): Promise<void> {
@@ -127,11 +128,11 @@ export class Entry {
     let [lines, numbers] = [0, 0n];
     for (const dispenser of [...engine.all()]) {
       const { id, name, definition, allocation, position } = dispenser;
-      if (!allocation.isLeased || !dispenser.isLine) continue;
+      if (!allocation.isLeased || !dispenser.hasPositions) continue;
       const held = allocation.size(0n) - position;
       if (held > 0n) lines++;
       numbers += held;
-      engine.remove(name);
+      engine.remove(dispenser);
       engine.create(id, name, definition);
     }
     const { revision, namesRevision, epoch, needsRepair = false } = this.nodeState.membership;
@@ -144,7 +145,7 @@ export class Entry {
     return { runs_of_lines_lost: lines, numbers_lost: numbers };
   }
 
-  /** Goes along with what changed in the store. Throws StoreUnavailable, Fenced. */
+  /** Goes along with what changed in the store. Throws LeaseStoreUnavailable, Fenced. */
   async look(): Promise<void> {
     const { fenced } = this;
     try {
@@ -204,7 +205,7 @@ export class Entry {
     this.nodeState.save({ revision });
   }
 
-  /** Throws StoreUnavailable where the store takes no writes: leases are some. */
+  /** Throws LeaseStoreUnavailable where the store takes no writes: leases are some. */
   async probe(): Promise<void> {
     await this.fenced.transact([], () => ({ puts: new Map(), result: undefined, own: {} }), true);
   }
@@ -212,7 +213,7 @@ export class Entry {
   /** Tells a store that forgot what this node knows; until that is done nothing is leased. */
   private async repair(): Promise<void> {
     const { fenced } = this;
-    await this.lines.repair(fenced);
+    await repair(fenced, this.options.engine, this.nodeState);
     await this.lines.sync(fenced, true);
     const { revision } = fenced.seen;
     // The names that were looked at are on disk with the next commit only: until then all are new.

@@ -70,5 +70,5 @@ export class DormantDispensers {
 
 /** What of a line that lost nothing else is wasted. */
 function wastedOf(counts: Omit<Account, "wasted">, { type }: Definition): bigint {
-  return type.isLine ? counts.reserved - counts.generated : 0n;
+  return type.hasPositions ? counts.reserved - counts.generated : 0n;
 }

@@ -2,26 +2,27 @@
  * All dispensers by name, and the one commit a turn. Commands change dispensers in memory at once
  * and stage what the disk must know; commit() makes the staged durable, or takes it all back.
  *
- * Invariant: whatever depends on something staged answers only after commit number `gathering`,
- * which dependsOn() tells. The caller holds such a reply, and makes it an error if that commit
+ * Invariant: a reply that depends on something staged leaves only after commit number `nextCommit`,
+ * which dependsOn() answers. The caller holds such a reply, and makes it an error if that commit
  * fails. Names are byte strings (dispenser/name.ts).
  */
 
 import { assert } from "../base/assert.ts";
+import { smallest } from "../base/bigint.ts";
 import { CannotStart, Refusal } from "../base/errors.ts";
-import { type Allocation, wholeLine } from "../dispenser/allocation.ts";
-import { type Definition, define, type Fields, isSame, redefine } from "../dispenser/definition.ts";
-import { refuseMemory } from "../dispenser/deleted.ts";
+import { type Allocation, type Leased, type Range, wholeLine } from "../dispenser/allocation.ts";
+import type { Definition } from "../dispenser/definition.ts";
 import { Dispenser } from "../dispenser/dispenser.ts";
-import { isName, toText } from "../dispenser/name.ts";
+import { toText } from "../dispenser/name.ts";
+import type { Account } from "../dispenser/reservation.ts";
+import { prepareClose } from "../dispenser/reserving.ts";
 import type { DiskUnavailable, Store, StoredDispenser } from "../storage/store.ts";
 import { CommitBatch, type NodeStateWriter, unavailability } from "./commit.ts";
 import { type DeletedLimits, DeletedLines } from "./deleted-lines.ts";
 import { DirtyCounts } from "./dirty-counts.ts";
-import { Moves } from "./moves.ts";
 import { type Listed, type NamesInBytes, Registry } from "./registry.ts";
 
-/** Of fewer dispensers what a GET reads mostly lies in the processor's caches, and to fetch it costs more than it gains. */
+/** With fewer dispensers the processor's caches hold what a GET reads, and prefetching costs more than it gains. */
 const FETCHED_FROM = 8000;
 
 export interface Skipped {
@@ -29,11 +30,11 @@ export interface Skipped {
   readonly numbers: bigint;
 }
 
-/** What new dispensers have to keep to, and how deleted ones are kept. */
+/** Limits of new dispensers, and of what is kept of deleted ones. */
 export interface EngineLimits extends DeletedLimits {
-  /** Dispensers in all. */
+  /** How many dispensers there may be. */
   readonly dispensersMax: number;
-  /** Bytes of a name, 1 to 255. */
+  /** How many bytes a name may have, 1 to 255. */
   readonly nameBytesMax: number;
 }
 
@@ -49,11 +50,11 @@ export interface EngineOptions {
   readonly limits?: EngineLimits;
   /** A clock that only goes forwards, in milliseconds. */
   readonly now: () => number;
-  /** Whether stageCounts() is called now and then. */
+  /** Whether the owner calls stageCounts() now and then. */
   readonly savesCounts: boolean;
   /** Called when there is something to commit: commit() has to be called in this turn. */
   readonly onStaged?: () => void;
-  /** What a dispenser has of its line, if none stands on disk; all of it by default. */
+  /** The allocation of a dispenser that has none on disk; the whole line by default. */
   readonly allocation?: Allocation;
 }
 
@@ -61,17 +62,16 @@ export class Engine {
   limits: EngineLimits;
   /** The highest id a dispenser ever had. */
   lastId = 0;
-  /** What moves lines on. */
-  readonly moves: Moves;
   private readonly store: Store;
   private readonly now: () => number;
   private readonly batch: CommitBatch;
   private readonly registry: Registry;
-  private readonly deleted: DeletedLines;
-  /** Undefined where counts are not saved in the background. */
+  /** Lines that were deleted, and are kept for a while. */
+  readonly deleted: DeletedLines;
+  /** Undefined if counts are not saved in the background. */
   private readonly dirtyCounts: DirtyCounts | undefined;
   private readonly allocation: Allocation;
-  /** Called once for a dispenser that used up its lease as far as was said there. */
+  /** Called once when a dispenser has used its lease up to `leaseThreshold`. */
   onLeaseLow: (dispenser: Dispenser) => void = () => {};
 
   constructor(store: Store, options: EngineOptions) {
@@ -79,7 +79,6 @@ export class Engine {
     this.limits = options.limits ?? NO_LIMITS;
     this.now = options.now;
     this.batch = new CommitBatch(store, options.onStaged ?? (() => {}));
-    this.moves = new Moves(store, this.batch);
     this.dirtyCounts = options.savesCounts ? new DirtyCounts() : undefined;
     this.allocation = options.allocation ?? wholeLine;
     this.deleted = new DeletedLines(store, this.allocation, options.now);
@@ -93,7 +92,7 @@ export class Engine {
     }
   }
 
-  /** Throws CannotStart where a line counts numbers that were never leased: a lease is missing on disk. */
+  /** Throws CannotStart if a line counts numbers that it never leased: the row of a lease is missing. */
   private requireLease({ name, account, allocation }: StoredDispenser): void {
     if (!this.allocation.isLeased || allocation !== undefined) return;
     if (account === undefined || account.reserved === 0n) return;
@@ -103,7 +102,7 @@ export class Engine {
     );
   }
 
-  /** The number of the commit that is being gathered. */
+  /** The number of the commit that is being gathered, counted from 1. */
   get nextCommit(): number {
     return this.batch.number;
   }
@@ -113,8 +112,8 @@ export class Engine {
   }
 
   /**
-   * What the last life's crash cost each dispenser that lost numbers. The next commit makes them
-   * wasted on disk, so that they are not told of again.
+   * How many numbers each dispenser lost in the crash of the last life. The next commit counts them as
+   * wasted on disk, so that no later life tells of them again.
    */
   skippedByCrash(): readonly Skipped[] {
     const losers = [...this.registry.loaded()].filter(({ skipped }) => skipped > 0n);
@@ -131,12 +130,12 @@ export class Engine {
     return this.registry.findBytes(bytes, from, to);
   }
 
-  /** Whether it gains by expect(). */
+  /** Whether there are so many dispensers that prefetch() pays. */
   get prefetches(): boolean {
     return this.size >= FETCHED_FROM;
   }
 
-  /** A number of each of these will be taken next. */
+  /** Loads what taking a number of each of these will read into the processor's caches. */
   prefetch(names: NamesInBytes): void {
     this.registry.prefetch(names);
   }
@@ -146,41 +145,41 @@ export class Engine {
     return this.registry.has(name);
   }
 
-  /** All dispensers, in the order they were made in. */
+  /** All dispensers, in the order in which they were made. */
   all(): Iterable<Dispenser> {
     return this.registry.all();
   }
 
-  /** Those that were asked for in this life, in no order that is promised. */
+  /** The dispensers that somebody asked for in this life, in no particular order. */
   loaded(): Iterable<Dispenser> {
     return this.registry.loaded();
   }
 
   /**
-   * The names and ids of those with an id above this one, in the order they were made in. It may be
-   * gone through bit by bit, while some come and go.
+   * The names and ids of dispensers with an id above `after`, in the order in which they were made. The
+   * caller may go through them bit by bit, while dispensers come and go.
    */
   list(after = 0): Iterable<Listed> {
     return this.registry.list(after);
   }
 
-  /** The commit that an answer about this name and its numbers has to wait for; 0 for none. */
+  /** The commit that a reply with numbers of this name has to wait for; 0 for none. */
   dependsOn(name: string, dispenser: Dispenser | undefined): number {
     if (dispenser !== undefined && dispenser.taken > dispenser.reserved) return this.nextCommit;
     return this.dependsOnName(name);
   }
 
-  /** The commit that an answer about this name and its definition has to wait for; 0 for none. */
+  /** The commit that a reply about the definition of this name has to wait for; 0 for none. */
   dependsOnName(name: string): number {
     return this.batch.changes(name) ? this.nextCommit : 0;
   }
 
-  /** The commit that an answer about all names has to wait for; 0 for none. */
+  /** The commit that a reply about all names has to wait for; 0 for none. */
   dependsOnNames(): number {
     return this.batch.changesNames ? this.nextCommit : 0;
   }
 
-  /** Hands out the next number of a line that has one (digits > 0), into `into[at]` and on. */
+  /** Hands out the next number of a dispenser that has one (nextBytes > 0), into `into[at]` and on. */
   take(dispenser: Dispenser, into: Uint8Array, at: number): void {
     dispenser.take(into, at);
     if (dispenser.taken >= dispenser.refillThreshold && !dispenser.isStaged) this.refill(dispenser);
@@ -195,62 +194,14 @@ export class Engine {
   }
 
   /**
-   * The reply with the number last taken is part of one that waits for the commit: if that fails,
-   * the number goes to nobody and counts as wasted.
+   * The number last taken is part of a reply that waits for the commit: if that fails, nobody gets the
+   * number, and it counts as wasted.
    */
   markUncertain(dispenser: Dispenser): void {
     this.batch.markUncertain(dispenser);
   }
 
-  /**
-   * HSET: defines a dispenser or redefines one. Answers how many fields were set first. Where a deleted line had the
-   * same definition it goes on. `reuse`: numbers that may be in use may be handed out again.
-   */
-  define(name: string, fields: Fields, reuse = false): number | Refusal {
-    if (!isName(name)) return new Refusal("ERR invalid dispenser name");
-    const present = this.registry.find(name);
-    if (present !== undefined) return this.redefine(present, fields, reuse);
-    const definition = define(fields);
-    if (definition instanceof Refusal) return definition;
-    const refusal = this.refuseNew(name) ?? this.createOrContinue(name, definition, reuse);
-    return refusal ?? fields.size;
-  }
-
-  /** A new line, or a deleted one that goes on. Answers why it may be neither. */
-  private createOrContinue(
-    name: string,
-    definition: Definition,
-    reuse: boolean,
-  ): Refusal | undefined {
-    const id = this.lastId + 1;
-    if (reuse) {
-      this.create(id, name, definition);
-      this.deleted.forget(name);
-      return undefined;
-    }
-    const kept = this.deleted.continued(name, definition);
-    if (kept instanceof Refusal) return kept;
-    if (kept === undefined) {
-      this.create(id, name, definition);
-      return undefined;
-    }
-    const { account } = kept;
-    const found = { account, segmentEnd: undefined };
-    const dispenser = new Dispenser(id, name, definition, this.allocation, found);
-    dispenser.writeAnew();
-    this.add(dispenser);
-    this.batch.stage(dispenser);
-    this.deleted.forget(name, definition);
-    return undefined;
-  }
-
-  /** Why a name may not be defined so, as its deleted lines may have handed out the same numbers. */
-  refuseMet(name: string, definition: Definition): Refusal | undefined {
-    const kept = this.deleted.continued(name, definition);
-    return kept instanceof Refusal ? kept : undefined;
-  }
-
-  /** Why there may not be another dispenser, of this name. */
+  /** Why there may be no further dispenser, or none of this name. */
   refuseNew(name: string): Refusal | undefined {
     const { dispensersMax, nameBytesMax } = this.limits;
     if (name.length > nameBytesMax) {
@@ -271,13 +222,13 @@ export class Engine {
     return this.registry.nameOf(id);
   }
 
-  /** Adds a dispenser, with an id that no other has. */
-  create(id: number, name: string, definition: Definition): void {
-    this.add(new Dispenser(id, name, definition, this.allocation));
-  }
-
-  private add(dispenser: Dispenser): void {
-    const { id, name, definition } = dispenser;
+  /**
+   * Adds a dispenser, with an id that no other has. Given the account of a deleted line, it goes on
+   * behind that.
+   */
+  create(id: number, name: string, definition: Definition, account?: Account): void {
+    const found = account && { account, segmentEnd: undefined };
+    const dispenser = new Dispenser(id, name, definition, this.allocation, found);
     this.lastId = Math.max(this.lastId, id);
     this.registry.add(dispenser);
     this.batch.change(name, () => {
@@ -285,66 +236,84 @@ export class Engine {
       dispenser.isRemoved = true;
     });
     this.store.stage({ kind: "define", id, name, definition });
+    if (found === undefined) return;
+    dispenser.writeAnew();
+    this.batch.stage(dispenser);
   }
 
-  private redefine(dispenser: Dispenser, fields: Fields, reuse: boolean): number | Refusal {
-    const { id, name, definition: before, position, counts } = dispenser;
-    const definition = redefine(name, before, fields);
-    if (definition instanceof Refusal) return definition;
-    if (isSame(definition, before)) return 0;
-    const grows = definition.length > before.length;
-    // In a cluster the store decided already.
-    if (!reuse && !this.allocation.isLeased) {
-      const refusal =
-        refuseMemory(name, before, definition, counts.generated > 0n) ??
-        (grows ? this.deleted.refuseGrowth(name, definition, position) : undefined);
-      if (refusal !== undefined) return refusal;
-    } else if (grows) this.deleted.forget(name);
+  /** Gives a dispenser another strategy, or lets its line grow. */
+  redefine(dispenser: Dispenser, definition: Definition): void {
+    const { id, name, definition: before } = dispenser;
     this.batch.change(name, dispenser.snapshot());
     dispenser.redefine(definition);
     this.store.stage({ kind: "define", id, name, definition });
     if (definition.strategy !== before.strategy) this.batch.stage(dispenser);
-    return 0;
   }
 
-  /**
-   * DEL: whether there was such a dispenser. Numbers of it that may be in use are remembered: a line of the same
-   * definition goes on behind them.
-   */
-  remove(name: string): boolean {
-    const dispenser = this.registry.find(name);
-    if (dispenser === undefined) return false;
+  /** Removes a dispenser. */
+  remove(dispenser: Dispenser): void {
+    const { id, name } = dispenser;
     dispenser.isRemoved = true;
     this.registry.remove(dispenser);
     this.batch.change(name, () => {
       this.registry.add(dispenser);
       dispenser.isRemoved = false;
     });
-    this.store.stage({ kind: "remove", id: dispenser.id });
-    this.deleted.keep(dispenser, this.limits);
-    return true;
+    this.store.stage({ kind: "remove", id });
   }
 
-  /** Stages that deleted lines go which are too old, or too many: a few at a time. To be called now and then. */
+  /** Lets a line go on at a later local position; what lies between counts as wasted. */
+  advanceTo(dispenser: Dispenser, position: bigint): void {
+    this.batch.change(dispenser.name, dispenser.snapshot());
+    dispenser.advance(position);
+    this.batch.stage(dispenser);
+  }
+
+  /** Skips so many numbers of a line, or all that are left, which count as wasted. */
+  skip(dispenser: Dispenser, numbers: bigint): void {
+    const { definition, allocation, hasPositions } = dispenser;
+    if (!hasPositions) return;
+    const end = allocation.size(definition.series.positions);
+    this.advanceTo(dispenser, smallest(dispenser.position + numbers, end));
+  }
+
+  /** Skips all numbers of a dispenser below a position of the line. */
+  skipBelow(dispenser: Dispenser, position: bigint): void {
+    const local = dispenser.allocation.countBelow(position);
+    if (local > dispenser.position) this.advanceTo(dispenser, local);
+  }
+
+  /**
+   * Adds a leased range to a dispenser's allocation, with the commit being gathered; if that fails the
+   * range is lost. After `threshold` more numbers onLeaseLow() is called.
+   */
+  addLease(dispenser: Dispenser, { first, count }: Range, threshold: number): void {
+    const { id, name } = dispenser;
+    this.batch.change(name, dispenser.snapshot());
+    dispenser.extend(first, count, threshold);
+    this.store.stage({ kind: "lease", id, allocation: dispenser.allocation as Leased });
+  }
+
+  /** Stages the removal of a few deleted lines that are too old or too many. To be called now and then. */
   stagePurge(): void {
     if (this.deleted.purge(this.limits)) this.batch.announce();
   }
 
-  /** Stages that all deleted lines move so many numbers ahead, which count as wasted. */
+  /** Stages that all deleted lines skip so many numbers, which count as wasted. */
   skipDeleted(numbers: bigint): void {
     this.deleted.skip(numbers);
     this.batch.announce();
   }
 
-  /** Writes what the node has to remember, in the commit being gathered. */
+  /** The commit being gathered writes the state of the node. */
   writeNodeState(node: NodeStateWriter): void {
     this.batch.writeNodeState(node);
   }
 
   /**
-   * Makes what is staged durable, and begins to gather the next commit. Answers undefined, or why
-   * nothing was written: everything staged is then as it was before.
-   * Throws StorageBroken, after which nothing may be answered.
+   * Makes durable what is staged, and begins to gather the next commit. Answers undefined, or why
+   * nothing was written: everything staged is then as it was before. Throws DiskBroken, after which no
+   * reply may leave.
    */
   commit(): DiskUnavailable | undefined {
     const failure = this.batch.commit(this.now);
@@ -363,14 +332,14 @@ export class Engine {
     return this.store.backUp(path);
   }
 
-  /** Stages counts that the disk does not know; uniqueness does not depend on them. */
+  /** Stages counts that changed since they were written; uniqueness does not depend on them. */
   stageCounts(): void {
     this.dirtyCounts?.stage(this.batch);
   }
 
   /**
-   * The clean close. No number may be taken after it. Answers how many numbers are skipped by it.
-   * Throws what Store.close() throws.
+   * The clean close: saves positions and counts. No number may be taken after it. Answers how many
+   * numbers it skipped for good. Throws what Store.close() throws.
    */
   close(): bigint {
     assert(this.batch.isEmpty, "close() with a commit under way");
@@ -378,7 +347,7 @@ export class Engine {
     for (const dispenser of this.registry.loaded()) {
       if (!dispenser.needsClose) continue;
       const { wasted } = dispenser.counts;
-      const reservation = dispenser.prepareClose();
+      const reservation = prepareClose(dispenser);
       skipped += reservation.account.wasted - wasted;
       this.store.stage({ kind: "reserve", reservation });
     }

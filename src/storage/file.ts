@@ -72,7 +72,7 @@ export interface DatabaseFile {
   /** All was found well: marks the folder as ours, and makes its entries durable. */
   settle(): void;
   /**
-   * After each commit, and before the log is moved, once all was found well: throws StorageVanished
+   * After each commit, and before the log is moved, once all was found well: throws DiskVanished
    * where the file or its log was removed or cut, or others wrote to the file (presence.ts).
    */
   check(): void;
@@ -82,7 +82,7 @@ export interface DatabaseFile {
   checkPaths(): void;
   /** SQLite has just moved the log into the main file. */
   noteMoved(): void;
-  /** SQLite let go of the file. Throws StorageVanished where it did not leave it at its path. */
+  /** SQLite let go of the file. Throws DiskVanished where it did not leave it at its path. */
   release(): void;
 }
 
@@ -310,6 +310,12 @@ export function readValue(database: Database, sql: string): bigint | string | nu
 /** Whether there is such a table: there may not be before migrate(). */
 export function hasTable(database: Database, name: string): boolean {
   const sql = `SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = '${name}'`;
+  return readValue(database, sql) === 1n;
+}
+
+/** Whether a table has such a column. */
+export function hasColumn(database: Database, table: string, name: string): boolean {
+  const sql = `SELECT count(*) FROM pragma_table_info('${table}') WHERE name = '${name}'`;
   return readValue(database, sql) === 1n;
 }
 

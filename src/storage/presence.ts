@@ -88,7 +88,7 @@ export class Presence {
 
   /**
    * `reader` is a descriptor of the main file, and stays the caller's; `isPlainDisk`: the time of the last write is that
-   * of the last write, which a network or another program may set late. Throws StorageVanished.
+   * of the last write, which a network or another program may set late. Throws DiskVanished.
    */
   constructor(
     path: string,
@@ -112,7 +112,7 @@ export class Presence {
   }
 
   /**
-   * Throws StorageVanished where one of them was unlinked or cut, or the main one written to. Takes about
+   * Throws DiskVanished where one of them was unlinked or cut, or the main one written to. Takes about
    * two microseconds.
    */
   check(): void {
@@ -137,7 +137,7 @@ export class Presence {
     this.log.checkStart();
   }
 
-  /** SQLite moved the log into the main file, removed it and let go of both. Throws StorageVanished. */
+  /** SQLite moved the log into the main file, removed it and let go of both. Throws DiskVanished. */
   end(): void {
     closeSync(this.log.descriptor);
     this.main.check(timedExtentOf(this.main.descriptor));

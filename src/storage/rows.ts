@@ -1,7 +1,6 @@
 /**
- * Changes into rows: what the store writes. Rows into dispensers are loading.ts's matter; transactions,
- * failures and the file itself are in sqlite.ts. A position is stored as the last one below it
- * (schema.ts says why).
+ * Writes changes as rows. loading.ts reads them; sqlite.ts has the transactions, failures and the file
+ * itself. A position is stored as the last one below it (schema.ts says why).
  */
 
 import type { Changes, Database, SQLQueryBindings, Statement } from "bun:sqlite";
@@ -9,12 +8,13 @@ import type { Leased } from "../dispenser/allocation.ts";
 import type { Definition } from "../dispenser/definition.ts";
 import { toText } from "../dispenser/name.ts";
 import type { Reservation } from "../dispenser/reservation.ts";
-import { NUMBER_MAX } from "../dispenser/types/line.ts";
+import { NUMBER_MAX } from "../dispenser/types/whole-number.ts";
+
 import { readValue } from "./file.ts";
 import type { Change, DeletedLine } from "./store.ts";
 
 export class Rows {
-  /** How many deleted lines are kept, with what the transaction under way changes of that. */
+  /** How many deleted lines are kept, including what the transaction under way changes. */
   deletedSize: number;
   /** The age of the database, likewise. */
   ageS: number;
@@ -43,13 +43,12 @@ export class Rows {
     const statements = this.statements;
     switch (change.kind) {
       case "define": {
-        const { type, length, starting, step, strategy } = change.definition;
-        const name = toText(change.name);
-        statements.define.run(change.id, name, type.code, length, starting, step, strategy);
+        const { line, strategy } = change.definition;
+        statements.define.run(change.id, toText(change.name), strategy, line);
         break;
       }
       case "remove":
-        // What is kept of it goes with it (ON DELETE CASCADE).
+        // All other rows of the dispenser go with it (ON DELETE CASCADE).
         statements.undefine.run(change.id);
         break;
       case "keep":
@@ -78,7 +77,7 @@ export class Rows {
         this.reserve(change.reservation);
         break;
       case "lease":
-        this.lease(change.id, change.share);
+        this.lease(change.id, change.allocation);
         break;
       case "node":
         statements.node.run(change.state);
@@ -94,7 +93,7 @@ export class Rows {
     if (replaces) this.forget(id);
     if (segment !== undefined) {
       statements.addSegment.run(id, segment.first - 1n, segment.last, generated, wasted);
-      // What lies below the position is used up; the last segment stays, whatever is used of it.
+      // Segments below the position are used up; the last one stays, even if it is used up.
       const position = generated + wasted;
       statements.dropSegments.run(id, position < last ? position : last);
     } else if (keeps === "segments") {
@@ -113,19 +112,17 @@ export class Rows {
   }
 
   private keep({ name, definition, account, deletedAtS }: DeletedLine): void {
-    const { type, length, starting, step, strategy } = definition;
+    const { line, strategy } = definition;
     const { reserved, generated, wasted } = account;
-    const defined = [toText(name), type.code, length, starting, step, strategy];
     const counts = [reserved - 1n, generated, storable(wasted)];
-    this.statements.keep.run(...defined, ...counts, deletedAtS);
+    this.statements.keep.run(toText(name), line, strategy, ...counts, deletedAtS);
     this.deletedSize++;
   }
 
   private forgetDeleted(name: string, definition: Definition | undefined): void {
     const { forgetAll, forgetLine } = this.statements;
     if (definition === undefined) return this.dropDeleted(forgetAll.run(toText(name)));
-    const { type, length, starting, step } = definition;
-    this.dropDeleted(forgetLine.run(toText(name), type.code, length, starting, step));
+    this.dropDeleted(forgetLine.run(toText(name), definition.line));
   }
 
   private dropDeleted({ changes }: Changes): void {
@@ -140,8 +137,8 @@ export class Rows {
 }
 
 /**
- * All 2^63 numbers of the longest line may be wasted, one more than an integer of SQLite holds.
- * loading.ts knows.
+ * The longest line has 2^63 numbers, and all of them may be wasted, which is one more than an integer of
+ * SQLite holds. stored-values.ts reads it back.
  */
 function storable(wasted: bigint): bigint {
   if (wasted > NUMBER_MAX) return NUMBER_MAX;
@@ -161,18 +158,15 @@ function prepare(database: Database) {
     begin: statement("BEGIN IMMEDIATE"),
     commit: statement("COMMIT"),
     define: statement(
-      `INSERT INTO definitions VALUES (?, ?, ?, ?, ?, ?, ?)
-       ON CONFLICT (id) DO UPDATE SET length = excluded.length, auto_disk = excluded.auto_disk`,
+      `INSERT INTO definitions (id, name, auto_disk, line) VALUES (?, ?, ?, ?)
+       ON CONFLICT (id) DO UPDATE SET auto_disk = excluded.auto_disk, line = excluded.line`,
     ),
     keep: statement(
-      `INSERT INTO deleted (name, type, length, starting, step, auto_disk,
-         last, generated, wasted, deleted_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+      `INSERT INTO deleted (name, line, auto_disk, last, generated, wasted, deleted_at)
+       VALUES (?, ?, ?, ?, ?, ?, ?)`,
     ),
     forgetAll: statement("DELETE FROM deleted WHERE name = ?"),
-    forgetLine: statement(
-      `DELETE FROM deleted
-       WHERE name = ? AND type = ? AND length = ? AND starting = ? AND step = ?`,
-    ),
+    forgetLine: statement("DELETE FROM deleted WHERE name = ? AND line = ?"),
     moveDeleted: statement("UPDATE deleted SET last = ?, generated = ?, wasted = ? WHERE nth = ?"),
     purgeOld: statement(
       `DELETE FROM deleted WHERE nth IN

@@ -13,6 +13,7 @@ import { dirname } from "node:path";
 import { assert } from "../base/assert.ts";
 import { CannotStart, reasonOf } from "../base/errors.ts";
 import { copyDatabase, refuseOwnPath } from "./backup.ts";
+import { DeletedRows } from "./deleted-rows.ts";
 import {
   codeOf,
   type DatabaseFile,
@@ -23,7 +24,7 @@ import {
   refusalOf,
 } from "./file.ts";
 import type { FolderOptions } from "./folder.ts";
-import { DeletedRows, loadDispensers } from "./loading.ts";
+import { loadDispensers } from "./loading.ts";
 import { Rows } from "./rows.ts";
 import { APPLICATION_ID, CLOSED, CLOSED_INEXACTLY, IN_USE, mark, migrations } from "./schema.ts";
 import {
@@ -273,7 +274,7 @@ export class SqliteStore implements Store {
   }
 
   /**
-   * Throws StorageVanished where the database or its log is not at its path any more, as it was removed, moved,
+   * Throws DiskVanished where the database or its log is not at its path any more, as it was removed, moved,
    * replaced or copied over. To be called now and then: a commit tells only what it can see of the open files.
    */
   checkPaths(): void {
@@ -296,7 +297,7 @@ export class SqliteStore implements Store {
     this.file.release();
   }
 
-  /** Moves the whole WAL into the main file and syncs that. Throws StorageVanished, too. */
+  /** Moves the whole WAL into the main file and syncs that. Throws DiskVanished, too. */
   private checkpointWal(mode: "RESTART" | "TRUNCATE" = "RESTART"): void {
     this.file.check();
     const move = this.database.query<{ busy: bigint }, []>(`PRAGMA wal_checkpoint(${mode})`);

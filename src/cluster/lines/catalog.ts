@@ -1,23 +1,17 @@
 /**
- * The lines of a cluster by name: what HSET, DEL and ADVANCE on one node change for all, and how the
- * others hear of it. The store's rows are the truth; sync() makes the engine's dispensers like them. The
- * id of a line is that of its dispenser on every node, given in the order of the changes.
+ * The lines of a cluster by name: HSET, DEL and ADVANCE on one node change them for all nodes, and the
+ * other nodes hear of it. The rows of the lease store are the truth; sync() makes the engine's
+ * dispensers like them. A line has one id, which its dispenser has on every node; ids are given in the
+ * order of the changes.
  */
 
-import { exhausted, notFound, quoted, Refusal } from "../../base/errors.ts";
-import { Leased } from "../../dispenser/allocation.ts";
-import {
-  define,
-  type Fields,
-  fieldsOf,
-  isSame,
-  positionsOf,
-  redefine,
-} from "../../dispenser/definition.ts";
+import { largest } from "../../base/bigint.ts";
+import { exhausted, notFound, quoted, Refusal, refusePastEnd } from "../../base/errors.ts";
+import { define, type Fields, hasGrown, isSame, redefine } from "../../dispenser/definition.ts";
 import { continued, refuseGrowth, refuseMemory } from "../../dispenser/deleted.ts";
 import type { Dispenser } from "../../dispenser/dispenser.ts";
 import { isName, toBytes, toText } from "../../dispenser/name.ts";
-import { numberAt, positionOf } from "../../dispenser/types/line.ts";
+
 import type { Engine } from "../../engine/engine.ts";
 import type { NodeState } from "../node/state.ts";
 import type { FencedStore } from "../stores/fenced.ts";
@@ -34,8 +28,10 @@ import {
   NAMES,
   type NameRecord,
   type NamesRecord,
+  NEW_LINE,
   NODE_PREFIX,
   nameKey,
+  namesIn,
   readCluster,
   readLine,
   readName,
@@ -50,13 +46,8 @@ import type { Row, Snapshot } from "../stores/store.ts";
 import { BEFORE, definitionIn, fieldsIn, usedLines, withDeleted } from "./deleted.ts";
 import { sumOf } from "./usage.ts";
 
-/** So many lines are written in one transaction: etcd allows it 128 operations. */
-const REPAIRED_AT_ONCE = 40;
-
-/** The first program that lets a length grow. */
+/** Programs of a lower level do not know that a length can grow. */
 const GROWS_FROM_LEVEL = 2;
-
-const NEW_LINE: LineRecord = { isDeleted: false, next: 0n, returned: [], floor: 0n };
 
 export class ClusterLines {
   private readonly engine: Engine;
@@ -67,7 +58,7 @@ export class ClusterLines {
     this.nodeState = memory;
   }
 
-  /** HSET. Answers how many fields were set first. `reuse`: numbers that are in use may be handed out again. */
+  /** HSET. Answers how many fields were set for the first time. `reuse`: numbers in use may be handed out again. */
   async define(
     store: FencedStore,
     name: string,
@@ -76,7 +67,7 @@ export class ClusterLines {
   ): Promise<number | Refusal> {
     if (!isName(name)) return new Refusal("ERR invalid dispenser name");
     const key = nameKey(name);
-    // All rows that are there and are written are guarded: stores lock those first, and in one order.
+    // All existing rows that are written have to be guarded: stores lock guards first, in one order.
     const known = readName((await store.read([key])).rows.get(key));
     const keys = [NAMES, key, ...(known === undefined ? [] : [lineKey(known.line)])];
     const before = await this.figuresBefore(store, name, fields, known);
@@ -95,7 +86,7 @@ export class ClusterLines {
     return set;
   }
 
-  /** What was done with a line that goes on, all nodes together; undefined where none does. */
+  /** The usage by all nodes of a deleted line that goes on; undefined if none does. */
   private async figuresBefore(
     store: FencedStore,
     name: string,
@@ -155,13 +146,13 @@ export class ClusterLines {
     if (definition instanceof Refusal) return nothing(definition);
     if (isSame(definition, before)) return nothing(0);
     const next = readLine(rows.get(lineKey(present.line)))?.next ?? 0n;
-    const hasGrown = definition.length > before.length;
+    const grows = hasGrown(before, definition);
     const refusal = reuse
       ? undefined
       : (refuseMemory(name, before, definition, next > 0n) ??
-        (hasGrown ? refuseGrowth(name, definition, next, usedLines(present.before)) : undefined));
+        (grows ? refuseGrowth(name, definition, next, usedLines(present.before)) : undefined));
     if (refusal !== undefined) return nothing(refusal);
-    if (hasGrown && older !== undefined) {
+    if (grows && older !== undefined) {
       return nothing(
         new Refusal(
           `ERR cannot change 'length' of ${quoted(name)} yet: node ${older} runs a version that does not know of it. ` +
@@ -170,14 +161,14 @@ export class ClusterLines {
       );
     }
     const becomesMemory = definition.strategy === "memory" && before.strategy !== "memory";
-    // What it handed out before is in use, also once it is deleted.
+    // The numbers that it handed out before stay in use when it is deleted.
     const kept = becomesMemory ? withDeleted(present, next) : present.before;
     const record: NameRecord = {
       ...{ ...present, fields: fieldsIn(definition) },
       ...(kept !== undefined && { before: kept }),
     };
     const puts = changed(name, record, rows);
-    if (hasGrown) requireLevel(GROWS_FROM_LEVEL, rows, puts);
+    if (grows) requireLevel(GROWS_FROM_LEVEL, rows, puts);
     return { puts, result: 0 };
   }
 
@@ -192,7 +183,7 @@ export class ClusterLines {
     const removed = await store.transact([NAMES, key, line], (rows) => {
       const present = readName(rows.get(key));
       if (present?.line !== known.line || present.isDeleted) return nothing(false);
-      // How far it was leased stays known.
+      // The row keeps how far the line was leased.
       const leased = readLine(rows.get(line)) ?? NEW_LINE;
       const before = withDeleted(present, leased.next);
       const puts = changed(name, { ...present, isDeleted: true, before }, rows);
@@ -207,33 +198,27 @@ export class ClusterLines {
   }
 
   /** ADVANCE. Answers the line's number that comes next, as far as this node knows. */
-  async advance(store: FencedStore, name: string, number: bigint): Promise<string | Refusal> {
-    const dispenser = this.engine.find(name);
-    if (dispenser === undefined) return notFound;
-    const { definition, id } = dispenser;
-    const { type } = definition;
-    if (!type.isLine) return new Refusal(`ERR ADVANCE does not apply to type ${type.code}`);
-    const floor = positionOf(definition, number);
+  async advance(
+    store: FencedStore,
+    dispenser: Dispenser,
+    number: string,
+  ): Promise<string | Refusal> {
+    const { definition, id, name } = dispenser;
+    const { series } = definition;
+    const floor = series.positionFrom(number);
+    if (floor instanceof Refusal) return floor;
     const [key, line] = [nameKey(name), lineKey(id)];
     const next = await store.transact<Refusal | bigint>([NAMES, key, line], (rows) => {
       const present = readName(rows.get(key));
       const leased = readLine(rows.get(line));
       if (present?.line !== id || present.isDeleted || leased === undefined)
         return nothing(notFound);
-      const end = positionsOf(definition);
-      if (floor >= end) {
-        return nothing(
-          leased.next >= end
-            ? exhausted
-            : new Refusal(
-                `${exhausted.message}: ${quoted(name)} has no number from ${number} on, and stays where it is`,
-              ),
-        );
+      if (floor >= series.positions) {
+        return nothing(leased.next >= series.positions ? exhausted : refusePastEnd(name, number));
       }
       if (floor <= present.floor) return nothing(leased.next);
       const puts = changed(name, { ...present, floor }, rows);
-      let { next } = leased;
-      if (next < floor) next = floor;
+      const next = largest(leased.next, floor);
       const returned = leased.returned.filter(({ first }) => first >= floor);
       puts.set(line, encode({ ...leased, next, returned, floor } satisfies LineRecord));
       return { puts, result: next };
@@ -241,31 +226,30 @@ export class ClusterLines {
     this.nodeState.flush();
     await this.sync(store);
     if (next instanceof Refusal) return next;
-    if (dispenser.digits > 0) return dispenser.current;
-    if (next >= positionsOf(definition)) return exhausted;
-    return numberAt(definition, next).toString().padStart(definition.length, "0");
+    if (dispenser.nextBytes > 0) return dispenser.current;
+    return next >= series.positions ? exhausted : series.numberAt(next);
   }
 
   /**
-   * Makes the dispensers like the names in the store: those that changed since it was last done, or
-   * `everything`. The commit that is gathered makes it durable.
+   * Makes the dispensers like the names in the store: those that changed since the last sync, or
+   * `everything`. The commit being gathered makes it durable.
    */
   async sync(store: FencedStore, everything = false): Promise<void> {
     const { rows } = await store.read([NAMES]);
     await this.syncTo(store, rows.get(NAMES), everything);
   }
 
-  /** The same, where the row that says whether something changed is at hand. */
+  /** The same for a caller that has read the row NAMES, which tells whether anything changed. */
   async syncTo(store: FencedStore, names: Row | undefined, everything = false): Promise<void> {
     const { revision } = names ?? { revision: 0n };
     const after = everything ? 0n : BigInt(this.nodeState.membership.namesRevision);
     if (revision <= after) return;
-    // Names that were deleted, and removed since, are in no list.
+    // A list does not show names whose rows were removed since they were deleted.
     const isComplete = everything || after < BigInt(readNames(names)?.purgedTo ?? "0");
     const found = await store.list(NAME_PREFIX, isComplete ? 0n : after);
     if (isComplete) {
       const gone = [...this.engine.list()].filter(({ name }) => !found.rows.has(nameKey(name)));
-      for (const { name } of gone) this.engine.remove(name);
+      for (const { name } of gone) this.engine.remove(this.engine.find(name)!);
     }
     const records = [...found.rows].map(([key, row]) => ({
       name: toBytes(key.slice(NAME_PREFIX.length)),
@@ -283,67 +267,22 @@ export class ClusterLines {
 
   private apply(name: string, record: NameRecord): void {
     const { engine } = this;
-    const present = engine.find(name);
-    const isOther = present !== undefined && (record.isDeleted || present.id !== record.line);
-    if (isOther) engine.remove(name);
+    const found = engine.find(name);
+    const present = found?.id === record.line && !record.isDeleted ? found : undefined;
+    if (found !== undefined && present === undefined) engine.remove(found);
     if (record.isDeleted) return;
-    const isNew = present === undefined || isOther;
-    // A store that forgot the line that has this id here gave it to another name.
-    const namesake = isNew ? engine.nameOf(record.line) : undefined;
-    if (namesake !== undefined) engine.remove(namesake);
     const definition = definitionIn(record.fields);
-    if (isNew) engine.create(record.line, name, definition);
-    else engine.define(name, fieldsOf(definition));
-    if (record.floor > 0n) engine.moves.skipBelow(engine.find(name)!, record.floor);
-  }
-
-  /**
-   * Tells a store that forgot what this node knows: its lines, and how far they were leased. For after an
-   * operator's `cluster advance`.
-   */
-  async repair(store: FencedStore): Promise<void> {
-    const all = [...this.engine.all()];
-    for (let from = 0; from < all.length; from += REPAIRED_AT_ONCE) {
-      const some = all.slice(from, from + REPAIRED_AT_ONCE);
-      const keys = some.flatMap(({ name, id }) => [nameKey(name), lineKey(id)]);
-      const work = (rows: Snapshot["rows"]) => {
-        const puts = new Map<string, string>();
-        for (const dispenser of some) this.repairLine(dispenser, rows, puts);
-        const lastLine = Math.max(namesIn(rows).lastLine, this.engine.lastId);
-        if (lastLine > namesIn(rows).lastLine || puts.size > 0)
-          puts.set(NAMES, encode({ ...namesIn(rows), lastLine }));
-        return { puts, result: undefined };
-      };
-      await store.transact([NAMES, ...keys], work, true);
-    }
-  }
-
-  private repairLine(
-    { name, id, definition, allocation }: Dispenser,
-    rows: Snapshot["rows"],
-    puts: Map<string, string>,
-  ): void {
-    const known = readName(rows.get(nameKey(name)));
-    const { purgedTo = "0" } = namesIn(rows);
-    // It was deleted, and removed, while this node slept.
-    const isPurged = BigInt(this.nodeState.membership.namesRevision) < BigInt(purgedTo);
-    if (known === undefined && isPurged) return;
-    if (known === undefined) {
-      const fields = fieldsIn(definition);
-      puts.set(
-        nameKey(name),
-        encode({ line: id, isDeleted: false, fields, floor: 0n } satisfies NameRecord),
-      );
-    } else if (known.line !== id) return;
-    const line = readLine(rows.get(lineKey(id)));
-    const next = allocation instanceof Leased ? allocation.lineEnd : 0n;
-    if (line === undefined || line.next < next) {
-      puts.set(lineKey(id), encode({ ...NEW_LINE, ...line, next } satisfies LineRecord));
-    }
+    if (present === undefined) {
+      // A store that forgot a line may have given its id to another name.
+      const namesake = engine.nameOf(record.line);
+      if (namesake !== undefined) engine.remove(engine.find(namesake)!);
+      engine.create(record.line, name, definition);
+    } else if (!isSame(definition, present.definition)) engine.redefine(present, definition);
+    if (record.floor > 0n) engine.skipBelow(engine.find(name)!, record.floor);
   }
 }
 
-/** The deleted lines of a name. A program of level 1 that deletes leaves the last one out: its row says the same. */
+/** The deleted lines of a name. A program of level 1 leaves the last one out, which the row of the line tells. */
 function deletedIn(
   present: NameRecord | undefined,
   rows: Snapshot["rows"],
@@ -354,7 +293,7 @@ function deletedIn(
   return withDeleted(present, readLine(rows.get(lineKey(present.line)))?.next ?? 0n);
 }
 
-/** A member whose program is of a lower level; undefined where there is none. */
+/** A member whose program is of a lower level; undefined if there is none. */
 async function olderMember(store: FencedStore, level: number): Promise<string | undefined> {
   const { rows } = await store.list(NODE_PREFIX);
   const older = [...rows].find(([, row]) => {
@@ -374,11 +313,7 @@ function nothing<T>(result: T): Outcome<T> {
   return { puts: new Map(), result };
 }
 
-function namesIn(rows: Snapshot["rows"]): NamesRecord {
-  return readNames(rows.get(NAMES)) ?? { lastLine: 0 };
-}
-
-/** A name's row, and the one by which nodes hear of it. */
+/** Writes the row of a name, and the row NAMES, by which other nodes hear of the change. */
 function changed(name: string, record: NameRecord, rows: Snapshot["rows"]): Map<string, string> {
   return new Map([
     [NAMES, encode(namesIn(rows))],

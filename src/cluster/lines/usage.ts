@@ -1,5 +1,6 @@
-/** What nodes did with their lines: how many numbers were leased, generated, are held, were wasted. */
+/** How nodes used their lines: how many numbers they leased, generated, hold and wasted. */
 
+import { inBatches } from "../../base/batches.ts";
 import type { Dispenser } from "../../dispenser/dispenser.ts";
 import { strategies } from "../../dispenser/strategy.ts";
 import type { Engine } from "../../engine/engine.ts";
@@ -14,11 +15,9 @@ import {
   usageKey,
   usagePrefix,
 } from "../stores/records.ts";
+import { LINES_AT_ONCE } from "../stores/store.ts";
 
-/** A node that is being stopped says what it did with so many lines in one transaction. */
-const REPORTED_AT_ONCE = 40;
-
-/** What a line's dispensers on all nodes did, as far as they said. */
+/** The usage of a line by all nodes, as far as they reported it. */
 export interface ClusterUsage {
   readonly nodes: number;
   readonly leased: bigint;
@@ -26,7 +25,7 @@ export interface ClusterUsage {
   readonly wasted: bigint;
 }
 
-/** Several of them together. */
+/** The sum of several usages. */
 export function sumOf(figures: readonly UsageRecord[]): UsageRecord {
   const sum = (of: (figure: UsageRecord) => bigint) =>
     figures.reduce((total, figure) => total + of(figure), 0n);
@@ -38,17 +37,17 @@ export function sumOf(figures: readonly UsageRecord[]): UsageRecord {
   };
 }
 
-/** The figures of one node, and those of all as it knows them. */
+/** The usage by one node, and by all as that node knows it. */
 export class Usage {
   private readonly node: string;
-  /** What lines generated before this life, as the store knew when it was first asked in it. */
+  /** Numbers that lines generated before this life, as the store said when it was first asked. */
   private readonly bases = new WeakMap<Dispenser, bigint>();
 
   constructor(node: string) {
     this.node = node;
   }
 
-  /** What the node did with a line, with a lease under way. */
+  /** The usage of a line by this node, including a lease of `more` numbers under way. */
   ofNode(dispenser: Dispenser, before: UsageRecord | undefined, more = 0n): UsageRecord {
     const { allocation, position } = dispenser;
     const { generated } = dispenser.counts;
@@ -57,7 +56,7 @@ export class Usage {
     const isInMemory = strategies[dispenser.definition.strategy].keeps === "definition";
     let base = this.bases.get(dispenser);
     if (base === undefined) {
-      // What it said of numbers in a lease that a crash took was never true.
+      // It may have reported numbers of a lease that it lost in a crash.
       const most = position - BigInt(dispenser.generatedInLife);
       base = before?.generated ?? 0n;
       if (base > most) base = most;
@@ -71,7 +70,7 @@ export class Usage {
     };
   }
 
-  /** What all nodes did with a line, as they last said, and this one as it is now. */
+  /** The usage of a line by all nodes: by others as they last reported it, by this one as it is now. */
   async ofAll(history: MonotonicStore, dispenser: Dispenser): Promise<ClusterUsage> {
     const { id } = dispenser;
     const [figures, nodes] = await Promise.all([
@@ -80,7 +79,7 @@ export class Usage {
     ]);
     const all = new Map([...figures.rows].map(([key, row]) => [key, readUsage(row)!]));
     const own = usageKey(id, this.node);
-    if (dispenser.isLine) all.set(own, this.ofNode(dispenser, all.get(own)));
+    if (dispenser.hasPositions) all.set(own, this.ofNode(dispenser, all.get(own)));
     const { leased, generated, held } = sumOf([...all.values()]);
     return {
       nodes: [...nodes.rows.values()].filter((row) => readNode(row)!.state === "member").length,
@@ -89,13 +88,13 @@ export class Usage {
     };
   }
 
-  /** Tells the store what the node did with its lines. */
+  /** Reports the usage of all lines to the store. */
   async report(store: FencedStore, engine: Engine): Promise<void> {
     const used = [...engine.loaded()].filter(
-      ({ isLine, allocation }) => isLine && allocation.isLeased && allocation.size(0n) > 0n,
+      ({ hasPositions, allocation }) =>
+        hasPositions && allocation.isLeased && allocation.size(0n) > 0n,
     );
-    for (let from = 0; from < used.length; from += REPORTED_AT_ONCE) {
-      const some = used.slice(from, from + REPORTED_AT_ONCE);
+    for (const some of inBatches(used, LINES_AT_ONCE)) {
       const keys = some.map(({ id }) => usageKey(id, this.node));
       await store.transact(keys, (rows) => {
         const figures = some.map((dispenser, index): [string, string] => {

@@ -51,7 +51,7 @@ export interface Founding {
 
 /**
  * The cluster's own row. Founds a cluster where there is none and the folder belongs to none, in two steps, so
- * that living nodes whose store was emptied can object in between. Throws CannotStart, StoreUnavailable.
+ * that living nodes whose store was emptied can object in between. Throws CannotStart, LeaseStoreUnavailable.
  */
 export async function findCluster(
   store: LeaseStore,
@@ -150,7 +150,7 @@ export function newMembership(cluster: ClusterRecord, identity: Identity): Membe
  * Starts the node: writes its row, by a stamp that no other process has. Answers undefined, or why the folder
  * cannot go on as the node it was: it has to become a new one first. A copy of the folder from between the
  * intent and the next write would still know the row; the roll call that follows makes that write. Throws
- * StoreUnavailable, and is to be tried again then.
+ * LeaseStoreUnavailable, and is to be tried again then.
  */
 export async function enter(
   memory: NodeState,

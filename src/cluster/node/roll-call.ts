@@ -55,7 +55,7 @@ interface Member {
 
 /**
  * Calls the roll and lets the store be written. `isFirst`: the node was just started, and others hardly at the
- * same time. Throws StoreUnavailable; Unconfirmed where a member does not confirm a new timeline.
+ * same time. Throws LeaseStoreUnavailable; Unconfirmed where a member does not confirm a new timeline.
  */
 export async function callRoll(options: RollCallOptions, isFirst: boolean): Promise<void> {
   const { store, clock, inTurn, onMissing } = options;

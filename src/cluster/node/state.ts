@@ -197,7 +197,7 @@ export class NodeState implements NodeStateWriter {
 
   /**
    * The store went back in time: neither this process nor the next one leases anything, until an operator
-   * begins a higher epoch. Throws StorageBroken; on a full disk it is saved with what is written next.
+   * begins a higher epoch. Throws DiskBroken; on a full disk it is saved with what is written next.
    */
   suspect(reason: string): void {
     if (this.known.doubt !== undefined) return;

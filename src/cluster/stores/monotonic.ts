@@ -107,7 +107,7 @@ export class MonotonicStore {
 
   /**
    * Reads rows, works out what to write, and writes it if they are unchanged by then; else again. Throws
-   * StoreUnavailable, after which it may have been written.
+   * LeaseStoreUnavailable, after which it may have been written.
    */
   async transact<T>(
     keys: readonly string[],

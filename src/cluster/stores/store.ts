@@ -1,9 +1,15 @@
 /**
  * What nodes that share their lines ask of the store they share: rows of text, read as they are, and
- * written all or none where the rows they were worked out from are unchanged. An interface without
- * code: postgres.ts, etcd.ts and shared-sqlite.ts are those there are; another has to pass the suite
- * in test/unit/cluster/stores/conformance.ts. What stands in the rows is the cluster's matter.
+ * written all or none where the rows they were worked out from are unchanged. postgres.ts and etcd.ts are
+ * those there are (and, for tests, test/support/shared-sqlite.ts); another has to pass the suite in
+ * test/unit/cluster/stores/conformance.ts. What stands in the rows is the cluster's matter.
  */
+
+/**
+ * A transaction that goes through many lines has so many of them at most: etcd allows it 128 operations, and
+ * a line takes up to three.
+ */
+export const LINES_AT_ONCE = 40;
 
 /** A row, as it was read. */
 export interface Row {
@@ -67,7 +73,7 @@ export interface LeaseStore {
   list(prefix: string, after?: bigint): Promise<Snapshot>;
   /**
    * Writes durably, all or nothing. Answers undefined where a guard does not hold: nothing was written.
-   * Throws StoreUnavailable, after which it may have been written, or may be yet.
+   * Throws LeaseStoreUnavailable, after which it may have been written, or may be yet.
    */
   write(write: Write): Promise<StoreVersion | undefined>;
   /**
@@ -83,7 +89,7 @@ export class LeaseStoreUnavailable extends Error {
   override readonly name = "LeaseStoreUnavailable";
 }
 
-/** What a promise gives, or StoreUnavailable where that takes longer than so many milliseconds. */
+/** What a promise gives, or LeaseStoreUnavailable where that takes longer than so many milliseconds. */
 export async function withTimeout<T>(milliseconds: number, promise: Promise<T>): Promise<T> {
   let timer: Timer | undefined;
   const timeUp = new Promise<never>((_, reject) => {
