@@ -20,7 +20,7 @@ test.each(clusterMutations)(
     const args = ["--seed", "1", "--runs", String(RUNS_MAX), "--subject", subject];
     const said = await program.runChanged(
       change,
-      "test/campaigns/cluster-simulation/campaign.ts",
+      "test/campaigns/cluster-simulation/soak.ts",
       ...args,
     );
     expect(said).toEqual([1, expect.stringMatching(patterns[caughtBy ?? "law"])]);

@@ -59,7 +59,7 @@ test.each(breakages)(
   "the fuzzer catches it when $title",
   async ({ caught, ...change }) => {
     const args = ["--seed", "1", "--runs", String(RUNS)];
-    const said = await program.runChanged(change, "test/campaigns/fuzz/campaign.ts", ...args);
+    const said = await program.runChanged(change, "test/campaigns/fuzz/soak.ts", ...args);
     expect(said).toEqual([1, expect.stringMatching(caught)]);
   },
   TIMEOUT_MS,

@@ -20,7 +20,7 @@ test.each(mutations)(
   async ({ file, find, replace, caughtBy }) => {
     const change = { file, find, replace };
     const args = ["--seed", "1", "--runs", String(RUNS_MAX)];
-    const said = await program.runChanged(change, "test/campaigns/simulation/campaign.ts", ...args);
+    const said = await program.runChanged(change, "test/campaigns/simulation/soak.ts", ...args);
     const caught = patterns[caughtBy ?? "law"];
     expect(said).toEqual([1, expect.stringMatching(caught)]);
   },

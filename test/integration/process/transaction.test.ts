@@ -4,7 +4,7 @@ import { expect, test } from "bun:test";
 import { Prng } from "../../../testkit/prng.ts";
 import { ServerProcess } from "../../../testkit/process.ts";
 import { ReplyError, TestClient } from "../../../testkit/resp.ts";
-import { anySeed } from "../../support/campaign.ts";
+import { anySeed } from "../../support/arguments.ts";
 
 const KILLS = 30;
 const LINES = 8;

@@ -7,11 +7,11 @@
 import { rmSync } from "node:fs";
 import { temporaryRoot } from "../../../testkit/folder.ts";
 import { endAll } from "../../../testkit/process.ts";
-import { anySeed, campaignArguments } from "../../support/campaign.ts";
+import { anySeed, soakArguments } from "../../support/arguments.ts";
 import { Ordeal } from "./chaos.ts";
 import { RealEtcd, RealPostgres } from "./fleet.ts";
 
-const given = campaignArguments({ seed: anySeed(), seconds: 60, pause: 10, back: 0 }, "store");
+const given = soakArguments({ seed: anySeed(), seconds: 60, pause: 10, back: 0 }, "store");
 const { seed, seconds, pause, back, text: only } = given;
 const stores = { postgres: () => new RealPostgres(), etcd: () => new RealEtcd() };
 try {
