@@ -15,4 +15,4 @@ for (let seed = first; seed < first + runs; seed++) {
   }
 }
 const seconds = (performance.now() - began) / 1000;
-console.log(`the law held in all of them (${seconds.toFixed(1)} s)`);
+console.log(`the invariants held in all of them (${seconds.toFixed(1)} s)`);
