@@ -9,14 +9,17 @@
  */
 
 import { readFileSync, rmSync } from "node:fs";
+import { availableParallelism } from "node:os";
 import { join, resolve } from "node:path";
 import "../test/support/requirements.ts";
 import { shortfalls } from "./coverage.ts";
 
 const root = resolve(import.meta.dir, "..");
 const TIMEOUT_MS = 30_000;
-/** Most tests wait most of the time, for processes, disks and clocks: more of them than there are cores. */
-const SIDE_BY_SIDE = 4;
+/** So many files at a time: most tests wait most of the time, for processes, disks and clocks. */
+const SIDE_BY_SIDE = 2 * availableParallelism();
+/** The unit tests wait more than the others. */
+const UNITS_SIDE_BY_SIDE = 3 * availableParallelism();
 /** How long each file takes, so that the longest are begun first; `--update-timings` writes it anew. */
 const TIMINGS = "test/timings.json";
 
@@ -29,8 +32,8 @@ const samples = [
 ];
 
 const timed = ".timed.test.ts";
-const sideBySide = [
-  ...[`--parallel=${SIDE_BY_SIDE}`, `--timings=${TIMINGS}`],
+const sideBySide = (files: number) => [
+  ...[`--parallel=${files}`, `--timings=${TIMINGS}`],
   `--path-ignore-patterns=**/*${timed}`,
 ];
 
@@ -52,7 +55,7 @@ async function runUnit(...flags: readonly string[]): Promise<boolean> {
   const report = join(root, "coverage/lcov.info");
   rmSync(report, { force: true });
   const coverage = ["--coverage", "--coverage-reporter=lcov"];
-  const status = await run("test/unit", ...sideBySide, ...coverage, ...flags);
+  const status = await run("test/unit", ...sideBySide(UNITS_SIDE_BY_SIDE), ...coverage, ...flags);
   const short = shortfalls(readFileSync(report, "utf8"));
   for (const sentence of short) console.error(sentence);
   return status === 0 && short.length === 0;
@@ -60,7 +63,12 @@ async function runUnit(...flags: readonly string[]): Promise<boolean> {
 
 async function runAll(...flags: readonly string[]): Promise<boolean> {
   const isUnitWell = await runUnit(...flags);
-  const others = await run("test/integration", "test/campaigns", ...sideBySide, ...flags);
+  const others = await run(
+    "test/integration",
+    "test/campaigns",
+    ...sideBySide(SIDE_BY_SIDE),
+    ...flags,
+  );
   const alone = await run(timed);
   return isUnitWell && others === 0 && alone === 0;
 }
@@ -71,6 +79,6 @@ let isWell: boolean;
 if (first === undefined) isWell = await runAll();
 else if (first === "--update-timings") isWell = await runAll(first);
 else if (first === "--fast") {
-  isWell = (await run("test/unit", ...samples, ...sideBySide)) === 0;
+  isWell = (await run("test/unit", ...samples, ...sideBySide(UNITS_SIDE_BY_SIDE))) === 0;
 } else isWell = (await run(...args)) === 0;
 process.exit(isWell ? 0 : 1);

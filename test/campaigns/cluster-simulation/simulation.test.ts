@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { simulateCluster, subjects } from "./simulate.ts";
 
 /** SIMULATION_SEED=n SIMULATION_RUNS=1 replays a failure here; so does `bun run simulate:cluster`. */
-const RUNS = Number(process.env.SIMULATION_RUNS ?? 80);
+const RUNS = Number(process.env.SIMULATION_RUNS ?? 50);
 const FIRST = Number(process.env.SIMULATION_SEED ?? Date.now() % 1_000_000_000);
 const TIMEOUT_MS = 30_000 + RUNS * 200;
 

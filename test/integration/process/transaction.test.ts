@@ -6,7 +6,7 @@ import { ServerProcess } from "../../../testkit/process.ts";
 import { ReplyError, TestClient } from "../../../testkit/resp.ts";
 import { anySeed } from "../../support/arguments.ts";
 
-const KILLS = 30;
+const KILLS = 15;
 const LINES = 8;
 const LOAD_MS_MAX = 60;
 
