@@ -1,6 +1,6 @@
 /** When requests come, in simulated milliseconds: the rates and the patterns that are measured. */
 
-import { randomFrom } from "../../testkit/random.ts";
+import { randomFrom } from "../../testkit/prng.ts";
 
 export interface Rate {
   readonly title: string;
