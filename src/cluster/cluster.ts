@@ -1,9 +1,9 @@
 /**
- * A node among others that share its lines. What it asks of the shared store it asks in turn, one thing
- * after the other, so that what it hears later is never older; everything the store answered is in the
- * engine before the next thing is asked.
+ * A node of a cluster. It asks the lease store one thing after the other, so that a later answer is never
+ * older than an earlier one, and puts each answer into the engine before it asks again.
  *
- * While the store is away, what the node holds is served; what needs the store is refused at once.
+ * While the store cannot be reached, the node serves the numbers it holds and refuses at once what needs
+ * the store.
  */
 
 import type { Refusal } from "../base/errors.ts";
@@ -23,34 +23,35 @@ import { StoreWentBack } from "./stores/monotonic.ts";
 import { NAMES, ROLL } from "./stores/records.ts";
 import { LeaseStoreUnavailable } from "./stores/store.ts";
 
-/** So often a node asks what changed, beside being told. */
+/** How often a node asks what changed, in case the store did not tell it. */
 export const POLL_MS = 400;
-/** So often it is looked whether rows are to be removed. */
+/** How often a node checks whether rows are to be removed. */
 const PURGE_LOOK_MS = 600_000;
-/** A name that is not known is asked for at most so often. */
+/** Unknown names are looked for in the store at most once in this time. */
 const MISS_MS = 10;
 /** The log names at most so many nodes that did not answer a roll call. */
 const MISSING_SHOWN_MAX = 10;
+
 export interface ClusterOptions extends EntryOptions {
-  /** It must not go on as this node: nothing may leave any more. */
+  /** The process must not go on as this node: no number may leave any more. */
   readonly onFatal: (error: unknown) => void;
 }
 
 export class Cluster {
-  /** Why the store cannot be used now; undefined while it can. */
+  /** Why the store cannot be used now; undefined if it can. */
   trouble: string | undefined;
-  /** Whether that is because it forgot something: an operator has to do something about it. */
+  /** Whether it cannot be used because it went back in time, which only an operator can resolve. */
   private hasForgotten = false;
   private readonly options: ClusterOptions;
   private readonly entry: Entry;
-  private figures!: Usage;
+  private usage!: Usage;
   private leasing!: Leasing;
   private readonly turns = new SerialQueue();
   private isLeasing = false;
   private nextPoll: Promise<void> | undefined;
   private missedAtMs = Number.NEGATIVE_INFINITY;
   private nextLook: Promise<void> | undefined;
-  /** While the members are asked to confirm what they wrote. */
+  /** The roll call under way. */
   private rollCall: Promise<void> | undefined;
   private wasConfirmed = false;
   /** The store has another timeline, which not all members have confirmed. */
@@ -70,12 +71,12 @@ export class Cluster {
     return this.entry.node;
   }
 
-  /** Whether its folder says that the store went back in time. */
+  /** Whether the folder says that the store went back in time. */
   get isSuspicious(): boolean {
     return this.entry.nodeState.membership.doubt !== undefined;
   }
 
-  /** Whether it has not yet found its cluster: it is no node yet. */
+  /** Whether it has not found its cluster yet, and so is no node yet. */
   get isOutside(): boolean {
     return this.entry.nodeState === undefined;
   }
@@ -93,8 +94,8 @@ export class Cluster {
   }
 
   /**
-   * Enters the cluster, and makes the engine's dispensers what they are there; nothing may be served
-   * before. Waits for a store that is away, until close(). Throws CannotStart.
+   * Enters the cluster and makes the engine's dispensers like the cluster's; nothing may be served before.
+   * Waits for a store that cannot be reached, until close(). Throws CannotStart.
    */
   async join(): Promise<void> {
     while (!this.isClosed) {
@@ -115,13 +116,13 @@ export class Cluster {
   private beginLeasing(): void {
     const { engine, log, clock, leaseStore } = this.options;
     const { nodeState } = this.entry;
-    this.figures = new Usage(this.node);
+    this.usage = new Usage(this.node);
     const onLost = ({ name }: Dispenser, numbers: bigint) =>
       log.warning("a lease was not heard of, and is lost", { dispenser: toText(name), numbers });
     this.leasing = new Leasing({
       engine,
       nodeState,
-      usage: this.figures,
+      usage: this.usage,
       now: clock.now,
       onLost,
     });
@@ -136,7 +137,7 @@ export class Cluster {
     this.confirmed()?.catch(() => {});
   }
 
-  /** Resolves once the store may be written; undefined where it may be now. Rejects with StoreUnavailable. */
+  /** Resolves once the store may be written; undefined if it may be now. Rejects with LeaseStoreUnavailable. */
   private confirmed(): Promise<void> | undefined {
     if (this.fenced.isConfirmed) return undefined;
     this.rollCall ??= this.callRoll().finally(() => {
@@ -192,10 +193,10 @@ export class Cluster {
     }
   }
 
-  /** Removes rows that nobody needs any more, where that is due. */
+  /** Removes rows that nobody needs any more, if that is due. */
   async purge(): Promise<void> {
     const { engine, clock, log } = this.options;
-    // What fails here, a right that the node has not, is no trouble of the store.
+    // A failure here, such as a missing right to delete, says nothing about the store: it is not noted.
     const inTurn = async <T>(work: () => Promise<T>) => {
       await this.confirmed();
       return this.turns.take(work);
@@ -208,9 +209,9 @@ export class Cluster {
       log.info("removed from the store what was deleted long ago", removed);
   }
 
-  /** Looks what changed in the store, and whether it can be used. Never rejects. */
+  /** Takes over what changed in the store, and checks whether it can be used. Never rejects. */
   poll(): Promise<void> {
-    // One that waits for its turn will see all that is there by then.
+    // A poll that waits for its turn will see everything written until then: no other is needed.
     this.nextPoll ??= this.turns
       .take(async () => {
         this.nextPoll = undefined;
@@ -218,7 +219,7 @@ export class Cluster {
         if (this.trouble !== undefined) await this.entry.probe();
       })
       .then(() => {
-        // What is missing then is a member, and it may be back.
+        // A member did not confirm; it may be back by now.
         if (this.unconfirmed === undefined) this.noteTrouble(undefined);
         else this.beginRollCall();
         this.noteWarning();
@@ -228,9 +229,9 @@ export class Cluster {
   }
 
   /**
-   * What has to be waited for before a command that uses these names can be run; undefined for nothing.
-   * With `takes` it takes a number for each; `isKnown` where it waited for the names already. Rejects with
-   * StoreUnavailable.
+   * Resolves once a command that uses these names can be run; undefined if it can be run now. With `takes`
+   * the command takes a number of each name. `isKnown`: the names were looked for already. Rejects with
+   * LeaseStoreUnavailable.
    */
   prepare(
     names: readonly string[],
@@ -256,7 +257,7 @@ export class Cluster {
     return waits.length === 0 ? undefined : Promise.all(waits);
   }
 
-  /** Many that miss at a time ask the store once, and not more often than it can bear. */
+  /** Looks for unknown names: all commands that miss one at the same time share one look. */
   private lookForNames(): Promise<void> {
     if (this.trouble !== undefined) return Promise.reject(new LeaseStoreUnavailable(this.trouble));
     this.nextLook ??= this.lookSoon();
@@ -265,7 +266,7 @@ export class Cluster {
 
   private async lookSoon(): Promise<void> {
     const { clock } = this.options;
-    // Who misses once it has begun may miss what is written from then on: that is for the next look.
+    // A command that misses a name after this look began needs another one.
     const begin = () => {
       this.nextLook = undefined;
       this.missedAtMs = clock.now();
@@ -304,33 +305,33 @@ export class Cluster {
     }
   }
 
-  /** HSET on all nodes. Answers how many fields were set first. Throws StoreUnavailable. */
+  /** HSET on all nodes. Answers how many fields were set for the first time. Throws LeaseStoreUnavailable. */
   define(name: string, fields: Fields, reuse = false): Promise<number | Refusal> {
     return this.asked(() => this.lines.define(this.fenced, name, fields, reuse));
   }
 
-  /** DEL on all nodes. Answers whether there was such a dispenser. Throws StoreUnavailable. */
+  /** DEL on all nodes. Answers whether the dispenser existed. Throws LeaseStoreUnavailable. */
   remove(name: string): Promise<boolean> {
     return this.asked(() => this.lines.remove(this.fenced, name));
   }
 
-  /** ADVANCE on all nodes. Answers the number that comes next. Throws StoreUnavailable. */
+  /** ADVANCE on all nodes. Answers the number that comes next. Throws LeaseStoreUnavailable. */
   advance(name: string, number: bigint): Promise<string | Refusal> {
     return this.asked(() => this.lines.advance(this.fenced, name, number));
   }
 
-  /** What all nodes did with a line, as they last said. Throws StoreUnavailable. */
+  /** What all nodes did with a line, as they last reported. Throws LeaseStoreUnavailable. */
   async usageOf(dispenser: Dispenser): Promise<ClusterUsage> {
     if (this.trouble !== undefined) throw new LeaseStoreUnavailable(this.trouble);
-    return this.figures.ofAll(this.fenced, dispenser);
+    return this.usage.ofAll(this.fenced, dispenser);
   }
 
-  /** The node is being stopped: says what it did with its lines, if the store hears it. Never rejects. */
+  /** Ends the node: reports its usage if the store can be reached. Never rejects. */
   async close(): Promise<void> {
     this.isClosed = true;
     try {
       if (this.trouble === undefined)
-        await this.turns.take(() => this.figures.report(this.fenced, this.options.engine), true);
+        await this.turns.take(() => this.usage.report(this.fenced, this.options.engine), true);
     } catch (error) {
       this.options.log.warning("figures not reported", { reason: (error as Error).message });
     }
@@ -338,13 +339,13 @@ export class Cluster {
     await this.options.leaseStore.close();
   }
 
-  /** Whatever the store still answers reaches the engine no more, which may be closed after this. */
+  /** From now on no answer of the store reaches the engine, which may be closed after this. */
   abandon(): void {
     this.isClosed = true;
     this.entry.close();
   }
 
-  /** Asks something of the store that writes it: once the members have confirmed what they wrote. */
+  /** Runs work that writes the store, once the members have confirmed their rows. */
   private async asked<T>(work: () => Promise<T>, isUrgent = false): Promise<T> {
     for (;;) {
       if (this.trouble === undefined) await this.confirmed();
@@ -356,7 +357,7 @@ export class Cluster {
     }
   }
 
-  /** Asks something of the store that may fail; what became of it is noted. */
+  /** Runs work on the store in its turn, and notes a failure. */
   private async inTurn<T>(work: () => Promise<T>, isUrgent = false): Promise<T> {
     try {
       return await this.turns.take(() => {
@@ -371,24 +372,24 @@ export class Cluster {
 
   private note(error: unknown): void {
     if (this.isClosed) return;
-    // That is being seen to.
+    // A roll call is under way: it will end this.
     if (error instanceof NotConfirmed) return;
     if (error instanceof LeaseStoreUnavailable) {
-      // Nobody knows what it did meanwhile.
+      // While it could not be reached, it may have gone back in time.
       this.fenced?.doubt();
       if (error instanceof StoreWentBack) this.entry.suspect(error.reason);
       this.noteTrouble(error);
     }
-    // The node's own disk is full: that is another trouble, and passes.
+    // DiskUnavailable: the node's own disk is full, which passes by itself.
     else if (!(error instanceof DiskUnavailable)) this.options.onFatal(error);
   }
 
-  /** What an operator should see to in the store, before it fails. */
+  /** What an operator should do about the store before it fails. */
   get warning(): string | undefined {
     return this.options.leaseStore.warning;
   }
 
-  /** Said once when it begins. */
+  /** Logs a warning once, when it begins. */
   private noteWarning(): void {
     const { warning } = this;
     if (warning !== undefined && this.warned === undefined)
@@ -396,7 +397,7 @@ export class Cluster {
     this.warned = warning;
   }
 
-  /** Said once when it begins and when it is over; and when it becomes an operator's matter. */
+  /** Logs a trouble once when it begins, when only an operator can resolve it, and when it is over. */
   private noteTrouble(error: LeaseStoreUnavailable | undefined): void {
     const { log } = this.options;
     if (this.isClosed) return;

@@ -1,7 +1,7 @@
 /**
- * What an operator does with a cluster: takes a node out of it, writes off one that is lost, takes a store
- * that went back in time for good. How a node's own lines come into it is in moving-in.ts. No server runs
- * on the folders that this works on.
+ * What an operator does with a cluster: a node leaves (`cluster leave`), a lost node is written off (`cluster
+ * forget`), a store that went back in time is accepted as it is (`cluster advance`). join.ts has `cluster join`. No
+ * server runs on the folders that these work on.
  */
 
 import { CannotStart } from "../../base/errors.ts";
@@ -41,40 +41,40 @@ import type { LeaseStore, Row } from "../stores/store.ts";
 export interface Folder {
   readonly engine: Engine;
   readonly store: Store;
-  /** All that the engine knows was written anew: commits that, and lets go of the folder. */
+  /** Commits what was staged in place of all that the engine knows, and closes the folder. */
   readonly replaced: () => void;
 }
 
 /** etcd allows 128 operations in a transaction, and a line takes three. */
 const LINES_AT_ONCE = 40;
-/** So many stretches of a line that were handed back are kept; the smallest are wasted. */
+/** The most returned ranges that a line keeps; the smallest of more are wasted. */
 const RETURNED_MAX = 64;
-/** A store that went back forgot at most so many new lines. */
+/** The most new lines that a store that went back can have forgotten. */
 const IDS_SKIPPED = 1_000_000;
 
 /**
- * Hands what a node holds back and takes it out of the cluster: the folder is empty then. Answers how many
- * numbers went back. The node has entered the cluster just now.
+ * Returns the ranges that a node holds and takes the node out of the cluster; its folder is empty then. Answers how
+ * many numbers were returned. The node must just have entered the cluster.
  */
 export async function handBack(
   { engine, store, replaced }: Folder,
   fenced: FencedStore,
-  memory: NodeState,
+  nodeState: NodeState,
 ): Promise<bigint> {
-  const { node } = memory.membership;
+  const { node } = nodeState.membership;
   const left = [...engine.all()].map((dispenser) => ({
     dispenser,
-    stretches: heldBy(dispenser),
+    ranges: heldBy(dispenser),
   }));
-  // First here: a folder that still had them could hand them out as well as who gets them.
+  // Removed from the folder first: otherwise this node and the next holder could both hand them out.
   for (const { dispenser } of left) store.stage({ kind: "remove", id: dispenser.id });
   store.stage({ kind: "node", state: JSON.stringify({} satisfies StoredNodeState) });
   replaced();
-  memory.detach();
-  const held = left.filter(({ stretches }) => stretches.length > 0);
+  nodeState.detach();
+  const held = left.filter(({ ranges }) => ranges.length > 0);
   let numbers = 0n;
-  for (const { dispenser, stretches } of held) {
-    numbers += await handBackLine(dispenser, stretches, fenced, node);
+  for (const { dispenser, ranges } of held) {
+    numbers += await returnRanges(dispenser, ranges, fenced, node);
   }
   const leave = (rows: ReadonlyMap<string, Row>) => {
     const goneAtAgeMs = readNames(rows.get(NAMES))?.ageMs ?? 0;
@@ -85,21 +85,21 @@ export async function handBack(
   return numbers;
 }
 
-async function handBackLine(
+async function returnRanges(
   { id }: Dispenser,
-  stretches: readonly Range[],
+  ranges: readonly Range[],
   fenced: FencedStore,
   node: string,
 ): Promise<bigint> {
-  const [key, figure] = [lineKey(id), usageKey(id, node)];
+  const [key, ofNode] = [lineKey(id), usageKey(id, node)];
   const work = (rows: ReadonlyMap<string, Row>) => {
     const line = readLine(rows.get(key));
-    const before = readUsage(rows.get(figure));
+    const before = readUsage(rows.get(ofNode));
     if (line === undefined || line.isDeleted || before === undefined) {
       return { puts: new Map<string, string>(), result: 0n };
     }
-    // The node may not have heard that the line was moved on: what lies below is lost.
-    const given = stretches.filter(({ first }) => first >= line.floor);
+    // The node may not know of an ADVANCE: ranges below the floor must not be leased again.
+    const given = ranges.filter(({ first }) => first >= line.floor);
     const bySize = [...line.returned, ...given].sort((one, other) =>
       one.count < other.count ? 1 : -1,
     );
@@ -110,14 +110,14 @@ async function handBackLine(
     const after: UsageRecord = { ...before, leased: before.leased - numbers, held: 0n };
     const puts = new Map([
       [key, encode({ ...line, returned } satisfies LineRecord)],
-      [figure, encodeUsage(after)],
+      [ofNode, encodeUsage(after)],
     ]);
     return { puts, result: numbers };
   };
-  return fenced.transact([key, figure], work, true);
+  return fenced.transact([key, ofNode], work, true);
 }
 
-/** What a dispenser has of its line and has not handed out. */
+/** The ranges that a dispenser holds and has not handed out. */
 function heldBy({ allocation, position, isLine }: Dispenser): Range[] {
   if (!isLine || !(allocation instanceof Leased)) return [];
   return allocation.ranges.flatMap(({ local, first, count }) => {
@@ -126,7 +126,7 @@ function heldBy({ allocation, position, isLine }: Dispenser): Range[] {
   });
 }
 
-/** Writes off what a node holds: it is wasted, and the node may not come back. Throws CannotStart. */
+/** Writes off a node: what it holds is wasted, and the node may not come back. Throws CannotStart. */
 export async function forgetNode(store: LeaseStore, node: string): Promise<bigint> {
   const { version } = await store.read([]);
   const history = new MonotonicStore(store, version);
@@ -142,11 +142,11 @@ export async function forgetNode(store: LeaseStore, node: string): Promise<bigin
   });
   let numbers = 0n;
   const { rows } = await history.list("figure/");
-  for (const figure of rows.keys()) {
-    if (!figure.endsWith(`/${node}`)) continue;
-    numbers += await history.transact([figure], (found) => {
-      const record = readUsage(found.get(figure))!;
-      const puts = new Map([[figure, encodeUsage({ ...record, held: 0n })]]);
+  for (const usage of rows.keys()) {
+    if (!usage.endsWith(`/${node}`)) continue;
+    numbers += await history.transact([usage], (found) => {
+      const record = readUsage(found.get(usage))!;
+      const puts = new Map([[usage, encodeUsage({ ...record, held: 0n })]]);
       return { puts, result: record.held };
     });
   }
@@ -154,8 +154,8 @@ export async function forgetNode(store: LeaseStore, node: string): Promise<bigin
 }
 
 /**
- * Moves all lines ahead and takes the store, as it is, for good. Answers how many lines there are.
- * `wallClockMs` is the time of day: a later epoch is higher, even if the store forgot the one before.
+ * Moves all lines ahead by `margin` and accepts the store as it is. Answers how many lines there are. The epoch is
+ * the time of day, `wallClockMs`, so that a later epoch is higher even if the store forgot the one before.
  */
 export async function advanceHistory(
   store: LeaseStore,
@@ -164,7 +164,7 @@ export async function advanceHistory(
 ): Promise<number> {
   const { version } = await store.read([]);
   const history = new MonotonicStore(store, version, realClock, true);
-  // Nothing is leased any more from here on, until the epoch begins.
+  // The mark stops all leasing until the epoch begins.
   await changeCluster(store, history, (cluster) => ({
     ...cluster,
     mark: cluster.mark ?? "'number-dispenser cluster advance' did not end: run it again",
@@ -177,7 +177,7 @@ export async function advanceHistory(
       const puts = new Map<string, string>();
       for (const key of some) {
         const line = readLine(found.get(key))!;
-        // What was handed back may have been leased in what the store forgot.
+        // A returned range may have been leased again in a write that the store forgot.
         const ahead: LineRecord = { ...line, next: line.next + margin, returned: [] };
         puts.set(key, encode(ahead));
       }
@@ -186,7 +186,7 @@ export async function advanceHistory(
   }
   await moveDeletedAhead(history, margin);
   await history.transact([CLUSTER, NAMES], (found) => {
-    // Nodes may have lines that the store forgot: no other gets their ids.
+    // Nodes may have lines that the store forgot: no other line may get their ids.
     const names = readNames(found.get(NAMES));
     const lastLine = (names?.lastLine ?? 0) + IDS_SKIPPED;
     return { puts: new Map([[NAMES, encode({ ...names, lastLine })]]), result: undefined };
@@ -201,7 +201,7 @@ export async function advanceHistory(
   return keys.length;
 }
 
-/** Lines that were deleted may have gone on in what the store forgot. */
+/** Moves deleted lines ahead as well: they may have handed out numbers in writes that the store forgot. */
 async function moveDeletedAhead(history: MonotonicStore, margin: bigint): Promise<void> {
   const { rows } = await history.list(NAME_PREFIX);
   const keys = [...rows].flatMap(([key, row]) => (readName(row)!.before?.length ? [key] : []));
