@@ -157,7 +157,7 @@ export class Cluster {
     const { fenced, node } = this;
     try {
       if (this.entry.needsRepair)
-        throw new LeaseStoreUnavailable("it is still told what it forgot");
+        throw new LeaseStoreUnavailable("this node is still writing back what it forgot");
       await callRoll({ store: fenced, node, clock, inTurn, onMissing }, !this.wasConfirmed);
       this.wasConfirmed = true;
       if (this.unconfirmed === undefined) return;
@@ -333,7 +333,7 @@ export class Cluster {
       if (this.trouble === undefined)
         await this.turns.take(() => this.usage.report(this.fenced, this.options.engine), true);
     } catch (error) {
-      this.options.log.warning("figures not reported", { reason: (error as Error).message });
+      this.options.log.warning("usage not reported", { reason: (error as Error).message });
     }
     this.abandon();
     await this.options.leaseStore.close();

@@ -218,6 +218,6 @@ export class Entry {
     // The names just read reach the disk with the next commit: until then the folder knows none.
     this.nodeState.save({ needsRepair: false, revision: String(revision), namesRevision: "0" });
     const { log, leaseStore } = this.options;
-    log.info("an operator took the store as it is for good", { store: leaseStore.title });
+    log.info("an operator accepted the store as it is", { store: leaseStore.title });
   }
 }

@@ -161,7 +161,7 @@ function checkCluster(
   if (cluster.epoch < epoch) {
     throw new StoreWentBack(`its epoch was ${epoch}, and is ${cluster.epoch} now`);
   }
-  if (cluster.epoch > epoch) throw new NewEpoch("an operator took it for good just now");
+  if (cluster.epoch > epoch) throw new NewEpoch("an operator accepted it as it is just now");
   const why = doubt ?? cluster.mark;
   if (why !== undefined) throw new StoreWentBack(why);
 }
