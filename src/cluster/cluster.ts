@@ -46,7 +46,7 @@ export class Cluster {
   private readonly entry: Entry;
   private usage!: Usage;
   private leasing!: Leasing;
-  private readonly turns = new SerialQueue();
+  private readonly storeQueue = new SerialQueue();
   private isLeasing = false;
   private nextPoll: Promise<void> | undefined;
   private missedAtMs = Number.NEGATIVE_INFINITY;
@@ -148,7 +148,7 @@ export class Cluster {
 
   private async callRoll(): Promise<void> {
     const { clock, log } = this.options;
-    const inTurn = <T>(work: () => Promise<T>) => this.turns.take(work, true);
+    const inTurn = <T>(work: () => Promise<T>) => this.storeQueue.take(work, true);
     const onMissing = (nodes: readonly string[]) =>
       log.warning("went on without what these nodes know of the store", {
         nodes: nodes.slice(0, MISSING_SHOWN_MAX).join(","),
@@ -199,7 +199,7 @@ export class Cluster {
     // A failure here, such as a missing right to delete, says nothing about the store: it is not noted.
     const inTurn = async <T>(work: () => Promise<T>) => {
       await this.confirmed();
-      return this.turns.take(work);
+      return this.storeQueue.take(work);
     };
     const store = () => this.fenced;
     const ranMs = clock.now() - this.lookedToPurgeAtMs;
@@ -212,7 +212,7 @@ export class Cluster {
   /** Takes over what changed in the store, and checks whether it can be used. Never rejects. */
   poll(): Promise<void> {
     // A poll that waits for its turn will see everything written until then: no other is needed.
-    this.nextPoll ??= this.turns
+    this.nextPoll ??= this.storeQueue
       .take(async () => {
         this.nextPoll = undefined;
         await this.entry.look();
@@ -331,7 +331,7 @@ export class Cluster {
     this.isClosed = true;
     try {
       if (this.trouble === undefined)
-        await this.turns.take(() => this.usage.report(this.fenced, this.options.engine), true);
+        await this.storeQueue.take(() => this.usage.report(this.fenced, this.options.engine), true);
     } catch (error) {
       this.options.log.warning("usage not reported", { reason: (error as Error).message });
     }
@@ -360,7 +360,7 @@ export class Cluster {
   /** Runs work on the store in its turn, and notes a failure. */
   private async inTurn<T>(work: () => Promise<T>, isUrgent = false): Promise<T> {
     try {
-      return await this.turns.take(() => {
+      return await this.storeQueue.take(() => {
         if (this.trouble !== undefined) throw new LeaseStoreUnavailable(this.trouble);
         return work();
       }, isUrgent);

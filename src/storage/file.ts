@@ -58,7 +58,7 @@ const WAL_BYTES_KEPT = 64 * 1024 * 1024;
 export interface DatabaseFile {
   readonly path: string;
   readonly database: Database;
-  /** Whether there was no database before. */
+  /** Whether this start made the database. */
   readonly isNew: boolean;
   /** A descriptor for reading the main file. */
   readonly reader: number;
@@ -81,7 +81,7 @@ export interface DatabaseFile {
   /** Called now and then: throws DiskVanished also if one of the two is not at its path any more. */
   checkPaths(): void;
   /** SQLite has just made a WAL checkpoint. */
-  noteMoved(): void;
+  noteWalCheckpoint(): void;
   /** Called after SQLite closed the file. Throws DiskVanished if the file is not at its path. */
   release(): void;
 }
@@ -134,7 +134,7 @@ function openLocked(
     check: () => presence?.check(),
     checkLog: () => presence?.checkLog(),
     checkPaths: () => presence?.checkPaths(),
-    noteMoved: () => presence?.noteWritten(),
+    noteWalCheckpoint: () => presence?.noteWritten(),
     release() {
       presence?.end();
       presence = undefined;
@@ -245,8 +245,10 @@ function remove(path: string): void {
  */
 function closeWhole(database: Database): void {
   try {
-    const moved = database.query<{ busy: bigint }, []>("PRAGMA wal_checkpoint(TRUNCATE)").get();
-    if (moved?.busy !== 0n) throw new Error("the write-ahead log is busy");
+    const checkpoint = database
+      .query<{ busy: bigint }, []>("PRAGMA wal_checkpoint(TRUNCATE)")
+      .get();
+    if (checkpoint?.busy !== 0n) throw new Error("the write-ahead log is busy");
   } catch (error) {
     database.close();
     throw error;

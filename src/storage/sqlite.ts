@@ -110,7 +110,7 @@ export class SqliteStore implements Store {
     return this.file.warnings;
   }
 
-  /** Whether there was no database before. */
+  /** Whether this start made the database. */
   get isNew(): boolean {
     return this.file.isNew;
   }
@@ -298,13 +298,13 @@ export class SqliteStore implements Store {
   /** Copies the whole WAL into the main file and syncs that. Also throws DiskVanished. */
   private checkpointWal(mode: "RESTART" | "TRUNCATE" = "RESTART"): void {
     this.file.check();
-    const move = this.database.query<{ busy: bigint }, []>(`PRAGMA wal_checkpoint(${mode})`);
+    const checkpoint = this.database.query<{ busy: bigint }, []>(`PRAGMA wal_checkpoint(${mode})`);
     let row: { busy: bigint } | null;
     try {
-      row = move.get();
+      row = checkpoint.get();
     } finally {
       // Even if the disk is full, a part of it may have been copied.
-      this.file.noteMoved();
+      this.file.noteWalCheckpoint();
     }
     if (row?.busy !== 0n) throw new DiskUnavailable("the write-ahead log is busy");
   }

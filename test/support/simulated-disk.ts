@@ -49,7 +49,7 @@ export class SimulatedDisk {
       check: () => {},
       checkLog: () => {},
       checkPaths: () => {},
-      noteMoved: () => {},
+      noteWalCheckpoint: () => {},
       release: () => {},
     };
   }

@@ -44,6 +44,8 @@ const retired: Readonly<Record<string, string>> = {
   burnt: "lost",
   whereabouts: "folderFingerprint",
   isMending: "needsRepair",
+  handBack: "returnLeases",
+  mend: "repair",
   "moving-in": "join",
   movingIn: "join",
   moveWal: "checkpointWal",
@@ -94,7 +96,8 @@ const pending: readonly (readonly [room: string, words: readonly string[]])[] = 
   ],
   // The path of a mutation.
   ["docs/GUARANTEES.md", ["outbox"]],
-  ["src/cli/", ["shared store"]],
+  ["src/cli/", ["shared store", "handBack", "mend"]],
+  ["src/cluster/admin/operations.ts", ["handBack"]],
   ["src/cluster/lines/", ["StoreUnavailable"]],
   ["src/config/", ["shared store"]],
   [
@@ -114,6 +117,7 @@ const pending: readonly (readonly [room: string, words: readonly string[]])[] = 
     ["StorageBroken", "own position", "gathering", "onLow", "NameTable", "parked", "woken"],
   ],
   ["src/server/", ["fast lane", "StorageBroken", "outbox"]],
+  ["src/storage/repair.ts", ["mend"]],
   ["src/storage/store.ts", ["StorageBroken", "StorageUnavailable"]],
 ];
 
