@@ -23,7 +23,7 @@ const MEANING: Record<string, string> = {
 
 /** The page. */
 export function reference(): string {
-  const all = keys.map((key) => settings[key] as Setting<unknown>);
+  const all = keys.map((key) => settings[key]);
   const sections = [...new Set(all.map(({ path }) => path.split(".")[0]!))];
   const tables = sections.map((section) => {
     const rows = all.filter(({ path }) => path.startsWith(`${section}.`)).map(row);

@@ -8,25 +8,18 @@
 import { mkdtempSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { parseArgs } from "node:util";
 import { ServerProcess } from "../../testkit/process.ts";
 import { TestClient } from "../../testkit/resp.ts";
+import { Flags, isSmall } from "../support/flags.ts";
 
 const DEFINED_AT_ONCE = 1000;
 const GETS_MIN = 2000;
 
-const { values } = parseArgs({
-  args: process.argv.slice(2).map((word) => word.replace(/^-(?=[a-z])/, "--")),
-  options: {
-    dispensers: { type: "string", default: process.env.BENCH_SMALL ? "2000" : "200000" },
-    rounds: { type: "string", default: process.env.BENCH_SMALL ? "1" : "3" },
-  },
+const flags = new Flags("bench:backup", {
+  dispensers: isSmall ? "2000" : "200000",
+  rounds: isSmall ? "1" : "3",
 });
-const [dispensers, rounds] = [Number(values.dispensers), Number(values.rounds)];
-if (!(dispensers >= 1 && rounds >= 1)) {
-  console.error("usage: bun run bench:backup [-dispensers 200000] [-rounds 3]");
-  process.exit(2);
-}
+const [dispensers, rounds] = [flags.count("dispensers"), flags.count("rounds")];
 
 const folder = mkdtempSync(join(tmpdir(), "number-dispenser-bench-"));
 const server = await ServerProcess.start({ dataDir: join(folder, "data") });

@@ -176,7 +176,7 @@ class CrowdNode {
   take(line: number, count: number): void {
     const dispenser = this.lines[line]!;
     let left = count + (this.waiting[line] ?? 0);
-    while (left > 0 && dispenser.digits > 0) {
+    while (left > 0 && dispenser.nextBytes > 0) {
       this.engine.take(dispenser, this.into, 0);
       this.numbers++;
       left--;
@@ -184,7 +184,7 @@ class CrowdNode {
     this.waiting[line] = left;
     if (left === 0) return;
     this.waited += Math.min(left, count);
-    this.cluster.prepare(Array(left).fill(dispenser.name), true, true)?.catch(() => {});
+    this.cluster.catalog.prepare(new Map([[dispenser.name, left]]), true)?.catch(() => {});
   }
 
   endTurn(): void {
@@ -194,14 +194,15 @@ class CrowdNode {
   }
 }
 
-export async function simulateCrowd(options: CrowdOptions): Promise<CrowdResult> {
-  const { nodes: nodeCount, lines, busiest, seconds } = options;
-  const time = new SimulatedTime();
-  const store = new CountingStore(time.clock);
-  const nodes = Array.from(
-    { length: nodeCount },
-    (_, id) => new CrowdNode(store.open(), time.clock, id),
-  );
+/** The nodes of a cluster, each of which knows all lines. */
+async function openNodes(
+  time: SimulatedTime,
+  store: CountingStore,
+  { nodes: count, lines }: CrowdOptions,
+): Promise<CrowdNode[]> {
+  const nodes = Array.from({ length: count }, (_, id) => {
+    return new CrowdNode(store.open(), time.clock, id);
+  });
   const whole = async (work: Promise<unknown>) => {
     let isDone = false;
     void work.then(() => {
@@ -215,7 +216,7 @@ export async function simulateCrowd(options: CrowdOptions): Promise<CrowdResult>
   ]);
   await whole(nodes[0]!.cluster.join());
   for (let line = 0; line < lines; line++) {
-    await whole(nodes[0]!.cluster.define(`n${line}`, fields));
+    await whole(nodes[0]!.cluster.catalog.define(`n${line}`, fields));
     nodes[0]!.endTurn();
   }
   await whole(Promise.all(nodes.slice(1).map(({ cluster }) => cluster.join())));
@@ -224,6 +225,14 @@ export async function simulateCrowd(options: CrowdOptions): Promise<CrowdResult>
     for (let line = 0; line < lines; line++) node.lines.push(node.engine.find(`n${line}`)!);
     node.cluster.follow();
   }
+  return nodes;
+}
+
+export async function simulateCrowd(options: CrowdOptions): Promise<CrowdResult> {
+  const { lines, busiest, seconds } = options;
+  const time = new SimulatedTime();
+  const store = new CountingStore(time.clock);
+  const nodes = await openNodes(time, store, options);
 
   /** A tick of all nodes, each at an instant of its own. */
   const eachInTurn = async (work: (node: CrowdNode, index: number) => void) => {

@@ -15,11 +15,10 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { parseArgs } from "node:util";
+import { Flags, isSmall } from "../support/flags.ts";
 import { type Peer, startOurs, startRedis } from "./peers.ts";
 import type { Probed } from "./probe.ts";
 
-const isSmall = process.env.BENCH_SMALL !== undefined;
 const CLIENTS = 50;
 const SYNC_DELAY_MS = 5;
 const P99_TARGET_MS = 1;
@@ -40,28 +39,13 @@ interface Row {
   readonly rounds: Round[];
 }
 
-const { rounds, ms, plain } = readFlags();
-
-function readFlags() {
-  try {
-    const { values } = parseArgs({
-      args: process.argv.slice(2).map((word) => word.replace(/^-(?=[a-z])/, "--")),
-      options: {
-        rounds: { type: "string", default: isSmall ? "1" : "5" },
-        ms: { type: "string", default: isSmall ? "50" : "1000" },
-        plain: { type: "boolean", default: isSmall },
-      },
-    });
-    for (const value of [values.rounds, values.ms]) {
-      if (!/^[1-9][0-9]{0,5}$/.test(value)) throw new Error(`'${value}' is no number from 1 on`);
-    }
-    return { rounds: Number(values.rounds), ms: Number(values.ms), plain: values.plain };
-  } catch (error) {
-    console.error((error as Error).message);
-    console.error("usage: bun run bench:isolation [-rounds 5] [-ms 1000] [-plain]");
-    process.exit(2);
-  }
-}
+const flags = new Flags(
+  "bench:isolation",
+  { rounds: isSmall ? "1" : "5", ms: isSmall ? "50" : "1000" },
+  ["plain"],
+);
+const [rounds, ms] = [flags.count("rounds"), flags.count("ms")];
+const isPlain = isSmall || flags.has("plain");
 
 const folder = mkdtempSync(join(tmpdir(), "number-dispenser-isolation-"));
 
@@ -79,7 +63,7 @@ function works(prefix: readonly string[]): boolean {
   return Bun.spawnSync([...prefix, "true"]).exitCode === 0;
 }
 
-const probePrefix = !plain && works(realTime) ? realTime : [];
+const probePrefix = !isPlain && works(realTime) ? realTime : [];
 
 async function probe(port: number, words: readonly string[]): Promise<Probed> {
   const script = join(import.meta.dir, "probe.ts");

@@ -35,7 +35,7 @@ function benchOne(count: number): void {
     names.addDormant({ id, name, definition: LINE, account: undefined, segmentEnd: undefined });
   }
   // Awake, as lines in use are, in another order than that in which they are asked for.
-  for (const dispenser of names.all()) dispenser.digits;
+  for (const dispenser of names.all()) dispenser.nextBytes;
   const order = shuffled(count);
   const bytes = Buffer.from(order.map(nameOf).join(""));
   const digits = new Uint8Array(32);
@@ -44,7 +44,7 @@ function benchOne(count: number): void {
     for (let index = 0; index < TOGETHER; index++) {
       const from = NAME_BYTES * (first + index);
       const dispenser = names.findBytes(bytes, from, from + NAME_BYTES)!;
-      if (dispenser.digits > 0) dispenser.take(digits, 0);
+      if (dispenser.nextBytes > 0) dispenser.take(digits, 0);
     }
     first = first + 2 * TOGETHER > count ? 0 : first + TOGETHER;
   };

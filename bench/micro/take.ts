@@ -33,7 +33,7 @@ function benchOne(engine: Engine, title: string, fields: Record<string, string>)
   const dispenser = define(engine, `take_${title}`, fields);
   const replies = new Replies();
   bench(title, () => {
-    const at = replies.bulkRoom(dispenser.digits);
+    const at = replies.bulkRoom(dispenser.nextBytes);
     engine.take(dispenser, replies.bytes, at);
     if (dispenser.taken > dispenser.reserved) {
       engine.commit();

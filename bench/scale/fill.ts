@@ -4,6 +4,7 @@
  */
 
 import { Engine } from "../../src/engine/engine.ts";
+import { LocalCatalog } from "../../src/engine/local-catalog.ts";
 import { openSqliteStore } from "../../src/storage/sqlite.ts";
 import { nameOf } from "../compare/works.ts";
 import { PREFIX } from "./start.ts";
@@ -19,7 +20,7 @@ const into = Buffer.alloc(20);
 
 for (let index = 0; index < Number(count); index++) {
   const name = nameOf(PREFIX, index);
-  const set = engine.define(name, fields);
+  const set = new LocalCatalog(engine).define(name, fields);
   if (typeof set !== "number") throw new Error(set.message);
   engine.take(engine.find(name)!, into, 0);
   if (index % AT_ONCE !== AT_ONCE - 1) continue;

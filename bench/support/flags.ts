@@ -1,6 +1,6 @@
 /** Flags of the benches: one dash or two, a default for each, and one line of usage. */
 
-import { parseArgs } from "node:util";
+import { readFlags, refuseFlags } from "../../testkit/flags.ts";
 
 /** Whether the tests run the bench: sizes that only show that it runs, and no page is written. */
 export const isSmall = process.env.BENCH_SMALL !== undefined;
@@ -9,24 +9,29 @@ const COUNT = /^[1-9][0-9]{0,9}$/;
 
 export class Flags<Name extends string> {
   private readonly values: Record<Name, string>;
+  private readonly given: Partial<Record<string, string>>;
   private readonly usage: string;
   /** Whether every flag has its default: only then is a page written. */
   readonly areDefaults: boolean;
 
   /** Ends the process where the command line has other flags than these. */
-  constructor(script: string, defaults: Readonly<Record<Name, string>>) {
+  constructor(
+    script: string,
+    defaults: Readonly<Record<Name, string>>,
+    switches: readonly string[] = [],
+  ) {
     const names = Object.keys(defaults) as Name[];
-    const flags = names.map((name) => `[-${name} ${defaults[name] || "…"}]`).join(" ");
-    this.usage = `usage: bun run ${script} ${flags}`;
-    this.values = { ...defaults };
-    const options = Object.fromEntries(names.map((name) => [name, { type: "string" as const }]));
-    try {
-      const args = process.argv.slice(2).map((word) => word.replace(/^-(?=[a-z])/, "--"));
-      Object.assign(this.values, parseArgs({ args, options }).values);
-    } catch (error) {
-      this.refuse((error as Error).message);
-    }
+    const flags = names.map((name) => `[-${name} ${defaults[name] || "…"}]`);
+    const all = [...flags, ...switches.map((name) => `[-${name}]`)].join(" ");
+    this.usage = `usage: bun run ${script} ${all}`;
+    this.given = readFlags<string>(this.usage, names, switches);
+    this.values = { ...defaults, ...this.given };
     this.areDefaults = names.every((name) => this.values[name] === defaults[name]);
+  }
+
+  /** Whether a switch is given. */
+  has(name: string): boolean {
+    return this.given[name] !== undefined;
   }
 
   text(name: Name): string {
@@ -53,9 +58,7 @@ export class Flags<Name extends string> {
   }
 
   private refuse(reason: string): never {
-    console.error(reason);
-    console.error(this.usage);
-    process.exit(2);
+    return refuseFlags(reason, this.usage);
   }
 }
 

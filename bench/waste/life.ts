@@ -12,6 +12,7 @@ import { strict as assert } from "node:assert";
 import type { Dispenser } from "../../src/dispenser/dispenser.ts";
 import type { StrategyName } from "../../src/dispenser/strategy.ts";
 import { Engine } from "../../src/engine/engine.ts";
+import { LocalCatalog } from "../../src/engine/local-catalog.ts";
 import type { Arrivals } from "./arrivals.ts";
 import { LifeStore } from "./store.ts";
 
@@ -48,7 +49,10 @@ export class Life {
       },
     );
     if (this.engine.find(NAME) === undefined) {
-      this.engine.define(NAME, new Map(Object.entries({ type: "3", auto_disk: strategy })));
+      new LocalCatalog(this.engine).define(
+        NAME,
+        new Map(Object.entries({ type: "3", auto_disk: strategy })),
+      );
     }
     if (store.crashed) this.engine.skippedByCrash();
     this.engine.commit();

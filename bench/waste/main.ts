@@ -10,6 +10,7 @@
 
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { isSmall } from "../support/flags.ts";
 import { docs, markdownTable, Report, whole, writeBetweenMarkers } from "../support/page.ts";
 import { patterns, rates } from "./arrivals.ts";
 import { type ByRate, curvesOf, worstOf } from "./curves.ts";
@@ -29,7 +30,6 @@ import { pacedTable, percent } from "./page.ts";
 import { wastedByOneSegment, wastedByTwoSegments } from "./peers.ts";
 import { drawPicture } from "./picture.ts";
 
-const isSmall = process.env.BENCH_SMALL !== undefined;
 const LIVES = isSmall ? [1, 5, 10, 100, 1000] : [1, 5, 10, 100, 1e3, 1e4, 1e5, 1e6, 1e7];
 const MIXED_LIVES = isSmall ? [5, 100] : [5, 19, 20, 100, 1e3, 1e4, 1e5];
 const CLEAN_STOPS = 99;

@@ -18,6 +18,13 @@ export class Refusal {
 export const notFound = new Refusal("ERR dispenser not found");
 export const exhausted = new Refusal("ERR number range exhausted");
 
+/** Why ADVANCE leaves a line where it stands. */
+export function refusePastEnd(name: string, number: string): Refusal {
+  return new Refusal(
+    `${exhausted.message}: ${quoted(name)} has no number from ${number} on, and stays where it is`,
+  );
+}
+
 /** The longest name a dispenser may have. */
 const QUOTED_BYTES_MAX = 255;
 
@@ -26,6 +33,11 @@ export function quoted(value: string): string {
   return value.length <= QUOTED_BYTES_MAX
     ? `'${value}'`
     : `'${value.slice(0, QUOTED_BYTES_MAX)}...'`;
+}
+
+/** A value that a field or an argument cannot have: `allowed` says which it can. */
+export function invalid(name: string, value: string, allowed: string): Refusal {
+  return new Refusal(`ERR invalid ${name} ${quoted(value)}: ${allowed}`);
 }
 
 /**

@@ -3,15 +3,13 @@
  * does. What was handed out after that moment is not in it; so each line moves ahead by a margin.
  */
 
-import { existsSync } from "node:fs";
-import { join } from "node:path";
 import { CannotStart, reasonOf } from "../base/errors.ts";
 import type { StoredNodeState } from "../cluster/node/state.ts";
 import { UsageError } from "../config/file.ts";
-import { DATABASE_FILE } from "../storage/file.ts";
-import type { FolderOptions } from "../storage/folder.ts";
 import { DiskBroken, DiskUnavailable } from "../storage/store.ts";
-import { marginOf, moveAhead, named } from "./move-ahead.ts";
+import { type FolderSettings, requireDatabase } from "./data-folder.ts";
+import { confirmedMargin } from "./margin.ts";
+import { moveAhead, named } from "./move-ahead.ts";
 
 /** The numbers of a cluster's node are leased: its folder alone does not know how far its lines went. */
 function refuse({ membership, joining }: StoredNodeState): string | undefined {
@@ -22,32 +20,23 @@ function refuse({ membership, joining }: StoredNodeState): string | undefined {
   );
 }
 
-export interface AdvanceOptions extends FolderOptions {
-  readonly dataDir: string;
-}
-
 /** Answers one line that says what was done. Throws CannotStart, and UsageError. */
-export function advanceAll(flags: ReadonlyMap<string, string>, options: AdvanceOptions): string {
+export function advanceAll(flags: ReadonlyMap<string, string>, options: FolderSettings): string {
   if (!flags.has("all")) {
     throw new UsageError(
       "advance needs -all: it moves every line of the folder; ADVANCE name number moves one while the server runs",
     );
   }
-  const margin = marginOf(
-    flags.get("margin"),
-    "advance needs -margin N: how many numbers of each line may have been handed out since the moment that the " +
-      "folder is of; each line skips so many",
+  const margin = confirmedMargin(
+    flags,
+    "advance",
+    "handed out since the moment that the folder is of",
+    (margin) =>
+      `every line skips ${margin} numbers for good, and numbers handed out since the moment that the folder is of are ` +
+      "handed out again where they are more than that of a line",
   );
-  if (!flags.has("confirm")) {
-    throw new UsageError(
-      `advance needs -confirm: every line skips ${margin} numbers for good, and numbers handed out since the moment ` +
-        "that the folder is of are handed out again where they are more than that of a line",
-    );
-  }
   const { dataDir } = options;
-  if (!existsSync(join(dataDir, DATABASE_FILE))) {
-    throw new CannotStart(`data folder ${dataDir} has no database: name the folder with -data`);
-  }
+  requireDatabase(dataDir, ": name the folder with -data");
   try {
     const inPlace = { ...options, create: false };
     const { dispensers, deleted, ended } = moveAhead(dataDir, margin, inPlace, refuse);

@@ -1,11 +1,13 @@
 /** The command line as it was typed: which command, its operands, its flags. */
 
+import { parseArgs } from "node:util";
 import { UsageError } from "../config/file.ts";
 import {
   type CommandName,
   commandNames,
   commands,
   type FlagName,
+  flagNames,
   flagOf,
   lineOf,
 } from "./commands.ts";
@@ -53,28 +55,59 @@ function parseFlags(
   const { operands: wanted, flags: allowed } = lineOf(command);
   const operands: string[] = [];
   const flags = new Map<string, string>();
-  for (let at = 0; at < words.length; at++) {
-    const word = words[at]!;
-    const match = /^--?([a-z][a-z-]*)(?:=(.*))?$/s.exec(word);
-    if (match === null) {
+  for (const typed of typedIn(words)) {
+    const { word, name } = typed;
+    if (name === undefined) {
       if (operands.push(word) > wanted.length)
         throw new UsageError(`unexpected argument '${word}'; ${see}`);
       continue;
     }
-    const [, name, attached] = match as unknown as [string, FlagName, string | undefined];
     if (isHelp(word)) return { ...nothing, command: "help", topic: named };
     if (word === "-version" || word === "--version") return { ...nothing, command: "version" };
-    const isSwitch = allowed.includes(name) && flagOf(name).value === undefined;
-    if (!allowed.includes(name) || (isSwitch && attached !== undefined))
-      throw new UsageError(`unknown flag ${word}; ${see}`);
-    const value = isSwitch ? "" : (attached ?? words[++at]);
-    if (value === undefined) throw new UsageError(`flag ${word} needs a value; ${see}`);
-    flags.set(name, value);
+    flags.set(name, flagValue(typed, allowed, see));
   }
   const missing = wanted[operands.length];
   if (missing !== undefined && !missing.startsWith("["))
     throw new UsageError(`${command} needs ${missing}; ${see}`);
   return { command, operands, flags };
+}
+
+/** A flag, with one dash or two. Any other word is an operand or a value: `-1`, `-` and `--`, too. */
+const FLAG = /^--?(?=[a-z][a-z-]*(=.*)?$)/s;
+
+const options = Object.fromEntries(
+  flagNames.map((name) => {
+    const type = flagOf(name).value === undefined ? "boolean" : "string";
+    return [name, { type } as const];
+  }),
+);
+
+/** The operands, and the flags with what follows them, attached by = or as the next word, as they were typed. */
+function typedIn(words: readonly string[]) {
+  // parseArgs sees two dashes before each flag and none elsewhere; what was typed stands at its place.
+  const args = words.map((word) => (FLAG.test(word) ? word.replace(FLAG, "--") : ""));
+  const loose = { strict: false, allowPositionals: true, tokens: true } as const;
+  return parseArgs({ args, options, ...loose }).tokens.map((token) => {
+    const word = words[token.index]!;
+    if (token.kind !== "option") return { word };
+    const { name, inlineValue: isAttached = false } = token;
+    return { word, name, isAttached, value: isAttached ? token.value : words[token.index + 1] };
+  });
+}
+
+/** The value of a flag; "" of a switch. Throws UsageError where the command has no such flag, or no value follows. */
+function flagValue(
+  { word, name, isAttached, value }: ReturnType<typeof typedIn>[number],
+  allowed: readonly FlagName[],
+  see: string,
+): string {
+  const flag = allowed.find((each) => each === name);
+  const isSwitch = flag !== undefined && flagOf(flag).value === undefined;
+  if (flag === undefined || (isSwitch && isAttached))
+    throw new UsageError(`unknown flag ${word}; ${see}`);
+  if (isSwitch) return "";
+  if (value === undefined) throw new UsageError(`flag ${word} needs a value; ${see}`);
+  return value;
 }
 
 const nothing = { operands: [], flags: new Map<string, string>() };

@@ -17,6 +17,7 @@ import { versionText } from "../base/version.ts";
 import { UsageError } from "../config/file.ts";
 import { strategyNames } from "../dispenser/strategy.ts";
 import type { Environment } from "./connection.ts";
+import { infoFields } from "./inspect.ts";
 import { load } from "./load.ts";
 import { OwnServer } from "./own-server.ts";
 
@@ -138,7 +139,7 @@ async function measureAll(
     const cpuBefore = await cpuSeconds(client);
     const result = await load({ port, name, connections: CONNECTIONS, depth, seconds });
     const cpu = (await cpuSeconds(client)) - cpuBefore;
-    const generated = Number(await fieldOf(client, name, "generated"));
+    const generated = Number((await infoOf(client, name)).generated);
     if (generated !== result.numbers) {
       throw new CannotStart(`${result.numbers} numbers came, but ${name} counts ${generated}`);
     }
@@ -158,16 +159,13 @@ async function measureAll(
   return measured;
 }
 
-async function fieldOf(client: RedisClient, section: string, field: string): Promise<string> {
-  const info = String(await client.send("INFO", [section]));
-  return new RegExp(`^${field}:(.*?)\\r?$`, "m").exec(info)?.[1] ?? "";
+async function infoOf(client: RedisClient, section: string): Promise<Record<string, string>> {
+  return infoFields(await client.send("INFO", [section]));
 }
 
 async function cpuSeconds(client: RedisClient): Promise<number> {
-  const [user, system] = await Promise.all(
-    ["used_cpu_user", "used_cpu_sys"].map((field) => fieldOf(client, "CPU", field)),
-  );
-  return Number(user) + Number(system);
+  const { used_cpu_user, used_cpu_sys } = await infoOf(client, "CPU");
+  return Number(used_cpu_user) + Number(used_cpu_sys);
 }
 
 const round = (value: number, digits: number) => Number(value.toFixed(digits));

@@ -3,18 +3,12 @@
  * whose server is stopped, the others on the shared store alone. Each answers what was done, in words.
  */
 
-import { existsSync } from "node:fs";
 import { hostname } from "node:os";
-import { dirname, resolve } from "node:path";
+import { dirname } from "node:path";
 import { CannotStart } from "../base/errors.ts";
-import { moveIn } from "../cluster/admin/join.ts";
-import {
-  advanceHistory,
-  type Folder,
-  forgetNode,
-  handBack,
-  nodesOf,
-} from "../cluster/admin/operations.ts";
+import { type Folder, moveIn } from "../cluster/admin/join.ts";
+import { handBack } from "../cluster/admin/leave.ts";
+import { advanceHistory, forgetNode, nodesOf } from "../cluster/admin/operations.ts";
 import { enter, findCluster, type Identity } from "../cluster/node/membership.ts";
 import { fingerprintOf, NodeState, parseState } from "../cluster/node/state.ts";
 import { FencedStore } from "../cluster/stores/fenced.ts";
@@ -23,15 +17,11 @@ import { openLeaseStore } from "../cluster/stores/open.ts";
 import { type LeaseStore, LeaseStoreUnavailable } from "../cluster/stores/store.ts";
 import { UsageError } from "../config/file.ts";
 import { type Allocation, nothingLeased, wholeLine } from "../dispenser/allocation.ts";
-import { parseNumber } from "../dispenser/definition.ts";
-import { NUMBER_MAX } from "../dispenser/types/line.ts";
-import { Engine } from "../engine/engine.ts";
-import { DATABASE_FILE } from "../storage/file.ts";
-import type { FolderOptions } from "../storage/folder.ts";
-import { openSqliteStore, type SqliteStore } from "../storage/sqlite.ts";
+import type { SqliteStore } from "../storage/sqlite.ts";
+import { type FolderSettings, openFolder, requireDatabase } from "./data-folder.ts";
+import { confirmedMargin, requireConfirmed } from "./margin.ts";
 
-export interface ClusterSettings extends FolderOptions {
-  readonly dataDir: string;
+export interface ClusterSettings extends FolderSettings {
   readonly store: string;
 }
 
@@ -90,11 +80,9 @@ async function withFolder<T>(
   work: (folder: Folder & { readonly store: SqliteStore }) => Promise<T>,
 ): Promise<T> {
   const { dataDir } = settings;
-  if (!existsSync(resolve(dataDir, DATABASE_FILE))) {
-    throw new CannotStart(`data folder ${dataDir} has no database`);
-  }
-  const store = openSqliteStore(dataDir, { ...settings, create: false });
-  const engine = new Engine(store, { ...realClock, savesCounts: false, allocation });
+  requireDatabase(dataDir);
+  const options = { ...settings, create: false };
+  const { store, engine } = openFolder(dataDir, options, () => allocation);
   let isOpen = true;
   const replaced = () => {
     isOpen = false;
@@ -146,33 +134,23 @@ async function forget(
   node: string,
   flags: ReadonlyMap<string, string>,
 ): Promise<string> {
-  if (!flags.has("confirm")) {
-    throw new UsageError(
-      `cluster forget needs -confirm: what node ${node} holds is wasted, and it stops if it still runs`,
-    );
-  }
+  requireConfirmed(
+    flags,
+    "cluster forget",
+    `what node ${node} holds is wasted, and it stops if it still runs`,
+  );
   const numbers = await forgetNode(shared, node);
   return `node ${node} is written off; it held ${numbers} numbers when it last said so`;
 }
 
 async function advance(shared: LeaseStore, flags: ReadonlyMap<string, string>): Promise<string> {
-  const text = flags.get("margin");
-  if (text === undefined) {
-    throw new UsageError(
-      "cluster advance needs -margin N: how many numbers of each line may have been leased in what the " +
-        "store forgot; each line skips so many",
-    );
-  }
-  const margin = parseNumber(text);
-  if (margin === undefined) {
-    throw new UsageError(`-margin: '${text}' must be a whole number from 0 to ${NUMBER_MAX}`);
-  }
-  if (!flags.has("confirm")) {
-    throw new UsageError(
-      "cluster advance needs -confirm: numbers that the store forgot are leased again where they are more " +
-        `than the margin, ${margin} of a line`,
-    );
-  }
+  const margin = confirmedMargin(
+    flags,
+    "cluster advance",
+    "leased in what the store forgot",
+    (margin) =>
+      `numbers that the store forgot are leased again where they are more than the margin, ${margin} of a line`,
+  );
   const lines = await advanceHistory(shared, margin, Date.now());
   return `${lines} lines moved ahead by ${margin} numbers; the nodes go on by themselves`;
 }

@@ -1,7 +1,7 @@
 /** The table of the program's commands: what each takes, what it does, and when it fails. */
 
 import { DEFAULT_FILE, keys, VARIABLE_PREFIX } from "../config/load.ts";
-import { type Config, type Setting, settings } from "../config/settings.ts";
+import { settings } from "../config/settings.ts";
 
 export interface CommandLine {
   /** What has to be given besides flags, in order; in brackets what may be left out. */
@@ -23,8 +23,6 @@ interface Flag {
   readonly value?: string;
   readonly help: string;
 }
-
-const settingOf = (key: keyof typeof settings): Setting<Config[keyof Config]> => settings[key];
 
 export const flags = {
   addr: {
@@ -49,7 +47,7 @@ export const flags = {
 } satisfies Record<string, Flag>;
 
 export type FlagName = keyof typeof flags;
-
+export const flagNames = Object.keys(flags) as FlagName[];
 export const flagOf = (name: FlagName): Flag => flags[name];
 
 const ofServer =
@@ -59,7 +57,7 @@ const ofServer =
 export const commands = {
   server: {
     operands: [],
-    flags: ["config", ...keys.flatMap((key) => (settingOf(key).flag as FlagName) ?? [])],
+    flags: ["config", ...keys.flatMap((key) => (settings[key].flag as FlagName) ?? [])],
     summary: "runs the server; what is meant where no command is named",
     details:
       "Serves until SIGTERM, SIGINT or SHUTDOWN, which save all positions first. SIGHUP reads the certificates " +

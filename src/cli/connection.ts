@@ -6,7 +6,7 @@ import { type Address, addressText } from "../config/address.ts";
 import { DEFAULT_USER, VARIABLE_PREFIX } from "../config/load.ts";
 import type { Config } from "../config/settings.ts";
 
-const CONNECT_MS_MAX = 5000;
+export const CONNECT_MS_MAX = 5000;
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 

@@ -4,8 +4,9 @@
  */
 
 import { CannotStart, reasonOf } from "../base/errors.ts";
-import { type Fields, parseNumber } from "../dispenser/definition.ts";
-import { NUMBER_MAX } from "../dispenser/types/line.ts";
+import type { Fields } from "../dispenser/definition.ts";
+import { NUMBER_MAX, parseNumber } from "../dispenser/types/whole-number.ts";
+
 import { readRegular } from "../platform/files.ts";
 
 /** A dispenser as the file has it. */

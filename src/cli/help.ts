@@ -2,7 +2,7 @@
 
 import { version } from "../base/version.ts";
 import { keys, VARIABLE_PREFIX } from "../config/load.ts";
-import { type Config, type Setting, settings } from "../config/settings.ts";
+import { settings } from "../config/settings.ts";
 import { type CommandName, commandNames, type FlagName, flagOf, lineOf } from "./commands.ts";
 
 const WIDTH = 96;
@@ -38,8 +38,7 @@ function summaryRow(name: CommandName): string {
 
 function programHelp(): string {
   const settingRows = keys.map((key) => {
-    const setting: Setting<Config[keyof Config]> = settings[key];
-    const { flag, path, variable, alias, unset, help } = setting;
+    const { flag, path, variable, alias, unset, help } = settings[key];
     const name = flag === undefined ? "" : `-${flag}`;
     const variables = alias === undefined ? variable : `${variable}, ${alias}`;
     return `  ${name.padEnd(8)}${path.padEnd(26)}${variables.padEnd(20)}${help} (${unset})`;

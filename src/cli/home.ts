@@ -3,8 +3,6 @@
  * `number-dispenser accept-copy` makes the place where it is now its home.
  */
 
-import { existsSync } from "node:fs";
-import { join } from "node:path";
 import { CannotStart } from "../base/errors.ts";
 import {
   fingerprintOf,
@@ -12,11 +10,9 @@ import {
   parseState,
   type StoredNodeState,
 } from "../cluster/node/state.ts";
-import { realClock } from "../cluster/stores/monotonic.ts";
-import { Engine } from "../engine/engine.ts";
-import { DATABASE_FILE } from "../storage/file.ts";
 import type { FolderOptions } from "../storage/folder.ts";
-import { openSqliteStore, type SqliteStore } from "../storage/sqlite.ts";
+import type { SqliteStore } from "../storage/sqlite.ts";
+import { openFolder, requireDatabase } from "./data-folder.ts";
 
 /** Makes the place where the folder is its home, unless it is that of a cluster's node, which knows by itself. */
 export function noteHome(store: SqliteStore): void {
@@ -44,19 +40,15 @@ function writeState(store: SqliteStore, state: StoredNodeState): void {
 
 /** Makes the place where the database of a folder is its home. Throws CannotStart. */
 export function noteHomeOf(folder: string, options: FolderOptions): void {
-  const store = openSqliteStore(folder, { ...options, create: false });
-  const engine = new Engine(store, { ...realClock, savesCounts: false });
+  const { store, engine } = openFolder(folder, { ...options, create: false });
   noteHome(store);
   engine.close();
 }
 
 /** Answers one line that says what was done. Throws CannotStart. */
 export function acceptCopy(dataDir: string, options: FolderOptions): string {
-  if (!existsSync(join(dataDir, DATABASE_FILE))) {
-    throw new CannotStart(`data folder ${dataDir} has no database`);
-  }
-  const store = openSqliteStore(dataDir, { ...options, create: false });
-  const engine = new Engine(store, { ...realClock, savesCounts: false });
+  requireDatabase(dataDir);
+  const { store, engine } = openFolder(dataDir, { ...options, create: false });
   try {
     const { membership } = parseState(store.node);
     if (membership !== undefined) {

@@ -28,7 +28,7 @@ export async function health(
       const began = performance.now();
       await ask(client, "PING");
       const answeredMs = Math.round((performance.now() - began) * 100) / 100;
-      const fields = fieldsOf(await ask(client, "INFO", "persistence", "cluster"));
+      const fields = infoFields(await ask(client, "INFO", "persistence", "cluster"));
       const { storage_status: storage = "?", storage_error, cluster_store_status: store } = fields;
       const state = { answered_ms: answeredMs, storage, ...(store && { store }) };
       if (storage !== "ok") {
@@ -54,12 +54,12 @@ export function info(
   return withServer(addresses, environment, async (client) => {
     const words: [string, ...string[]] = name === undefined ? ["INFO"] : ["INFO", name];
     const text = String(await ask(client, ...words)).replaceAll("\r\n", "\n");
-    return isJson ? JSON.stringify(fieldsOf(text)) : text.trimEnd();
+    return isJson ? JSON.stringify(infoFields(text)) : text.trimEnd();
   });
 }
 
 /** The lines field:value of INFO. */
-function fieldsOf(text: unknown): Record<string, string> {
+export function infoFields(text: unknown): Record<string, string> {
   const lines = String(text).split(/\r?\n/);
   return Object.fromEntries(
     lines.flatMap((line) => {

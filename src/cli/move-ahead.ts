@@ -6,14 +6,12 @@
 import { CannotStart } from "../base/errors.ts";
 import { allocationOf } from "../cluster/node/allocation.ts";
 import { parseState, type StoredNodeState } from "../cluster/node/state.ts";
-import { UsageError } from "../config/file.ts";
-import { wholeLine } from "../dispenser/allocation.ts";
-import { parseNumber } from "../dispenser/definition.ts";
+import { type Allocation, wholeLine } from "../dispenser/allocation.ts";
 import { toText } from "../dispenser/name.ts";
-import { NUMBER_MAX } from "../dispenser/types/line.ts";
-import { Engine } from "../engine/engine.ts";
+import type { Engine } from "../engine/engine.ts";
 import type { FolderOptions } from "../storage/folder.ts";
-import { openSqliteStore } from "../storage/sqlite.ts";
+import type { SqliteStore } from "../storage/sqlite.ts";
+import { openFolder } from "./data-folder.ts";
 
 /** So many names are told of lines that are at their end. */
 const NAMED_MAX = 20;
@@ -30,14 +28,6 @@ export interface Moved {
   readonly ended: readonly string[];
 }
 
-/** The number of the flag -margin; `why` completes the error where it is missing. Throws UsageError. */
-export function marginOf(text: string | undefined, why: string): bigint {
-  if (text === undefined) throw new UsageError(why);
-  const margin = parseNumber(text);
-  if (margin !== undefined) return margin;
-  throw new UsageError(`-margin: '${text}' must be a whole number from 0 to ${NUMBER_MAX}`);
-}
-
 /**
  * Opens the folder as a server would, moves its lines ahead, those in memory where they start over, and closes it
  * cleanly. A line without so many numbers is at its end then. `refuse` may say of what the folder is why it is not to be
@@ -49,14 +39,8 @@ export function moveAhead(
   options: FolderOptions,
   refuse: (state: StoredNodeState) => string | undefined = () => undefined,
 ): Moved {
-  const store = openSqliteStore(folder, options);
-  const state = parseState(store.node);
-  const allocation =
-    state.stripe === undefined
-      ? wholeLine
-      : allocationOf({ store: "", node: state.stripe }, state, store.size);
-  const engine = new Engine(store, { now: () => 0, savesCounts: false, allocation });
-  const refusal = refuse(state);
+  const { store, engine } = openFolder(folder, options, ownAllocation);
+  const refusal = refuse(parseState(store.node));
   if (refusal !== undefined) {
     engine.close();
     throw new CannotStart(refusal);
@@ -65,7 +49,7 @@ export function moveAhead(
   const ended: string[] = [];
   for (const dispenser of engine.all()) {
     const hadMore = dispenser.remaining > 0;
-    engine.moves.skip(dispenser, margin);
+    engine.skip(dispenser, margin);
     if (hadMore && dispenser.remaining === 0) ended.push(toText(dispenser.name));
     if (++dispensers % LINES_PER_COMMIT === 0) commit(engine);
   }
@@ -74,6 +58,13 @@ export function moveAhead(
   commit(engine);
   engine.close();
   return { dispensers, deleted, ended };
+}
+
+/** What the folder has of each line: a stripe, or all of it. */
+function ownAllocation({ node, size }: SqliteStore): Allocation {
+  const state = parseState(node);
+  if (state.stripe === undefined) return wholeLine;
+  return allocationOf({ store: "", node: state.stripe }, state, size);
 }
 
 /** The names of lines that the margin left nothing of, so many as fit a line. */

@@ -11,7 +11,7 @@ import { UsageError } from "../config/file.ts";
 import { DATABASE_FILE } from "../storage/file.ts";
 import { type FolderOptions, lockFolder, prepareFolder } from "../storage/folder.ts";
 import { examine, type Finding, mend, replace } from "../storage/repair.ts";
-import { marginOf } from "./move-ahead.ts";
+import { marginIn, requireConfirmed } from "./margin.ts";
 import { aheadText, makeAhead } from "./restore.ts";
 
 /** Answers lines that say what was found and done. Throws CannotStart, and UsageError. */
@@ -20,8 +20,7 @@ export function repair(
   flags: ReadonlyMap<string, string>,
   settings: FolderOptions,
 ): string {
-  const text = flags.get("margin");
-  const margin = text === undefined ? undefined : marginOf(text, "");
+  const margin = marginIn(flags);
   const options = { ...settings, create: false };
   prepareFolder(dataDir, options);
   const lock = lockFolder(dataDir);
@@ -29,7 +28,7 @@ export function repair(
   try {
     const finding = examine(dataDir);
     if (finding.kind === "doubtful") {
-      return moveAhead(path, dataDir, finding.because, margin, flags.has("confirm"), options);
+      return moveAhead(path, dataDir, finding.because, margin, flags, options);
     }
     mend(dataDir, finding);
     return saidOf(path, finding);
@@ -63,7 +62,7 @@ function moveAhead(
   dataDir: string,
   because: string,
   margin: bigint | undefined,
-  isConfirmed: boolean,
+  flags: ReadonlyMap<string, string>,
   options: FolderOptions,
 ): string {
   const found =
@@ -75,11 +74,11 @@ function moveAhead(
         "since the log was last moved into the database (some 4,000 writes): repair -margin N -confirm skips so many",
     );
   }
-  if (!isConfirmed) {
-    throw new UsageError(
-      `repair needs -confirm: ${found}; numbers repeat where more than the margin, ${margin} of a line, are lost`,
-    );
-  }
+  requireConfirmed(
+    flags,
+    "repair",
+    `${found}; numbers repeat where more than the margin, ${margin} of a line, are lost`,
+  );
   let aside = "";
   const log = `${path}-wal`;
   const hasLog = existsSync(log) && statSync(log).size > 0;

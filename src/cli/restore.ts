@@ -7,7 +7,6 @@
 import { chmodSync, closeSync, copyFileSync, existsSync, mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { CannotStart, reasonOf } from "../base/errors.ts";
-import { UsageError } from "../config/file.ts";
 import { PRIVATE_FILE, PRIVATE_FOLDER } from "../platform/files.ts";
 import { checkBackup } from "../storage/backup.ts";
 import { DATABASE_FILE, isTaken, publish, RESTORING, readyForUse } from "../storage/file.ts";
@@ -19,32 +18,26 @@ import {
   prepareFolder,
   removeLeftovers,
 } from "../storage/folder.ts";
+import type { FolderSettings } from "./data-folder.ts";
 import { noteHomeOf } from "./home.ts";
-import { type Moved, marginOf, moveAhead, named } from "./move-ahead.ts";
-
-/** Where to, and what is allowed there. */
-export interface RestoreOptions extends FolderOptions {
-  readonly dataDir: string;
-}
+import { confirmedMargin } from "./margin.ts";
+import { type Moved, moveAhead, named } from "./move-ahead.ts";
 
 /** Answers one line that says what was done. Throws CannotStart, and UsageError. */
 export function restore(
   file: string,
   flags: ReadonlyMap<string, string>,
-  options: RestoreOptions,
+  options: FolderSettings,
 ): string {
-  const margin = marginOf(
-    flags.get("margin"),
-    "restore needs -margin N: how many numbers of each line may have been handed out since the backup was made; " +
-      "each line skips so many",
+  const margin = confirmedMargin(
+    flags,
+    "restore",
+    "handed out since the backup was made",
+    (margin) =>
+      "numbers handed out after the backup was made are handed out again where they are more than the margin, " +
+      `${margin} of a line; if you know the highest number that was used of a line, ADVANCE name number moves it past ` +
+      "that once the server runs",
   );
-  if (!flags.has("confirm")) {
-    throw new UsageError(
-      "restore needs -confirm: numbers handed out after the backup was made are handed out again " +
-        `where they are more than the margin, ${margin} of a line; if you know the highest number ` +
-        "that was used of a line, ADVANCE name number moves it past that once the server runs",
-    );
-  }
   const { dataDir } = options;
   const path = join(dataDir, DATABASE_FILE);
   checkBackup(file);

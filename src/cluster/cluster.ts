@@ -6,20 +6,21 @@
  * the store.
  */
 
-import type { Refusal } from "../base/errors.ts";
 import { SerialQueue } from "../base/serial-queue.ts";
-import type { Fields } from "../dispenser/definition.ts";
 import type { Dispenser } from "../dispenser/dispenser.ts";
-import { isName, toText } from "../dispenser/name.ts";
+import { toText } from "../dispenser/name.ts";
+import type { InfoFields } from "../engine/catalog.ts";
+import type { Engine } from "../engine/engine.ts";
 import { DiskUnavailable } from "../storage/store.ts";
+import { type CatalogHost, ClusterCatalog } from "./catalog.ts";
 import { Entry, type EntryOptions } from "./entry.ts";
 import type { ClusterLines } from "./lines/catalog.ts";
 import { Leasing } from "./lines/leasing.ts";
 import { purge } from "./lines/purge.ts";
-import { type ClusterUsage, Usage } from "./lines/usage.ts";
+import { Usage } from "./lines/usage.ts";
 import { callRoll, Unconfirmed } from "./node/roll-call.ts";
 import { type FencedStore, NotConfirmed } from "./stores/fenced.ts";
-import { StoreWentBack } from "./stores/monotonic.ts";
+import { type Clock, StoreWentBack } from "./stores/monotonic.ts";
 import { NAMES, ROLL } from "./stores/records.ts";
 import { LeaseStoreUnavailable } from "./stores/store.ts";
 
@@ -27,8 +28,6 @@ import { LeaseStoreUnavailable } from "./stores/store.ts";
 export const POLL_MS = 400;
 /** How often a node checks whether rows are to be removed. */
 const PURGE_LOOK_MS = 600_000;
-/** Unknown names are looked for in the store at most once in this time. */
-const MISS_MS = 10;
 /** The log names at most so many nodes that did not answer a roll call. */
 const MISSING_SHOWN_MAX = 10;
 
@@ -37,20 +36,19 @@ export interface ClusterOptions extends EntryOptions {
   readonly onFatal: (error: unknown) => void;
 }
 
-export class Cluster {
+export class Cluster implements CatalogHost {
+  /** The dispensers, as commands ask for them. */
+  readonly catalog: ClusterCatalog = new ClusterCatalog(this);
   /** Why the store cannot be used now; undefined if it can. */
   trouble: string | undefined;
   /** Whether it cannot be used because it went back in time, which only an operator can resolve. */
   private hasForgotten = false;
   private readonly options: ClusterOptions;
   private readonly entry: Entry;
-  private usage!: Usage;
-  private leasing!: Leasing;
+  usage!: Usage;
+  leasing!: Leasing;
   private readonly storeQueue = new SerialQueue();
-  private isLeasing = false;
   private nextPoll: Promise<void> | undefined;
-  private missedAtMs = Number.NEGATIVE_INFINITY;
-  private nextLook: Promise<void> | undefined;
   /** The roll call under way. */
   private rollCall: Promise<void> | undefined;
   private wasConfirmed = false;
@@ -81,12 +79,31 @@ export class Cluster {
     return this.entry.nodeState === undefined;
   }
 
-  private get lines(): ClusterLines {
+  get engine(): Engine {
+    return this.options.engine;
+  }
+
+  get clock(): Clock {
+    return this.options.clock;
+  }
+
+  get lines(): ClusterLines {
     return this.entry.lines;
   }
 
-  private get fenced(): FencedStore {
+  get fenced(): FencedStore {
     return this.entry.fenced;
+  }
+
+  get status(): InfoFields {
+    const { node, title, trouble, warning } = this;
+    return {
+      cluster_node: node,
+      cluster_store: title,
+      cluster_store_status: trouble === undefined ? "ok" : "unavailable",
+      ...(trouble !== undefined && { cluster_store_error: trouble }),
+      ...(warning !== undefined && { cluster_store_warning: warning }),
+    };
   }
 
   get title(): string {
@@ -127,7 +144,8 @@ export class Cluster {
       onLost,
     });
     engine.onLeaseLow = (dispenser) => {
-      if (this.trouble === undefined && this.leasing.isLow(dispenser)) this.want(dispenser, 0);
+      if (this.trouble === undefined && this.leasing.isLow(dispenser))
+        void this.catalog.want(dispenser, 0);
     };
     log.info("in the cluster", { store: leaseStore.title, node: this.node });
     this.beginRollCall();
@@ -228,104 +246,6 @@ export class Cluster {
     return this.nextPoll;
   }
 
-  /**
-   * Resolves once a command that uses these names can be run; undefined if it can be run now. With `takes`
-   * the command takes a number of each name. `isKnown`: the names were looked for already. Rejects with
-   * LeaseStoreUnavailable.
-   */
-  prepare(
-    names: readonly string[],
-    takes: boolean,
-    isKnown: boolean,
-  ): Promise<unknown> | undefined {
-    const { engine } = this.options;
-    const isMissing = (name: string) => !engine.has(name) && isName(name);
-    if (!isKnown && names.some(isMissing)) return this.lookForNames();
-    if (!takes) return undefined;
-    const counts = new Map<Dispenser, number>();
-    for (const name of names) {
-      const dispenser = engine.find(name);
-      if (dispenser !== undefined) counts.set(dispenser, (counts.get(dispenser) ?? 0) + 1);
-    }
-    const waits: Promise<void>[] = [];
-    for (const [dispenser, count] of counts) {
-      if (count <= dispenser.remaining || this.leasing.isExhausted(dispenser)) continue;
-      if (this.trouble !== undefined)
-        return Promise.reject(new LeaseStoreUnavailable(this.trouble));
-      waits.push(this.want(dispenser, count));
-    }
-    return waits.length === 0 ? undefined : Promise.all(waits);
-  }
-
-  /** Looks for unknown names: all commands that miss one at the same time share one look. */
-  private lookForNames(): Promise<void> {
-    if (this.trouble !== undefined) return Promise.reject(new LeaseStoreUnavailable(this.trouble));
-    this.nextLook ??= this.lookSoon();
-    return this.nextLook;
-  }
-
-  private async lookSoon(): Promise<void> {
-    const { clock } = this.options;
-    // A command that misses a name after this look began needs another one.
-    const begin = () => {
-      this.nextLook = undefined;
-      this.missedAtMs = clock.now();
-    };
-    const waitMs = this.missedAtMs + MISS_MS - clock.now();
-    if (waitMs > 0) await clock.sleep(waitMs);
-    let hasBegun = false;
-    try {
-      await this.inTurn(async () => {
-        hasBegun = true;
-        begin();
-        await this.lines.sync(this.fenced);
-      });
-    } finally {
-      if (!hasBegun) begin();
-    }
-  }
-
-  private want(dispenser: Dispenser, count: number): Promise<void> {
-    const granted = this.leasing.want(dispenser, count);
-    if (!this.isLeasing) void this.keepLeasing();
-    return granted;
-  }
-
-  private async keepLeasing(): Promise<void> {
-    this.isLeasing = true;
-    try {
-      while (this.leasing.isWanted) {
-        const work = () => this.leasing.lease(this.fenced, () => this.lines.sync(this.fenced));
-        await this.asked(work, true);
-      }
-    } catch (error) {
-      this.leasing.refuse(error);
-    } finally {
-      this.isLeasing = false;
-    }
-  }
-
-  /** HSET on all nodes. Answers how many fields were set for the first time. Throws LeaseStoreUnavailable. */
-  define(name: string, fields: Fields, reuse = false): Promise<number | Refusal> {
-    return this.asked(() => this.lines.define(this.fenced, name, fields, reuse));
-  }
-
-  /** DEL on all nodes. Answers whether the dispenser existed. Throws LeaseStoreUnavailable. */
-  remove(name: string): Promise<boolean> {
-    return this.asked(() => this.lines.remove(this.fenced, name));
-  }
-
-  /** ADVANCE on all nodes. Answers the number that comes next. Throws LeaseStoreUnavailable. */
-  advance(name: string, number: bigint): Promise<string | Refusal> {
-    return this.asked(() => this.lines.advance(this.fenced, name, number));
-  }
-
-  /** What all nodes did with a line, as they last reported. Throws LeaseStoreUnavailable. */
-  async usageOf(dispenser: Dispenser): Promise<ClusterUsage> {
-    if (this.trouble !== undefined) throw new LeaseStoreUnavailable(this.trouble);
-    return this.usage.ofAll(this.fenced, dispenser);
-  }
-
   /** Ends the node: reports its usage if the store can be reached. Never rejects. */
   async close(): Promise<void> {
     this.isClosed = true;
@@ -346,11 +266,11 @@ export class Cluster {
   }
 
   /** Runs work that writes the store, once the members have confirmed their rows. */
-  private async asked<T>(work: () => Promise<T>, isUrgent = false): Promise<T> {
+  async askToWrite<T>(work: () => Promise<T>, isUrgent = false): Promise<T> {
     for (;;) {
       if (this.trouble === undefined) await this.confirmed();
       try {
-        return await this.inTurn(work, isUrgent);
+        return await this.ask(work, isUrgent);
       } catch (error) {
         if (!(error instanceof NotConfirmed) || error.wasWritten) throw error;
       }
@@ -358,7 +278,7 @@ export class Cluster {
   }
 
   /** Runs work on the store in its turn, and notes a failure. */
-  private async inTurn<T>(work: () => Promise<T>, isUrgent = false): Promise<T> {
+  async ask<T>(work: () => Promise<T>, isUrgent = false): Promise<T> {
     try {
       return await this.storeQueue.take(() => {
         if (this.trouble !== undefined) throw new LeaseStoreUnavailable(this.trouble);

@@ -7,6 +7,7 @@ import type { Log } from "../base/log.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { Store } from "../storage/store.ts";
 import { ClusterLines } from "./lines/catalog.ts";
+import { repair } from "./lines/repair.ts";
 import {
   acceptEpoch,
   enter,
@@ -127,11 +128,11 @@ export class Entry {
     let [lines, numbers] = [0, 0n];
     for (const dispenser of [...engine.all()]) {
       const { id, name, definition, allocation, position } = dispenser;
-      if (!allocation.isLeased || !dispenser.isLine) continue;
+      if (!allocation.isLeased || !dispenser.hasPositions) continue;
       const held = allocation.size(0n) - position;
       if (held > 0n) lines++;
       numbers += held;
-      engine.remove(name);
+      engine.remove(dispenser);
       engine.create(id, name, definition);
     }
     const { revision, namesRevision, epoch, needsRepair = false } = this.nodeState.membership;
@@ -212,7 +213,7 @@ export class Entry {
   /** Writes what this node knows into a store that lost data. Nothing is leased before that is done. */
   private async repair(): Promise<void> {
     const { fenced } = this;
-    await this.lines.repair(fenced);
+    await repair(fenced, this.options.engine, this.nodeState);
     await this.lines.sync(fenced, true);
     const { revision } = fenced.seen;
     // The names just read reach the disk with the next commit: until then the folder knows none.

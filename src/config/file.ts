@@ -1,6 +1,6 @@
 /**
- * The YAML file of settings, as text by text with the line each stands on. What the texts mean is
- * config.ts's matter.
+ * The YAML file of settings, text by text, with the line each stands on. What the texts mean is the matter of
+ * load.ts.
  */
 
 import { readFileSync } from "node:fs";

@@ -3,7 +3,7 @@
 import { existsSync } from "node:fs";
 import { readConfigFile, UsageError } from "./file.ts";
 import { parsePassword, passwordForms, wordsOf } from "./kinds.ts";
-import { type Config, rights, type Setting, settings, type UserSettings } from "./settings.ts";
+import { type Config, rights, settings, type UserSettings } from "./settings.ts";
 
 export const VARIABLE_PREFIX = "NUMBER_DISPENSER_";
 export const DEFAULT_FILE = "config/config.yaml";
@@ -116,7 +116,7 @@ function variablesOf(key: Key): string[] {
 }
 
 function parseSetting(key: Key, text: string, where: string): unknown {
-  const setting: Setting<unknown> = settings[key];
+  const setting = settings[key];
   const parsed = setting.parse(text);
   if (parsed !== undefined) return parsed.value;
   const shown = setting.isSecret ? "it" : `'${text}'`;

@@ -81,11 +81,15 @@ export class Striped implements Allocation {
   }
 }
 
-/** A lease: `count` positions of the line from `first` on, which are the own ones from `own` on. */
-export interface LeasedRange {
-  readonly local: bigint;
+/** `count` positions of a line, from `first` on. */
+export interface Range {
   readonly first: bigint;
   readonly count: bigint;
+}
+
+/** A range that was leased: its positions are the local ones from `local` on. */
+export interface LeasedRange extends Range {
+  readonly local: bigint;
 }
 
 /** The runs a node leased of a line, of which those used up may be forgotten. Never changed. */

@@ -1,33 +1,47 @@
 /**
- * What HSET says of a dispenser: the fields checked and made a Definition, or a Refusal that names
- * what is wrong. Definitions never change; a redefinition makes a new one.
+ * What HSET says of a dispenser: the fields read and made a Definition, or a Refusal that names
+ * what is wrong. Definitions never change; a redefinition makes a new one. Which fields a type has
+ * is the type's matter.
  */
 
-import { quoted, Refusal } from "../base/errors.ts";
+import { assert } from "../base/assert.ts";
+import { invalid, quoted, Refusal } from "../base/errors.ts";
 import type { Allocation } from "./allocation.ts";
+import { type Format, plainFormat } from "./format/format.ts";
 import { defaultStrategy, type StrategyName, strategyNames, strategyOf } from "./strategy.ts";
-import { fixedWidth, NUMBER_MAX, plain } from "./types/line.ts";
+import { fixedWidth, plain } from "./types/line.ts";
 import { random } from "./types/random.ts";
-import type { NumberType, Shape, ShapeField } from "./types/type.ts";
+import type { FieldSpec, NumberSeries, NumberSource, NumberType, Values } from "./types/type.ts";
 
 /** The types of dispensers. A new one is its file and a line here. */
 const types: readonly NumberType[] = [random, fixedWidth, plain];
 
-export interface Definition extends Shape {
+export interface Definition {
   readonly type: NumberType;
+  /** The values of the type's fields, by name. */
+  readonly values: Values;
+  readonly series: NumberSeries;
+  readonly format: Format;
   readonly strategy: StrategyName;
+  /**
+   * The type and its fields as one text (JSON: an object of texts), in which a definition is
+   * stored. Two definitions with the same text have the same numbers.
+   */
+  readonly line: string;
 }
 
 /** Fields as a client gave them: names in lower case, values as they came. */
 export type Fields = ReadonlyMap<string, string>;
 
-const fieldNames = ["type", "length", "starting", "step", "auto_disk"];
-
 /** The word of HSET that is no field of a definition. */
 const REUSE = "reuse";
 
-const LENGTH_MAX = 18n;
-const STEP_DEFAULT = 1n;
+/** All fields that some type has. */
+const typeFields: readonly string[] = [...new Set(types.flatMap(namesOf))];
+
+function namesOf({ fields }: NumberType): readonly string[] {
+  return fields.map(({ name }) => name);
+}
 
 const typesByName = new Map(
   types.flatMap((type) => [[String(type.code), type] as const, [type.word, type] as const]),
@@ -38,44 +52,24 @@ export function typeOf(name: string): NumberType | undefined {
   return typesByName.get(name.toLowerCase());
 }
 
-let lastCounted: Definition | undefined;
-let lastCount = 0n;
-
-/** How many numbers a definition's line has; worked out once for one definition after the other. */
-export function positionsOf(definition: Definition): bigint {
-  if (definition !== lastCounted) {
-    lastCounted = definition;
-    lastCount = definition.type.positions(definition);
-  }
-  return lastCount;
-}
-
 /**
- * How many numbers a share of a line still has at an own position, Infinity for a type without a
- * line. Exact up to 2^53 - 1, which more than that is taken for: no life of a server hands out so
- * many.
+ * How many numbers an allocation of a line still has at a local position, Infinity for a type
+ * without positions. Exact up to 2^53 - 1, which more than that is taken for: no life of a server
+ * hands out so many.
  */
-export function numbersLeft(definition: Definition, intern: Allocation, position: bigint): number {
-  if (!definition.type.isLine) return Number.POSITIVE_INFINITY;
-  const left = intern.size(positionsOf(definition)) - position;
+export function numbersLeft(
+  { type, series }: Definition,
+  allocation: Allocation,
+  position: bigint,
+): number {
+  if (!type.hasPositions) return Number.POSITIVE_INFINITY;
+  const left = allocation.size(series.positions) - position;
   return left < Number.MAX_SAFE_INTEGER ? Math.max(0, Number(left)) : Number.MAX_SAFE_INTEGER;
 }
 
-/** So many different definitions are kept to be shared. */
-const SHARED_MAX = 1024;
-const shared = new Map<string, Definition>();
-let lastShared: Definition | undefined;
-
-/** One object for definitions that say the same, as those of a million dispensers mostly do. */
-export function share(definition: Definition): Definition {
-  if (lastShared !== undefined && isSame(lastShared, definition)) return lastShared;
-  const { type, length, starting, step, strategy } = definition;
-  const key = [type.code, length, starting, step, strategy].join();
-  const known = shared.get(key) ?? definition;
-  if (shared.size >= SHARED_MAX) shared.clear();
-  shared.set(key, known);
-  lastShared = known;
-  return known;
+/** Opens the numbers of a definition, as GET writes them, at a position of the line. */
+export function openNumbers({ series, format }: Definition, position: bigint): NumberSource {
+  return format.open(series.open(position));
 }
 
 /** Whether two definitions say the same. */
@@ -85,22 +79,12 @@ export function isSame(left: Definition, right: Definition): boolean {
 
 /** Whether two definitions have the same numbers, whatever is kept of them. */
 export function isSameLine(left: Definition, right: Definition): boolean {
-  return (
-    left.type === right.type &&
-    left.length === right.length &&
-    left.starting === right.starting &&
-    left.step === right.step
-  );
+  return left.line === right.line;
 }
 
-/** Whether HSET could have made this definition. */
-export function isPossible({ type, length, starting, step }: Definition): boolean {
-  const isLength = type.fields.includes("length")
-    ? length >= 1 && length <= LENGTH_MAX
-    : length === 0;
-  if (!isLength) return false;
-  if (!type.isLine) return starting === 0n && step === 0n;
-  return starting >= 0n && starting <= type.largest(length) && step >= 1n && step <= NUMBER_MAX;
+/** Whether a line has numbers that another definition of it did not have: one of its fields grew. */
+export function hasGrown(before: Definition, after: Definition): boolean {
+  return before.type === after.type && !isSameLine(before, after);
 }
 
 /** What a client says with HSET: the fields of a definition, and the word that is none. */
@@ -121,31 +105,18 @@ export function withoutReuse(given: Fields): Wanted | Refusal {
   return { fields, reuse: lower === "yes" };
 }
 
-/** A definition from all its fields, defaults filled in. */
+/** A definition from all its fields, presets filled in. */
 export function define(fields: Fields): Definition | Refusal {
-  for (const name of fields.keys()) {
-    if (!fieldNames.includes(name)) return new Refusal(`ERR unknown field ${quoted(name)}`);
+  const type = typeIn(fields);
+  if (type instanceof Refusal) return type;
+  const values: Record<string, Values[string]> = {};
+  for (const spec of type.fields) {
+    const value = read(spec, fields, values);
+    if (value instanceof Refusal) return value;
+    values[spec.name] = value;
   }
-  const code = fields.get("type");
-  if (code === undefined) return new Refusal("ERR type field is required");
-  const type = typeOf(code);
-  if (type === undefined) {
-    const allowed = types.map(({ code, word }) => `${code} (${word})`).join(", ");
-    return invalid("type", code, `must be one of ${allowed}`);
-  }
-  for (const name of ["length", "starting", "step"] as const) {
-    if (fields.has(name) && !type.fields.includes(name)) {
-      return new Refusal(`ERR '${name}' does not apply to type ${type.code}`);
-    }
-  }
-  const shape = shapeOf(type, fields);
-  if (shape instanceof Refusal) return shape;
-  const given = fields.get("auto_disk");
-  const strategy = given === undefined ? defaultStrategy : strategyOf(given);
-  if (strategy === undefined) {
-    return invalid("auto_disk", given!, `must be one of ${strategyNames.join(", ")}`);
-  }
-  return share({ type, ...shape, strategy });
+  const strategy = strategyIn(fields);
+  return strategy instanceof Refusal ? strategy : intern(type, values, strategy);
 }
 
 /**
@@ -157,70 +128,110 @@ export function redefine(name: string, present: Definition, fields: Fields): Def
     new Refusal(
       `ERR cannot change '${field}' of ${quoted(name)}: its numbers are in use. Define another name`,
     );
-  const mayBecome = (field: ShapeField, value: bigint | number) =>
-    value === present[field] || (present.type.growing.includes(field) && value > present[field]);
-
-  const type = typeOf(fields.get("type") ?? "");
-  if (type !== undefined && type !== present.type) return cannotChange("type");
-  // The length first: it decides what is right for the other fields.
-  const length = numberField(fields, "length", BigInt(present.length), 1n, LENGTH_MAX);
-  const isOther = !(length instanceof Refusal) && !mayBecome("length", Number(length));
-  if (isOther && present.type.fields.includes("length")) return cannotChange("length");
-  const changed = define(new Map([...fieldsOf(present), ...fields]));
-  if (changed instanceof Refusal) return changed;
-  for (const field of changed.type.fields) {
-    if (!mayBecome(field, changed[field])) return cannotChange(field);
+  const { type } = present;
+  if ((typeOf(fields.get("type") ?? "") ?? type) !== type) return cannotChange("type");
+  const merged = new Map([...fieldsOf(present), ...fields]);
+  const known = typeIn(merged);
+  if (known instanceof Refusal) return known;
+  const values: Record<string, Values[string]> = {};
+  let changed: string | undefined;
+  for (const spec of type.fields) {
+    const before = present.values[spec.name]!;
+    const value = read(spec, merged, values);
+    // A field before it may decide what is right for it.
+    if (value instanceof Refusal) return changed === undefined ? value : cannotChange(changed);
+    values[spec.name] = value;
+    if (value !== before && !(spec.mayGrow && value > before)) changed ??= spec.name;
   }
-  return changed;
+  const strategy = strategyIn(merged);
+  if (strategy instanceof Refusal) return strategy;
+  return changed === undefined ? intern(type, values, strategy) : cannotChange(changed);
 }
 
-/** The fields that define a dispenser, defaults included, in the order of the documentation. */
+/** The fields that define a dispenser, presets included, in the order of the documentation. */
 export function fieldsOf(definition: Definition): Map<string, string> {
-  const fields = new Map([["type", String(definition.type.code)]]);
-  for (const name of definition.type.fields) fields.set(name, String(definition[name]));
-  return fields.set("auto_disk", definition.strategy);
+  const { type, values, strategy } = definition;
+  const fields = new Map([["type", String(type.code)]]);
+  for (const { name } of type.fields) fields.set(name, String(values[name]));
+  return fields.set("auto_disk", strategy);
 }
 
-function shapeOf(type: NumberType, fields: Fields): Shape | Refusal {
-  let length = 0n;
-  if (type.fields.includes("length")) {
-    if (!fields.has("length")) return new Refusal("ERR length field is required");
-    const given = numberField(fields, "length", 0n, 1n, LENGTH_MAX);
-    if (given instanceof Refusal) return given;
-    length = given;
+/** The definition that was stored as these texts; undefined where HSET could not have made it. */
+export function definitionFrom(line: string, strategy: string): Definition | undefined {
+  if (lastStored?.line === line && lastStored.strategy === strategy) return lastStored;
+  const fields = interned.has(line + strategy) ? undefined : fieldsIn(line);
+  const definition =
+    interned.get(line + strategy) ?? (fields && define(fields.set("auto_disk", strategy)));
+  if (definition === undefined || definition instanceof Refusal) return undefined;
+  // What is written otherwise than it would be is damaged.
+  if (definition.line !== line || definition.strategy !== strategy) return undefined;
+  lastStored = definition;
+  return definition;
+}
+
+/** The last one that definitionFrom() answered: of a million rows most say the same as the one before. */
+let lastStored: Definition | undefined;
+
+function fieldsIn(line: string): Map<string, string> | undefined {
+  try {
+    const fields: unknown = JSON.parse(line);
+    if (typeof fields !== "object" || fields === null) return undefined;
+    const texts = Object.entries(fields).filter(([, text]) => typeof text === "string");
+    return new Map(texts as [string, string][]);
+  } catch {
+    return undefined;
   }
-  const starting = numberField(fields, "starting", 0n, 0n, type.largest(Number(length)));
-  if (starting instanceof Refusal) return starting;
-  const step = numberField(fields, "step", type.isLine ? STEP_DEFAULT : 0n, 1n, NUMBER_MAX);
-  if (step instanceof Refusal) return step;
-  return { length: Number(length), starting, step };
 }
 
-function numberField(
-  fields: Fields,
-  name: ShapeField,
-  unset: bigint,
-  smallest: bigint,
-  largest: bigint,
-): bigint | Refusal {
-  const text = fields.get(name);
-  if (text === undefined) return unset;
-  const value = parseNumber(text);
-  if (value === undefined || value < smallest || value > largest) {
-    return invalid(name, text, `must be a whole number from ${smallest} to ${largest}`);
+/** The type that the fields name, where all of them are fields of it. */
+function typeIn(fields: Fields): NumberType | Refusal {
+  const common = ["type", "auto_disk"];
+  for (const name of fields.keys()) {
+    if (!common.includes(name) && !typeFields.includes(name)) {
+      return new Refusal(`ERR unknown field ${quoted(name)}`);
+    }
   }
-  return value;
+  const code = fields.get("type");
+  if (code === undefined) return new Refusal("ERR type field is required");
+  const type = typeOf(code);
+  if (type === undefined) {
+    const allowed = types.map(({ code, word }) => `${code} (${word})`).join(", ");
+    return invalid("type", code, `must be one of ${allowed}`);
+  }
+  const others = typeFields.filter((name) => !namesOf(type).includes(name));
+  const other = others.find((name) => fields.has(name));
+  if (other === undefined) return type;
+  return new Refusal(`ERR '${other}' does not apply to type ${type.code}`);
 }
 
-/** A number of plain decimal digits, 0 to 2^63 - 1; undefined for anything else. */
-export function parseNumber(text: string): bigint | undefined {
-  if (!/^[0-9]+$/.test(text)) return undefined;
-  const significant = text.replace(/^0+(?=.)/, "");
-  if (significant.length > NUMBER_MAX.toString().length) return undefined;
-  const value = BigInt(significant);
-  return value <= NUMBER_MAX ? value : undefined;
+function read(spec: FieldSpec, fields: Fields, before: Values): Values[string] | Refusal {
+  const text = fields.get(spec.name) ?? spec.preset;
+  if (text === undefined) return new Refusal(`ERR ${spec.name} field is required`);
+  return spec.read(text, before);
 }
 
-function invalid(field: string, value: string, allowed: string): Refusal {
-  return new Refusal(`ERR invalid ${field} ${quoted(value)}: ${allowed}`);
+function strategyIn(fields: Fields): StrategyName | Refusal {
+  const given = fields.get("auto_disk");
+  if (given === undefined) return defaultStrategy;
+  return (
+    strategyOf(given) ?? invalid("auto_disk", given, `must be one of ${strategyNames.join(", ")}`)
+  );
+}
+
+/** So many different definitions are kept to be shared. */
+const INTERNED_MAX = 1024;
+const interned = new Map<string, Definition>();
+
+/** One object for definitions that say the same, as those of a million dispensers mostly do. */
+function intern(type: NumberType, values: Values, strategy: StrategyName): Definition {
+  const texts = type.fields.map(({ name }) => [name, String(values[name])] as const);
+  const line = JSON.stringify(Object.fromEntries([["type", String(type.code)], ...texts]));
+  const known = interned.get(line + strategy);
+  if (known !== undefined) return known;
+  const series = type.series(values);
+  assert(type.hasPositions === series.positions > 0n, "a type with positions has some");
+  const definition: Definition = { type, values, series, format: plainFormat, strategy, line };
+  if (interned.size >= INTERNED_MAX) interned.clear();
+  interned.set(line + strategy, definition);
+  return definition;
 }

@@ -4,9 +4,11 @@
  * of type 3. All of it is exact.
  */
 
+import { largest, smallest } from "../base/bigint.ts";
 import { quoted, Refusal } from "../base/errors.ts";
-import { type Definition, define, isSameLine, positionsOf } from "./definition.ts";
-import { numberAt } from "./types/line.ts";
+import { type Definition, define, isSameLine } from "./definition.ts";
+import { fieldsOfAllFrom } from "./types/line.ts";
+import { haveCommon, valueAt } from "./types/progression.ts";
 
 /** A line that was deleted. Both positions are the line's. */
 export interface UsedLine {
@@ -18,8 +20,8 @@ export interface UsedLine {
 }
 
 /**
- * Whether a line, from a position on, has a number in common with what another one has below a position of its
- * own.
+ * Whether a line, from a position on, may have a number in common with another one below a position of its own.
+ * Only progressions can be compared: whatever else there is may meet every line.
  */
 export function meets(
   line: Definition,
@@ -27,17 +29,11 @@ export function meets(
   other: Definition,
   otherBelow: bigint,
 ): boolean {
-  const end = positionsOf(line);
-  if (from >= end || otherBelow <= 0n) return false;
-  const first = numberAt(line, from);
-  const lowest = largest([first, other.starting]);
-  const highest = smallest([numberAt(line, end - 1n), numberAt(other, otherBelow - 1n)]);
-  if (lowest > highest) return false;
-  const common = firstCommon(first, line.step, other.starting, other.step);
-  if (common === undefined) return false;
-  const period = (line.step / divisorOf(line.step, other.step)) * other.step;
-  // The smallest number of both from `lowest` on: `common` is the smallest from `first` on.
-  return common + ceilingOf(lowest - common, period) * period <= highest;
+  const { positions, progression } = line.series;
+  if (from >= positions || otherBelow <= 0n) return false;
+  const used = other.series.progression;
+  if (progression === undefined || used === undefined) return true;
+  return haveCommon(progression, from, positions, used, otherBelow);
 }
 
 /**
@@ -49,7 +45,7 @@ export function continued<Line extends UsedLine>(
   definition: Definition,
   deleted: readonly Line[],
 ): Line | Refusal | undefined {
-  if (!definition.type.isLine) return undefined;
+  if (!definition.type.hasPositions) return undefined;
   // A line in memory starts over at each start, so it is always another one.
   const isKept = definition.strategy !== "memory";
   const same = deleted.find((line) => isKept && isSameLine(line.definition, definition));
@@ -67,8 +63,9 @@ export function refuseGrowth(
 ): Refusal | undefined {
   const met = furthestMet(longer, position, deleted);
   if (met === undefined) return undefined;
+  const field = longer.type.fields.find(({ mayGrow }) => mayGrow)!.name;
   return new Refusal(
-    `ERR cannot change 'length' of ${quoted(name)}: another line of that name was deleted at ${nextOf(met)}, and its ` +
+    `ERR cannot change '${field}' of ${quoted(name)}: another line of that name was deleted at ${nextOf(met)}, and its ` +
       "numbers may be in use. Define another name, or say reuse yes",
   );
 }
@@ -79,9 +76,11 @@ function furthestMet(
   from: bigint,
   deleted: readonly UsedLine[],
 ): UsedLine | undefined {
-  return deleted
-    .filter(({ definition, usedBelow }) => meets(line, from, definition, usedBelow))
-    .sort((left, right) => (nextOf(left) < nextOf(right) ? 1 : -1))[0];
+  const met = deleted.filter(({ definition, usedBelow }) =>
+    meets(line, from, definition, usedBelow),
+  );
+  const incomparable = met.find(({ definition }) => definition.series.progression === undefined);
+  return incomparable ?? met.sort((left, right) => (numberOf(left) < numberOf(right) ? 1 : -1))[0];
 }
 
 /** A definition whose line has all that may be in use of these below the position it comes with, and maybe more. */
@@ -90,13 +89,16 @@ export function covering(lines: readonly UsedLine[]): {
   readonly position: bigint;
 } {
   const used = lines.filter(({ usedBelow }) => usedBelow > 0n);
-  const lowest = smallest(used.map(({ definition }) => definition.starting));
-  const last = largest(used.map((line) => numberAt(line.definition, line.usedBelow - 1n)));
-  const fields = new Map([
-    ["type", "3"],
-    ["starting", String(lowest)],
-  ]);
-  return { definition: define(fields) as Definition, position: last - lowest + 1n };
+  const incomparable = used.find(({ definition }) => definition.series.progression === undefined);
+  // It meets every line already.
+  if (incomparable !== undefined)
+    return { definition: incomparable.definition, position: incomparable.usedBelow };
+  const lowest = smallest(
+    ...(used.map(({ definition }) => definition.series.progression!.first) as [bigint]),
+  );
+  const last = largest(...(used.map((line) => numberOf(line, line.usedBelow - 1n)) as [bigint]));
+  const definition = define(fieldsOfAllFrom(lowest)) as Definition;
+  return { definition, position: last - lowest + 1n };
 }
 
 /** Why a durable line that has handed out numbers may not become one in memory, without the word `reuse yes`. */
@@ -107,7 +109,7 @@ export function refuseMemory(
   hasHandedOut: boolean,
 ): Refusal | undefined {
   const becomes = after.strategy === "memory" && before.strategy !== "memory";
-  if (!becomes || !after.type.isLine || !hasHandedOut) return undefined;
+  if (!becomes || !after.type.hasPositions || !hasHandedOut) return undefined;
   return new Refusal(
     `ERR cannot change 'auto_disk' of ${quoted(name)} to memory: its numbers are in use, and a line in memory ` +
       "repeats numbers after each start. Define another name, or say reuse yes",
@@ -120,78 +122,33 @@ function refuse(
   met: UsedLine,
   deleted: readonly UsedLine[],
 ): Refusal {
-  const safe = safeStarting(definition, deleted);
-  const way = safe === undefined ? "Define another name" : `Give starting ${safe}`;
+  const safe = safeField(definition, deleted);
+  const way = safe === undefined ? "Define another name" : `Give ${safe}`;
   return new Refusal(
     `ERR ${quoted(name)} was deleted at ${nextOf(met)}: its numbers may be in use. ${way}, or say reuse yes`,
   );
 }
 
-/** Where a definition could start behind all that may be in use; undefined where it has no such number. */
-function safeStarting(definition: Definition, deleted: readonly UsedLine[]): bigint | undefined {
+/** The field with which a definition would start behind all that may be in use; undefined where none does. */
+function safeField({ series }: Definition, deleted: readonly UsedLine[]): string | undefined {
   const used = deleted.filter(({ usedBelow }) => usedBelow > 0n);
-  const most = definition.type.largest(definition.length);
+  if (used.some(({ definition }) => definition.series.progression === undefined)) return undefined;
   // On the grid of the line that went furthest, where that fits, else right behind its last number.
-  const next = largest(used.map((line) => numberAt(line.definition, line.usedBelow)));
-  if (next <= most) return next;
-  const behind = largest(used.map((line) => numberAt(line.definition, line.usedBelow - 1n) + 1n));
-  return behind <= most ? behind : undefined;
+  const next = largest(...(used.map((line) => numberOf(line, line.usedBelow)) as [bigint]));
+  const behind = largest(
+    ...(used.map((line) => numberOf(line, line.usedBelow - 1n) + 1n) as [bigint]),
+  );
+  return series.fieldFrom(next) ?? series.fieldFrom(behind);
+}
+
+/** The number of a deleted line's progression that comes next, or at a position. */
+function numberOf({ definition, position }: UsedLine, at = position): bigint {
+  return valueAt(definition.series.progression!, at);
 }
 
 /** The number that a deleted line would have handed out next. */
-function nextOf({ definition, position }: UsedLine): bigint {
-  return numberAt(definition, position);
-}
-
-function largest(numbers: readonly bigint[]): bigint {
-  let found = numbers[0]!;
-  for (const number of numbers) if (number > found) found = number;
-  return found;
-}
-
-function smallest(numbers: readonly bigint[]): bigint {
-  let found = numbers[0]!;
-  for (const number of numbers) if (number < found) found = number;
-  return found;
-}
-
-/**
- * The smallest number >= `first` that lies whole steps from `first`, and whole steps of the other line before or
- * behind `other`; undefined where there is none (the Chinese remainder theorem).
- */
-function firstCommon(
-  first: bigint,
-  step: bigint,
-  other: bigint,
-  otherStep: bigint,
-): bigint | undefined {
-  const divisor = divisorOf(step, otherStep);
-  const apart = other - first;
-  if (apart % divisor !== 0n) return undefined;
-  const modulus = otherStep / divisor;
-  const steps = ((apart / divisor) * inverseOf(step / divisor, modulus)) % modulus;
-  return first + step * (steps < 0n ? steps + modulus : steps);
-}
-
-function divisorOf(left: bigint, right: bigint): bigint {
-  let [one, other] = [left, right];
-  while (other !== 0n) [one, other] = [other, one % other];
-  return one;
-}
-
-/** What a number is to be multiplied with so that 1 is left over by the modulus, to which it is coprime. */
-function inverseOf(number: bigint, modulus: bigint): bigint {
-  let [rest, next] = [number % modulus, modulus];
-  let [factor, nextFactor] = [1n, 0n];
-  while (next !== 0n) {
-    const times = rest / next;
-    [rest, next] = [next, rest - times * next];
-    [factor, nextFactor] = [nextFactor, factor - times * nextFactor];
-  }
-  return factor % modulus;
-}
-
-/** How many periods it takes to get so far; none where that lies behind. */
-function ceilingOf(distance: bigint, period: bigint): bigint {
-  return distance <= 0n ? 0n : (distance + period - 1n) / period;
+function nextOf(line: UsedLine): string {
+  const { series } = line.definition;
+  if (series.progression === undefined) return series.numberAt(line.position);
+  return String(numberOf(line));
 }

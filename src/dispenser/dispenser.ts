@@ -1,6 +1,7 @@
 /**
- * One dispenser: its position on the line, its reservation, its counts. It works out numbers and
- * says what must be committed; it commits nothing itself.
+ * One dispenser: its position on the line, its reservation, its counts. It works out numbers; what
+ * must be committed of it, and what a commit changes of it, is in reserving.ts. What only that file
+ * uses beside this one is not private, because the fields stay in one object: see the class.
  *
  * Invariant: position = generated + wasted, so `wasted` is never kept but always the difference.
  * Positions are exact (BigInt) where they meet the disk. While the server runs they are counted
@@ -10,10 +11,9 @@
 
 import { assert } from "../base/assert.ts";
 import { type Allocation, Leased, wholeLine } from "./allocation.ts";
-import { type Definition, numbersLeft } from "./definition.ts";
-import type { Account, Counts, Recovered, Reservation, Segment } from "./reservation.ts";
-import { reserveAhead, type Strategy, segmentBeyond, strategies } from "./strategy.ts";
-import { numberAt, positionOf } from "./types/line.ts";
+import { type Definition, numbersLeft, openNumbers } from "./definition.ts";
+import type { Account, Counts, Recovered } from "./reservation.ts";
+import { type Strategy, strategies } from "./strategy.ts";
 import type { NumberSource } from "./types/type.ts";
 
 const NEW: Account = { reserved: 0n, generated: 0n, wasted: 0n };
@@ -26,15 +26,15 @@ const NOTHING: Counts = { generated: 0n, wasted: 0n };
  */
 type Position = number | bigint;
 
-const compact = (position: bigint): Position =>
+export const compact = (position: bigint): Position =>
   position <= Number.MAX_SAFE_INTEGER ? Number(position) : position;
 
 /** What the next commit changes of a line beside its counts; a later one includes those before. */
-const NONE = 0;
+export const NONE = 0;
 /** It moves. All its replies wait for that commit then, so none of them pays for a number ahead. */
-const MOVED = 1;
+export const MOVED = 1;
 /** Its strategy, or where it starts over: what was kept of it before is to go. */
-const REPLACED = 2;
+export const REPLACED = 2;
 
 /** What most dispensers have nothing of; one object for all of those. */
 interface RareState {
@@ -53,7 +53,7 @@ export class Dispenser {
   // What a GET looks at comes first: it lies side by side in memory.
 
   /** The supply, open at the present position; undefined until it is needed. */
-  private source: NumberSource | undefined;
+  source: NumberSource | undefined;
   /** Numbers taken since `origin`. */
   taken = 0;
   /** When `taken` gets here, the supply ends: with the share, or with what lies side by side in it. */
@@ -80,25 +80,25 @@ export class Dispenser {
 
   private origin: Position;
   /** Numbers the line still had at `origin`; Infinity for a type without one. */
-  private capacity: number;
+  capacity: number;
   private generatedAtOrigin: number;
   private readonly generatedAtStart: number;
   /**
    * Numbers of this life that had left when the last commit was over. Later ones may still be under
    * way, be it behind the reply of another dispenser: they pay for nothing ahead yet.
    */
-  private acknowledged = 0;
-  private generatedSaved: number;
+  acknowledged = 0;
+  generatedSaved: number;
   /** What `taken` was when the disk last learned the counts. */
-  private takenSaved = 0;
-  private segmentEnd: Position;
-  private change = NONE;
+  takenSaved = 0;
+  segmentEnd: Position;
+  change = NONE;
   /** Numbers taken within the reservation whose reply waits for the next commit all the same. */
   private uncertain = 0;
   /** When numbers were last reserved ahead; never, so far. */
-  private reservedAtMs = Number.NEGATIVE_INFINITY;
-  private takenAtReserve = 0;
-  private rareState = NO_RARE_STATE;
+  reservedAtMs = Number.NEGATIVE_INFINITY;
+  takenAtReserve = 0;
+  rareState = NO_RARE_STATE;
 
   constructor(
     id: number,
@@ -119,33 +119,27 @@ export class Dispenser {
     this.generatedSaved = this.generatedAtOrigin;
     this.segmentEnd = compact(recovered?.segmentEnd ?? account.reserved);
     const skipped = account.reserved - account.generated - account.wasted;
-    if (this.isLine && skipped > 0n) this.rareState = { ...this.rareState, skipped };
+    if (this.hasPositions && skipped > 0n) this.rareState = { ...this.rareState, skipped };
     if (this.keepsNothing && account !== NEW) {
       this.rareState = { ...this.rareState, restartPoint: account, countsBefore: this.counts };
     }
     this.updateThresholds();
   }
 
-  /** How many digits the next number has; 0 when the line is exhausted. */
-  get digits(): number {
+  /** How many bytes the next number takes; 0 when the line is exhausted. */
+  get nextBytes(): number {
     if (this.source === undefined || this.taken === this.sourceEnd) return this.openSource();
-    return this.source.digits;
+    return this.source.bytes;
   }
 
-  /** The first digit of the next number, in ASCII; 0 where it is not known yet. */
-  get firstDigit(): number {
-    return this.source === undefined ? 0 : this.source.firstDigit;
-  }
-
-  /** Opens the supply at the present position, if there is one; answers the digits of its number. */
+  /** Opens the source at the present position, if there is a number; answers how many bytes that takes. */
   private openSource(): number {
     if (this.taken >= this.capacity) return 0;
-    const { definition, allocation, isLine, position } = this;
-    const first = isLine ? allocation.toLine(position) : 0n;
-    this.source = definition.type.open(definition, first);
-    const run = isLine ? allocation.contiguous(position) : Number.POSITIVE_INFINITY;
+    const { definition, allocation, hasPositions, position } = this;
+    this.source = openNumbers(definition, hasPositions ? allocation.toLine(position) : 0n);
+    const run = hasPositions ? allocation.contiguous(position) : Number.POSITIVE_INFINITY;
     this.sourceEnd = Math.min(this.capacity, this.taken + Number(run));
-    return this.source.digits;
+    return this.source.bytes;
   }
 
   /** How many numbers are left on the line, Infinity for a type without one. */
@@ -153,9 +147,9 @@ export class Dispenser {
     return this.capacity - this.taken;
   }
 
-  /** Hands out the next number: its `digits` ASCII digits go to `into[at]` and on. */
+  /** Hands out the next number: its `nextBytes` bytes go to `into[at]` and on. */
   take(into: Uint8Array, at: number): void {
-    assert(this.digits > 0, "take() on an exhausted line");
+    assert(this.nextBytes > 0, "take() on an exhausted line");
     this.taken++;
     this.source!.next(into, at);
   }
@@ -172,7 +166,7 @@ export class Dispenser {
   }
 
   /** Numbers handed out over the dispenser's life. */
-  private get generated(): number {
+  get generated(): number {
     return this.generatedAtOrigin + this.taken;
   }
 
@@ -183,14 +177,13 @@ export class Dispenser {
 
   /** The position that comes next; 0 for a type without a line. */
   get position(): bigint {
-    return this.isLine ? this.start + BigInt(this.taken) : 0n;
+    return this.hasPositions ? this.start + BigInt(this.taken) : 0n;
   }
 
-  /** The number that comes next (on an exhausted line: that would), as GET writes it. */
+  /** The number that comes next (on an exhausted line: that would); 0 where that would give it away. */
   get current(): string {
-    if (!this.isLine) return "0";
-    const number = numberAt(this.definition, this.allocation.toLine(this.position));
-    return number.toString().padStart(this.definition.length, "0");
+    const { type, series } = this.definition;
+    return type.isOrdered ? series.numberAt(this.allocation.toLine(this.position)) : "0";
   }
 
   /** The counts as INFO shows them. */
@@ -220,21 +213,22 @@ export class Dispenser {
     return this.rareState.skipped;
   }
 
-  get isLine(): boolean {
-    return this.definition.type.isLine;
+  /** Whether each of its numbers has a position, so that none comes twice. */
+  get hasPositions(): boolean {
+    return this.definition.type.hasPositions;
   }
 
-  private get strategy(): Strategy {
+  get strategy(): Strategy {
     return strategies[this.definition.strategy];
   }
 
   /** `origin`, exactly. */
-  private get start(): bigint {
+  get start(): bigint {
     return BigInt(this.origin);
   }
 
-  private get keepsNothing(): boolean {
-    return this.isLine && this.strategy.keeps === "definition";
+  get keepsNothing(): boolean {
+    return this.hasPositions && this.strategy.keeps === "definition";
   }
 
   /** Goes on at a later position; what lies between counts as wasted. */
@@ -254,11 +248,6 @@ export class Dispenser {
     this.change = Math.max(this.change, MOVED);
     this.setRestartPoint();
     this.updateThresholds();
-  }
-
-  /** The own position of the line's first number that is not below `number`. */
-  localPositionOf(number: bigint): bigint {
-    return this.allocation.countBelow(positionOf(this.definition, number));
   }
 
   /**
@@ -318,61 +307,9 @@ export class Dispenser {
     };
   }
 
-  /**
-   * Works out what the next commit shall write; confirm() of that, or abandon(), must follow. A commit took `commitMs`
-   * of late.
-   */
-  prepare(nowMs: number, commitMs = 0): Reservation {
-    let reserved = this.change === REPLACED ? this.taken : Math.max(this.reserved, this.taken);
-    let ahead = 0;
-    if (!this.reservesInMemory && this.change === NONE && this.taken >= this.refillThreshold) {
-      const used = this.taken - this.takenAtReserve;
-      const spanMs = nowMs - this.reservedAtMs;
-      ahead = reserveAhead(this.strategy, this.acknowledged, used, spanMs, commitMs);
-      reserved = Math.max(reserved, Math.min(this.capacity, this.taken + ahead));
-      this.reservedAtMs = nowMs;
-      this.takenAtReserve = this.taken;
-    }
-    return this.reservation(reserved, ahead);
-  }
-
-  /**
-   * What the clean close writes: the counts, and the exact position where the strategy says so.
-   * Elsewhere what lies reserved ahead is lost from now on, and counts as wasted.
-   */
-  prepareClose(): Reservation {
-    const reservation = this.reservation(
-      this.strategy.exactAtClose ? this.taken : this.reserved,
-      0,
-    );
-    const { reserved, generated, wasted } = reservation.account;
-    const lost = this.isLine ? reserved - generated - wasted : 0n;
-    return { ...reservation, account: { reserved, generated, wasted: wasted + lost } };
-  }
-
-  /** The commit of what was planned succeeded: memory follows the disk. */
-  committed({ account, segment, replaces }: Reservation): void {
-    if (!this.reservesInMemory) this.reserved = Number(account.reserved - this.start);
-    if (segment !== undefined) this.segmentEnd = compact(segment.last + 1n);
-    else if (replaces) this.segmentEnd = compact(account.reserved);
-    this.generatedSaved = this.generated;
-    this.takenSaved = this.taken;
-    this.acknowledged = this.generatedInLife;
-    if (this.skipped > 0n) this.rareState = { ...this.rareState, skipped: 0n };
-    this.change = NONE;
-    this.updateThresholds();
-  }
-
-  /** The commit failed: what was taken beyond the reservation comes back, to be the next again. */
-  rolledBack(): void {
-    if (this.taken <= this.reserved) return;
-    this.taken = this.reserved;
-    this.source = undefined;
-  }
-
   /** Whether numbers leave without the disk being asked: a line in memory, and type 1. */
-  private get reservesInMemory(): boolean {
-    return this.keepsNothing || !this.isLine;
+  get reservesInMemory(): boolean {
+    return this.keepsNothing || !this.hasPositions;
   }
 
   /**
@@ -387,7 +324,7 @@ export class Dispenser {
   }
 
   /** Sets what follows from taken, reserved and the strategy. */
-  private updateThresholds(): void {
+  updateThresholds(): void {
     if (this.reservesInMemory) this.reserved = Number.POSITIVE_INFINITY;
     const ahead = this.reserved - this.taken;
     const refillAt =
@@ -397,31 +334,8 @@ export class Dispenser {
     this.refillThreshold = Math.min(refillAt, this.leaseThreshold);
   }
 
-  private account(reserved: bigint): Account {
+  account(reserved: bigint): Account {
     const generated = BigInt(this.generated);
-    return { reserved, generated, wasted: this.isLine ? this.position - generated : 0n };
-  }
-
-  /** Of a line that is reserved up to there, counted from `origin`: by `ahead` numbers more than are taken. */
-  private reservation(upTo: number, ahead: number): Reservation {
-    const reserved = this.reservesInMemory ? this.position : this.start + BigInt(upTo);
-    const keeps = this.isLine ? this.strategy.keeps : "position";
-    const replaces = this.change === REPLACED;
-    const first = replaces ? reserved : BigInt(this.segmentEnd);
-    let segment: Segment | undefined;
-    // Where segments are the reservation, one must stand there from the start, even an empty one.
-    const grows = reserved > first || (replaces && keeps === "segments");
-    if (grows && (keeps === "segments" || keeps === "checkpoint")) {
-      const beyond = segmentBeyond(this.strategy, ahead);
-      const end = this.start + BigInt(Math.min(this.capacity, upTo + beyond));
-      segment = { first, last: end - 1n };
-    }
-    return {
-      id: this.id,
-      keeps,
-      account: this.keepsNothing ? this.rareState.restartPoint : this.account(reserved),
-      segment,
-      replaces,
-    };
+    return { reserved, generated, wasted: this.hasPositions ? this.position - generated : 0n };
   }
 }

@@ -1,8 +1,9 @@
 /**
  * What passes between a dispenser and the disk. Positions and counts are exact, over the whole
- * 64-bit range. No code.
+ * 64-bit range.
  */
 
+import type { Definition } from "./definition.ts";
 import type { Keeps } from "./strategy.ts";
 
 /** What the disk knows of a dispenser's numbers. All three count numbers, from the line's start. */
@@ -42,4 +43,17 @@ export interface Recovered {
 export interface Counts {
   readonly generated: bigint;
   readonly wasted: bigint;
+}
+
+/**
+ * Whether a line of this definition can have such an account: asserted before a row is written, and
+ * asked of each row that is read.
+ */
+export function isPossible(
+  { reserved, generated, wasted }: Account,
+  { type, series }: Definition,
+): boolean {
+  if (generated < 0n || wasted < 0n) return false;
+  if (!type.hasPositions) return true;
+  return generated + wasted <= reserved && reserved <= series.positions;
 }

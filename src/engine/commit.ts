@@ -5,6 +5,7 @@
 
 import { assert } from "../base/assert.ts";
 import type { Dispenser } from "../dispenser/dispenser.ts";
+import { committed, prepare, rolledBack } from "../dispenser/reserving.ts";
 import { DiskUnavailable, type Store } from "../storage/store.ts";
 
 /** What a node remembers of itself, as a commit writes it. */
@@ -89,13 +90,13 @@ export class CommitBatch {
 
   /**
    * Makes what is staged durable. Answers undefined, or why nothing was written: everything staged is
-   * then as it was before. Throws StorageBroken, after which nothing may be answered.
+   * then as it was before. Throws DiskBroken, after which nothing may be answered.
    */
   commit(now: () => number): DiskUnavailable | undefined {
     if (!this.hasStaged) return undefined;
     const beganMs = now();
     const planned = this.staged.filter((dispenser) => !dispenser.isRemoved);
-    const reservations = planned.map((dispenser) => dispenser.prepare(beganMs, this.commitMs));
+    const reservations = planned.map((dispenser) => prepare(dispenser, beganMs, this.commitMs));
     for (const reservation of reservations) this.store.stage({ kind: "reserve", reservation });
     if (this.node !== undefined) this.store.stage({ kind: "node", state: this.node.text });
     const failure = unavailability(() => this.store.commit());
@@ -103,10 +104,11 @@ export class CommitBatch {
     this.node?.commitEnded(failure === undefined);
     this.node = undefined;
     if (failure === undefined) {
-      for (const [index, dispenser] of planned.entries()) dispenser.committed(reservations[index]!);
+      for (const [index, dispenser] of planned.entries())
+        committed(dispenser, reservations[index]!);
     } else {
       for (const undo of this.undo.reverse()) undo();
-      for (const dispenser of this.staged) dispenser.rolledBack();
+      for (const dispenser of this.staged) rolledBack(dispenser);
     }
     for (const dispenser of this.uncertain) dispenser.resolveUncertain(failure !== undefined);
     for (const dispenser of this.staged) {

@@ -5,7 +5,7 @@
 
 import type { Refusal } from "../base/errors.ts";
 import type { Allocation } from "../dispenser/allocation.ts";
-import { type Definition, isSameLine, positionsOf } from "../dispenser/definition.ts";
+import { type Definition, isSameLine } from "../dispenser/definition.ts";
 import { continued, covering, refuseGrowth, type UsedLine } from "../dispenser/deleted.ts";
 import type { Dispenser } from "../dispenser/dispenser.ts";
 import type { Account } from "../dispenser/reservation.ts";
@@ -90,7 +90,7 @@ export class DeletedLines {
   }
 
   private usage({ definition, account }: DeletedLine): KeptLine {
-    const positions = positionsOf(definition);
+    const positions = definition.series.positions;
     return {
       definition,
       account,
@@ -101,10 +101,10 @@ export class DeletedLines {
 
   /** DEL: keeps what numbers of the dispenser may be in use, if there are any. */
   keep(dispenser: Dispenser, { deletedMax, deletedDays }: DeletedLimits): void {
-    const { definition, name, allocation, isLine, keptWhenDeleted: account } = dispenser;
+    const { definition, name, allocation, hasPositions, keptWhenDeleted: account } = dispenser;
     // In a cluster the store remembers.
-    if (!isLine || allocation.isLeased) return;
-    const used = allocation.usedBelow(account.reserved, positionsOf(definition));
+    if (!hasPositions || allocation.isLeased) return;
+    const used = allocation.usedBelow(account.reserved, definition.series.positions);
     const isKept = definition.strategy === "memory" ? account.reserved > 0n : used > 0n;
     if (!isKept) return;
     if (this.of(name).length >= PER_NAME_MAX) this.merge(name);
@@ -167,7 +167,7 @@ export class DeletedLines {
     for (;;) {
       const page = this.store.listDeleted(after, PAGE_ROWS);
       for (const { nth, definition, account } of page) {
-        const end = this.allocation.size(positionsOf(definition));
+        const end = this.allocation.size(definition.series.positions);
         let reserved = account.reserved + numbers;
         if (reserved > end) reserved = end;
         const wasted = account.wasted + reserved - account.reserved;

@@ -69,5 +69,5 @@ export class DormantDispensers {
 
 /** The numbers that a line has wasted if it skipped none in a crash. */
 function wastedOf(counts: Omit<Account, "wasted">, { type }: Definition): bigint {
-  return type.isLine ? counts.reserved - counts.generated : 0n;
+  return type.hasPositions ? counts.reserved - counts.generated : 0n;
 }

@@ -8,17 +8,18 @@
  */
 
 import { assert } from "../base/assert.ts";
+import { smallest } from "../base/bigint.ts";
 import { CannotStart, Refusal } from "../base/errors.ts";
-import { type Allocation, wholeLine } from "../dispenser/allocation.ts";
-import { type Definition, define, type Fields, isSame, redefine } from "../dispenser/definition.ts";
-import { refuseMemory } from "../dispenser/deleted.ts";
+import { type Allocation, type Leased, type Range, wholeLine } from "../dispenser/allocation.ts";
+import type { Definition } from "../dispenser/definition.ts";
 import { Dispenser } from "../dispenser/dispenser.ts";
-import { isName, toText } from "../dispenser/name.ts";
+import { toText } from "../dispenser/name.ts";
+import type { Account } from "../dispenser/reservation.ts";
+import { prepareClose } from "../dispenser/reserving.ts";
 import type { DiskUnavailable, Store, StoredDispenser } from "../storage/store.ts";
 import { CommitBatch, type NodeStateWriter, unavailability } from "./commit.ts";
 import { type DeletedLimits, DeletedLines } from "./deleted-lines.ts";
 import { DirtyCounts } from "./dirty-counts.ts";
-import { Moves } from "./moves.ts";
 import { type Listed, type NamesInBytes, Registry } from "./registry.ts";
 
 /** Of fewer dispensers what a GET reads mostly lies in the processor's caches, and to fetch it costs more than it gains. */
@@ -61,13 +62,12 @@ export class Engine {
   limits: EngineLimits;
   /** The highest id a dispenser ever had. */
   lastId = 0;
-  /** What moves lines on. */
-  readonly moves: Moves;
   private readonly store: Store;
   private readonly now: () => number;
   private readonly batch: CommitBatch;
   private readonly registry: Registry;
-  private readonly deleted: DeletedLines;
+  /** Lines that were deleted, and are kept for a while. */
+  readonly deleted: DeletedLines;
   /** Undefined where counts are not saved in the background. */
   private readonly dirtyCounts: DirtyCounts | undefined;
   private readonly allocation: Allocation;
@@ -79,7 +79,6 @@ export class Engine {
     this.limits = options.limits ?? NO_LIMITS;
     this.now = options.now;
     this.batch = new CommitBatch(store, options.onStaged ?? (() => {}));
-    this.moves = new Moves(store, this.batch);
     this.dirtyCounts = options.savesCounts ? new DirtyCounts() : undefined;
     this.allocation = options.allocation ?? wholeLine;
     this.deleted = new DeletedLines(store, this.allocation, options.now);
@@ -202,54 +201,6 @@ export class Engine {
     this.batch.markUncertain(dispenser);
   }
 
-  /**
-   * HSET: defines a dispenser or redefines one. Answers how many fields were set first. Where a deleted line had the
-   * same definition it goes on. `reuse`: numbers that may be in use may be handed out again.
-   */
-  define(name: string, fields: Fields, reuse = false): number | Refusal {
-    if (!isName(name)) return new Refusal("ERR invalid dispenser name");
-    const present = this.registry.find(name);
-    if (present !== undefined) return this.redefine(present, fields, reuse);
-    const definition = define(fields);
-    if (definition instanceof Refusal) return definition;
-    const refusal = this.refuseNew(name) ?? this.createOrContinue(name, definition, reuse);
-    return refusal ?? fields.size;
-  }
-
-  /** A new line, or a deleted one that goes on. Answers why it may be neither. */
-  private createOrContinue(
-    name: string,
-    definition: Definition,
-    reuse: boolean,
-  ): Refusal | undefined {
-    const id = this.lastId + 1;
-    if (reuse) {
-      this.create(id, name, definition);
-      this.deleted.forget(name);
-      return undefined;
-    }
-    const kept = this.deleted.continued(name, definition);
-    if (kept instanceof Refusal) return kept;
-    if (kept === undefined) {
-      this.create(id, name, definition);
-      return undefined;
-    }
-    const { account } = kept;
-    const found = { account, segmentEnd: undefined };
-    const dispenser = new Dispenser(id, name, definition, this.allocation, found);
-    dispenser.writeAnew();
-    this.add(dispenser);
-    this.batch.stage(dispenser);
-    this.deleted.forget(name, definition);
-    return undefined;
-  }
-
-  /** Why a name may not be defined so, as its deleted lines may have handed out the same numbers. */
-  refuseMet(name: string, definition: Definition): Refusal | undefined {
-    const kept = this.deleted.continued(name, definition);
-    return kept instanceof Refusal ? kept : undefined;
-  }
-
   /** Why there may not be another dispenser, of this name. */
   refuseNew(name: string): Refusal | undefined {
     const { dispensersMax, nameBytesMax } = this.limits;
@@ -271,13 +222,13 @@ export class Engine {
     return this.registry.nameOf(id);
   }
 
-  /** Adds a dispenser, with an id that no other has. */
-  create(id: number, name: string, definition: Definition): void {
-    this.add(new Dispenser(id, name, definition, this.allocation));
-  }
-
-  private add(dispenser: Dispenser): void {
-    const { id, name, definition } = dispenser;
+  /**
+   * Adds a dispenser, with an id that no other has. It begins behind what an account of the same line
+   * has used, where one is given.
+   */
+  create(id: number, name: string, definition: Definition, account?: Account): void {
+    const found = account && { account, segmentEnd: undefined };
+    const dispenser = new Dispenser(id, name, definition, this.allocation, found);
     this.lastId = Math.max(this.lastId, id);
     this.registry.add(dispenser);
     this.batch.change(name, () => {
@@ -285,44 +236,62 @@ export class Engine {
       dispenser.isRemoved = true;
     });
     this.store.stage({ kind: "define", id, name, definition });
+    if (found === undefined) return;
+    dispenser.writeAnew();
+    this.batch.stage(dispenser);
   }
 
-  private redefine(dispenser: Dispenser, fields: Fields, reuse: boolean): number | Refusal {
-    const { id, name, definition: before, position, counts } = dispenser;
-    const definition = redefine(name, before, fields);
-    if (definition instanceof Refusal) return definition;
-    if (isSame(definition, before)) return 0;
-    const grows = definition.length > before.length;
-    // In a cluster the store decided already.
-    if (!reuse && !this.allocation.isLeased) {
-      const refusal =
-        refuseMemory(name, before, definition, counts.generated > 0n) ??
-        (grows ? this.deleted.refuseGrowth(name, definition, position) : undefined);
-      if (refusal !== undefined) return refusal;
-    } else if (grows) this.deleted.forget(name);
+  /** Gives a dispenser another strategy, or lets its line grow. */
+  redefine(dispenser: Dispenser, definition: Definition): void {
+    const { id, name, definition: before } = dispenser;
     this.batch.change(name, dispenser.snapshot());
     dispenser.redefine(definition);
     this.store.stage({ kind: "define", id, name, definition });
     if (definition.strategy !== before.strategy) this.batch.stage(dispenser);
-    return 0;
   }
 
-  /**
-   * DEL: whether there was such a dispenser. Numbers of it that may be in use are remembered: a line of the same
-   * definition goes on behind them.
-   */
-  remove(name: string): boolean {
-    const dispenser = this.registry.find(name);
-    if (dispenser === undefined) return false;
+  /** Removes a dispenser. */
+  remove(dispenser: Dispenser): void {
+    const { id, name } = dispenser;
     dispenser.isRemoved = true;
     this.registry.remove(dispenser);
     this.batch.change(name, () => {
       this.registry.add(dispenser);
       dispenser.isRemoved = false;
     });
-    this.store.stage({ kind: "remove", id: dispenser.id });
-    this.deleted.keep(dispenser, this.limits);
-    return true;
+    this.store.stage({ kind: "remove", id });
+  }
+
+  /** Lets a line go on at a later local position; what lies between counts as wasted. */
+  advanceTo(dispenser: Dispenser, position: bigint): void {
+    this.batch.change(dispenser.name, dispenser.snapshot());
+    dispenser.advance(position);
+    this.batch.stage(dispenser);
+  }
+
+  /** Skips so many numbers of a line, or all that are left; they count as wasted. */
+  skip(dispenser: Dispenser, numbers: bigint): void {
+    const { definition, allocation, hasPositions } = dispenser;
+    if (!hasPositions) return;
+    const end = allocation.size(definition.series.positions);
+    this.advanceTo(dispenser, smallest(dispenser.position + numbers, end));
+  }
+
+  /** Skips what a dispenser has of its line below a position of the line. */
+  skipBelow(dispenser: Dispenser, position: bigint): void {
+    const local = dispenser.allocation.countBelow(position);
+    if (local > dispenser.position) this.advanceTo(dispenser, local);
+  }
+
+  /**
+   * Adds a leased range to a dispenser's allocation, in the commit being gathered; where that fails the
+   * range is lost. After `threshold` numbers onLeaseLow() is called.
+   */
+  addLease(dispenser: Dispenser, { first, count }: Range, threshold: number): void {
+    const { id, name } = dispenser;
+    this.batch.change(name, dispenser.snapshot());
+    dispenser.extend(first, count, threshold);
+    this.store.stage({ kind: "lease", id, allocation: dispenser.allocation as Leased });
   }
 
   /** Stages that deleted lines go which are too old, or too many: a few at a time. To be called now and then. */
@@ -344,7 +313,7 @@ export class Engine {
   /**
    * Makes what is staged durable, and begins to gather the next commit. Answers undefined, or why
    * nothing was written: everything staged is then as it was before.
-   * Throws StorageBroken, after which nothing may be answered.
+   * Throws DiskBroken, after which nothing may be answered.
    */
   commit(): DiskUnavailable | undefined {
     const failure = this.batch.commit(this.now);
@@ -378,7 +347,7 @@ export class Engine {
     for (const dispenser of this.registry.loaded()) {
       if (!dispenser.needsClose) continue;
       const { wasted } = dispenser.counts;
-      const reservation = dispenser.prepareClose();
+      const reservation = prepareClose(dispenser);
       skipped += reservation.account.wasted - wasted;
       this.store.stage({ kind: "reserve", reservation });
     }

@@ -10,7 +10,9 @@ import { TimeSlices } from "../base/time-slices.ts";
 import type { Cluster } from "../cluster/cluster.ts";
 import type { Address } from "../config/address.ts";
 import type { Config } from "../config/settings.ts";
+import type { Catalog } from "../engine/catalog.ts";
 import type { Engine } from "../engine/engine.ts";
+import { LocalCatalog } from "../engine/local-catalog.ts";
 import { clientsByDescriptors } from "../platform/open-files.ts";
 import { Access } from "./access/users.ts";
 import { noCounts, type ServerForCommands } from "./commands/command.ts";
@@ -60,7 +62,7 @@ export class Server implements ServerForCommands {
   readonly engine: Engine;
   readonly startedAtMs: number;
   readonly now: () => number;
-  readonly cluster: Cluster | undefined;
+  readonly catalog: Catalog;
   readonly counters = noCounts();
   readonly sessions = new Set<ClientSession>();
   isStopping = false;
@@ -84,7 +86,7 @@ export class Server implements ServerForCommands {
     this.options = options;
     this.config = options.config;
     this.engine = options.engine;
-    this.cluster = options.cluster;
+    this.catalog = options.cluster?.catalog ?? new LocalCatalog(options.engine);
     this.log = options.log;
     this.now = options.now;
     this.startedAtMs = options.now();
@@ -228,7 +230,8 @@ export class Server implements ServerForCommands {
     // SHUTDOWN asks for this in the middle of its own request: let that end first.
     await new Promise<void>((resolve) => void setImmediate(resolve));
     this.turn.end();
-    if (this.cluster !== undefined) await this.leaveStore(this.cluster);
+    const { cluster } = this.options;
+    if (cluster !== undefined) await this.leaveStore(cluster);
     const skipped = this.engine.close();
     for (const connection of [...this.connections]) connection.finish();
     const timeUp = Bun.sleep(FINISH_MS_MAX);

@@ -315,6 +315,12 @@ export function hasTable(database: Database, name: string): boolean {
   return readValue(database, sql) === 1n;
 }
 
+/** Whether a table has such a column. */
+export function hasColumn(database: Database, table: string, name: string): boolean {
+  const sql = `SELECT count(*) FROM pragma_table_info('${table}') WHERE name = '${name}'`;
+  return readValue(database, sql) === 1n;
+}
+
 /** The error to start with: it tells the operator why the database could not be opened. */
 export function refusalOf(error: unknown, folder: string, path: string): unknown {
   if (error instanceof DiskUnavailable) return new CannotStart(`${path}: ${error.message}`);

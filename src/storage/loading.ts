@@ -3,52 +3,22 @@
  * side in the order of ids, which is quicker than joins. rows.ts writes them.
  */
 
-import type { Database, Statement } from "bun:sqlite";
+import type { Database } from "bun:sqlite";
 import { CannotStart } from "../base/errors.ts";
 import { Leased, type LeasedRange } from "../dispenser/allocation.ts";
-import {
-  type Definition,
-  isPossible,
-  positionsOf,
-  share,
-  typeOf,
-} from "../dispenser/definition.ts";
-import { toBytes, toText } from "../dispenser/name.ts";
-import type { Account } from "../dispenser/reservation.ts";
-import { type StrategyName, strategies } from "../dispenser/strategy.ts";
-import { NUMBER_MAX } from "../dispenser/types/line.ts";
-import { hasTable } from "./file.ts";
-import type { StoredDeleted, StoredDispenser } from "./store.ts";
+import type { Definition } from "../dispenser/definition.ts";
+import { toBytes } from "../dispenser/name.ts";
+import { isPossible } from "../dispenser/reservation.ts";
+import { strategies } from "../dispenser/strategy.ts";
 
-/** So many rows are read at a time. */
-const PAGE_ROWS = 1024;
-/** Below every id, those of damaged rows among them. */
-const BEFORE_ALL = -(2n ** 63n);
+import { checkDeleted, selectDeleted } from "./deleted-rows.ts";
+import { hasColumn, hasTable } from "./file.ts";
+import { LINE_OF_COLUMNS } from "./schema.ts";
+import type { StoredDispenser } from "./store.ts";
+import { accountOf, Contradiction, definitionIn, type KeptRow } from "./stored-values.ts";
+import { PAGE_ROWS, TableCursor } from "./table-cursor.ts";
 
-/** What defines a dispenser, in the order of SELECT. */
-type DefinitionColumns = readonly [
-  name: string,
-  type: string,
-  length: bigint,
-  starting: bigint,
-  step: bigint,
-  autoDisk: string,
-];
-
-type DefinitionRow = readonly [id: bigint, ...DefinitionColumns];
-
-/** A deleted line. */
-type DeletedRow = readonly [
-  nth: bigint,
-  ...DefinitionColumns,
-  last: bigint,
-  generated: bigint,
-  wasted: bigint,
-  deletedAtS: bigint,
-];
-
-/** What one table keeps of a dispenser. */
-type KeptRow = readonly [id: bigint, last: bigint, generated: bigint, wasted: bigint];
+type DefinitionRow = readonly [id: bigint, name: string, line: string, autoDisk: string];
 
 /** What all of them keep of it; of segments, the last. */
 interface KeptRows {
@@ -83,89 +53,16 @@ export function* loadDispensers(
   }
 }
 
-/** All of them are looked at before anything is written; they stay on disk. */
-function checkDeleted(statement: Statement | undefined): void {
-  let last = BEFORE_ALL;
-  for (let rows = PAGE_ROWS; statement !== undefined && rows === PAGE_ROWS; ) {
-    const page = statement.values(last, PAGE_ROWS) as unknown as DeletedRow[];
-    for (const row of page) deletedFrom(row);
-    rows = page.length;
-    last = page.at(-1)?.[0] ?? last;
-  }
-}
-
-/** Reads deleted lines, while the store is in use. */
-export class DeletedRows {
-  private readonly statements;
-
-  constructor(database: Database) {
-    const deleted = (where: string) => database.prepare(`${SELECT_DELETED} WHERE ${where}`);
-    this.statements = {
-      ofName: deleted("name = ? ORDER BY nth"),
-      page: deleted("nth > ? ORDER BY nth LIMIT ?"),
-      oldest: database.prepare("SELECT min(deleted_at) FROM deleted"),
-    };
-  }
-
-  ofName(name: string): StoredDeleted[] {
-    return read(this.statements.ofName.values(toText(name)));
-  }
-
-  page(after: number, count: number): StoredDeleted[] {
-    return read(this.statements.page.values(after, count));
-  }
-
-  /** Infinity where there is none. */
-  get oldestS(): number {
-    const [row] = this.statements.oldest.values() as unknown as [readonly [bigint | null]];
-    return row[0] === null ? Number.POSITIVE_INFINITY : Number(row[0]);
-  }
-
-  finalize(): void {
-    for (const statement of Object.values(this.statements)) statement.finalize();
-  }
-}
-
-const SELECT_DELETED = `SELECT nth, name, CAST(type AS TEXT), length, starting, step, auto_disk,
-  last, generated, wasted, deleted_at FROM deleted`;
-
-function read(rows: unknown): StoredDeleted[] {
-  return (rows as DeletedRow[]).map(deletedFrom);
-}
-
-/** Throws where a row cannot be. */
-function deletedFrom(row: DeletedRow): StoredDeleted {
-  const [nth, name, type, length, starting, step, autoDisk] = row;
-  const [last, generated, wasted, deletedAtS] = row.slice(7) as [bigint, bigint, bigint, bigint];
-  const definition = definitionOf([name, type, length, starting, step, autoDisk]);
-  const account = accountOf([nth, last, generated, wasted])!;
-  const { reserved } = account;
-  const isSound =
-    isPossible(definition) &&
-    definition.type.isLine &&
-    generated >= 0n &&
-    account.wasted >= 0n &&
-    reserved === generated + account.wasted &&
-    reserved <= positionsOf(definition);
-  if (!isSound) throw new Contradiction(`the rows of deleted '${name}'`);
-  return {
-    nth: Number(nth),
-    name: toBytes(name),
-    definition,
-    account,
-    deletedAtS: Number(deletedAtS),
-  };
-}
-
-/** What of the rows cannot be true together. */
-class Contradiction extends Error {}
+/** Where Definition.line stands in the tables: the start reads them before they are migrated. */
+const lineIn = (database: Database) =>
+  hasColumn(database, "definitions", "line") ? "line" : LINE_OF_COLUMNS;
 
 function* load(statements: Statements, isExact: boolean): Generator<StoredDispenser[]> {
-  const positions = new Table<KeptRow>(statements.positions);
-  const checkpoints = new Table<KeptRow>(statements.checkpoints);
-  const segments = new Table<KeptRow>(statements.segments);
-  const runs = new Table<RunRow>(statements.runs, 2);
-  const definitions = new Table<DefinitionRow>(statements.definitions);
+  const positions = new TableCursor<KeptRow>(statements.positions);
+  const checkpoints = new TableCursor<KeptRow>(statements.checkpoints);
+  const segments = new TableCursor<KeptRow>(statements.segments);
+  const runs = new TableCursor<RunRow>(statements.runs, 2);
+  const definitions = new TableCursor<DefinitionRow>(statements.definitions);
   while (definitions.next !== undefined) {
     const loaded: StoredDispenser[] = [];
     while (definitions.next !== undefined && loaded.length < PAGE_ROWS) {
@@ -176,7 +73,7 @@ function* load(statements: Statements, isExact: boolean): Generator<StoredDispen
         checkpoint: checkpoints.take(id),
         segment: segments.take(id),
       };
-      const stored = dispenserOf(definition, kept, shareOf(runs, id));
+      const stored = dispenserOf(definition, kept, allocationOf(runs, id));
       if (!isSound(stored, kept, isExact)) throw new Contradiction(`rows of '${name}'`);
       loaded.push(stored);
       definitions.take(id);
@@ -193,29 +90,19 @@ function dispenserOf(
   { position, checkpoint, segment }: KeptRows,
   leased: Leased | undefined,
 ): StoredDispenser {
-  const [id, ...columns] = row;
+  const [id, name, line, autoDisk] = row;
   return {
     id: Number(id),
-    name: toBytes(row[1]),
-    definition: definitionOf(columns),
+    name: toBytes(name),
+    definition: definitionIn(name, line, autoDisk),
     account: accountOf(checkpoint ?? position ?? segment),
     segmentEnd: segment === undefined ? undefined : segment[1] + 1n,
     allocation: leased,
   };
 }
 
-function definitionOf(row: DefinitionColumns): Definition {
-  const [name, code, length, starting, step, autoDisk] = row;
-  const type = typeOf(code);
-  if (type === undefined || !Object.hasOwn(strategies, autoDisk)) {
-    throw new Contradiction(`the definition of '${name}' and what there is`);
-  }
-  const strategy = autoDisk as StrategyName;
-  return share({ type, length: Number(length), starting, step, strategy });
-}
-
 /** What was leased to the node; undefined where nothing was. */
-function shareOf(table: Table<RunRow>, id: bigint): Leased | undefined {
+function allocationOf(table: TableCursor<RunRow>, id: bigint): Leased | undefined {
   if (table.isOver) return undefined;
   const runs: LeasedRange[] = [];
   for (let row = table.take(id); row !== undefined; row = table.take(id)) {
@@ -230,90 +117,23 @@ function shareOf(table: Table<RunRow>, id: bigint): Leased | undefined {
   }
 }
 
-/** Goes through a table in the order of ids. */
-class Table<Row extends readonly [id: bigint, ...rest: unknown[]]> {
-  /** The row that comes next; undefined at the end. */
-  next: Row | undefined;
-  /** Whether rows were passed that nobody took. */
-  private passedOthers = false;
-  /** Gives the rows behind a key, so many; undefined for a table that is not there yet. */
-  private readonly statement: Statement | undefined;
-  private readonly keyColumns: number;
-  private page: Row[] = [];
-  private at = 0;
-
-  /** The key of a row is its first columns, so many. */
-  constructor(statement: Statement | undefined, keyColumns = 1) {
-    this.statement = statement;
-    this.keyColumns = keyColumns;
-    this.turnPage(Array<bigint>(keyColumns).fill(BEFORE_ALL));
-  }
-
-  private turnPage(key: readonly bigint[]): void {
-    const page = this.statement?.values(...key, PAGE_ROWS) ?? [];
-    this.page = page as unknown as Row[];
-    this.at = 0;
-    this.next = this.page[0];
-  }
-
-  private goOn(): void {
-    this.next = this.page[++this.at];
-    if (this.next !== undefined || this.at < PAGE_ROWS) return;
-    this.turnPage(this.page.at(-1)!.slice(0, this.keyColumns) as bigint[]);
-  }
-
-  /** The row with this id, if there is one, which lies behind the ids asked for before. */
-  take(id: bigint): Row | undefined {
-    while (this.next !== undefined && this.next[0] < id) {
-      this.passedOthers = true;
-      this.goOn();
-    }
-    const found = this.next;
-    if (found?.[0] !== id) return undefined;
-    this.goOn();
-    return found;
-  }
-
-  get isOver(): boolean {
-    return this.next === undefined;
-  }
-
-  get hasOthers(): boolean {
-    return this.passedOthers || this.next !== undefined;
-  }
-}
-
-function accountOf(row: KeptRow | undefined): Account | undefined {
-  if (row === undefined) return undefined;
-  const [, last, generated, wasted] = row;
-  return { reserved: last + 1n, generated, wasted: wastedOf(last, generated, wasted) };
-}
-
-/** What rows.ts stores of 2^63 wasted numbers is one less; nothing else ends so. */
-function wastedOf(last: bigint, generated: bigint, wasted: bigint): bigint {
-  const isAll = last === NUMBER_MAX && generated === 0n && wasted === NUMBER_MAX;
-  return isAll ? NUMBER_MAX + 1n : wasted;
-}
-
 /** Whether a dispenser can be as its rows say; damage mostly leaves one that cannot. */
 function isSound(stored: StoredDispenser, kept: KeptRows, isExact: boolean): boolean {
   const { definition, account, allocation } = stored;
   const { type } = definition;
-  if (stored.id < 1 || !isPossible(definition) || !isInItsTables(kept, definition)) return false;
+  if (stored.id < 1 || !isInItsTables(kept, definition)) return false;
   if (account === undefined) return true;
+  if (!isPossible(account, definition)) return false;
+  if (!type.hasPositions) return allocation === undefined;
   const { reserved, generated, wasted } = account;
-  if (generated < 0n || wasted < 0n) return false;
-  if (!type.isLine) return allocation === undefined;
   if (allocation !== undefined && reserved > allocation.end) return false;
-  const known = generated + wasted;
-  if (reserved > positionsOf(definition)) return false;
-  return isExact ? reserved === known : reserved >= known;
+  return !isExact || reserved === generated + wasted;
 }
 
 /** Whether what is kept of a dispenser is in the tables of its strategy, and only there. */
 function isInItsTables(kept: KeptRows, { type, strategy }: Definition): boolean {
   const { position, checkpoint, segment } = kept;
-  switch (type.isLine ? strategies[strategy].keeps : "position") {
+  switch (type.hasPositions ? strategies[strategy].keeps : "position") {
     case "definition":
     case "position":
       return checkpoint === undefined && segment === undefined;
@@ -328,12 +148,12 @@ function isInItsTables(kept: KeptRows, { type, strategy }: Definition): boolean 
 type Statements = ReturnType<typeof prepare>;
 
 function prepare(database: Database) {
+  const line = lineIn(database);
   const kept = (table: string) =>
     database.prepare(`SELECT * FROM ${table} WHERE dispenser > ? ORDER BY dispenser LIMIT ?`);
   return {
     definitions: database.prepare(
-      `SELECT id, name, CAST(type AS TEXT), length, starting, step, auto_disk FROM definitions
-       WHERE id > ? ORDER BY id LIMIT ?`,
+      `SELECT id, name, ${line}, auto_disk FROM definitions WHERE id > ? ORDER BY id LIMIT ?`,
     ),
     positions: kept("positions"),
     checkpoints: kept("checkpoints"),
@@ -345,7 +165,7 @@ function prepare(database: Database) {
     ),
     // Neither is there before the first start of the version that has it.
     deleted: hasTable(database, "deleted")
-      ? database.prepare(`${SELECT_DELETED} WHERE nth > ? ORDER BY nth LIMIT ?`)
+      ? database.prepare(`${selectDeleted(line)} WHERE nth > ? ORDER BY nth LIMIT ?`)
       : undefined,
     runs: hasTable(database, "runs")
       ? database.prepare(

@@ -9,7 +9,8 @@ import type { Leased } from "../dispenser/allocation.ts";
 import type { Definition } from "../dispenser/definition.ts";
 import { toText } from "../dispenser/name.ts";
 import type { Reservation } from "../dispenser/reservation.ts";
-import { NUMBER_MAX } from "../dispenser/types/line.ts";
+import { NUMBER_MAX } from "../dispenser/types/whole-number.ts";
+
 import { readValue } from "./file.ts";
 import type { Change, DeletedLine } from "./store.ts";
 
@@ -43,9 +44,8 @@ export class Rows {
     const statements = this.statements;
     switch (change.kind) {
       case "define": {
-        const { type, length, starting, step, strategy } = change.definition;
-        const name = toText(change.name);
-        statements.define.run(change.id, name, type.code, length, starting, step, strategy);
+        const { line, strategy } = change.definition;
+        statements.define.run(change.id, toText(change.name), strategy, line);
         break;
       }
       case "remove":
@@ -78,7 +78,7 @@ export class Rows {
         this.reserve(change.reservation);
         break;
       case "lease":
-        this.lease(change.id, change.share);
+        this.lease(change.id, change.allocation);
         break;
       case "node":
         statements.node.run(change.state);
@@ -113,19 +113,17 @@ export class Rows {
   }
 
   private keep({ name, definition, account, deletedAtS }: DeletedLine): void {
-    const { type, length, starting, step, strategy } = definition;
+    const { line, strategy } = definition;
     const { reserved, generated, wasted } = account;
-    const defined = [toText(name), type.code, length, starting, step, strategy];
     const counts = [reserved - 1n, generated, storable(wasted)];
-    this.statements.keep.run(...defined, ...counts, deletedAtS);
+    this.statements.keep.run(toText(name), line, strategy, ...counts, deletedAtS);
     this.deletedSize++;
   }
 
   private forgetDeleted(name: string, definition: Definition | undefined): void {
     const { forgetAll, forgetLine } = this.statements;
     if (definition === undefined) return this.dropDeleted(forgetAll.run(toText(name)));
-    const { type, length, starting, step } = definition;
-    this.dropDeleted(forgetLine.run(toText(name), type.code, length, starting, step));
+    this.dropDeleted(forgetLine.run(toText(name), definition.line));
   }
 
   private dropDeleted({ changes }: Changes): void {
@@ -161,18 +159,15 @@ function prepare(database: Database) {
     begin: statement("BEGIN IMMEDIATE"),
     commit: statement("COMMIT"),
     define: statement(
-      `INSERT INTO definitions VALUES (?, ?, ?, ?, ?, ?, ?)
-       ON CONFLICT (id) DO UPDATE SET length = excluded.length, auto_disk = excluded.auto_disk`,
+      `INSERT INTO definitions (id, name, auto_disk, line) VALUES (?, ?, ?, ?)
+       ON CONFLICT (id) DO UPDATE SET auto_disk = excluded.auto_disk, line = excluded.line`,
     ),
     keep: statement(
-      `INSERT INTO deleted (name, type, length, starting, step, auto_disk,
-         last, generated, wasted, deleted_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+      `INSERT INTO deleted (name, line, auto_disk, last, generated, wasted, deleted_at)
+       VALUES (?, ?, ?, ?, ?, ?, ?)`,
     ),
     forgetAll: statement("DELETE FROM deleted WHERE name = ?"),
-    forgetLine: statement(
-      `DELETE FROM deleted
-       WHERE name = ? AND type = ? AND length = ? AND starting = ? AND step = ?`,
-    ),
+    forgetLine: statement("DELETE FROM deleted WHERE name = ? AND line = ?"),
     moveDeleted: statement("UPDATE deleted SET last = ?, generated = ?, wasted = ? WHERE nth = ?"),
     purgeOld: statement(
       `DELETE FROM deleted WHERE nth IN

@@ -27,6 +27,18 @@ export const CLOSED = 3;
 export const mark = (how: typeof IN_USE | typeof CLOSED | typeof COPIED): string =>
   `UPDATE server SET clean = ${how}`;
 
+/**
+ * Definition.line of a row of `definitions` or `deleted` as the first three migrations made them, when
+ * types 1 to 3 were all there were and each field had a column.
+ */
+export const LINE_OF_COLUMNS = `CASE type
+    WHEN 1 THEN json_object('type', '1', 'length', CAST(length AS TEXT))
+    WHEN 2 THEN json_object('type', '2', 'length', CAST(length AS TEXT),
+      'starting', CAST(starting AS TEXT), 'step', CAST(step AS TEXT))
+    WHEN 3 THEN json_object('type', '3',
+      'starting', CAST(starting AS TEXT), 'step', CAST(step AS TEXT))
+    ELSE '' END`;
+
 export const migrations: readonly string[] = [
   `
   -- One row: how the last life of the server ended (IN_USE and so on, above).
@@ -117,5 +129,21 @@ export const migrations: readonly string[] = [
     seconds INTEGER NOT NULL
   ) STRICT;
   INSERT INTO age VALUES (1, 0);
+  `,
+  `
+  -- A definition is its strategy, and its type with the fields of that as texts (Definition.line).
+  ALTER TABLE definitions ADD COLUMN line TEXT NOT NULL DEFAULT '';
+  UPDATE definitions SET line = ${LINE_OF_COLUMNS};
+  ALTER TABLE definitions DROP COLUMN type;
+  ALTER TABLE definitions DROP COLUMN length;
+  ALTER TABLE definitions DROP COLUMN starting;
+  ALTER TABLE definitions DROP COLUMN step;
+
+  ALTER TABLE deleted ADD COLUMN line TEXT NOT NULL DEFAULT '';
+  UPDATE deleted SET line = ${LINE_OF_COLUMNS};
+  ALTER TABLE deleted DROP COLUMN type;
+  ALTER TABLE deleted DROP COLUMN length;
+  ALTER TABLE deleted DROP COLUMN starting;
+  ALTER TABLE deleted DROP COLUMN step;
   `,
 ];

@@ -12,6 +12,7 @@ import { dirname } from "node:path";
 import { assert } from "../base/assert.ts";
 import { CannotStart, reasonOf } from "../base/errors.ts";
 import { copyDatabase, refuseOwnPath } from "./backup.ts";
+import { DeletedRows } from "./deleted-rows.ts";
 import {
   codeOf,
   type DatabaseFile,
@@ -22,7 +23,7 @@ import {
   refusalOf,
 } from "./file.ts";
 import type { FolderOptions } from "./folder.ts";
-import { DeletedRows, loadDispensers } from "./loading.ts";
+import { loadDispensers } from "./loading.ts";
 import { Rows } from "./rows.ts";
 import { APPLICATION_ID, CLOSED, CLOSED_INEXACTLY, IN_USE, mark, migrations } from "./schema.ts";
 import {

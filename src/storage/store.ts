@@ -59,8 +59,8 @@ export type Change =
   /** Servers ran on the database for so many seconds in all; it only rises. */
   | { readonly kind: "age"; readonly seconds: number }
   | { readonly kind: "reserve"; readonly reservation: Reservation }
-  /** The last run of the share is new, and those that are not in it any more are used up. */
-  | { readonly kind: "lease"; readonly id: number; readonly share: Leased }
+  /** The last range of the allocation is new, and those that are not in it any more are used up. */
+  | { readonly kind: "lease"; readonly id: number; readonly allocation: Leased }
   /** What the node has to remember beside its dispensers. */
   | { readonly kind: "node"; readonly state: string };
 
@@ -90,8 +90,8 @@ export interface Store {
   stage(change: Change): void;
   /**
    * Writes all that is staged in one transaction and returns when it is durable.
-   * Throws StorageUnavailable when nothing was written and a later commit may succeed, and
-   * StorageBroken when what is on disk is unknown. Nothing is staged any more in either case.
+   * Throws DiskUnavailable when nothing was written and a later commit may succeed, and
+   * DiskBroken when what is on disk is unknown. Nothing is staged any more in either case.
    */
   commit(): void;
   /** Writes what the node has to remember, at once and alone. Throws as commit() does. */
@@ -100,7 +100,7 @@ export interface Store {
   maintain(): void;
   /**
    * Copies what is committed to a new file, which restore (cli/restore.ts) takes, while commits go
-   * on. Throws StorageUnavailable where that cannot be now, StorageBroken as commit() does, and
+   * on. Throws DiskUnavailable where that cannot be now, DiskBroken as commit() does, and
    * what the file system throws.
    */
   backUp(path: string): Promise<void>;

@@ -1,12 +1,13 @@
 /** `cluster join`: the dispensers of a node that was alone become the cluster's. No server runs on its folder. */
 
+import { inBatches } from "../../base/batches.ts";
 import { CannotStart } from "../../base/errors.ts";
 import { Leased } from "../../dispenser/allocation.ts";
 import { meets } from "../../dispenser/deleted.ts";
 import type { Dispenser } from "../../dispenser/dispenser.ts";
 import { toText } from "../../dispenser/name.ts";
 import { strategies } from "../../dispenser/strategy.ts";
-import { numberAt } from "../../dispenser/types/line.ts";
+
 import type { Engine } from "../../engine/engine.ts";
 import type { Store, StoredDeleted } from "../../storage/store.ts";
 import { definitionIn, fieldsIn, usedLines } from "../lines/deleted.ts";
@@ -33,10 +34,15 @@ import {
   type UsageRecord,
   usageKey,
 } from "../stores/records.ts";
-import type { Folder } from "./operations.ts";
+import { LINES_AT_ONCE } from "../stores/store.ts";
 
-/** etcd allows 128 operations in a transaction, and a line takes three. */
-const LINES_AT_ONCE = 40;
+/** A data folder whose server is stopped. */
+export interface Folder {
+  readonly engine: Engine;
+  readonly store: Store;
+  /** All that the engine knows was written anew: commits that, and lets go of the folder. */
+  readonly replaced: () => void;
+}
 
 /**
  * Moves the dispensers of a node that was alone into the cluster, each at its present position. It can be run again
@@ -58,9 +64,7 @@ export async function moveIn(
     begun ?? (await reserveIds(engine.lastId, ids, history, cluster, identity.unique()));
   // Saved in the folder first: if this is interrupted, the next run knows which of the cluster's lines are its own.
   store.writeNode(JSON.stringify({ joining } satisfies StoredNodeState));
-  for (let from = 0; from < all.length; from += LINES_AT_ONCE) {
-    await writeLines(all.slice(from, from + LINES_AT_ONCE), history, joining);
-  }
+  for (const some of inBatches(all, LINES_AT_ONCE)) await writeLines(some, history, joining);
   await moveDeletedIn(engine, store, history, joining);
   for (const dispenser of all) restage(dispenser, store, joining.base + dispenser.id);
   const membership: Membership = { ...newMembership(cluster, identity), node: joining.node };
@@ -96,7 +100,7 @@ function requireNoConflict(
   }
   const met = usedLines(present?.before).some(
     (line) =>
-      definition.type.isLine && meets(definition, position, line.definition, line.usedBelow),
+      definition.type.hasPositions && meets(definition, position, line.definition, line.usedBelow),
   );
   if (met) {
     throw new CannotStart(
@@ -113,11 +117,11 @@ async function requireNotMet(
   history: MonotonicStore,
 ): Promise<void> {
   const line = definitionIn(present.fields);
-  if (!line.type.isLine) return;
+  if (!line.type.hasPositions) return;
   const key = lineKey(present.line);
   const { next = 0n } = readLine((await history.read([key])).rows.get(key)) ?? {};
   if (!meets(line, next, definition, account.reserved)) return;
-  const last = numberAt(definition, account.reserved - 1n);
+  const last = definition.series.numberAt(account.reserved - 1n);
   throw new CannotStart(
     `the cluster has a dispenser '${toText(name)}' that would repeat numbers of one deleted in the folder: ADVANCE it ` +
       `there past ${last}`,
@@ -156,7 +160,7 @@ async function writeLines(
     }
     const puts = new Map<string, string>();
     for (const dispenser of some) {
-      const { id, name, definition, position, counts, isLine } = dispenser;
+      const { id, name, definition, position, counts, hasPositions } = dispenser;
       const line = base + id;
       const present = readName(rows.get(nameKey(name)));
       if (present?.line === line) continue;
@@ -166,7 +170,7 @@ async function writeLines(
       const record: NameRecord = { line, isDeleted: false, fields, floor: 0n, before };
       const leased: LineRecord = { isDeleted: false, next: position, returned: [], floor: 0n };
       puts.set(nameKey(name), encode(record)).set(lineKey(line), encode(leased));
-      if (!isLine) continue;
+      if (!hasPositions) continue;
       const { generated } = counts;
       const usage: UsageRecord = { leased: position, lost: 0n, generated, held: 0n };
       puts.set(usageKey(line, node), encodeUsage(usage));
@@ -221,13 +225,13 @@ async function moveDeletedIn(
 
 /** Writes a dispenser under another id, with one used-up lease of all numbers it has handed out. */
 function restage(dispenser: Dispenser, store: Store, id: number): void {
-  const { name, definition, position, isLine, counts } = dispenser;
+  const { name, definition, position, hasPositions, counts } = dispenser;
   store.stage({ kind: "remove", id: dispenser.id });
   store.stage({ kind: "define", id, name, definition });
-  const keeps = isLine ? strategies[definition.strategy].keeps : "position";
-  if (isLine && position > 0n) {
-    const leased = new Leased([{ local: 0n, first: 0n, count: position }]);
-    store.stage({ kind: "lease", id, share: leased });
+  const keeps = hasPositions ? strategies[definition.strategy].keeps : "position";
+  if (hasPositions && position > 0n) {
+    const allocation = new Leased([{ local: 0n, first: 0n, count: position }]);
+    store.stage({ kind: "lease", id, allocation });
   }
   const { generated } = counts;
   const isGrouped = keeps === "segments" || keeps === "checkpoint";
@@ -236,7 +240,7 @@ function restage(dispenser: Dispenser, store: Store, id: number): void {
     reservation: {
       id,
       keeps,
-      account: { reserved: position, generated, wasted: isLine ? position - generated : 0n },
+      account: { reserved: position, generated, wasted: hasPositions ? position - generated : 0n },
       segment: isGrouped ? { first: position, last: position - 1n } : undefined,
       replaces: true,
     },

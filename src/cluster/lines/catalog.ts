@@ -4,20 +4,13 @@
  * id of a line is that of its dispenser on every node, given in the order of the changes.
  */
 
-import { exhausted, notFound, quoted, Refusal } from "../../base/errors.ts";
-import { Leased } from "../../dispenser/allocation.ts";
-import {
-  define,
-  type Fields,
-  fieldsOf,
-  isSame,
-  positionsOf,
-  redefine,
-} from "../../dispenser/definition.ts";
+import { largest } from "../../base/bigint.ts";
+import { exhausted, notFound, quoted, Refusal, refusePastEnd } from "../../base/errors.ts";
+import { define, type Fields, hasGrown, isSame, redefine } from "../../dispenser/definition.ts";
 import { continued, refuseGrowth, refuseMemory } from "../../dispenser/deleted.ts";
 import type { Dispenser } from "../../dispenser/dispenser.ts";
 import { isName, toBytes, toText } from "../../dispenser/name.ts";
-import { numberAt, positionOf } from "../../dispenser/types/line.ts";
+
 import type { Engine } from "../../engine/engine.ts";
 import type { NodeState } from "../node/state.ts";
 import type { FencedStore } from "../stores/fenced.ts";
@@ -34,8 +27,10 @@ import {
   NAMES,
   type NameRecord,
   type NamesRecord,
+  NEW_LINE,
   NODE_PREFIX,
   nameKey,
+  namesIn,
   readCluster,
   readLine,
   readName,
@@ -50,13 +45,8 @@ import type { Row, Snapshot } from "../stores/store.ts";
 import { BEFORE, definitionIn, fieldsIn, usedLines, withDeleted } from "./deleted.ts";
 import { sumOf } from "./usage.ts";
 
-/** So many lines are written in one transaction: etcd allows it 128 operations. */
-const REPAIRED_AT_ONCE = 40;
-
 /** The first program that lets a length grow. */
 const GROWS_FROM_LEVEL = 2;
-
-const NEW_LINE: LineRecord = { isDeleted: false, next: 0n, returned: [], floor: 0n };
 
 export class ClusterLines {
   private readonly engine: Engine;
@@ -155,13 +145,13 @@ export class ClusterLines {
     if (definition instanceof Refusal) return nothing(definition);
     if (isSame(definition, before)) return nothing(0);
     const next = readLine(rows.get(lineKey(present.line)))?.next ?? 0n;
-    const hasGrown = definition.length > before.length;
+    const grows = hasGrown(before, definition);
     const refusal = reuse
       ? undefined
       : (refuseMemory(name, before, definition, next > 0n) ??
-        (hasGrown ? refuseGrowth(name, definition, next, usedLines(present.before)) : undefined));
+        (grows ? refuseGrowth(name, definition, next, usedLines(present.before)) : undefined));
     if (refusal !== undefined) return nothing(refusal);
-    if (hasGrown && older !== undefined) {
+    if (grows && older !== undefined) {
       return nothing(
         new Refusal(
           `ERR cannot change 'length' of ${quoted(name)} yet: node ${older} runs a version that does not know of it. ` +
@@ -177,7 +167,7 @@ export class ClusterLines {
       ...(kept !== undefined && { before: kept }),
     };
     const puts = changed(name, record, rows);
-    if (hasGrown) requireLevel(GROWS_FROM_LEVEL, rows, puts);
+    if (grows) requireLevel(GROWS_FROM_LEVEL, rows, puts);
     return { puts, result: 0 };
   }
 
@@ -207,33 +197,27 @@ export class ClusterLines {
   }
 
   /** ADVANCE. Answers the line's number that comes next, as far as this node knows. */
-  async advance(store: FencedStore, name: string, number: bigint): Promise<string | Refusal> {
-    const dispenser = this.engine.find(name);
-    if (dispenser === undefined) return notFound;
-    const { definition, id } = dispenser;
-    const { type } = definition;
-    if (!type.isLine) return new Refusal(`ERR ADVANCE does not apply to type ${type.code}`);
-    const floor = positionOf(definition, number);
+  async advance(
+    store: FencedStore,
+    dispenser: Dispenser,
+    number: string,
+  ): Promise<string | Refusal> {
+    const { definition, id, name } = dispenser;
+    const { series } = definition;
+    const floor = series.positionFrom(number);
+    if (floor instanceof Refusal) return floor;
     const [key, line] = [nameKey(name), lineKey(id)];
     const next = await store.transact<Refusal | bigint>([NAMES, key, line], (rows) => {
       const present = readName(rows.get(key));
       const leased = readLine(rows.get(line));
       if (present?.line !== id || present.isDeleted || leased === undefined)
         return nothing(notFound);
-      const end = positionsOf(definition);
-      if (floor >= end) {
-        return nothing(
-          leased.next >= end
-            ? exhausted
-            : new Refusal(
-                `${exhausted.message}: ${quoted(name)} has no number from ${number} on, and stays where it is`,
-              ),
-        );
+      if (floor >= series.positions) {
+        return nothing(leased.next >= series.positions ? exhausted : refusePastEnd(name, number));
       }
       if (floor <= present.floor) return nothing(leased.next);
       const puts = changed(name, { ...present, floor }, rows);
-      let { next } = leased;
-      if (next < floor) next = floor;
+      const next = largest(leased.next, floor);
       const returned = leased.returned.filter(({ first }) => first >= floor);
       puts.set(line, encode({ ...leased, next, returned, floor } satisfies LineRecord));
       return { puts, result: next };
@@ -241,9 +225,8 @@ export class ClusterLines {
     this.nodeState.flush();
     await this.sync(store);
     if (next instanceof Refusal) return next;
-    if (dispenser.digits > 0) return dispenser.current;
-    if (next >= positionsOf(definition)) return exhausted;
-    return numberAt(definition, next).toString().padStart(definition.length, "0");
+    if (dispenser.nextBytes > 0) return dispenser.current;
+    return next >= series.positions ? exhausted : series.numberAt(next);
   }
 
   /**
@@ -265,7 +248,7 @@ export class ClusterLines {
     const found = await store.list(NAME_PREFIX, isComplete ? 0n : after);
     if (isComplete) {
       const gone = [...this.engine.list()].filter(({ name }) => !found.rows.has(nameKey(name)));
-      for (const { name } of gone) this.engine.remove(name);
+      for (const { name } of gone) this.engine.remove(this.engine.find(name)!);
     }
     const records = [...found.rows].map(([key, row]) => ({
       name: toBytes(key.slice(NAME_PREFIX.length)),
@@ -283,63 +266,18 @@ export class ClusterLines {
 
   private apply(name: string, record: NameRecord): void {
     const { engine } = this;
-    const present = engine.find(name);
-    const isOther = present !== undefined && (record.isDeleted || present.id !== record.line);
-    if (isOther) engine.remove(name);
+    const found = engine.find(name);
+    const present = found?.id === record.line && !record.isDeleted ? found : undefined;
+    if (found !== undefined && present === undefined) engine.remove(found);
     if (record.isDeleted) return;
-    const isNew = present === undefined || isOther;
-    // A store that forgot the line that has this id here gave it to another name.
-    const namesake = isNew ? engine.nameOf(record.line) : undefined;
-    if (namesake !== undefined) engine.remove(namesake);
     const definition = definitionIn(record.fields);
-    if (isNew) engine.create(record.line, name, definition);
-    else engine.define(name, fieldsOf(definition));
-    if (record.floor > 0n) engine.moves.skipBelow(engine.find(name)!, record.floor);
-  }
-
-  /**
-   * Tells a store that forgot what this node knows: its lines, and how far they were leased. For after an
-   * operator's `cluster advance`.
-   */
-  async repair(store: FencedStore): Promise<void> {
-    const all = [...this.engine.all()];
-    for (let from = 0; from < all.length; from += REPAIRED_AT_ONCE) {
-      const some = all.slice(from, from + REPAIRED_AT_ONCE);
-      const keys = some.flatMap(({ name, id }) => [nameKey(name), lineKey(id)]);
-      const work = (rows: Snapshot["rows"]) => {
-        const puts = new Map<string, string>();
-        for (const dispenser of some) this.repairLine(dispenser, rows, puts);
-        const lastLine = Math.max(namesIn(rows).lastLine, this.engine.lastId);
-        if (lastLine > namesIn(rows).lastLine || puts.size > 0)
-          puts.set(NAMES, encode({ ...namesIn(rows), lastLine }));
-        return { puts, result: undefined };
-      };
-      await store.transact([NAMES, ...keys], work, true);
-    }
-  }
-
-  private repairLine(
-    { name, id, definition, allocation }: Dispenser,
-    rows: Snapshot["rows"],
-    puts: Map<string, string>,
-  ): void {
-    const known = readName(rows.get(nameKey(name)));
-    const { purgedTo = "0" } = namesIn(rows);
-    // It was deleted, and removed, while this node slept.
-    const isPurged = BigInt(this.nodeState.membership.namesRevision) < BigInt(purgedTo);
-    if (known === undefined && isPurged) return;
-    if (known === undefined) {
-      const fields = fieldsIn(definition);
-      puts.set(
-        nameKey(name),
-        encode({ line: id, isDeleted: false, fields, floor: 0n } satisfies NameRecord),
-      );
-    } else if (known.line !== id) return;
-    const line = readLine(rows.get(lineKey(id)));
-    const next = allocation instanceof Leased ? allocation.lineEnd : 0n;
-    if (line === undefined || line.next < next) {
-      puts.set(lineKey(id), encode({ ...NEW_LINE, ...line, next } satisfies LineRecord));
-    }
+    if (present === undefined) {
+      // A store that forgot the line that has this id here gave it to another name.
+      const namesake = engine.nameOf(record.line);
+      if (namesake !== undefined) engine.remove(engine.find(namesake)!);
+      engine.create(record.line, name, definition);
+    } else if (!isSame(definition, present.definition)) engine.redefine(present, definition);
+    if (record.floor > 0n) engine.skipBelow(engine.find(name)!, record.floor);
   }
 }
 
@@ -372,10 +310,6 @@ function requireLevel(level: number, rows: Snapshot["rows"], puts: Map<string, s
 
 function nothing<T>(result: T): Outcome<T> {
   return { puts: new Map(), result };
-}
-
-function namesIn(rows: Snapshot["rows"]): NamesRecord {
-  return readNames(rows.get(NAMES)) ?? { lastLine: 0 };
 }
 
 /** A name's row, and the one by which nodes hear of it. */

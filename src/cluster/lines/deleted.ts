@@ -33,7 +33,8 @@ export function withDeleted(
   next: bigint,
 ): readonly DeletedLineRecord[] {
   const definition = definitionIn(fields);
-  if (!definition.type.isLine || definition.strategy === "memory" || next === 0n) return before;
+  if (!definition.type.hasPositions || definition.strategy === "memory" || next === 0n)
+    return before;
   // A store that went back may know the same line twice: it was used as far as either.
   const same = usedLines(before).filter((each) => isSameLine(each.definition, definition));
   let furthest = next;

@@ -7,8 +7,9 @@
  */
 
 import { assert } from "../../base/assert.ts";
-import { Leased } from "../../dispenser/allocation.ts";
-import { type Definition, positionsOf } from "../../dispenser/definition.ts";
+import { smallest } from "../../base/bigint.ts";
+import { Leased, type Range } from "../../dispenser/allocation.ts";
+import type { Definition } from "../../dispenser/definition.ts";
 import type { Dispenser } from "../../dispenser/dispenser.ts";
 import type { Engine } from "../../engine/engine.ts";
 import type { NodeState } from "../node/state.ts";
@@ -20,7 +21,6 @@ import {
   type LineRecord,
   lineKey,
   NAMES,
-  type Range,
   readLine,
   readNames,
   readUsage,
@@ -29,19 +29,21 @@ import {
 import { LeaseStoreUnavailable, type Snapshot } from "../stores/store.ts";
 import { LeaseSizer } from "./lease-size.ts";
 import type { Usage } from "./usage.ts";
+import { type Want, Wants } from "./wants.ts";
 
-/** So many lines are leased in one transaction: etcd allows it 128 operations. */
-const LINES_MAX = 40;
 /** A lease takes at most this part of what is left of the line, unless more is waited for. */
 const FAIR_PART = 8n;
-/** Where another node was quicker, a line is leased alone for so long. */
-const CONTENDED_MS = 30_000;
 /** A line found exhausted is not asked for again for so long: a node that leaves may hand some back. */
 const EXHAUSTED_MS = 1000;
 
-interface Want {
-  count: number;
-  readonly granted: PromiseWithResolvers<void>;
+/** What the store is to lease to a line. */
+interface PlannedLease {
+  readonly dispenser: Dispenser;
+  readonly range: Range;
+  /** What the sizer said, of which `range` may be less. */
+  readonly size: number;
+  /** Numbers that the store leased before without this node hearing of it. */
+  readonly lost: bigint;
 }
 
 export interface LeasingOptions {
@@ -57,27 +59,26 @@ export interface LeasingOptions {
 export class Leasing {
   private readonly engine: Engine;
   private readonly nodeState: NodeState;
-  private readonly figures: Usage;
+  private readonly usage: Usage;
   private readonly now: () => number;
   private readonly onLost: (dispenser: Dispenser, numbers: bigint) => void;
-  private wants = new Map<Dispenser, Want>();
+  private readonly wants: Wants;
   private readonly sizer: LeaseSizer;
-  /** Lines of which other nodes leased while this one did: these are leased alone. */
-  private readonly contendedUntilMs = new WeakMap<Dispenser, number>();
   /** When a line was found to have nothing left, and how it was defined then: its length may grow. */
   private readonly exhausted = new WeakMap<Dispenser, { atMs: number; definition: Definition }>();
 
   constructor({ engine, nodeState, usage, now, onLost }: LeasingOptions) {
     this.engine = engine;
     this.nodeState = nodeState;
-    this.figures = usage;
+    this.usage = usage;
     this.now = now;
     this.onLost = onLost;
+    this.wants = new Wants(now);
     this.sizer = new LeaseSizer(now);
   }
 
   get isWanted(): boolean {
-    return this.wants.size > 0;
+    return !this.wants.isEmpty;
   }
 
   /** Whether a line was found to have nothing left, a moment ago. */
@@ -89,15 +90,7 @@ export class Leasing {
 
   /** A line needs so many numbers more. Resolves when it was leased some, or has none. */
   want(dispenser: Dispenser, count: number): Promise<void> {
-    let want = this.wants.get(dispenser);
-    if (want === undefined) {
-      want = { count: 0, granted: Promise.withResolvers() };
-      // Nobody may wait for it: a lease ahead of time.
-      want.granted.promise.catch(() => {});
-      this.wants.set(dispenser, want);
-    }
-    want.count += count;
-    return want.granted.promise;
+    return this.wants.add(dispenser, count);
   }
 
   /** A line used up its lease as far as was said: whether to ask for the next one already. */
@@ -107,28 +100,27 @@ export class Leasing {
 
   /** Nothing can be leased now. */
   refuse(error: unknown): void {
-    const { wants } = this;
-    this.wants = new Map();
-    for (const { granted } of wants.values()) granted.reject(error);
+    this.wants.rejectAll(error);
   }
 
   /**
    * Leases for lines that want it, as many as go into one transaction; calls `onStale` first for who
-   * waits where one of them turned out to be deleted. Throws StoreUnavailable.
+   * waits where one of them turned out to be deleted. Throws LeaseStoreUnavailable.
    */
   async lease(store: FencedStore, onStale: () => Promise<void>): Promise<void> {
-    const wants = this.next();
+    const wants = this.wants.take();
     try {
       // Who came while the lease before was under way may find enough by now.
       const live = wants.filter(
-        ([dispenser, { count }]) =>
+        ({ dispenser, count }) =>
           !dispenser.isRemoved && (count === 0 || count > dispenser.remaining),
       );
-      const { deleted, put } =
-        live.length > 0 ? await this.leaseFor(store, live) : { deleted: [], put: [] };
+      const { leases, deleted, putBack } = await this.write(store, live);
+      for (const lease of leases) this.adopt(lease, String(store.seen.revision));
       if (deleted.length > 0) await onStale();
-      for (const [dispenser, { granted }] of wants) {
-        if (put.includes(dispenser)) continue;
+      for (const want of wants) {
+        if (putBack.has(want)) continue;
+        const { dispenser, granted } = want;
         // Who waits asks again; that must not go on and on.
         const isLeft = deleted.includes(dispenser) && !dispenser.isRemoved;
         if (isLeft)
@@ -138,94 +130,79 @@ export class Leasing {
     } catch (error) {
       // It is asked for again in a moment.
       const isPutOff = error instanceof NotConfirmed && !error.wasWritten;
-      for (const [dispenser, want] of wants) {
-        if (isPutOff) this.putOff(dispenser, want, []);
+      for (const want of wants) {
+        if (isPutOff) this.wants.putBack(want);
         else want.granted.reject(error);
       }
       throw error;
     }
   }
 
-  /** What goes into the next transaction: lines that nobody else leases now, or one that others do. */
-  private next(): (readonly [Dispenser, Want])[] {
-    const all = [...this.wants];
-    const isAlone = all.length > 0 && this.isContended(all[0]![0]);
-    const wants = isAlone
-      ? all.slice(0, 1)
-      : all.filter(([dispenser]) => !this.isContended(dispenser)).slice(0, LINES_MAX);
-    for (const [dispenser] of wants) this.wants.delete(dispenser);
-    return wants;
-  }
-
-  /** Answers those whose lines were deleted, and those put off as others leased of them meanwhile. */
-  private async leaseFor(
-    store: FencedStore,
-    asked: readonly (readonly [Dispenser, Want])[],
-  ): Promise<{ readonly deleted: readonly Dispenser[]; readonly put: readonly Dispenser[] }> {
+  /**
+   * Writes leases. Answers them, the lines that were deleted, and the wants that were put back because
+   * other nodes leased of the same lines meanwhile.
+   */
+  private async write(store: FencedStore, asked: readonly Want[]) {
     const { nodeState } = this;
-    const { node } = nodeState.membership;
-    const keysOf = (wants: typeof asked) =>
-      wants.flatMap(([{ id }]) => [lineKey(id), usageKey(id, node)]);
-    const put: Dispenser[] = [];
+    const putBack = new Set<Want>();
+    const none = { leases: [] as readonly PlannedLease[], deleted: [] as readonly Dispenser[] };
+    if (asked.length === 0) return { ...none, putBack };
+    const keysOf = (wants: readonly Want[]) =>
+      wants.flatMap(({ dispenser: { id } }) => [
+        lineKey(id),
+        usageKey(id, nodeState.membership.node),
+      ]);
     let wants = asked;
     let last: Snapshot["rows"] | undefined;
-    const granted = await store.transact([NAMES, ...keysOf(asked)], (rows) => {
-      const isChanged = ([{ id }]: (typeof asked)[number]) =>
-        last !== undefined && rows.get(lineKey(id))?.revision !== last.get(lineKey(id))?.revision;
-      const [others, calm] = [wants.filter(isChanged), wants.filter((want) => !isChanged(want))];
+    const written = await store.transact([NAMES, ...keysOf(asked)], (rows) => {
+      wants = this.withoutContended(wants, rows, last, putBack);
       last = rows;
-      // One line that many nodes lease of must not hold up the rest.
-      for (const [dispenser] of others) {
-        this.contendedUntilMs.set(dispenser, this.now() + CONTENDED_MS);
-      }
-      if (calm.length > 0) {
-        wants = calm;
-        for (const [dispenser, want] of others) this.putOff(dispenser, want, put);
-      }
       const puts = new Map<string, string>();
-      const leases = wants.flatMap(([dispenser, { count }]) =>
-        this.planLease(dispenser, count, rows, puts),
-      );
-      const isDeleted = ({ id }: Dispenser) =>
-        isGone(readLine(rows.get(lineKey(id))), rows, nodeState);
-      const deleted = wants.flatMap(([dispenser]) => (isDeleted(dispenser) ? [dispenser] : []));
+      const leases = wants.flatMap((want) => this.planLease(want, rows, puts));
+      const deleted = wants
+        .map(({ dispenser }) => dispenser)
+        .filter(({ id }) => isGone(readLine(rows.get(lineKey(id))), rows, nodeState));
       return { puts, keys: keysOf(wants), result: { leases, deleted } };
     });
-    for (const { dispenser, stretch, size, lost } of granted.leases) {
-      if (lost > 0n) this.onLost(dispenser, lost);
-      if (dispenser.isRemoved) continue;
-      const { first, count } = stretch;
-      const revision = String(store.seen.revision);
-      const remaining = dispenser.remaining + Number(count);
-      const askAfter = Math.max(1, remaining - Math.ceil(Number(count) / 2));
-      this.sizer.leased(dispenser, size);
-      this.engine.writeNodeState(nodeState.change({ revision }));
-      this.engine.moves.adopt(dispenser, { first, count, askAfter });
-    }
-    return { deleted: granted.deleted, put };
+    return { ...written, putBack };
   }
 
-  private isContended(dispenser: Dispenser): boolean {
-    return (this.contendedUntilMs.get(dispenser) ?? 0) > this.now();
+  /** Puts back those whose lines other nodes leased of since `last` was read, unless these are all. */
+  private withoutContended(
+    wants: readonly Want[],
+    rows: Snapshot["rows"],
+    last: Snapshot["rows"] | undefined,
+    putBack: Set<Want>,
+  ): readonly Want[] {
+    const isContended = ({ dispenser: { id } }: Want) =>
+      last !== undefined && rows.get(lineKey(id))?.revision !== last.get(lineKey(id))?.revision;
+    const contended = wants.filter(isContended);
+    for (const { dispenser } of contended) this.wants.markContended(dispenser);
+    if (contended.length === wants.length) return wants;
+    for (const want of contended) {
+      this.wants.putBack(want);
+      putBack.add(want);
+    }
+    return wants.filter((want) => !putBack.has(want));
   }
 
-  private putOff(dispenser: Dispenser, want: Want, put: Dispenser[]): void {
-    put.push(dispenser);
-    const newer = this.wants.get(dispenser);
-    if (newer === undefined) this.wants.set(dispenser, want);
-    else {
-      newer.count += want.count;
-      newer.granted.promise.then(want.granted.resolve, want.granted.reject);
-    }
+  /** The store has written a lease: gives it to the line, with the commit being gathered. */
+  private adopt({ dispenser, range, size, lost }: PlannedLease, revision: string): void {
+    if (lost > 0n) this.onLost(dispenser, lost);
+    if (dispenser.isRemoved) return;
+    const count = Number(range.count);
+    const threshold = Math.max(1, dispenser.remaining + count - Math.ceil(count / 2));
+    this.sizer.leased(dispenser, size);
+    this.engine.writeNodeState(this.nodeState.change({ revision }));
+    this.engine.addLease(dispenser, range, threshold);
   }
 
   /** Puts what a lease changes; the lease, if there is one. */
   private planLease(
-    dispenser: Dispenser,
-    wanted: number,
+    { dispenser, count: wanted }: Want,
     rows: Snapshot["rows"],
     puts: Map<string, string>,
-  ): { dispenser: Dispenser; stretch: Range; size: number; lost: bigint }[] {
+  ): PlannedLease[] {
     const { id, definition, allocation } = dispenser;
     assert(allocation instanceof Leased, "a line of a cluster is leased");
     const key = lineKey(id);
@@ -233,25 +210,25 @@ export class Leasing {
     if (isGone(line, rows, this.nodeState)) return [];
     if (line === undefined) throw new StoreWentBack(`it does not know line ${id}`);
     if (line.next < allocation.lineEnd) throw new StoreWentBack(`it forgot leases of line ${id}`);
-    const size = this.sizer.sizeFor(dispenser, wanted, this.isContended(dispenser));
+    const size = this.sizer.sizeFor(dispenser, wanted, this.wants.isContended(dispenser));
     // Near its end a line is not leased by one node alone.
-    const end = positionsOf(definition);
+    const end = definition.series.positions;
     const fair = (end - line.next) / FAIR_PART;
     const most = BigInt(Math.max(1, wanted, Number(fair)));
-    const found = choose(line, allocation.lineEnd, leastOf(BigInt(size), most), end);
+    const found = choose(line, allocation.lineEnd, smallest(BigInt(size), most), end);
     if (found === undefined) {
       this.exhausted.set(dispenser, { atMs: this.now(), definition });
       return [];
     }
     this.exhausted.delete(dispenser);
-    const { stretch, rest } = found;
+    const { range, rest } = found;
     puts.set(key, encode(rest));
     const figure = usageKey(id, this.nodeState.membership.node);
     const before = readUsage(rows.get(figure));
-    const after = this.figures.ofNode(dispenser, before, stretch.count);
+    const after = this.usage.ofNode(dispenser, before, range.count);
     puts.set(figure, encodeUsage(after));
     const lost = after.lost - (before?.lost ?? 0n);
-    return [{ dispenser, stretch, size, lost }];
+    return [{ dispenser, range, size, lost }];
   }
 }
 
@@ -266,26 +243,22 @@ function isGone(
   return BigInt(membership.namesRevision) < BigInt(purgedTo);
 }
 
-function leastOf(one: bigint, other: bigint): bigint {
-  return one < other ? one : other;
-}
-
 /** What to lease: something handed back, where the node has not passed it, or what comes next. */
 function choose(
   line: LineRecord,
   passed: bigint,
   size: bigint,
   end: bigint,
-): { readonly stretch: Range; readonly rest: LineRecord } | undefined {
+): { readonly range: Range; readonly rest: LineRecord } | undefined {
   const index = line.returned.findIndex(({ first }) => first >= passed);
   const back = line.returned[index];
   if (back !== undefined) {
-    const count = leastOf(size, back.count);
+    const count = smallest(size, back.count);
     const left = { first: back.first + count, count: back.count - count };
     const returned = line.returned.toSpliced(index, 1, ...(left.count > 0n ? [left] : []));
-    return { stretch: { first: back.first, count }, rest: { ...line, returned } };
+    return { range: { first: back.first, count }, rest: { ...line, returned } };
   }
-  const count = leastOf(size, end - line.next);
+  const count = smallest(size, end - line.next);
   if (count <= 0n) return undefined;
-  return { stretch: { first: line.next, count }, rest: { ...line, next: line.next + count } };
+  return { range: { first: line.next, count }, rest: { ...line, next: line.next + count } };
 }

@@ -6,6 +6,7 @@
  * keeps what was deleted: the names' row says up to which revision names may be missing.
  */
 
+import { inBatches } from "../../base/batches.ts";
 import { toBytes } from "../../dispenser/name.ts";
 import type { Engine } from "../../engine/engine.ts";
 import type { FencedStore, MemberOutcome } from "../stores/fenced.ts";
@@ -30,15 +31,13 @@ import {
   usageKey,
   usagePrefix,
 } from "../stores/records.ts";
-import type { Snapshot } from "../stores/store.ts";
+import { LINES_AT_ONCE, type Snapshot } from "../stores/store.ts";
 import { BEFORE } from "./deleted.ts";
 import { sumOf } from "./usage.ts";
 
 const DAY_MS = 86_400_000;
 /** All nodes together look so often. */
 const EVERY_MS = 3_600_000;
-/** So many rows are written or read in one transaction: etcd allows it 128 operations. */
-const ROWS_AT_ONCE = 40;
 
 export interface PurgeOptions {
   readonly engine: Engine;
@@ -52,7 +51,7 @@ export interface PurgeOptions {
   readonly inTurn: <T>(work: () => Promise<T>) => Promise<T>;
 }
 
-/** Looks, where that is due, and removes. Answers how many lines and nodes. Throws StoreUnavailable. */
+/** Looks, where that is due, and removes. Answers how many lines and nodes. Throws LeaseStoreUnavailable. */
 export async function purge(options: PurgeOptions): Promise<{ lines: number; nodes: number }> {
   const { inTurn } = options;
   const claimed = await inTurn(() => claim(options));
@@ -105,11 +104,9 @@ async function noteDeletedOfLevel1(
     const record: DeletedRecord = { name: key.slice(NAME_PREFIX.length), atAgeMs };
     return [[deletedKey(line), encode(record)]];
   });
-  for (let from = 0; from < puts.length; from += ROWS_AT_ONCE) {
-    const some = new Map(puts.slice(from, from + ROWS_AT_ONCE));
-    await inTurn(() =>
-      store().transact([...some.keys()], () => ({ puts: some, result: undefined })),
-    );
+  for (const some of inBatches(puts, LINES_AT_ONCE)) {
+    const keys = some.map(([key]) => key);
+    await inTurn(() => store().transact(keys, () => ({ puts: new Map(some), result: undefined })));
   }
 }
 
@@ -133,8 +130,7 @@ async function oldLines(
 
 async function removeLine({ store }: PurgeOptions, line: number, name: string): Promise<void> {
   const figures = [...(await store().list(usagePrefix(line))).rows.keys()];
-  for (let from = 0; from < figures.length; from += ROWS_AT_ONCE) {
-    const some = figures.slice(from, from + ROWS_AT_ONCE);
+  for (const some of inBatches(figures, LINES_AT_ONCE)) {
     await store().transact(some, (rows) => {
       const removes = some.filter((each) => rows.has(each));
       return { puts: new Map(), removes, result: undefined };
@@ -174,8 +170,7 @@ async function goneNodes({ engine, store, inTurn }: PurgeOptions, ageMs: number)
 /** What it did with each line is added to what was done before. */
 async function removeNode({ engine, store, inTurn }: PurgeOptions, node: string): Promise<void> {
   const lines = [...engine.list()].map(({ id }) => id);
-  for (let from = 0; from < lines.length; from += ROWS_AT_ONCE) {
-    const some = lines.slice(from, from + ROWS_AT_ONCE);
+  for (const some of inBatches(lines, LINES_AT_ONCE)) {
     await inTurn(() => foldFigures(store(), some, node));
   }
   await inTurn(() =>

@@ -1,5 +1,6 @@
 /** What nodes did with their lines: how many numbers were leased, generated, are held, were wasted. */
 
+import { inBatches } from "../../base/batches.ts";
 import type { Dispenser } from "../../dispenser/dispenser.ts";
 import { strategies } from "../../dispenser/strategy.ts";
 import type { Engine } from "../../engine/engine.ts";
@@ -14,9 +15,7 @@ import {
   usageKey,
   usagePrefix,
 } from "../stores/records.ts";
-
-/** A node that is being stopped says what it did with so many lines in one transaction. */
-const REPORTED_AT_ONCE = 40;
+import { LINES_AT_ONCE } from "../stores/store.ts";
 
 /** What a line's dispensers on all nodes did, as far as they said. */
 export interface ClusterUsage {
@@ -80,7 +79,7 @@ export class Usage {
     ]);
     const all = new Map([...figures.rows].map(([key, row]) => [key, readUsage(row)!]));
     const own = usageKey(id, this.node);
-    if (dispenser.isLine) all.set(own, this.ofNode(dispenser, all.get(own)));
+    if (dispenser.hasPositions) all.set(own, this.ofNode(dispenser, all.get(own)));
     const { leased, generated, held } = sumOf([...all.values()]);
     return {
       nodes: [...nodes.rows.values()].filter((row) => readNode(row)!.state === "member").length,
@@ -92,10 +91,10 @@ export class Usage {
   /** Tells the store what the node did with its lines. */
   async report(store: FencedStore, engine: Engine): Promise<void> {
     const used = [...engine.loaded()].filter(
-      ({ isLine, allocation }) => isLine && allocation.isLeased && allocation.size(0n) > 0n,
+      ({ hasPositions, allocation }) =>
+        hasPositions && allocation.isLeased && allocation.size(0n) > 0n,
     );
-    for (let from = 0; from < used.length; from += REPORTED_AT_ONCE) {
-      const some = used.slice(from, from + REPORTED_AT_ONCE);
+    for (const some of inBatches(used, LINES_AT_ONCE)) {
       const keys = some.map(({ id }) => usageKey(id, this.node));
       await store.transact(keys, (rows) => {
         const figures = some.map((dispenser, index): [string, string] => {

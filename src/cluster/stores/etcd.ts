@@ -3,6 +3,7 @@
  * transaction that compares the revisions of its guards.
  */
 
+import { inBatches } from "../../base/batches.ts";
 import { CannotStart, reasonOf } from "../../base/errors.ts";
 import type { EtcdOptions } from "./etcd-url.ts";
 import {
@@ -92,8 +93,8 @@ export class EtcdStore implements LeaseStore {
     // If a read below fails first, nobody awaits this promise: its rejection must not go unhandled.
     checked.catch(() => {});
     let first: Answer | undefined;
-    for (let from = 0; from < Math.max(1, keys.length); from += OPERATIONS_MAX) {
-      const some = keys.slice(from, from + OPERATIONS_MAX);
+    // The version is asked for without keys, too.
+    for (const some of keys.length === 0 ? [[]] : inBatches(keys, OPERATIONS_MAX)) {
       const success = some.map((key) => ({ request_range: { key: this.encode(key) } }));
       const answer = await this.ask("/v3/kv/txn", { success }, true);
       for (const { response_range } of answer.responses ?? [])

@@ -13,6 +13,7 @@
  * | figure/ID/NODE | a node's usage of a line, as it last reported |
  */
 
+import type { Range } from "../../dispenser/allocation.ts";
 import { toText } from "../../dispenser/name.ts";
 import { LeaseStoreUnavailable, type Row } from "./store.ts";
 
@@ -103,12 +104,6 @@ export interface DeletedRecord {
   readonly atAgeMs: number;
 }
 
-/** Consecutive positions of a line. */
-export interface Range {
-  readonly first: bigint;
-  readonly count: bigint;
-}
-
 export interface LineRecord {
   readonly isDeleted: boolean;
   /** Where the next lease begins: everything below was leased. */
@@ -118,6 +113,8 @@ export interface LineRecord {
   /** Nothing below it may be leased. */
   readonly floor: bigint;
 }
+
+export const NEW_LINE: LineRecord = { isDeleted: false, next: 0n, returned: [], floor: 0n };
 
 /** Names one write of a node: each of its writes has another sequence and another nonce. */
 export interface Stamp {
@@ -188,6 +185,10 @@ function decode<T>(row: Row | undefined): T | undefined {
 
 export const readCluster = (row?: Row) => decode<ClusterRecord>(row);
 export const readNames = (row?: Row) => decode<NamesRecord>(row);
+/** The record of the names' row among the rows that were read. */
+export const namesIn = (rows: ReadonlyMap<string, Row>): NamesRecord =>
+  readNames(rows.get(NAMES)) ?? { lastLine: 0 };
+
 export const readName = (row?: Row) => decode<NameRecord>(row);
 export const readDeleted = (row?: Row) => decode<DeletedRecord>(row);
 export const readLine = (row?: Row) => decode<LineRecord>(row);

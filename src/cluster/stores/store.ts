@@ -1,9 +1,15 @@
 /**
  * What nodes need of the lease store: rows of text, read at one version, and written all or none if the rows that
- * guard the write are unchanged. An interface without code: postgres.ts and etcd.ts implement it, and the tests have
- * one on SQLite. Each implementation has to pass the suite in test/unit/cluster/stores/conformance.ts. records.ts
- * says what the rows contain.
+ * guard the write are unchanged. postgres.ts and etcd.ts implement it (for tests test/support/shared-sqlite.ts does).
+ * Each implementation has to pass the suite in test/unit/cluster/stores/conformance.ts. records.ts says what the rows
+ * contain.
  */
+
+/**
+ * The most lines in one transaction that goes through many: etcd allows 128 operations in a transaction, and a line
+ * takes up to three.
+ */
+export const LINES_AT_ONCE = 40;
 
 /** A row that was read. */
 export interface Row {

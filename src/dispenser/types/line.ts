@@ -1,58 +1,113 @@
 /**
- * The line of an increment dispenser: starting + step * k, exact to 2^63 - 1.
+ * Types 2 and 3: starting + step * k, exact to 2^63 - 1.
  *
  * The next number is kept as its decimal digits, and going one on is an addition on them, as an
  * odometer does it: no BigInt and no text is made for a number handed out, and numbers above 2^53
  * cost what small ones cost. BigInt serves only where the line is entered.
  */
 
-import { DIGITS_MAX, type NumberSource, type NumberType, type Shape } from "./type.ts";
+import type { Refusal } from "../../base/errors.ts";
+import { valueAt } from "./progression.ts";
+import type { NumberSeries, NumberSource, NumberType, Progression, Values } from "./type.ts";
+import {
+  largestOf,
+  lengthField,
+  NUMBER_MAX,
+  parseNumber,
+  refuseNumber,
+  wholeNumber,
+} from "./whole-number.ts";
 
-/** The largest number there is: 2^63 - 1. */
-export const NUMBER_MAX = 2n ** 63n - 1n;
-
-/** One more than a number has digits: a step from the last one may carry past 2^63 - 1. */
-const WHEELS = DIGITS_MAX + 1;
+/** A number has up to 19 digits, and a step from the last one may carry past 2^63 - 1. */
+const WHEELS = String(NUMBER_MAX).length + 1;
 const ZERO = 48;
 const NINE = 57;
 
-/** The number at a position of the line, whether or not it still fits. */
-export function numberAt(shape: Shape, position: bigint): bigint {
-  return shape.starting + shape.step * position;
-}
-
-/** The first position whose number is at least `number`. */
-export function positionOf(shape: Shape, number: bigint): bigint {
-  if (number <= shape.starting) return 0n;
-  return (number - shape.starting + shape.step - 1n) / shape.step;
-}
+const stepField = wholeNumber({ name: "step", least: 1n, most: () => NUMBER_MAX, preset: 1n });
 
 /** Fixed-width increment: the line, padded with zeros on the left to `length` digits. */
 export const fixedWidth: NumberType = {
   code: 2,
   word: "fixed",
-  isLine: true,
-  fields: ["length", "starting", "step"],
-  growing: ["length"],
-  largest: (length) => 10n ** BigInt(length) - 1n,
-  positions: (shape) => countUpTo(shape, fixedWidth.largest(shape.length)),
-  open: (shape, position) => new Line(shape, position),
+  hasPositions: true,
+  isOrdered: true,
+  fields: [
+    lengthField(true),
+    wholeNumber({
+      name: "starting",
+      least: 0n,
+      most: ({ length }) => largestOf(length as bigint),
+      preset: 0n,
+    }),
+    stepField,
+  ],
+  series: (values) => new LineSeries(values, Number(values.length)),
 };
 
 /** Plain increment: the line, unpadded. */
 export const plain: NumberType = {
   code: 3,
   word: "increment",
-  isLine: true,
-  fields: ["starting", "step"],
-  growing: [],
-  largest: () => NUMBER_MAX,
-  positions: (shape) => countUpTo(shape, NUMBER_MAX),
-  open: (shape, position) => new Line(shape, position),
+  hasPositions: true,
+  isOrdered: true,
+  fields: [
+    wholeNumber({ name: "starting", least: 0n, most: () => NUMBER_MAX, preset: 0n }),
+    stepField,
+  ],
+  series: (values) => new LineSeries(values, 0),
 };
 
-function countUpTo(shape: Shape, largest: bigint): bigint {
-  return shape.starting > largest ? 0n : (largest - shape.starting) / shape.step + 1n;
+/** The fields of a line that has every number from this one on. */
+export function fieldsOfAllFrom(number: bigint): ReadonlyMap<string, string> {
+  return new Map([
+    ["type", String(plain.code)],
+    ["starting", String(number)],
+  ]);
+}
+
+/** The first k whose number `first + step × k` is at least `number`. */
+export function positionAtLeast({ first, step }: Progression, number: bigint): bigint {
+  return number <= first ? 0n : (number - first + step - 1n) / step;
+}
+
+class LineSeries implements NumberSeries {
+  readonly positions: bigint;
+  readonly progression: Progression;
+  /** Digits of each number at least; 0 where none are added. */
+  private readonly width: number;
+  private readonly largest: bigint;
+
+  constructor({ starting, step }: Values, width: number) {
+    this.progression = { first: starting as bigint, step: step as bigint };
+    this.width = width;
+    this.largest = width === 0 ? NUMBER_MAX : largestOf(BigInt(width));
+    this.positions = (this.largest - this.progression.first) / this.progression.step + 1n;
+  }
+
+  numberAt(position: bigint): string {
+    return valueAt(this.progression, position).toString().padStart(this.width, "0");
+  }
+
+  positionOf(number: string): bigint | undefined {
+    const value = parseNumber(number);
+    if (value === undefined) return undefined;
+    const position = positionAtLeast(this.progression, value);
+    return position < this.positions && this.numberAt(position) === number ? position : undefined;
+  }
+
+  positionFrom(text: string): bigint | Refusal {
+    const number = parseNumber(text);
+    if (number === undefined) return refuseNumber("number", text, 0n, NUMBER_MAX);
+    return positionAtLeast(this.progression, number);
+  }
+
+  fieldFrom(number: bigint): string | undefined {
+    return number <= this.largest ? `starting ${number}` : undefined;
+  }
+
+  open(position: bigint): NumberSource {
+    return new Odometer(valueAt(this.progression, position), this.progression.step, this.width);
+  }
 }
 
 let lastStep = -1n;
@@ -72,7 +127,7 @@ const LINES_PER_ARRAY = 64;
 let array = new Uint8Array(0);
 let used = 0;
 
-class Line implements NumberSource {
+class Odometer implements NumberSource {
   /** The next number, one ASCII digit a wheel, the units last, which end at `end`. */
   private readonly wheels: Uint8Array;
   private readonly end: number;
@@ -81,9 +136,9 @@ class Line implements NumberSource {
   /** The first wheel that is shown. */
   private first: number;
 
-  constructor(shape: Shape, position: bigint) {
-    this.stepDigits = digitsOf(shape.step);
-    const text = numberAt(shape, position).toString();
+  constructor(number: bigint, step: bigint, width: number) {
+    this.stepDigits = digitsOf(step);
+    const text = number.toString();
     if (used === array.length) {
       array = new Uint8Array(WHEELS * LINES_PER_ARRAY);
       used = 0;
@@ -92,16 +147,12 @@ class Line implements NumberSource {
     used += WHEELS;
     this.wheels = array;
     this.end = used;
-    this.first = this.end - Math.max(text.length, shape.length);
+    this.first = this.end - Math.max(text.length, width);
     array.fill(ZERO, start, used).set(Buffer.from(text), this.end - text.length);
   }
 
-  get digits(): number {
+  get bytes(): number {
     return this.end - this.first;
-  }
-
-  get firstDigit(): number {
-    return this.wheels[this.first]!;
   }
 
   next(into: Uint8Array, at: number): void {

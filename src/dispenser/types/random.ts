@@ -6,7 +6,9 @@
  * bias). The source is asked for a batch at a time.
  */
 
-import type { NumberSource, NumberType } from "./type.ts";
+import { Refusal } from "../../base/errors.ts";
+import type { NumberSeries, NumberSource, NumberType } from "./type.ts";
+import { lengthField } from "./whole-number.ts";
 
 const BATCH_BYTES = 8192;
 const ZERO = 48;
@@ -34,25 +36,53 @@ function byteBelow(limit: number): number {
 export const random: NumberType = {
   code: 1,
   word: "random",
-  isLine: false,
-  fields: ["length"],
-  growing: [],
-  largest: (length) => 10n ** BigInt(length) - 1n,
-  positions: () => 0n,
-  open: (shape) => new RandomDigits(shape.length),
+  hasPositions: false,
+  isOrdered: false,
+  fields: [lengthField(false)],
+  series: ({ length }) => new RandomSeries(Number(length)),
 };
 
-class RandomDigits implements NumberSource {
-  readonly digits: number;
-  readonly firstDigit = 0;
+/** Random numbers have no positions: whatever is asked about one has no answer. */
+class RandomSeries implements NumberSeries {
+  readonly positions = 0n;
+  readonly progression = undefined;
+  private readonly length: number;
 
-  constructor(digits: number) {
-    this.digits = digits;
+  constructor(length: number) {
+    this.length = length;
+  }
+
+  numberAt(): string {
+    return "0";
+  }
+
+  positionOf(): undefined {
+    return undefined;
+  }
+
+  positionFrom(): Refusal {
+    return new Refusal(`ERR ADVANCE does not apply to type ${random.code}`);
+  }
+
+  fieldFrom(): undefined {
+    return undefined;
+  }
+
+  open(): NumberSource {
+    return new RandomDigits(this.length);
+  }
+}
+
+class RandomDigits implements NumberSource {
+  readonly bytes: number;
+
+  constructor(bytes: number) {
+    this.bytes = bytes;
   }
 
   next(into: Uint8Array, at: number): void {
     into[at] = ZERO + 1 + (byteBelow(FIRST_DIGIT_BYTES) % 9);
-    for (let to = at + 1; to < at + this.digits; to++) {
+    for (let to = at + 1; to < at + this.bytes; to++) {
       into[to] = ZERO + (byteBelow(DIGIT_BYTES) % 10);
     }
   }

@@ -1,48 +1,77 @@
 /**
- * What a type of dispenser is, as seen from the dispenser: an interface without code. A new type
- * is one file that exports a NumberType and one line in the table of definition.ts.
+ * What a type of dispenser is: an interface without code. A new type is one file that exports a
+ * NumberType, and one line in the table of definition.ts; nothing else names a type or its fields.
  */
 
-/** What shapes the numbers of a dispenser; a field that does not apply to its type is 0. */
-export interface Shape {
-  /** Digits of each number, 1 to 18; 0 for numbers of no fixed width. */
-  readonly length: number;
-  /** The first number of the line, 0 to 2^63 - 1. */
-  readonly starting: bigint;
-  /** What lies between two numbers of the line, 1 to 2^63 - 1. */
+import type { Refusal } from "../../base/errors.ts";
+
+/** What a field of HSET says, read. String() of it is the text that is stored and shown. */
+export type Value = bigint | string;
+
+/** Values by the names of their fields. */
+export type Values = Readonly<Record<string, Value>>;
+
+/** A field of HSET that belongs to a type. */
+export interface FieldSpec {
+  readonly name: string;
+  /** The text that counts where HSET gives none; undefined: HSET has to give one. */
+  readonly preset: string | undefined;
+  /** Whether a larger value may take the place of the present one: numbers stay unique and in order. */
+  readonly mayGrow: boolean;
+  /** Reads a text, or says what is allowed. `before` has the values of the fields listed before this one. */
+  read(text: string, before: Values): Value | Refusal;
+}
+
+/** Writes numbers one after the other, from the position on that it was opened at. */
+export interface NumberSource {
+  /** How many bytes the next number takes. */
+  readonly bytes: number;
+  /** Writes the next number at `into[at]` and on, and goes on to the one after. */
+  next(into: Uint8Array, at: number): void;
+}
+
+/** Numbers `first + step × k`, k from 0 on. */
+export interface Progression {
+  readonly first: bigint;
+  /** At least 1. */
   readonly step: bigint;
 }
 
-export type ShapeField = keyof Shape;
-
-/** The most digits a number can have: 2^63 - 1 has 19. */
-export const DIGITS_MAX = 19;
-
-/** An open supply of numbers. */
-export interface NumberSource {
-  /** How many digits the next number has. */
-  readonly digits: number;
-  /** Its first digit, in ASCII; 0 where it is drawn only then. */
-  readonly firstDigit: number;
-  /** Writes the next number as ASCII digits at `into[at]` and on, and goes on to the one after. */
-  next(into: Uint8Array, at: number): void;
+/** All numbers of one definition. Positions count from 0. */
+export interface NumberSeries {
+  /** How many there are, at most 2^63; 0 for a type without positions. */
+  readonly positions: bigint;
+  /** The number at a position, as GET writes it; behind the last position, as it would go on. */
+  numberAt(position: bigint): string;
+  /** The position of a number that is written exactly so; undefined where it is none of the series. */
+  positionOf(number: string): bigint | undefined;
+  /** The position at which ADVANCE to this text lets the line go on, or why it cannot. */
+  positionFrom(text: string): bigint | Refusal;
+  /**
+   * The numbers as plain decimal numbers, where that is what they are: so two definitions can be
+   * compared. Undefined: any other definition may have the same numbers.
+   */
+  readonly progression: Progression | undefined;
+  /**
+   * The field of HSET with which a series of this shape begins at a number, as "starting 1002";
+   * undefined where none does.
+   */
+  fieldFrom(number: bigint): string | undefined;
+  /** Opens the numbers from a position on; for a type without positions, whatever the position. */
+  open(position: bigint): NumberSource;
 }
 
 export interface NumberType {
   /** What the field `type` says. */
-  readonly code: 1 | 2 | 3;
+  readonly code: number;
   /** The word that the field `type` may say instead. */
   readonly word: string;
-  /** Whether its numbers lie on a line, in order; if not, it has no position. */
-  readonly isLine: boolean;
-  /** The fields of HSET that apply to it. */
-  readonly fields: readonly ShapeField[];
-  /** Those that may grow on a dispenser that is there: its numbers stay unique and in order. */
-  readonly growing: readonly ShapeField[];
-  /** The largest number that `length` digits allow. */
-  largest(length: number): bigint;
-  /** How many numbers its line has; 0 where there is no line. */
-  positions(shape: Shape): bigint;
-  /** Opens the supply at a position of the line. */
-  open(shape: Shape, position: bigint): NumberSource;
+  /** Whether each number has a position, so that none comes twice; if not, nothing is reserved. */
+  readonly hasPositions: boolean;
+  /** Whether a later position is a larger number. */
+  readonly isOrdered: boolean;
+  /** The fields of HSET that apply to it, in the order in which they are read and shown. */
+  readonly fields: readonly FieldSpec[];
+  /** The numbers that these values of its fields make. */
+  series(values: Values): NumberSeries;
 }

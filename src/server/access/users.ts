@@ -9,6 +9,7 @@ import { timingSafeEqual } from "node:crypto";
 import { Refusal } from "../../base/errors.ts";
 import { DEFAULT_USER } from "../../config/load.ts";
 import { type Config, type Right, rights, rightsIn } from "../../config/settings.ts";
+import { toBytes } from "../../dispenser/name.ts";
 import { Pattern } from "../../resp/glob.ts";
 
 /** A wrong password is answered so late. */
@@ -28,7 +29,8 @@ export class User {
     this.name = name;
     this.rights = new Set(granted.flatMap((right) => [right, ...(rightsIn[right] ?? [])]));
     const isAll = names.includes("*");
-    this.names = isAll ? undefined : names.map((pattern) => new Pattern(toByteString(pattern)));
+    // Names arrive as byte strings, settings as text.
+    this.names = isAll ? undefined : names.map((pattern) => new Pattern(toBytes(pattern)));
     this.mayTakeAny = isAll && this.rights.has("take");
   }
 
@@ -55,11 +57,6 @@ export class User {
   mayUse(name: string): boolean {
     return this.names?.some((pattern) => pattern.matches(name)) ?? true;
   }
-}
-
-/** Names arrive as byte strings, settings as text. */
-function toByteString(text: string): string {
-  return Buffer.from(text, "utf8").toString("latin1");
 }
 
 /** What became of a try to log in. */

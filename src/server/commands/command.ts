@@ -6,10 +6,10 @@
 import { Refusal } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
 import type { TimeSlices } from "../../base/time-slices.ts";
-import type { Cluster } from "../../cluster/cluster.ts";
 import { LeaseStoreUnavailable } from "../../cluster/stores/store.ts";
 import type { Config, Right } from "../../config/settings.ts";
 import type { Dispenser } from "../../dispenser/dispenser.ts";
+import type { Answer, Catalog } from "../../engine/catalog.ts";
 import type { Engine } from "../../engine/engine.ts";
 import type { Replies } from "../../resp/encode.ts";
 import { DiskUnavailable } from "../../storage/store.ts";
@@ -114,8 +114,8 @@ export interface ServerForCommands {
   readonly isStopping: boolean;
   /** Why the last commit failed; undefined while storage works. */
   readonly storageTrouble: string | undefined;
-  /** The other nodes; undefined for a node alone. */
-  readonly cluster: Cluster | undefined;
+  /** The dispensers by name, of this node alone or shared with others. */
+  readonly catalog: Catalog;
   /** Changes settings that may be changed while it runs. Answers why it cannot be. */
   configure(changes: Partial<Config>): string | undefined;
   /** Sets what is counted since the start back to 0. */
@@ -142,14 +142,15 @@ export function failureOf(error: unknown): Refusal {
   throw error;
 }
 
-/** Answers a command when what it asked of the other nodes' store is done. */
-export function blockFor<T>(
+/** Answers a command with what the catalog answers: at once, or when that is there. */
+export function whenDone<T>(
   { session, replies }: Call,
-  work: Promise<T>,
+  result: Answer<T>,
   answer: (result: T) => void,
 ): void {
+  if (!(result instanceof Promise)) return answer(result);
   session.block(
-    work.then(
+    result.then(
       (result) => () => answer(result),
       (error: unknown) => () => replies.error(failureOf(error).message),
     ),

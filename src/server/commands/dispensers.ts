@@ -1,14 +1,14 @@
 /** The commands that define dispensers, take from them and show what they are. */
 
-import { exhausted, notFound, quoted, Refusal } from "../../base/errors.ts";
-import type { ClusterUsage } from "../../cluster/lines/usage.ts";
-import { type Fields, fieldsOf, parseNumber, withoutReuse } from "../../dispenser/definition.ts";
+import { exhausted, notFound, Refusal } from "../../base/errors.ts";
+import { type Fields, fieldsOf, withoutReuse } from "../../dispenser/definition.ts";
 import type { Dispenser } from "../../dispenser/dispenser.ts";
 import { refuseLeap } from "../../dispenser/leap.ts";
-import { NUMBER_MAX } from "../../dispenser/types/line.ts";
+
+import type { InfoFields } from "../../engine/catalog.ts";
 import type { Engine } from "../../engine/engine.ts";
 import type { Replies } from "../../resp/encode.ts";
-import { blockFor, type Call, type Command, lookUp, type MoreNeeded, waitFor } from "./command.ts";
+import { type Call, type Command, lookUp, type MoreNeeded, waitFor, whenDone } from "./command.ts";
 
 /**
  * GET: takes the next number of what was found by this name. Also what the decoder's fast lane leads
@@ -20,9 +20,9 @@ export function takeOne(
   dispenser: Dispenser | undefined,
   name: string,
 ): number {
-  const digits = dispenser === undefined ? 0 : dispenser.digits;
-  if (dispenser !== undefined && digits > 0) {
-    const at = replies.bulkRoom(digits);
+  const bytes = dispenser === undefined ? 0 : dispenser.nextBytes;
+  if (dispenser !== undefined && bytes > 0) {
+    const at = replies.bulkRoom(bytes);
     engine.take(dispenser, replies.bytes, at);
   } else {
     replies.error((dispenser === undefined ? notFound : exhausted).message);
@@ -68,8 +68,7 @@ function defineFrom(call: Call, command: string, success: (set: number) => void)
   };
   if (wanted instanceof Refusal) return answer(wanted);
   const { fields, reuse } = wanted;
-  if (server.cluster === undefined) answer(engine.define(name, fields, reuse));
-  else blockFor(call, server.cluster.define(name, fields, reuse), answer);
+  whenDone(call, server.catalog.define(name, fields, reuse), answer);
 }
 
 /** Pairs of a field and its value; of a field given twice the last value counts. */
@@ -89,19 +88,16 @@ function needsForReuse([, ...pairs]: readonly string[]): MoreNeeded | undefined 
 }
 
 function remove(call: Call): void {
-  const { engine, server, args } = call;
-  const { cluster } = server;
-  const answer = (removed: readonly boolean[]) => {
-    for (const name of args) waitFor(call.session, engine.dependsOnName(name));
-    call.replies.integer(removed.filter(Boolean).length);
-  };
-  if (cluster === undefined) answer(args.map((name) => engine.remove(name)));
-  else blockFor(call, Promise.all(args.map((name) => cluster.remove(name))), answer);
+  const { engine, server, session, replies, args } = call;
+  whenDone(call, server.catalog.remove(args), (removed) => {
+    for (const name of args) waitFor(session, engine.dependsOnName(name));
+    replies.integer(removed);
+  });
 }
 
 function advance(call: Call): void {
   const { engine, server, session, replies, args } = call;
-  const [name, text, force] = args as [string, string, string | undefined];
+  const [name, number, force] = args as [string, string, string | undefined];
   if (args.length > 3 || (force !== undefined && force.toLowerCase() !== "force")) {
     return replies.error("ERR syntax error: ADVANCE takes a name, a number, and maybe FORCE");
   }
@@ -110,49 +106,40 @@ function advance(call: Call): void {
     waitFor(session, engine.dependsOnName(name));
     return replies.error(notFound.message);
   }
-  const number = parseNumber(text);
-  if (number === undefined) {
-    const allowed = `must be a whole number from 0 to ${NUMBER_MAX}`;
-    return replies.error(`ERR invalid number ${quoted(text)}: ${allowed}`);
-  }
-  const leap = force === undefined ? refuseLeap(dispenser, number) : undefined;
-  if (leap !== undefined) {
-    waitFor(session, engine.dependsOn(name, dispenser));
-    return replies.error(leap.message);
-  }
   const answer = (next: string | Refusal) => {
     waitFor(session, engine.dependsOn(name, dispenser));
     if (next instanceof Refusal) replies.error(next.message);
     else replies.bulk(next);
   };
-  if (server.cluster !== undefined)
-    return blockFor(call, server.cluster.advance(name, number), answer);
-  answer(engine.moves.advance(dispenser, number) ?? dispenser.current);
+  const target = dispenser.definition.series.positionFrom(number);
+  if (target instanceof Refusal) return answer(target);
+  const leap = force === undefined ? refuseLeap(dispenser, target, number) : undefined;
+  if (leap !== undefined) return answer(leap);
+  whenDone(call, server.catalog.advance(dispenser, number), answer);
 }
 
+/** What INFO shows whatever the type, as 0 where it does not apply; other fields of a type come last. */
+const SHOWN_ALWAYS: readonly string[] = ["length", "starting", "step"];
+
 /** INFO of one dispenser: lines of field:value. */
-export function describe(dispenser: Dispenser, figures?: ClusterUsage): string {
+export function describe(dispenser: Dispenser, more: InfoFields): string {
   const { definition, counts, current, name } = dispenser;
+  const { values } = definition;
+  const others = Object.keys(values).filter((field) => !SHOWN_ALWAYS.includes(field));
   const position = counts.generated + counts.wasted;
   const hundredths = position === 0n ? 0n : (counts.wasted * 20000n + position) / (2n * position);
   const rate = `${hundredths / 100n}.${String(hundredths % 100n).padStart(2, "0")}%`;
   const lines = {
     name,
     type: definition.type.code,
-    length: definition.length,
-    starting: definition.starting,
-    step: definition.step,
+    ...Object.fromEntries(SHOWN_ALWAYS.map((field) => [field, values[field] ?? 0])),
     current,
     auto_disk: definition.strategy,
     generated: counts.generated,
     wasted: counts.wasted,
     waste_rate: rate,
-    ...(figures !== undefined && {
-      cluster_nodes: figures.nodes,
-      cluster_leased: figures.leased,
-      cluster_generated: figures.generated,
-      cluster_wasted: figures.wasted,
-    }),
+    ...Object.fromEntries(others.map((field) => [field, values[field]!])),
+    ...more,
   };
   return Object.entries(lines)
     .map(([field, value]) => `${field}:${value}\r\n`)

@@ -11,7 +11,7 @@ const NO_MULTI = "ERR Command not allowed inside a transaction";
 
 /** Why a client may not run a command with these arguments here; in the order in which Redis asks. */
 export function refuse(
-  { cluster }: ServerForCommands,
+  { catalog }: ServerForCommands,
   { user, transaction }: Session,
   command: Command,
   args: readonly string[],
@@ -19,7 +19,7 @@ export function refuse(
   const { flags, name, right, isShared } = command;
   if (user === undefined && !flags.includes("no_auth")) return new Refusal(NO_AUTH);
   if (transaction !== undefined && flags.includes("no_multi")) return new Refusal(NO_MULTI);
-  if (transaction !== undefined && isShared && cluster !== undefined) {
+  if (transaction !== undefined && isShared && catalog.isShared) {
     return new Refusal(`ERR ${name.toUpperCase()} is not allowed in a transaction in a cluster`);
   }
   const refusal = user?.refuse(name, right, keysIn(command, args));

@@ -7,7 +7,7 @@ import type { Dispenser } from "../../dispenser/dispenser.ts";
 import { toBytes, toText } from "../../dispenser/name.ts";
 import { PathRefused, targetOf } from "../../storage/backup.ts";
 import { DiskUnavailable } from "../../storage/store.ts";
-import { blockFor, type Call, type Command, waitFor } from "./command.ts";
+import { type Call, type Command, waitFor, whenDone } from "./command.ts";
 import { describe } from "./dispensers.ts";
 
 /** The Redis whose protocol and replies this server follows: some clients look at the number. */
@@ -62,16 +62,10 @@ const sections: Record<string, (call: Call) => Record<string, string | number>> 
   // How many there are is not for who may use some names alone.
   Dispensers: ({ engine, session }): Record<string, number> =>
     session.user!.mayUseAll ? { dispensers: engine.size } : {},
-  Cluster: ({ server: { cluster, config } }) => ({
+  Cluster: ({ server: { catalog, config } }) => ({
     cluster_enabled: 0,
     ...(config.node !== "" && { cluster_place: config.node }),
-    ...(cluster !== undefined && {
-      cluster_node: cluster.node,
-      cluster_store: cluster.title,
-      cluster_store_status: cluster.trouble === undefined ? "ok" : "unavailable",
-      ...(cluster.trouble !== undefined && { cluster_store_error: cluster.trouble }),
-      ...(cluster.warning !== undefined && { cluster_store_warning: cluster.warning }),
-    }),
+    ...catalog.status,
   }),
   Keyspace: ({ engine, session }): Record<string, string> =>
     session.user!.mayUseAll ? { db0: `keys=${engine.size},expires=0,avg_ttl=0` } : {},
@@ -90,10 +84,9 @@ function info(call: Call, isKnown = false): void {
   // Who may not use the name of a section gets the section, whether or not there is such a dispenser.
   if (args.length === 1 && mayInspect) {
     const isName = !isKnown && !session.isInTransaction && !isSection(args[0]!);
-    const waits = isName ? server.cluster?.prepare(args, false, false) : undefined;
-    if (waits !== undefined) {
-      return blockFor(call, waits, () => info(call, true));
-    }
+    const demand = new Map([[args[0]!, 0]]);
+    const waits = isName ? server.catalog.prepare(demand, false) : undefined;
+    if (waits !== undefined) return whenDone(call, waits, () => info(call, true));
     const dispenser = engine.find(args[0]!);
     const dependsOn = engine.dependsOn(args[0]!, dispenser);
     if (dispenser !== undefined) {
@@ -120,12 +113,9 @@ function info(call: Call, isKnown = false): void {
 /** In a cluster with what all nodes did; in a transaction, which cannot wait for them, without. */
 function describeTo(call: Call, dispenser: Dispenser): void {
   const { engine, server, session, replies } = call;
-  if (server.cluster === undefined || session.isInTransaction) {
-    return replies.verbatim(describe(dispenser));
-  }
-  blockFor(call, server.cluster.usageOf(dispenser), (figures) => {
+  whenDone(call, session.isInTransaction ? {} : server.catalog.describe(dispenser), (more) => {
     waitFor(session, engine.dependsOn(dispenser.name, dispenser));
-    replies.verbatim(describe(dispenser, figures));
+    replies.verbatim(describe(dispenser, more));
   });
 }
 

@@ -1,6 +1,7 @@
 /** The table of commands, and how a request becomes a call of one. */
 
 import { Refusal } from "../../base/errors.ts";
+import type { Demand } from "../../engine/catalog.ts";
 import type { Engine } from "../../engine/engine.ts";
 import { clientCommand } from "./client.ts";
 import {
@@ -105,19 +106,15 @@ function find(request: readonly string[]): Command | Refusal {
 }
 
 /**
- * Runs a command, once what it needs of the store that nodes share is there. `isKnown`: it waited for
- * that already; numbers may have been taken by others meanwhile, so it is asked again.
+ * Runs a command, once what it needs is there. `isKnown`: it waited for that already; numbers may have
+ * been taken by others meanwhile, so it is asked again.
  */
 function run(command: Command, call: Call, isKnown: boolean): void {
-  const { cluster } = call.server;
-  if (cluster === undefined) return command.run(call);
-  const waits = [false, true].flatMap((takes) => {
-    const names = namesNeeded(command, call, takes);
-    return names.length === 0 ? [] : (cluster.prepare(names, takes, isKnown) ?? []);
-  });
-  if (waits.length === 0) return command.run(call);
+  const { catalog } = call.server;
+  const waits = catalog.isShared ? catalog.prepare(demandOf(command, call), isKnown) : undefined;
+  if (waits === undefined) return command.run(call);
   call.session.block(
-    Promise.all(waits).then(
+    waits.then(
       () => () => run(command, call, true),
       (error: unknown) => () => {
         const { message } = failureOf(error);
@@ -127,15 +124,19 @@ function run(command: Command, call: Call, isKnown: boolean): void {
   );
 }
 
-/** The names of which a command, or the transaction it runs, needs a number each, or takes none. */
-function namesNeeded(command: Command, { session, args }: Call, takes: boolean): readonly string[] {
+/** What a command, or the transaction that it runs, needs of which names. */
+function demandOf(command: Command, { session, args }: Call): Demand {
   const { transaction } = session;
   const isRun = command.name === "exec" && transaction?.isBroken === false;
-  const queue = isRun ? transaction.queue : undefined;
-  const needs = takes ? "numbers" : "names";
-  return (queue ?? [{ command, args }])
-    .filter((queued) => queued.command.needs === needs)
-    .flatMap((queued) => keysIn(queued.command, queued.args));
+  const demand = new Map<string, number>();
+  for (const queued of isRun ? transaction.queue : [{ command, args }]) {
+    const { needs } = queued.command;
+    if (needs === undefined) continue;
+    for (const name of keysIn(queued.command, queued.args)) {
+      demand.set(name, (demand.get(name) ?? 0) + (needs === "numbers" ? 1 : 0));
+    }
+  }
+  return demand;
 }
 
 /**

@@ -31,7 +31,7 @@ export class CommitTurn {
     this.holding.push(connection);
   }
 
-  /** Commits, if something is staged. Throws StorageBroken, after which no reply may leave. */
+  /** Commits, if something is staged. Throws DiskBroken, after which no reply may leave. */
   end(): void {
     const { engine, log, counters } = this.options;
     const commit = engine.nextCommit;

@@ -176,8 +176,8 @@ export class ClientSession implements Session {
     const dispenser = decoder.isRepeat
       ? engine.find(decoder.name)
       : engine.findBytes(decoder.lastGet, decoder.nameFrom, decoder.nameTo);
-    const isThere = dispenser !== undefined && dispenser.digits > 0;
-    if (!isThere && server.cluster !== undefined) return false;
+    const isThere = dispenser !== undefined && dispenser.nextBytes > 0;
+    if (!isThere && server.catalog.isShared) return false;
     server.counters.commands++;
     const name = dispenser === undefined ? decoder.name : dispenser.name;
     const commit = takeOne(engine, this.replies, dispenser, name);

@@ -44,7 +44,7 @@ export const clusterMutations: readonly ClusterMutation[] = [
   {
     title: "a folder that became another node's keeps its runs",
     file: "src/cluster/entry.ts",
-    find: "      engine.remove(name);\n      engine.create(id, name, definition);\n",
+    find: "      engine.remove(dispenser);\n      engine.create(id, name, definition);\n",
     replace: "",
   },
   {
@@ -98,7 +98,7 @@ export const clusterMutations: readonly ClusterMutation[] = [
   {
     title: "ADVANCE leaves the runs of nodes as they are",
     file: "src/cluster/lines/catalog.ts",
-    find: "if (record.floor > 0n) engine.moves.skipBelow(engine.find(name)!, record.floor);",
+    find: "if (record.floor > 0n) engine.skipBelow(engine.find(name)!, record.floor);",
     replace: "",
   },
   {

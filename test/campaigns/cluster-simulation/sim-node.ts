@@ -2,7 +2,7 @@
 
 import type { Log } from "../../../src/base/log.ts";
 import { TimeSlices } from "../../../src/base/time-slices.ts";
-import { handBack } from "../../../src/cluster/admin/operations.ts";
+import { handBack } from "../../../src/cluster/admin/leave.ts";
 import { Cluster } from "../../../src/cluster/cluster.ts";
 import { allocationOf } from "../../../src/cluster/node/allocation.ts";
 import { enter } from "../../../src/cluster/node/membership.ts";
@@ -154,7 +154,7 @@ export class SimNode {
       counters,
       isStopping: false,
       storageTrouble: undefined,
-      cluster: this.cluster,
+      catalog: this.cluster.catalog,
       shutdown: () => {},
     };
     this.host = {

@@ -4,6 +4,7 @@
  * and the number of inputs up to it.
  */
 
+import { LocalCatalog } from "../../../src/engine/local-catalog.ts";
 import { Prng } from "../../../testkit/prng.ts";
 import type { Exchange } from "./conversation.ts";
 import { Generator } from "./generate.ts";
@@ -82,8 +83,8 @@ class History {
     for (const line of law.lines) {
       if (!line.isDisturbed) continue;
       engine.limits = { ...server.config, dispensersMax: Number.POSITIVE_INFINITY };
-      engine.remove(line.name);
-      engine.define(line.name, line.fields, true);
+      new LocalCatalog(engine).remove([line.name]);
+      new LocalCatalog(engine).define(line.name, line.fields, true);
       line.isDisturbed = false;
       line.last = undefined;
       isStaged = true;

@@ -10,6 +10,7 @@ import { parsePassword } from "../../../src/config/kinds.ts";
 import { loadConfig } from "../../../src/config/load.ts";
 import type { Config } from "../../../src/config/settings.ts";
 import { Engine } from "../../../src/engine/engine.ts";
+import { LocalCatalog } from "../../../src/engine/local-catalog.ts";
 import { Access, type LogIn } from "../../../src/server/access/users.ts";
 import { noCounts, type ServerForCommands } from "../../../src/server/commands/command.ts";
 import { CommitTurn } from "../../../src/server/session/commit-turn.ts";
@@ -77,7 +78,6 @@ export class FuzzedServer implements ServerForCommands, Host {
   readonly port = 0;
   readonly startedAtMs = 0;
   readonly clientsMax = 100;
-  readonly cluster = undefined;
   readonly isStopping = false;
   readonly sessions = new Set<ClientSession>();
   readonly counters = noCounts();
@@ -125,6 +125,10 @@ export class FuzzedServer implements ServerForCommands, Host {
     this.nowMs += this.tickMs;
     return this.nowMs;
   };
+
+  get catalog(): LocalCatalog {
+    return new LocalCatalog(this.engine);
+  }
 
   get storageTrouble(): string | undefined {
     return this.turn.storageTrouble;

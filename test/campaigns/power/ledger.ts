@@ -9,7 +9,8 @@
 
 import type { Definition } from "../../../src/dispenser/definition.ts";
 import type { Dispenser } from "../../../src/dispenser/dispenser.ts";
-import { numberAt } from "../../../src/dispenser/types/line.ts";
+
+import type { Progression } from "../../../src/dispenser/types/type.ts";
 import type { Engine } from "../../../src/engine/engine.ts";
 import { type Reply, ReplyError, readReply } from "../../../testkit/resp.ts";
 
@@ -205,11 +206,13 @@ export class Ledger {
       const dispenser = engine.find(name);
       line.exists = dispenser !== undefined;
       if (dispenser === undefined) continue;
-      const { starting, step, strategy } = dispenser.definition;
+      const { strategy } = dispenser.definition;
+      const { first: starting, step } = progressionOf(dispenser.definition);
       if (starting !== line.starting) this.lines.set(name, newLine(starting, step, strategy));
     }
     for (const { name, definition, position } of engine.all()) {
-      const { starting, step, strategy } = definition;
+      const { strategy } = definition;
+      const { first: starting, step } = progressionOf(definition);
       const line = this.lines.get(name) ?? newLine(starting, step, strategy);
       this.lines.set(name, line);
       line.strategy = strategy;
@@ -220,8 +223,12 @@ export class Ledger {
   }
 }
 
+/** The campaign makes no others. */
+const progressionOf = ({ series }: Definition): Progression => series.progression!;
+
 /** Whether it is another dispenser of the same name. */
-function isOther(line: Line, { starting, step }: Definition): boolean {
+function isOther(line: Line, definition: Definition): boolean {
+  const { first: starting, step } = progressionOf(definition);
   return starting !== line.starting || step !== line.step;
 }
 
@@ -233,7 +240,7 @@ function checkDefinition(name: string, line: Line, definition: Definition): void
 
 function checkPosition(name: string, line: Line, dispenser: Dispenser): void {
   const { definition, position, counts } = dispenser;
-  const next = numberAt(definition, position);
+  const next = BigInt(definition.series.numberAt(position));
   if (next < line.floor) {
     throw new Error(`${name}: the next number is ${next}, acknowledged below ${line.floor}`);
   }

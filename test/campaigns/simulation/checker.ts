@@ -80,7 +80,7 @@ export class Checker {
     this.handedOutPerWasted = handedOutPerWasted[strategy];
   }
 
-  get isLine(): boolean {
+  get hasPositions(): boolean {
     return this.shape.type !== "1";
   }
 
@@ -95,7 +95,7 @@ export class Checker {
   /** Whether a number is on the line, at a position or behind it. */
   has(number: bigint, position: bigint): boolean {
     const isOn = (number - this.shape.starting) % this.shape.step === 0n;
-    return this.isLine && isOn && number >= this.numberAt(position) && number <= this.limit;
+    return this.hasPositions && isOn && number >= this.numberAt(position) && number <= this.limit;
   }
 
   /** It was deleted, and goes on. */
@@ -120,7 +120,7 @@ export class Checker {
     this.handedOut++;
     const number = BigInt(text);
     this.checkForm(text, number, length);
-    if (!this.isLine) return number;
+    if (!this.hasPositions) return number;
     if (this.receivedInLife.has(number) || this.inUse.has(number))
       this.fail(`${number} a second time`);
     if (number <= floor) this.fail(`${number}, asked for after ${floor} had come`);
@@ -152,7 +152,7 @@ export class Checker {
   checkInfo(fields: Readonly<Record<string, string>>, countedFrom: bigint): void {
     const position = countedFrom + BigInt(fields.generated!) + BigInt(fields.wasted!);
     if (BigInt(fields.generated!) < 0n || BigInt(fields.wasted!) < 0n) this.fail("counts below 0");
-    if (this.isLine && BigInt(fields.current!) !== this.numberAt(position))
+    if (this.hasPositions && BigInt(fields.current!) !== this.numberAt(position))
       this.fail(`current ${fields.current} is not that of position ${position}`);
   }
 
@@ -165,11 +165,11 @@ export class Checker {
 
   /** A new life begins, this line at `position`, after one that ended so. */
   restarted(position: bigint, generated: bigint, strategy: StrategyName, ending: Ending): void {
-    if (this.isLine && position < this.spentBelow)
+    if (this.hasPositions && position < this.spentBelow)
       this.fail(`restarts at position ${position}, but all below ${this.spentBelow} is spent`);
-    if (this.isLine && strategy !== "memory") this.checkWaste(position, strategy, ending);
+    if (this.hasPositions && strategy !== "memory") this.checkWaste(position, strategy, ending);
     this.checkCountKept(generated, strategy, ending);
-    const startsOver = this.isLine && strategy === "memory";
+    const startsOver = this.hasPositions && strategy === "memory";
     this.receivedInLife.clear();
     this.isMixed = false;
     this.handedOut = 0n;
@@ -184,9 +184,9 @@ export class Checker {
 
   /** After a clean end `generated` is exact, and of elegant_close after a crash, too. */
   private checkCountKept(generated: bigint, strategy: StrategyName, ending: Ending): void {
-    const startsOver = this.isLine && strategy === "memory";
+    const startsOver = this.hasPositions && strategy === "memory";
     if (this.generatedAtBegin === undefined || startsOver || this.isMixed) return;
-    const isKnown = ending.isClean || (this.isLine && strategy === "elegant_close");
+    const isKnown = ending.isClean || (this.hasPositions && strategy === "elegant_close");
     const least = this.generatedAtBegin + (isKnown ? this.handedOut : 0n);
     const most = this.generatedAtBegin + this.handedOut + this.lost + ending.underWay;
     if (generated < least || generated > most)

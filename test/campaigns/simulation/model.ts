@@ -139,8 +139,8 @@ export class Model {
       this.received(client, witness, witness.acknowledge(reply, asked));
     };
     send(["GET", name], { takes: [witness], answered });
-    const { digits, position } = this.dispenserOf(witness);
-    if (digits === 0 && witness.numberAt(position) <= witness.limit)
+    const { nextBytes, position } = this.dispenserOf(witness);
+    if (nextBytes === 0 && witness.numberAt(position) <= witness.limit)
       witness.fail(`exhausted at position ${position}`);
   }
 
@@ -151,7 +151,7 @@ export class Model {
 
   /** On one connection numbers ascend. */
   private received(client: SimulatedClient, witness: Checker, number: bigint): void {
-    if (!witness.isLine) return;
+    if (!witness.hasPositions) return;
     const last = client.lastOf.get(witness);
     if (last !== undefined && number <= last) witness.fail(`${number} after ${last}`);
     client.lastOf.set(witness, number);
@@ -207,7 +207,7 @@ export class Model {
     const witness = new Checker(name, shape, strategy, inUse);
     this.state.witnesses.set(name, witness);
     reply = isNumber;
-    if (witness.isLine) reply = this.begins(witness, same);
+    if (witness.hasPositions) reply = this.begins(witness, same);
   }
 
   /** A line of this name was let in: it is new, or goes on. Answers what its reply has to be. */
@@ -267,7 +267,7 @@ export class Model {
     const { current, position, counts } = dispenser;
     const { countedFrom } = witness;
     const reuse = this.dice.once(2);
-    const isInUse = witness.isLine && counts.generated > 0n;
+    const isInUse = witness.hasPositions && counts.generated > 0n;
     const isRefused = strategy === "memory" && before !== "memory" && isInUse && !reuse;
     const answered = (reply: Reply) => {
       if (isRefused) return expects("ERR cannot change 'auto_disk' of ")(reply);
@@ -300,13 +300,13 @@ export class Model {
     send(["HSET", witness.name, "length", String(length)], { answered });
     const now = this.dispenserOf(witness);
     if (now.position !== position) witness.fail("growing moved it");
-    if (length > shape.length && now.definition.length < length) {
+    if (length > shape.length && Number(now.definition.values.length) < length) {
       const deleted = this.state.deleted.get(witness.name) ?? [];
       const first = witness.numberAt(position);
       const mayMeet = deleted.some((line) => line.position === undefined || lastOf(line) >= first);
       if (!mayMeet) witness.fail("may not grow, for nothing");
     }
-    if (now.definition.length === shape.length) return;
+    if (Number(now.definition.values.length) === shape.length) return;
     reply = isNumber;
     this.changed.add(witness.name);
     witness.shape = { ...shape, length };
@@ -334,10 +334,10 @@ export class Model {
   }
 
   /** What is kept of a line that DEL takes. */
-  private keep({ name, shape, isLine, spentBelow }: Checker): void {
+  private keep({ name, shape, hasPositions, spentBelow }: Checker): void {
     const { position, definition } = this.engine.find(name)!;
     const isMemory = definition.strategy === "memory";
-    if (!isLine || (!isMemory && position === 0n)) return;
+    if (!hasPositions || (!isMemory && position === 0n)) return;
     const line = { shape, position: isMemory ? undefined : position, spentBelow };
     const before = this.state.deleted.get(name) ?? [];
     this.state.deleted.set(name, [...before, line]);
@@ -345,7 +345,7 @@ export class Model {
 
   private advance(send: Send): void {
     const witness = this.someWitness();
-    if (witness === undefined || !witness.isLine) return;
+    if (witness === undefined || !witness.hasPositions) return;
     let skipped = 0n;
     const before = this.dispenserOf(witness).position;
     const skip = BigInt(this.dice.pick([0, 1, 50, 100_000]));

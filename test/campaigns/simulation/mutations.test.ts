@@ -8,7 +8,7 @@ const TIMEOUT_MS = 120_000;
 /** What the campaign says; an error that is not the law's comes with its name. */
 const patterns = {
   law: /^seed \d+: (?!\w*(Error|Broken|CannotStart|Died): )/,
-  SQLite: /^seed \d+: StorageBroken: /,
+  SQLite: /^seed \d+: DiskBroken: /,
   start: /^seed \d+: CannotStart: .* is damaged: /,
   arithmetic: /^seed \d+: RangeError: /,
 };

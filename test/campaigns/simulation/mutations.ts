@@ -14,9 +14,9 @@ export interface Mutation extends Change {
 export const mutations: readonly Mutation[] = [
   {
     title: "a lower reservation is written than memory believes",
-    file: "src/dispenser/dispenser.ts",
-    find: "const reserved = this.reservesInMemory ? this.position : this.start + BigInt(upTo);",
-    replace: "const reserved = this.position;",
+    file: "src/dispenser/reserving.ts",
+    find: "const reserved = dispenser.reservesInMemory ? dispenser.position : dispenser.start + BigInt(upTo);",
+    replace: "const reserved = dispenser.position;",
     caughtBy: "start",
   },
   {
@@ -39,10 +39,9 @@ export const mutations: readonly Mutation[] = [
   },
   {
     title: "numbers of a failed commit are not given back",
-    file: "src/dispenser/dispenser.ts",
-    find: "    this.taken = this.reserved;\n    this.source = undefined;\n  }\n\n  /** Whether numbers leave",
-    replace:
-      "    this.reserved = this.taken;\n    this.source = undefined;\n  }\n\n  /** Whether numbers leave",
+    file: "src/dispenser/reserving.ts",
+    find: "  dispenser.taken = dispenser.reserved;\n  dispenser.source = undefined;",
+    replace: "  dispenser.reserved = dispenser.taken;\n  dispenser.source = undefined;",
   },
   {
     title: "a failed HSET, DEL or ADVANCE is not taken back",
@@ -71,19 +70,19 @@ export const mutations: readonly Mutation[] = [
   },
   {
     title: "the clean close of pre_close keeps what lies ahead",
-    file: "src/dispenser/dispenser.ts",
-    find: "this.strategy.exactAtClose ? this.taken : this.reserved",
-    replace: "this.reserved",
+    file: "src/dispenser/reserving.ts",
+    find: "dispenser.strategy.exactAtClose ? dispenser.taken : dispenser.reserved",
+    replace: "dispenser.reserved",
   },
   {
     title: "off by one at the end of a segment",
-    file: "src/dispenser/dispenser.ts",
+    file: "src/dispenser/reserving.ts",
     find: "last: end - 1n }",
     replace: "last: end - 2n }",
   },
   {
     title: "off by one where recovery resumes",
-    file: "src/storage/loading.ts",
+    file: "src/storage/stored-values.ts",
     find: "reserved: last + 1n,",
     replace: "reserved: last,",
     caughtBy: "start",
@@ -122,10 +121,9 @@ export const mutations: readonly Mutation[] = [
   },
   {
     title: "numbers still under way pay for numbers ahead",
-    file: "src/dispenser/dispenser.ts",
-    find: "ahead = reserveAhead(this.strategy, this.acknowledged, used, spanMs, commitMs);",
-    replace:
-      "ahead = reserveAhead(this.strategy, this.generated - this.generatedAtStart, used, spanMs, commitMs);",
+    file: "src/dispenser/reserving.ts",
+    find: "dispenser.acknowledged, used, spanMs",
+    replace: "dispenser.generatedInLife, used, spanMs",
   },
   {
     title: "what a failed MGET took counts as handed out",
@@ -143,14 +141,14 @@ export const mutations: readonly Mutation[] = [
   {
     title: "DEL is not written",
     file: "src/engine/engine.ts",
-    find: '    this.store.stage({ kind: "remove", id: dispenser.id });\n',
+    find: '    this.store.stage({ kind: "remove", id });\n',
     replace: "",
     caughtBy: "SQLite",
   },
   {
     title: "DEL is answered before its commit",
     file: "src/server/commands/dispensers.ts",
-    find: "    for (const name of args) waitFor(call.session, engine.dependsOnName(name));\n",
+    find: "    for (const name of args) waitFor(session, engine.dependsOnName(name));\n",
     replace: "",
   },
   {
@@ -168,8 +166,8 @@ export const mutations: readonly Mutation[] = [
   {
     title: "a deleted line that is defined again starts at its start",
     file: "src/engine/engine.ts",
-    find: "const found = { account, segmentEnd: undefined };",
-    replace: "const found = { account: account && undefined, segmentEnd: undefined };",
+    find: "const found = account && { account, segmentEnd: undefined };",
+    replace: "const found = account && { account: undefined, segmentEnd: undefined };",
   },
   {
     title: "a line that goes on after DEL is not written",
@@ -179,8 +177,8 @@ export const mutations: readonly Mutation[] = [
   },
   {
     title: "a line that goes on after DEL is still kept as deleted",
-    file: "src/engine/engine.ts",
-    find: "    this.deleted.forget(name, definition);\n",
+    file: "src/engine/local-catalog.ts",
+    find: "    else if (kept !== undefined) engine.deleted.forget(name, definition);\n",
     replace: "",
   },
   {
@@ -191,15 +189,15 @@ export const mutations: readonly Mutation[] = [
   },
   {
     title: "a new line may begin on the last number of a deleted one",
-    file: "src/dispenser/deleted.ts",
-    find: "numberAt(other, otherBelow - 1n)]",
-    replace: "numberAt(other, otherBelow - 2n)]",
+    file: "src/dispenser/types/progression.ts",
+    find: "valueAt(other, otherEnd - 1n))",
+    replace: "valueAt(other, otherEnd - 2n))",
   },
   {
     title: "numbers of another type count as other numbers",
     file: "src/dispenser/deleted.ts",
-    find: "if (from >= end || otherBelow <= 0n) return false;",
-    replace: "if (from >= end || otherBelow <= 0n || line.type !== other.type) return false;",
+    find: "if (from >= positions || otherBelow <= 0n) return false;",
+    replace: "if (from >= positions || otherBelow <= 0n || line.type !== other.type) return false;",
   },
   {
     title: "a line that goes on may run into another deleted one",
@@ -209,21 +207,21 @@ export const mutations: readonly Mutation[] = [
   },
   {
     title: "a durable line becomes memory without a word",
-    file: "src/engine/engine.ts",
+    file: "src/engine/local-catalog.ts",
     find: "definition, counts.generated > 0n) ??",
     replace: "definition, false) ??",
   },
   {
     title: "a line may grow into the numbers of a deleted one",
-    file: "src/engine/engine.ts",
-    find: "(grows ? this.deleted",
-    replace: "(grows && reuse ? this.deleted",
+    file: "src/engine/local-catalog.ts",
+    find: "(grows ? deleted",
+    replace: "(grows && reuse ? deleted",
   },
   {
     title: "a length that grew is not written",
     file: "src/storage/rows.ts",
-    find: "SET length = excluded.length, auto_disk",
-    replace: "SET auto_disk",
+    find: "SET auto_disk = excluded.auto_disk, line = excluded.line",
+    replace: "SET auto_disk = excluded.auto_disk",
   },
   {
     title: "a line that grew longer has its old end",

@@ -9,6 +9,7 @@ import { CannotStart } from "../../../src/base/errors.ts";
 import { TimeSlices } from "../../../src/base/time-slices.ts";
 import { loadConfig } from "../../../src/config/load.ts";
 import { Engine } from "../../../src/engine/engine.ts";
+import { LocalCatalog } from "../../../src/engine/local-catalog.ts";
 import { Access } from "../../../src/server/access/users.ts";
 import {
   noCounts,
@@ -18,7 +19,7 @@ import {
 import { CommitTurn } from "../../../src/server/session/commit-turn.ts";
 import type { Host } from "../../../src/server/session/connection.ts";
 import { SqliteStore } from "../../../src/storage/sqlite.ts";
-import type { DiskUnavailable } from "../../../src/storage/store.ts";
+import { DiskBroken, DiskUnavailable } from "../../../src/storage/store.ts";
 import { Prng } from "../../../testkit/prng.ts";
 import { silent } from "../../support/server.ts";
 import { Died, SimulatedDisk } from "../../support/simulated-disk.ts";
@@ -251,7 +252,7 @@ class Simulation {
       counters,
       isStopping: false,
       storageTrouble: undefined,
-      cluster: undefined,
+      catalog: new LocalCatalog(engine),
       shutdown: () => {},
     };
     this.host = {
@@ -276,7 +277,8 @@ class Simulation {
 function isOfStorage(error: unknown): boolean {
   return (
     error instanceof Died ||
-    (error instanceof Error && error.name.startsWith("Storage")) ||
+    error instanceof DiskBroken ||
+    error instanceof DiskUnavailable ||
     (error instanceof CannotStart && error.message.startsWith("cannot open")) ||
     String((error as { code?: string }).code).startsWith("SQLITE_")
   );

@@ -99,6 +99,16 @@ test("the README's figures of speed are those that were measured", () => {
   }
 });
 
+test("a start with a million dispensers takes what was measured", () => {
+  const [, table] = textOf("docs/PERFORMANCE.md").split("### 1,000,000 dispensers\n");
+  const starts = [...table!.split("\n### ")[0]!.matchAll(/^\| `\w.*?\| ([\d,]+) \|/gm)]
+    .map(([, ms]) => Number(ms!.replace(",", "")) / 1000)
+    .sort((one, other) => one - other);
+  const said = `${starts[0]!.toFixed(1)} to ${starts.at(-1)!.toFixed(1)} s`;
+  for (const page of ["ARCHITECTURE", "DEPLOYMENT", "FAQ"])
+    expect(textOf(`docs/${page}.md`)).toContain(said);
+});
+
 test("DEPLOYMENT says of each limit what happens there", () => {
   const [, section] = deployment.split("\n## Limits\n");
   const table = section!.split("\n## ")[0]!;
@@ -173,7 +183,7 @@ test("commands that documents tell to run are there", () => {
 test("files of tests that documents name are there", () => {
   for (const document of documents) {
     const text = textOf(document);
-    for (const [, path] of text.matchAll(/`((?:test|src|bench|config)\/[a-z/-]+\.[a-z]+)`/g))
+    for (const [, path] of text.matchAll(/`((?:test|src|bench|config|deploy)\/[a-z/-]+\.[a-z]+)`/g))
       expect([document, path, existsSync(join(root, path!))]).toEqual([document, path, true]);
   }
 });

@@ -8,6 +8,7 @@ import { parseArguments } from "../../../src/cli/arguments.ts";
 import { type Allocation, Striped, wholeLine } from "../../../src/dispenser/allocation.ts";
 import { strategyNames } from "../../../src/dispenser/strategy.ts";
 import { Engine } from "../../../src/engine/engine.ts";
+import { LocalCatalog } from "../../../src/engine/local-catalog.ts";
 import { openSqliteStore } from "../../../src/storage/sqlite.ts";
 import { crashCopy, temporaryFolder } from "../../../testkit/folder.ts";
 import { ServerProcess } from "../../../testkit/process.ts";
@@ -28,16 +29,16 @@ function take(engine: Engine, name: string, count = 1): string {
   const dispenser = engine.find(name)!;
   let last = "";
   for (let taken = 0; taken < count; taken++) {
-    const { digits } = dispenser;
+    const { nextBytes } = dispenser;
     engine.take(dispenser, into, 0);
-    last = into.toString("latin1", 0, digits);
+    last = into.toString("latin1", 0, nextBytes);
   }
   engine.commit();
   return last;
 }
 
 const define = (engine: Engine, name: string, fields: Record<string, string>, reuse = false) =>
-  engine.define(name, new Map(Object.entries(fields)), reuse);
+  new LocalCatalog(engine).define(name, new Map(Object.entries(fields)), reuse);
 
 const advance = (dataDir: string, flags: Record<string, string>) =>
   advanceAll(new Map(Object.entries(flags)), { ...options, dataDir });
@@ -69,7 +70,7 @@ function makeFolder(isClean: boolean): string {
   for (const name of ["gone", "gone_short"]) {
     define(engine, name, name === "gone" ? { type: "3" } : { type: "2", length: "1" });
     take(engine, name, 3);
-    engine.remove(name);
+    new LocalCatalog(engine).remove([name]);
   }
   engine.commit();
   if (!isClean) return crashCopy(dataDir);
@@ -93,13 +94,13 @@ describe("advance -all", () => {
       if (strategy !== "memory") expect(counts.generated + counts.wasted).toBe(position);
     }
     expect(take(engine, "was_durable")).toBe("1010");
-    expect(engine.find("short")!.digits).toBe(0);
-    expect(engine.find("ended")!.digits).toBe(0);
-    expect(engine.find("random")!.digits).toBe(6);
+    expect(engine.find("short")!.nextBytes).toBe(0);
+    expect(engine.find("ended")!.nextBytes).toBe(0);
+    expect(engine.find("random")!.nextBytes).toBe(6);
     expect(define(engine, "gone", { type: "3" })).toBe(1);
     expect(take(engine, "gone")).toBe("1003");
     expect(define(engine, "gone_short", { type: "2", length: "1" })).toBe(2);
-    expect(engine.find("gone_short")!.digits).toBe(0);
+    expect(engine.find("gone_short")!.nextBytes).toBe(0);
     engine.commit();
     engine.close();
   });
@@ -133,7 +134,7 @@ describe("advance -all", () => {
     );
     const next = open(dataDir, allocation);
     expect(take(next, "x")).toBe("7200");
-    expect(next.find("short")!.digits).toBe(0);
+    expect(next.find("short")!.nextBytes).toBe(0);
     next.close();
   });
 

@@ -25,6 +25,21 @@ describe("the command line", () => {
     });
   });
 
+  test.each(["-x", "--json", "-", "--", "-1", "", "a=b", "x\ny"])(
+    "takes %j as a value",
+    (value) => {
+      for (const argv of [
+        ["-match", value],
+        ["--match", value],
+        [`-match=${value}`],
+        [`--match=${value}`],
+      ]) {
+        const { flags, operands } = parseArguments(["import", ...argv, "x.json"]);
+        expect([[...flags], operands]).toEqual([[["match", value]], ["x.json"]]);
+      }
+    },
+  );
+
   test("shows -help and -version whatever else is there", () => {
     expect(parseArguments(["-addr", ":1", "--help"]).command).toBe("help");
     for (const flag of ["-help", "--help", "-h"]) {
@@ -45,6 +60,9 @@ describe("the command line", () => {
     [["serve"], "there is no command 'serve'; see -help"],
     [["-addr", ":1", "x"], "unexpected argument 'x'; see -help"],
     [["-adr", "x"], "unknown flag -adr; see -help"],
+    [["-1", "-h"], "unexpected argument '-1'; see -help"],
+    [["--"], "unexpected argument '--'; see -help"],
+    [["--constructor"], "unknown flag --constructor; see -help"],
     [["-addr"], "flag -addr needs a value; see -help"],
     [["backup"], "backup needs FILE; see backup -help"],
     [["cluster"], "cluster needs one of join, leave, nodes, forget, advance; see cluster -help"],

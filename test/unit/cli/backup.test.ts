@@ -14,6 +14,7 @@ import { basename, dirname, join } from "node:path";
 import { backUp } from "../../../src/cli/backup.ts";
 import { restore } from "../../../src/cli/restore.ts";
 import { Engine } from "../../../src/engine/engine.ts";
+import { LocalCatalog } from "../../../src/engine/local-catalog.ts";
 import { checkBackup } from "../../../src/storage/backup.ts";
 import { openSqliteStore } from "../../../src/storage/sqlite.ts";
 import { makeFifo, temporaryFolder } from "../../../testkit/folder.ts";
@@ -111,12 +112,12 @@ describe("BACKUP", () => {
     const folder = temporaryFolder();
     const first = messageOf(() => engine.backUp(join(folder, "a")));
     expect(await messageOf(() => engine.backUp(join(folder, "b")))).toBe(
-      "StorageUnavailable: a backup is under way",
+      "DiskUnavailable: a backup is under way",
     );
     expect(await first).toBe("no error");
     const ended = messageOf(() => engine.backUp(join(folder, "c")));
     engine.close();
-    expect(await ended).toBe("StorageUnavailable: the server is being stopped");
+    expect(await ended).toBe("DiskUnavailable: the server is being stopped");
     expect(readdirSync(folder)).toEqual(["a"]);
   });
 
@@ -124,12 +125,12 @@ describe("BACKUP", () => {
     const store = openSqliteStore(temporaryFolder(), create);
     const engine = new Engine(store, { now: () => 0, savesCounts: false });
     for (let line = 0; line < 70_000; line++)
-      engine.define(`line:${line}`, new Map([["type", "3"]]));
+      new LocalCatalog(engine).define(`line:${line}`, new Map([["type", "3"]]));
     const folder = temporaryFolder();
     const ended = messageOf(() => engine.backUp(join(folder, "a")));
     expect(engine.commit()).toBeUndefined();
     expect(engine.maintain()).toBeUndefined();
-    expect(await ended).toMatch(/^StorageUnavailable: the write-ahead log grew too long meanwhile/);
+    expect(await ended).toMatch(/^DiskUnavailable: the write-ahead log grew too long meanwhile/);
     expect(readdirSync(folder)).toEqual([]);
     engine.close();
   });
@@ -137,7 +138,7 @@ describe("BACKUP", () => {
   test("lets a large database be copied while numbers leave and the log grows", async () => {
     const { port, engine, listener } = startOnDisk();
     for (let line = 0; line < 60_000; line++)
-      engine.define(`line:${line}`, new Map([["type", "3"]]));
+      new LocalCatalog(engine).define(`line:${line}`, new Map([["type", "3"]]));
     expect(engine.commit()).toBeUndefined();
     const client = await TestClient.connect(port);
     const file = join(temporaryFolder(), "backup.db");
@@ -183,9 +184,9 @@ describe("a backup", () => {
       expect(position).toBe(counts.generated + counts.wasted);
     }
     expect(engine.find("memory")!.current).toBe("1000");
-    expect(engine.find("short")!.digits).toBe(0);
+    expect(engine.find("short")!.nextBytes).toBe(0);
     expect(engine.find("retired")!.counts).toEqual({ generated: 0n, wasted: 2n ** 63n });
-    expect(engine.find("random")!.digits).toBe(6);
+    expect(engine.find("random")!.nextBytes).toBe(6);
     engine.close();
   });
 

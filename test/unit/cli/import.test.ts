@@ -87,7 +87,7 @@ describe("import of dispensers.json", () => {
       [
         "imported 5 dispensers, each line moved ahead by 1000 numbers",
         "  order_id: type 3, pre_close, next 42000",
-        "  invoice: type 2, elegant_close, next 5600",
+        "  invoice: type 2, elegant_close, next 00005600",
         "  large: type 3, elegant_close, next 9007199254741993",
         "  short: type 2, elegant_close, at its end",
         "  coupon: type 1, elegant_close",
@@ -112,7 +112,7 @@ describe("import of dispensers.json", () => {
       "  fixed: type 2, elegant_close, next 100012000",
       "  sequence: type 3, pre_close, next 13000",
       "  plain: type 3, memory, next 1000 (the file never knows where such a line stands: it may repeat)",
-      "  padded: type 2, elegant_close, next 1005",
+      "  padded: type 2, elegant_close, next 001005",
       "  user_id: type 1, elegant_close",
       "  session: left out, its type is none of this server's",
       "  snowflake: left out, its type is none of this server's",

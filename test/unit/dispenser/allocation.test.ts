@@ -105,8 +105,8 @@ describe("a dispenser with a allocation", () => {
   const line = definitionOf({ type: "3", starting: "10", step: "3", auto_disk: "memory" });
   const take = (dispenser: Dispenser, count: number): string[] => {
     const numbers: string[] = [];
-    for (let taken = 0; taken < count && dispenser.digits > 0; taken++) {
-      const into = new Uint8Array(dispenser.digits);
+    for (let taken = 0; taken < count && dispenser.nextBytes > 0; taken++) {
+      const into = new Uint8Array(dispenser.nextBytes);
       dispenser.take(into, 0);
       numbers.push(Buffer.from(into).toString());
     }
@@ -137,10 +137,10 @@ describe("a dispenser with a allocation", () => {
 
   test("goes on where the next lease begins", () => {
     const dispenser = new Dispenser(1, "x", line, nothingLeased);
-    expect(dispenser.digits).toBe(0);
+    expect(dispenser.nextBytes).toBe(0);
     dispenser.extend(2n, 2n, 1);
     expect(take(dispenser, 9)).toEqual(["16", "19"]);
-    expect(dispenser.digits).toBe(0);
+    expect(dispenser.nextBytes).toBe(0);
     dispenser.extend(7n, 1n, 1);
     expect(take(dispenser, 9)).toEqual(["31"]);
   });
@@ -158,7 +158,7 @@ describe("a dispenser with a allocation", () => {
     const allocation = nothingLeased.with(0n, 10n, 0n);
     const account = { reserved: 0n, generated: 0n, wasted: 0n };
     const dispenser = new Dispenser(1, "x", line, allocation, { account, segmentEnd: undefined });
-    expect(dispenser.digits).toBe(0);
+    expect(dispenser.nextBytes).toBe(0);
     expect(dispenser.counts).toEqual({ generated: 0n, wasted: 0n });
     dispenser.extend(50n, 1n, 1);
     expect(take(dispenser, 2)).toEqual([String(10 + 3 * 50)]);

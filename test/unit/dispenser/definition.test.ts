@@ -5,10 +5,10 @@ import {
   type Definition,
   define,
   fieldsOf,
-  parseNumber,
   redefine,
   withoutReuse,
 } from "../../../src/dispenser/definition.ts";
+import { parseNumber } from "../../../src/dispenser/types/whole-number.ts";
 
 const fields = (text: string) => {
   const words = text.split(" ").filter((word) => word !== "");

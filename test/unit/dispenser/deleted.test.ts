@@ -1,9 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { Refusal } from "../../../src/base/errors.ts";
-import { type Definition, define, positionsOf } from "../../../src/dispenser/definition.ts";
+import { type Definition, define } from "../../../src/dispenser/definition.ts";
 import { continued, covering, meets, refuseMemory } from "../../../src/dispenser/deleted.ts";
-import { numberAt } from "../../../src/dispenser/types/line.ts";
 
 const MAX = 2n ** 63n - 1n;
 
@@ -29,15 +28,16 @@ describe("whether a line meets another", () => {
     .map(({ starting, step }) => line(`type 2 length 2 starting ${starting} step ${step}`));
   const numbers = (of: Definition, from: bigint, below: bigint) => {
     const found: bigint[] = [];
-    for (let at = from; at < below; at++) found.push(numberAt(of, at));
+    for (let at = from; at < below; at++) found.push(BigInt(of.series.numberAt(at)));
     return found;
   };
 
   test("is what writing both out says", () => {
     fc.assert(
       fc.property(some, some, fc.nat(12), fc.nat(12), (one, other, from, below) => {
-        const end = positionsOf(one);
-        const otherBelow = BigInt(below) < positionsOf(other) ? BigInt(below) : positionsOf(other);
+        const end = one.series.positions;
+        const otherBelow =
+          BigInt(below) < other.series.positions ? BigInt(below) : other.series.positions;
         const mine = new Set(numbers(one, BigInt(from), end));
         const theirs = numbers(other, 0n, otherBelow);
         expect(meets(one, BigInt(from), other, otherBelow)).toBe(theirs.some((n) => mine.has(n)));
@@ -55,7 +55,7 @@ describe("whether a line meets another", () => {
       .map(({ starting, step }) => line(`type 3 starting ${starting} step ${step}`));
     fc.assert(
       fc.property(any, any, (one, other) => {
-        const [all, allOther] = [positionsOf(one), positionsOf(other)];
+        const [all, allOther] = [one.series.positions, other.series.positions];
         expect(meets(one, 0n, other, allOther)).toBe(meets(other, 0n, one, all));
       }),
     );
@@ -174,7 +174,7 @@ describe("a name with deleted lines", () => {
           const found = continued("x", definition, deleted);
           const advice = /Give starting (\d+)/.exec(found instanceof Refusal ? found.message : "");
           if (advice === null) return;
-          const given = line(`type 3 starting ${advice[1]} step ${definition.step}`);
+          const given = line(`type 3 starting ${advice[1]} step ${definition.values.step}`);
           expect(continued("x", given, deleted)).not.toBeInstanceOf(Refusal);
         },
       ),
@@ -185,7 +185,7 @@ describe("a name with deleted lines", () => {
 test("one line covers all that others may have in use", () => {
   const some = [used("type 3 starting 70 step 10", 4n), used("type 2 length 2 starting 5", 3n)];
   const { definition, position } = covering(some);
-  expect([definition.starting, definition.step, position]).toEqual([5n, 1n, 96n]);
+  expect([definition.values.starting, definition.values.step, position]).toEqual([5n, 1n, 96n]);
   const all = covering([used("type 3", 2n ** 63n)]);
   expect([all.definition, all.position]).toEqual([line("type 3"), 2n ** 63n]);
 });

@@ -3,6 +3,7 @@ import { wholeLine } from "../../../src/dispenser/allocation.ts";
 import { type Definition, define } from "../../../src/dispenser/definition.ts";
 import { Dispenser } from "../../../src/dispenser/dispenser.ts";
 import type { Account } from "../../../src/dispenser/reservation.ts";
+import { committed, prepare, prepareClose, rolledBack } from "../../../src/dispenser/reserving.ts";
 import { type StrategyName, strategyNames } from "../../../src/dispenser/strategy.ts";
 
 const into = Buffer.alloc(20);
@@ -17,14 +18,14 @@ function make(strategy: StrategyName, account?: Account, more: Record<string, st
 }
 
 function take(dispenser: Dispenser): string {
-  const { digits } = dispenser;
+  const { nextBytes } = dispenser;
   dispenser.take(into, 0);
-  return into.toString("latin1", 0, digits);
+  return into.toString("latin1", 0, nextBytes);
 }
 
 function commit(dispenser: Dispenser, nowMs = 0) {
-  const reservation = dispenser.prepare(nowMs);
-  dispenser.committed(reservation);
+  const reservation = prepare(dispenser, nowMs);
+  committed(dispenser, reservation);
   return reservation;
 }
 
@@ -106,7 +107,7 @@ describe("the reservation", () => {
     for (const strategy of strategyNames) {
       const dispenser = make(strategy, undefined, { type: "2", length: "2" });
       const taken: string[] = [];
-      while (dispenser.digits > 0) {
+      while (dispenser.nextBytes > 0) {
         taken.push(take(dispenser));
         if (dispenser.taken >= dispenser.refillThreshold) {
           expect(commit(dispenser, taken.length).account.reserved).toBeLessThanOrEqual(100n);
@@ -123,8 +124,8 @@ describe("the reservation", () => {
     take(dispenser);
     commit(dispenser);
     expect([take(dispenser), take(dispenser)]).toEqual(["1", "2"]);
-    dispenser.prepare(0);
-    dispenser.rolledBack();
+    prepare(dispenser, 0);
+    rolledBack(dispenser);
     expect(dispenser.current).toBe("1");
     expect(take(dispenser)).toBe("1");
     expect(dispenser.counts).toEqual({ generated: 2n, wasted: 0n });
@@ -145,7 +146,7 @@ describe("recovery", () => {
       generated: 1n,
       wasted: 2n ** 63n - 1n,
     });
-    expect(dispenser.digits).toBe(0);
+    expect(dispenser.nextBytes).toBe(0);
     expect(dispenser.current).toBe("9223372036854775808");
   });
 
@@ -168,7 +169,7 @@ test("the clean close lowers only pre_close to the exact position", () => {
       if (dispenser.taken >= dispenser.refillThreshold) commit(dispenser, count);
     }
     const ahead = dispenser.reserved - dispenser.taken;
-    const closed = dispenser.prepareClose().account.reserved - 1000n;
+    const closed = prepareClose(dispenser).account.reserved - 1000n;
     return [strategy, ahead > 0, Number(closed) > 0];
   });
   expect(lowered).toEqual([

@@ -10,7 +10,10 @@ function dispenser(fields: Record<string, string>, share: Allocation = wholeLine
   return new Dispenser(1, "x", define(new Map(Object.entries(fields))) as Definition, share);
 }
 
-const isRefused = (of: Dispenser, number: bigint) => refuseLeap(of, number) !== undefined;
+function isRefused(of: Dispenser, number: bigint): boolean {
+  const target = of.definition.series.positionFrom(String(number));
+  return typeof target === "bigint" && refuseLeap(of, target, String(number)) !== undefined;
+}
 
 test("a leap is more than a million numbers and more than a tenth of what remains", () => {
   const line = dispenser({ type: "2", length: "9" });

@@ -5,6 +5,7 @@ import { Refusal } from "../../../src/base/errors.ts";
 import { type Allocation, Striped, wholeLine } from "../../../src/dispenser/allocation.ts";
 import { strategyNames } from "../../../src/dispenser/strategy.ts";
 import { Engine, type EngineLimits } from "../../../src/engine/engine.ts";
+import { LocalCatalog } from "../../../src/engine/local-catalog.ts";
 import { MemoryStore } from "../../support/memory-store.ts";
 
 const into = Buffer.alloc(20);
@@ -39,16 +40,16 @@ function start({ store = new MemoryStore(), allocation = wholeLine, limits = {} 
     const words = text.split(" ");
     const fields = new Map<string, string>();
     for (let at = 0; at < words.length; at += 2) fields.set(words[at]!, words[at + 1]!);
-    const set = engine.define(name, fields, reuse);
+    const set = new LocalCatalog(engine).define(name, fields, reuse);
     return set instanceof Refusal ? set.message : set;
   };
   const take = (name: string, count = 1) => {
     const dispenser = engine.find(name)!;
     let last = "";
     for (let taken = 0; taken < count; taken++) {
-      const { digits } = dispenser;
+      const { nextBytes } = dispenser;
       engine.take(dispenser, into, 0);
-      last = into.toString("latin1", 0, digits);
+      last = into.toString("latin1", 0, nextBytes);
     }
     return last;
   };
@@ -82,7 +83,7 @@ describe("a line that was deleted goes on where it stood", () => {
           life.engine.commit();
         }
         expect(life.take("x")).toBe("1100");
-        expect(life.engine.remove("x")).toBe(true);
+        expect(new LocalCatalog(life.engine).remove(["x"])).toBe(1);
         expect(life.engine.find("x")).toBeUndefined();
         if (between !== "turn") life.engine.commit();
         if (between === "crash" || between === "close") life = life.restart(between === "close");
@@ -105,7 +106,7 @@ describe("a line that was deleted goes on where it stood", () => {
     const { define, take, engine, figures } = start();
     define("x", "type 3 auto_disk pre-base");
     take("x", 3);
-    engine.remove("x");
+    new LocalCatalog(engine).remove(["x"]);
     expect(define("x", "type 3 starting 0 auto_disk pre_close")).toBe(3);
     expect(engine.find("x")!.definition.strategy).toBe("pre_close");
     expect(figures("x")).toEqual(["3", 3n, 0n]);
@@ -117,10 +118,10 @@ describe("a line that was deleted goes on where it stood", () => {
     const { define, take, engine } = start();
     define("x", "type 2 length 1 starting 8");
     take("x", 2);
-    engine.remove("x");
+    new LocalCatalog(engine).remove(["x"]);
     engine.commit();
     expect(define("x", "type 2 length 1 starting 8")).toBe(3);
-    expect(engine.find("x")!.digits).toBe(0);
+    expect(engine.find("x")!.nextBytes).toBe(0);
     expect(define("x", "length 2")).toBe(0);
     expect(take("x")).toBe("10");
     engine.commit();
@@ -129,8 +130,8 @@ describe("a line that was deleted goes on where it stood", () => {
   test("with what ADVANCE skipped, and all 2^63 numbers of it", () => {
     const life = start();
     life.define("x", "type 3");
-    life.engine.moves.skip(life.engine.find("x")!, 2n ** 63n);
-    life.engine.remove("x");
+    life.engine.skip(life.engine.find("x")!, 2n ** 63n);
+    new LocalCatalog(life.engine).remove(["x"]);
     life.engine.commit();
     const next = life.restart(false);
     expect(next.define("x", "type 3")).toBe(1);
@@ -145,7 +146,7 @@ describe("another line of its name keeps clear of its numbers", () => {
     const life = start();
     life.define("order_id", "type 3");
     life.take("order_id", 1002);
-    life.engine.remove("order_id");
+    new LocalCatalog(life.engine).remove(["order_id"]);
     const refused = met("order_id", 1002);
     expect(life.define("order_id", "type 3 step 2")).toBe(refused);
     life.engine.commit();
@@ -162,15 +163,15 @@ describe("another line of its name keeps clear of its numbers", () => {
     const { define, take, engine } = start();
     define("x", "type 3");
     take("x", 10);
-    engine.remove("x");
+    new LocalCatalog(engine).remove(["x"]);
     define("x", "type 3 starting 20");
     take("x", 5);
-    engine.remove("x");
+    new LocalCatalog(engine).remove(["x"]);
     engine.commit();
     expect(define("x", "type 3")).toBe(met("x", 25));
     expect(define("x", "type 3 starting 20")).toBe(2);
     expect(take("x")).toBe("25");
-    engine.remove("x");
+    new LocalCatalog(engine).remove(["x"]);
     engine.commit();
     expect(define("x", "type 3 starting 15 step 5")).toBe(met("x", 26));
     expect(define("x", "type 3 starting 15 step 11")).toBe(3);
@@ -181,12 +182,12 @@ describe("another line of its name keeps clear of its numbers", () => {
     for (const name of ["x", "y"]) {
       life.define(name, "type 3");
       life.take(name, 3);
-      life.engine.remove(name);
+      new LocalCatalog(life.engine).remove([name]);
     }
     life.engine.commit();
     expect(life.define("x", "type 3 step 3", true)).toBe(2);
     expect(life.take("x")).toBe("0");
-    life.engine.remove("x");
+    new LocalCatalog(life.engine).remove(["x"]);
     life.engine.commit();
     expect(life.define("x", "type 3 starting 1")).toBe(1 + 1);
     expect(life.define("y", "type 3 step 3")).toBe(met("y", 3));
@@ -206,7 +207,7 @@ describe("nothing is kept of a line", () => {
     define("x", definition);
     take("x", count);
     engine.commit();
-    engine.remove("x");
+    new LocalCatalog(engine).remove(["x"]);
     expect(define("x", "type 3 step 7")).toBe(2);
     engine.commit();
     expect(store.deletedSize).toBe(0);
@@ -215,7 +216,7 @@ describe("nothing is kept of a line", () => {
   test("and one that skipped numbers alone becomes memory freely, from there on", () => {
     const { define, take, engine } = start();
     define("x", "type 3");
-    engine.moves.advance(engine.find("x")!, 100n);
+    new LocalCatalog(engine).advance(engine.find("x")!, "100");
     expect(define("x", "auto_disk memory")).toBe(0);
     expect(take("x")).toBe("100");
     engine.commit();
@@ -229,7 +230,7 @@ describe("nothing is kept of a line", () => {
     expect(define("x", "auto_disk memory")).toContain("to memory: its numbers are in use");
     expect(define("x", "auto_disk memory", true)).toBe(0);
     take("x", 50);
-    engine.remove("x");
+    new LocalCatalog(engine).remove(["x"]);
     engine.commit();
     expect(define("x", "type 3 step 2")).toBe(met("x", 5));
     expect(define("x", "type 3")).toBe(1);
@@ -245,7 +246,7 @@ describe("where the commit fails", () => {
     take("x", 30);
     engine.commit();
     store.failures.push("unavailable");
-    engine.remove("x");
+    new LocalCatalog(engine).remove(["x"]);
     expect(engine.commit()).toBeDefined();
     expect(figures("x")).toEqual(["30", 30n, 0n]);
     expect(store.deletedSize).toBe(0);
@@ -255,7 +256,7 @@ describe("where the commit fails", () => {
     const { define, take, engine, store } = start();
     define("x", "type 3");
     take("x", 30);
-    engine.remove("x");
+    new LocalCatalog(engine).remove(["x"]);
     engine.commit();
     store.failures.push("unavailable");
     expect(define("x", "type 3")).toBe(1);
@@ -276,10 +277,10 @@ describe("where the commit fails", () => {
     take("x", 30);
     engine.commit();
     store.failures.push("unavailable");
-    engine.remove("x");
+    new LocalCatalog(engine).remove(["x"]);
     define("x", "type 3");
     take("x", 10);
-    engine.remove("x");
+    new LocalCatalog(engine).remove(["x"]);
     expect(engine.commit()).toBeDefined();
     expect(take("x")).toBe("30");
     expect(engine.commit()).toBeUndefined();
@@ -294,7 +295,7 @@ describe("deleted lines are forgotten", () => {
     for (const name of lines) {
       define(name, "type 3");
       take(name, 3);
-      engine.remove(name);
+      new LocalCatalog(engine).remove([name]);
       engine.commit();
     }
     expect(store.deletedSize).toBe(2);
@@ -311,7 +312,7 @@ describe("deleted lines are forgotten", () => {
     for (let index = 0; index < 70; index++) {
       define(`x${index}`, "type 3");
       take(`x${index}`);
-      engine.remove(`x${index}`);
+      new LocalCatalog(engine).remove([`x${index}`]);
     }
     engine.commit();
     engine.limits = { ...engine.limits, deletedMax: 10 };
@@ -326,7 +327,7 @@ describe("deleted lines are forgotten", () => {
   const deleteX = ({ define, take, engine }: ReturnType<typeof start>) => {
     define("x", "type 3");
     take("x");
-    engine.remove("x");
+    new LocalCatalog(engine).remove(["x"]);
     engine.commit();
   };
   const purge = ({ engine, store }: ReturnType<typeof start>) => {
@@ -408,7 +409,7 @@ describe("deleted lines are forgotten", () => {
     for (let index = 0; index < 250; index++) {
       expect(define("x", `type 3 starting ${10 * index} step 5`)).toBe(3);
       expect(take("x", 2)).toBe(String(10 * index + 5));
-      engine.remove("x");
+      new LocalCatalog(engine).remove(["x"]);
       engine.commit();
     }
     expect(store.deletedSize).toBeLessThanOrEqual(101);
@@ -427,7 +428,7 @@ test("with nodes that never talk only the same line may come again, and it goes 
     const life = start({ allocation });
     life.define("x", "type 3");
     life.take("x", count);
-    life.engine.remove("x");
+    new LocalCatalog(life.engine).remove(["x"]);
     life.engine.commit();
     const next = life.restart(false);
     expect(next.define("x", "type 3 starting 9000")).toBe(
@@ -448,7 +449,7 @@ test("margins move deleted lines ahead, too, to their end at most", () => {
   ] as const) {
     life.define(name, definition);
     life.take(name, 3);
-    life.engine.remove(name);
+    new LocalCatalog(life.engine).remove([name]);
   }
   life.engine.commit();
   life.engine.skipDeleted(100n);
@@ -477,7 +478,7 @@ describe("a length that grows", () => {
       life.engine.commit();
       expect(life.define("x", "length 3")).toContain("cannot change 'length' of 'x'");
       const next = life.restart(true);
-      expect(next.engine.find("x")!.definition.length).toBe(4);
+      expect(next.engine.find("x")!.definition.values.length).toBe(4n);
       const goesOnAt = strategy === "memory" ? "0007" : "0012";
       expect(Number(next.take("x"))).toBeGreaterThanOrEqual(Number(goesOnAt));
     },
@@ -487,7 +488,7 @@ describe("a length that grows", () => {
     const { define, take, engine, store } = start();
     define("x", "type 3 starting 1500");
     take("x", 100);
-    engine.remove("x");
+    new LocalCatalog(engine).remove(["x"]);
     define("x", "type 2 length 3");
     take("x", 5);
     engine.commit();
@@ -495,7 +496,7 @@ describe("a length that grows", () => {
       "ERR cannot change 'length' of 'x': another line of that name was deleted at 1600, and its numbers may be in " +
         "use. Define another name, or say reuse yes",
     );
-    expect(engine.find("x")!.definition.length).toBe(3);
+    expect(engine.find("x")!.definition.values.length).toBe(3n);
     expect(define("x", "length 4 auto_disk pre_close")).toContain("cannot change 'length'");
     expect(define("x", "length 3 auto_disk pre_close")).toBe(0);
     expect(define("x", "length 4", true)).toBe(0);
@@ -509,13 +510,13 @@ describe("a length that grows", () => {
     define("x", "type 2 length 1 starting 8");
     take("x", 2);
     engine.commit();
-    expect(engine.find("x")!.digits).toBe(0);
+    expect(engine.find("x")!.nextBytes).toBe(0);
     store.failures.push("unavailable");
     define("x", "length 2");
     expect(take("x")).toBe("10");
     expect(engine.dependsOn("x", engine.find("x"))).toBe(engine.nextCommit);
     expect(engine.commit()).toBeDefined();
-    expect(engine.find("x")!.digits).toBe(0);
+    expect(engine.find("x")!.nextBytes).toBe(0);
     expect(figures("x")).toEqual(["10", 2n, 0n]);
     expect(define("x", "length 2")).toBe(0);
     expect(take("x")).toBe("10");
@@ -529,7 +530,7 @@ describe("a length that grows", () => {
     life.take("x", 100);
     life.engine.commit();
     const next = life.restart(true);
-    expect(next.engine.find("x")!.digits).toBe(0);
+    expect(next.engine.find("x")!.nextBytes).toBe(0);
     expect(next.define("x", "length 4 auto_disk pre_close")).toBe(0);
     expect(next.take("x")).toBe("1000");
     expect(next.take("x", 900)).toBe("2900");

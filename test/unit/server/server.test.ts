@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { LocalCatalog } from "../../../src/engine/local-catalog.ts";
 import { denialFor } from "../../../src/server/net/admission.ts";
 import { isLoopback } from "../../../src/server/net/sockets.ts";
 import { DiskBroken } from "../../../src/storage/store.ts";
@@ -89,7 +90,7 @@ describe("a clean stop", () => {
   test("commits what is staged, ends connections and refuses new ones", async () => {
     const { port, listener, store, engine } = startInMemory();
     const client = await TestClient.connect(port);
-    engine.define("x", new Map([["type", "3"]]));
+    new LocalCatalog(engine).define("x", new Map([["type", "3"]]));
     await listener.stop();
     await client.closed;
     expect(TestClient.connect(port)).rejects.toThrow();

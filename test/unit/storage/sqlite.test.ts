@@ -12,6 +12,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { Engine } from "../../../src/engine/engine.ts";
+import { LocalCatalog } from "../../../src/engine/local-catalog.ts";
 import { CLOSED, mark } from "../../../src/storage/schema.ts";
 import { failureOf, openSqliteStore, type SqliteStore } from "../../../src/storage/sqlite.ts";
 import { DiskBroken, DiskUnavailable } from "../../../src/storage/store.ts";
@@ -173,7 +174,7 @@ describe("the start is refused, and nothing is overwritten", () => {
     newer.close();
     refuses(
       folder,
-      /written by a newer Number Dispenser: its schema version is 99, this one knows 3/,
+      /written by a newer Number Dispenser: its schema version is 99, this one knows 4/,
     );
   });
 
@@ -229,10 +230,22 @@ describe("the start is refused, and nothing is overwritten", () => {
   const exact = { account: { reserved: 5n, generated: 5n, wasted: 0n } };
   const damages: [string, (database: Database) => void][] = [
     ["a position that is not that of the counts", (of) => of.run("UPDATE positions SET last = 9")],
-    ["a step of 0", (of) => of.run("UPDATE definitions SET step = 0 WHERE id = 1")],
-    ["a length where there is none", (of) => of.run("UPDATE definitions SET length = 3")],
+    ["a step of 0", (of) => of.run(`UPDATE definitions SET line = json_set(line, '$.step', '0')`)],
+    [
+      "a length where there is none",
+      (of) => of.run(`UPDATE definitions SET line = json_set(line, '$.length', '3')`),
+    ],
+    ["fields that are no texts", (of) => of.run("UPDATE definitions SET line = '[1]'")],
+    ["a text that is no object", (of) => of.run("UPDATE definitions SET line = ''")],
+    [
+      "a text that is written otherwise",
+      (of) => of.run(`UPDATE definitions SET line = json_set(line, '$.step', '01')`),
+    ],
     ["an unknown strategy", (of) => of.run("UPDATE definitions SET auto_disk = 'x'")],
-    ["an unknown type", (of) => of.run("UPDATE definitions SET type = 4")],
+    [
+      "an unknown type",
+      (of) => of.run(`UPDATE definitions SET line = json_set(line, '$.type', '4')`),
+    ],
     [
       "a row of a dispenser that is not there",
       (of) => of.run("UPDATE positions SET dispenser = 7"),
@@ -247,10 +260,16 @@ describe("the start is refused, and nothing is overwritten", () => {
       (of) => of.run("UPDATE positions SET dispenser = 2"),
     ],
     ["a checkpoint past its segment", (of) => of.run("UPDATE segments SET last = 3")],
-    ["a deleted line past its end", (of) => of.run("UPDATE deleted SET starting = 6")],
+    [
+      "a deleted line past its end",
+      (of) => of.run(`UPDATE deleted SET line = json_set(line, '$.starting', '6')`),
+    ],
     ["a deleted line at no exact position", (of) => of.run("UPDATE deleted SET last = 9")],
     ["a deleted line of an unknown strategy", (of) => of.run("UPDATE deleted SET auto_disk = 'x'")],
-    ["a deleted line of type 1", (of) => of.run("UPDATE deleted SET type = 1, length = 3")],
+    [
+      "a deleted line of type 1",
+      (of) => of.run(`UPDATE deleted SET line = '{"type":"1","length":"3"}'`),
+    ],
     ["no row that says how it was left", (of) => of.run("DELETE FROM server")],
   ];
   test.each(damages)("when damage shows as %s", (_, damage) => {
@@ -324,7 +343,8 @@ describe("a full disk", () => {
     const { database } = store as unknown as { database: Database };
     database.run(`PRAGMA max_page_count = ${pages}`);
   };
-  const define = (engine: Engine, name: string) => engine.define(name, new Map([["type", "3"]]));
+  const define = (engine: Engine, name: string) =>
+    new LocalCatalog(engine).define(name, new Map([["type", "3"]]));
   const into = Buffer.alloc(20);
 
   test("refuses what needs space, changes nothing, and is over when there is space", () => {
@@ -343,9 +363,9 @@ describe("a full disk", () => {
     }
     expect(failure).toEqual(full);
     expect(engine.size).toBe(2 + defined - 1);
-    engine.remove("gone");
-    engine.moves.advance(engine.find("old")!, 50n);
-    engine.define("old", new Map([["auto_disk", "pre_close"]]));
+    new LocalCatalog(engine).remove(["gone"]);
+    new LocalCatalog(engine).advance(engine.find("old")!, "50");
+    new LocalCatalog(engine).define("old", new Map([["auto_disk", "pre_close"]]));
     for (let index = 0; index < 50; index++) define(engine, `${long}more${index}`);
     engine.take(engine.find("old")!, into, 0);
     expect(engine.commit()).toEqual(full);

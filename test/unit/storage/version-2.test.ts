@@ -6,6 +6,7 @@ import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { toBytes } from "../../../src/dispenser/name.ts";
 import { Engine } from "../../../src/engine/engine.ts";
+import { LocalCatalog } from "../../../src/engine/local-catalog.ts";
 import { IN_USE, mark, migrations } from "../../../src/storage/schema.ts";
 import { openSqliteStore } from "../../../src/storage/sqlite.ts";
 import { temporaryFolder } from "../../../testkit/folder.ts";
@@ -53,22 +54,22 @@ test("every line stands where it stood, and the next number is the one it would 
   expect(engine.size).toBe(Object.keys(expected).length);
   for (const [name, [next]] of Object.entries(expected)) {
     const dispenser = engine.find(toBytes(name))!;
-    const { digits } = dispenser;
-    if (name === "ended") expect(digits).toBe(0);
-    if (digits === 0 || name === "random") continue;
+    const { nextBytes } = dispenser;
+    if (name === "ended") expect(nextBytes).toBe(0);
+    if (nextBytes === 0 || name === "random") continue;
     engine.take(dispenser, into, 0);
-    expect([name, into.toString("latin1", 0, digits)]).toEqual([name, next]);
+    expect([name, into.toString("latin1", 0, nextBytes)]).toEqual([name, next]);
   }
   engine.commit();
   engine.close();
   const again = openEngine(folder);
   expect(again.find("elegant")!.current).toBe("005011");
   // What that version deleted was forgotten; from now on it is kept.
-  expect(again.define("gone", new Map([["type", "3"]]))).toBe(1);
-  expect(again.remove("elegant")).toBe(true);
+  expect(new LocalCatalog(again).define("gone", new Map([["type", "3"]]))).toBe(1);
+  expect(new LocalCatalog(again).remove(["elegant"])).toBe(1);
   again.commit();
   const fields = { type: "2", length: "6", starting: "7" };
-  expect(again.define("elegant", new Map(Object.entries(fields)))).toBe(3);
+  expect(new LocalCatalog(again).define("elegant", new Map(Object.entries(fields)))).toBe(3);
   expect(again.find("elegant")!.current).toBe("005011");
   again.commit();
   again.close();

@@ -30,7 +30,7 @@ test("too many are taken for one that has all their numbers", () => {
   }
   const [covering] = usedLines(before);
   expect(before).toHaveLength(1);
-  expect([covering!.definition.starting, covering!.usedBelow]).toEqual([1000n, 100_010n]);
+  expect([covering!.definition.values.starting, covering!.usedBelow]).toEqual([1000n, 100_010n]);
 });
 
 test("a row that cannot be is told of", () => {

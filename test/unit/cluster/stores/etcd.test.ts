@@ -54,8 +54,8 @@ describe.skipIf(noEtcd !== undefined)("etcd as it fails", () => {
       isBack = (await failureOf(put(store, "a", "2"))) === "no failure";
     expect(await textAt(store, "a")).toBe("2");
     await cluster.kill(await cluster.leader());
-    expect(await failureOf(store.read(["a"]))).toStartWith("StoreUnavailable: ");
-    expect(await failureOf(put(store, "a", "3"))).toStartWith("StoreUnavailable: ");
+    expect(await failureOf(store.read(["a"]))).toStartWith("LeaseStoreUnavailable: ");
+    expect(await failureOf(put(store, "a", "3"))).toStartWith("LeaseStoreUnavailable: ");
     await store.close();
     await cluster.stop();
   }, 30_000);
@@ -87,7 +87,7 @@ describe.skipIf(noEtcd !== undefined)("etcd as it fails", () => {
     const stranger = open("root:wrong");
     expect(await failureOf(stranger.read(["a"]))).toContain("authentication failed");
     const nobody = new EtcdStore(parseEtcdUrl(cluster.url)!);
-    expect(await failureOf(nobody.read(["a"]))).toStartWith("StoreUnavailable: ");
+    expect(await failureOf(nobody.read(["a"]))).toStartWith("LeaseStoreUnavailable: ");
     for (const each of [store, stranger, nobody]) await each.close();
     await cluster.stop();
   }, 30_000);
@@ -100,7 +100,7 @@ describe.skipIf(noEtcd !== undefined)("etcd as it fails", () => {
     await put(store, "a", "1");
     expect(await textAt(store, "a")).toBe("1");
     const distrustful = new EtcdStore(parseEtcdUrl(`${cluster.url}?tls=true`)!);
-    expect(await failureOf(distrustful.read(["a"]))).toStartWith("StoreUnavailable: ");
+    expect(await failureOf(distrustful.read(["a"]))).toStartWith("LeaseStoreUnavailable: ");
     for (const each of [store, distrustful]) await each.close();
     await cluster.stop();
   }, 30_000);

@@ -37,20 +37,22 @@ describe.skipIf(noPostgres !== undefined)("PostgreSQL as it fails", () => {
     await put(store, "a", "1");
 
     link.set("silent");
-    expect(await failureOf(store.read(["a"]))).toBe("StoreUnavailable: no answer within 1500 ms");
+    expect(await failureOf(store.read(["a"]))).toBe(
+      "LeaseStoreUnavailable: no answer within 1500 ms",
+    );
     link.set("none");
     await succeeds(() => store.read(["a"]));
 
     // All of its connections are there, and have seen the statement: otherwise it would not get far.
     await Promise.all(Array.from({ length: 9 }, (_, index) => put(store, `b${index}`, "1")));
     link.set("answers lost");
-    expect(await failureOf(put(store, "a", "2"))).toStartWith("StoreUnavailable: ");
+    expect(await failureOf(put(store, "a", "2"))).toStartWith("LeaseStoreUnavailable: ");
     link.set("none");
     // It was written all the same: nobody can know but who looks.
     await succeeds(async () => expect(await textAt(store, "a")).toBe("2"));
 
     await server.stop("SIGQUIT");
-    expect(await failureOf(store.read(["a"]))).toStartWith("StoreUnavailable: ");
+    expect(await failureOf(store.read(["a"]))).toStartWith("LeaseStoreUnavailable: ");
     await server.start();
     await succeeds(() => store.read(["a"]));
     expect(await textAt(store, "a")).toBe("2");

@@ -4,9 +4,9 @@ import { random } from "../../../../src/dispenser/types/random.ts";
 const into = Buffer.alloc(20);
 
 function draw(length: number): string {
-  const numbers = random.open({ length, starting: 0n, step: 0n }, 0n);
+  const numbers = random.series({ length: BigInt(length) }).open(0n);
   numbers.next(into, 0);
-  return into.toString("latin1", 0, numbers.digits);
+  return into.toString("latin1", 0, numbers.bytes);
 }
 
 test("a number has exactly its digits and does not begin with 0", () => {
@@ -45,7 +45,7 @@ test("numbers of 18 digits do not repeat in practice", () => {
 });
 
 test("there is no line: nothing to count, wherever it is opened", () => {
-  const shape = { length: 3, starting: 0n, step: 0n };
-  expect(random.positions(shape)).toBe(0n);
-  expect(random.open(shape, 5n).digits).toBe(3);
+  const series = random.series({ length: 3n });
+  expect(series.positions).toBe(0n);
+  expect(series.open(5n).bytes).toBe(3);
 });

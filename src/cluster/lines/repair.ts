@@ -1,0 +1,70 @@
+/** What a lease store forgot, as a node knows it: told to the store after it went back in time. */
+
+import { inBatches } from "../../base/batches.ts";
+import { Leased } from "../../dispenser/allocation.ts";
+import type { Dispenser } from "../../dispenser/dispenser.ts";
+import type { Engine } from "../../engine/engine.ts";
+import type { Membership, NodeState } from "../node/state.ts";
+import type { FencedStore } from "../stores/fenced.ts";
+import {
+  encode,
+  type LineRecord,
+  lineKey,
+  NAMES,
+  type NameRecord,
+  NEW_LINE,
+  nameKey,
+  namesIn,
+  readLine,
+  readName,
+} from "../stores/records.ts";
+import { LINES_AT_ONCE, type Snapshot } from "../stores/store.ts";
+import { fieldsIn } from "./deleted.ts";
+
+/**
+ * Tells a store that forgot what this node knows: its lines, and how far they were leased. For after an
+ * operator's `cluster advance`.
+ */
+export async function repair(
+  store: FencedStore,
+  engine: Engine,
+  { membership }: NodeState,
+): Promise<void> {
+  for (const some of inBatches([...engine.all()], LINES_AT_ONCE)) {
+    const keys = some.flatMap(({ name, id }) => [nameKey(name), lineKey(id)]);
+    const work = (rows: Snapshot["rows"]) => {
+      const puts = new Map<string, string>();
+      for (const dispenser of some) repairLine(dispenser, membership, rows, puts);
+      const lastLine = Math.max(namesIn(rows).lastLine, engine.lastId);
+      if (lastLine > namesIn(rows).lastLine || puts.size > 0)
+        puts.set(NAMES, encode({ ...namesIn(rows), lastLine }));
+      return { puts, result: undefined };
+    };
+    await store.transact([NAMES, ...keys], work, true);
+  }
+}
+
+function repairLine(
+  { name, id, definition, allocation }: Dispenser,
+  { namesRevision }: Membership,
+  rows: Snapshot["rows"],
+  puts: Map<string, string>,
+): void {
+  const known = readName(rows.get(nameKey(name)));
+  const { purgedTo = "0" } = namesIn(rows);
+  // It was deleted, and removed, while this node slept.
+  const isPurged = BigInt(namesRevision) < BigInt(purgedTo);
+  if (known === undefined && isPurged) return;
+  if (known === undefined) {
+    const fields = fieldsIn(definition);
+    puts.set(
+      nameKey(name),
+      encode({ line: id, isDeleted: false, fields, floor: 0n } satisfies NameRecord),
+    );
+  } else if (known.line !== id) return;
+  const line = readLine(rows.get(lineKey(id)));
+  const next = allocation instanceof Leased ? allocation.lineEnd : 0n;
+  if (line === undefined || line.next < next) {
+    puts.set(lineKey(id), encode({ ...NEW_LINE, ...line, next } satisfies LineRecord));
+  }
+}

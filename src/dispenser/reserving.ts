@@ -1,0 +1,86 @@
+/**
+ * A dispenser and the commit: what the next commit shall write of it, and what changes in it when that
+ * succeeded or failed.
+ *
+ * Invariant: the reservation in memory is raised only after the one on disk.
+ */
+
+import { assert } from "../base/assert.ts";
+import { compact, type Dispenser, NONE, REPLACED } from "./dispenser.ts";
+import { isPossible, type Reservation, type Segment } from "./reservation.ts";
+import { reserveAhead, segmentBeyond } from "./strategy.ts";
+
+/**
+ * Works out what the next commit shall write; committed() with that, or rolledBack(), must follow.
+ * A commit took `commitMs` of late.
+ */
+export function prepare(dispenser: Dispenser, nowMs: number, commitMs = 0): Reservation {
+  let reserved =
+    dispenser.change === REPLACED ? dispenser.taken : Math.max(dispenser.reserved, dispenser.taken);
+  let ahead = 0;
+  if (
+    !dispenser.reservesInMemory &&
+    dispenser.change === NONE &&
+    dispenser.taken >= dispenser.refillThreshold
+  ) {
+    const used = dispenser.taken - dispenser.takenAtReserve;
+    const spanMs = nowMs - dispenser.reservedAtMs;
+    ahead = reserveAhead(dispenser.strategy, dispenser.acknowledged, used, spanMs, commitMs);
+    reserved = Math.max(reserved, Math.min(dispenser.capacity, dispenser.taken + ahead));
+    dispenser.reservedAtMs = nowMs;
+    dispenser.takenAtReserve = dispenser.taken;
+  }
+  return reservation(dispenser, reserved, ahead);
+}
+
+/**
+ * What the clean close writes: the counts, and the exact position where the strategy says so.
+ * Elsewhere what lies reserved ahead is lost from now on, and counts as wasted.
+ */
+export function prepareClose(dispenser: Dispenser): Reservation {
+  const upTo = dispenser.strategy.exactAtClose ? dispenser.taken : dispenser.reserved;
+  const change = reservation(dispenser, upTo, 0);
+  const { reserved, generated, wasted } = change.account;
+  const lost = dispenser.hasPositions ? reserved - generated - wasted : 0n;
+  return { ...change, account: { reserved, generated, wasted: wasted + lost } };
+}
+
+/** The commit of what was prepared succeeded: memory follows the disk. */
+export function committed(dispenser: Dispenser, { account, segment, replaces }: Reservation): void {
+  if (!dispenser.reservesInMemory) dispenser.reserved = Number(account.reserved - dispenser.start);
+  if (segment !== undefined) dispenser.segmentEnd = compact(segment.last + 1n);
+  else if (replaces) dispenser.segmentEnd = compact(account.reserved);
+  dispenser.generatedSaved = dispenser.generated;
+  dispenser.takenSaved = dispenser.taken;
+  dispenser.acknowledged = dispenser.generatedInLife;
+  if (dispenser.skipped > 0n) dispenser.rareState = { ...dispenser.rareState, skipped: 0n };
+  dispenser.change = NONE;
+  dispenser.updateThresholds();
+}
+
+/** The commit failed: what was taken beyond the reservation comes back, to be the next again. */
+export function rolledBack(dispenser: Dispenser): void {
+  if (dispenser.taken <= dispenser.reserved) return;
+  dispenser.taken = dispenser.reserved;
+  dispenser.source = undefined;
+}
+
+/** Of a line that is reserved up to there, counted from `origin`: by `ahead` numbers more than are taken. */
+function reservation(dispenser: Dispenser, upTo: number, ahead: number): Reservation {
+  const reserved = dispenser.reservesInMemory ? dispenser.position : dispenser.start + BigInt(upTo);
+  const keeps = dispenser.hasPositions ? dispenser.strategy.keeps : "position";
+  const replaces = dispenser.change === REPLACED;
+  const first = replaces ? reserved : BigInt(dispenser.segmentEnd);
+  let segment: Segment | undefined;
+  // Where segments are the reservation, one must stand there from the start, even an empty one.
+  const grows = reserved > first || (replaces && keeps === "segments");
+  if (grows && (keeps === "segments" || keeps === "checkpoint")) {
+    const beyond = segmentBeyond(dispenser.strategy, ahead);
+    const end = dispenser.start + BigInt(Math.min(dispenser.capacity, upTo + beyond));
+    segment = { first, last: end - 1n };
+  }
+  const { id, definition, keepsNothing, rareState } = dispenser;
+  const account = keepsNothing ? rareState.restartPoint : dispenser.account(reserved);
+  assert(isPossible(account, definition), "a row that a start would refuse");
+  return { id, keeps, account, segment, replaces };
+}

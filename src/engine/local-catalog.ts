@@ -1,0 +1,112 @@
+/** The dispensers of a node that is alone, or that has a stripe of every line: the engine's, by their names. */
+
+import { exhausted, Refusal, refusePastEnd } from "../base/errors.ts";
+import {
+  type Definition,
+  define,
+  type Fields,
+  hasGrown,
+  isSame,
+  redefine,
+} from "../dispenser/definition.ts";
+import { refuseMemory } from "../dispenser/deleted.ts";
+import type { Dispenser } from "../dispenser/dispenser.ts";
+import { isName } from "../dispenser/name.ts";
+import type { Catalog, InfoFields } from "./catalog.ts";
+import type { Engine } from "./engine.ts";
+
+export class LocalCatalog implements Catalog {
+  readonly isShared = false;
+  readonly status: InfoFields = {};
+  private readonly engine: Engine;
+
+  constructor(engine: Engine) {
+    this.engine = engine;
+  }
+
+  prepare(): undefined {
+    return undefined;
+  }
+
+  define(name: string, fields: Fields, reuse = false): number | Refusal {
+    if (!isName(name)) return new Refusal("ERR invalid dispenser name");
+    const present = this.engine.find(name);
+    if (present !== undefined) return this.redefine(present, fields, reuse);
+    const definition = define(fields);
+    if (definition instanceof Refusal) return definition;
+    const refusal = this.engine.refuseNew(name) ?? this.createOrContinue(name, definition, reuse);
+    return refusal ?? fields.size;
+  }
+
+  /** A new line, or a deleted one that goes on. Answers why it may be neither. */
+  private createOrContinue(
+    name: string,
+    definition: Definition,
+    reuse: boolean,
+  ): Refusal | undefined {
+    const { engine } = this;
+    const id = engine.lastId + 1;
+    const kept = reuse ? undefined : engine.deleted.continued(name, definition);
+    if (kept instanceof Refusal) return kept;
+    engine.create(id, name, definition, kept?.account);
+    if (reuse) engine.deleted.forget(name);
+    else if (kept !== undefined) engine.deleted.forget(name, definition);
+    return undefined;
+  }
+
+  /** Why a name may not be defined so, as its deleted lines may have handed out the same numbers. */
+  refuseMet(name: string, definition: Definition): Refusal | undefined {
+    const kept = this.engine.deleted.continued(name, definition);
+    return kept instanceof Refusal ? kept : undefined;
+  }
+
+  private redefine(dispenser: Dispenser, fields: Fields, reuse: boolean): number | Refusal {
+    const { name, definition: before, position, counts } = dispenser;
+    const definition = redefine(name, before, fields);
+    if (definition instanceof Refusal) return definition;
+    if (isSame(definition, before)) return 0;
+    const { deleted } = this.engine;
+    const grows = hasGrown(before, definition);
+    if (!reuse) {
+      const refusal =
+        refuseMemory(name, before, definition, counts.generated > 0n) ??
+        (grows ? deleted.refuseGrowth(name, definition, position) : undefined);
+      if (refusal !== undefined) return refusal;
+    } else if (grows) deleted.forget(name);
+    this.engine.redefine(dispenser, definition);
+    return 0;
+  }
+
+  remove(names: readonly string[]): number {
+    return names.filter((name) => this.removeOne(name)).length;
+  }
+
+  private removeOne(name: string): boolean {
+    const { engine } = this;
+    const dispenser = engine.find(name);
+    if (dispenser === undefined) return false;
+    engine.remove(dispenser);
+    engine.deleted.keep(dispenser, engine.limits);
+    return true;
+  }
+
+  advance(dispenser: Dispenser, number: string): string | Refusal {
+    const { definition, name, allocation } = dispenser;
+    const { positions } = definition.series;
+    const target = definition.series.positionFrom(number);
+    if (target instanceof Refusal) return target;
+    const position = allocation.countBelow(target);
+    if (position <= dispenser.position) {
+      return dispenser.nextBytes > 0 ? dispenser.current : exhausted;
+    }
+    if (position >= allocation.size(positions)) {
+      return refusePastEnd(name, number);
+    }
+    this.engine.advanceTo(dispenser, position);
+    return dispenser.current;
+  }
+
+  describe(): InfoFields {
+    return {};
+  }
+}

@@ -1,0 +1,32 @@
+/** Columns that several tables have, as what they stand for. */
+
+import { type Definition, definitionFrom } from "../dispenser/definition.ts";
+import type { Account } from "../dispenser/reservation.ts";
+import { NUMBER_MAX } from "../dispenser/types/whole-number.ts";
+
+/** What of the rows cannot be true together. */
+export class Contradiction extends Error {}
+
+/** The definition that a row has. Throws Contradiction. */
+export function definitionIn(name: string, line: string, autoDisk: string): Definition {
+  const definition = definitionFrom(line, autoDisk);
+  if (definition === undefined) {
+    throw new Contradiction(`the definition of '${name}' and what there is`);
+  }
+  return definition;
+}
+
+/** What a row keeps of a line: the last position below its reservation, and its counts. */
+export type KeptRow = readonly [id: bigint, last: bigint, generated: bigint, wasted: bigint];
+
+export function accountOf(row: KeptRow | undefined): Account | undefined {
+  if (row === undefined) return undefined;
+  const [, last, generated, wasted] = row;
+  return { reserved: last + 1n, generated, wasted: wastedOf(last, generated, wasted) };
+}
+
+/** What rows.ts stores of 2^63 wasted numbers is one less; nothing else ends so. */
+function wastedOf(last: bigint, generated: bigint, wasted: bigint): bigint {
+  const isAll = last === NUMBER_MAX && generated === 0n && wasted === NUMBER_MAX;
+  return isAll ? NUMBER_MAX + 1n : wasted;
+}

@@ -1,0 +1,142 @@
+/** What commands may rely on in every catalog: one suite for LocalCatalog and ClusterCatalog. */
+
+import { afterEach, describe, expect, test } from "bun:test";
+import { Refusal } from "../../../src/base/errors.ts";
+import type { Dispenser } from "../../../src/dispenser/dispenser.ts";
+import type { Catalog } from "../../../src/engine/catalog.ts";
+import type { Engine } from "../../../src/engine/engine.ts";
+
+/** A node with a catalog, which nobody else uses. */
+export interface NodeUnderTest {
+  readonly catalog: Catalog;
+  readonly engine: Engine;
+  close(): Promise<void>;
+}
+
+const into = new Uint8Array(32);
+
+export function describeCatalog(title: string, open: () => Promise<NodeUnderTest>): void {
+  describe(`the catalog of ${title}`, () => {
+    let node: NodeUnderTest | undefined;
+    afterEach(async () => {
+      await node?.close();
+      node = undefined;
+    });
+
+    const start = async () => {
+      node = await open();
+      const { catalog, engine } = node;
+      const define = async (name: string, words: string, reuse = false) => {
+        const list = words.split(" ");
+        const fields = new Map<string, string>();
+        for (let at = 0; at < list.length; at += 2) fields.set(list[at]!, list[at + 1]!);
+        const set = await catalog.define(name, fields, reuse);
+        engine.commit();
+        return set instanceof Refusal ? set.message : set;
+      };
+      /** As GET does it. */
+      const take = async (name: string) => {
+        for (let isKnown = false; ; isKnown = true) {
+          const waits = catalog.prepare(new Map([[name, 1]]), isKnown);
+          if (waits === undefined) break;
+          await waits;
+        }
+        const dispenser = engine.find(name);
+        if (dispenser === undefined) return undefined;
+        const bytes = dispenser.nextBytes;
+        if (bytes > 0) engine.take(dispenser, into, 0);
+        engine.commit();
+        return bytes === 0 ? "" : Buffer.from(into.subarray(0, bytes)).toString();
+      };
+      const advance = async (dispenser: Dispenser, number: string) => {
+        const next = await catalog.advance(dispenser, number);
+        engine.commit();
+        return next instanceof Refusal ? next.message : next;
+      };
+      const remove = async (...names: string[]) => {
+        const removed = await catalog.remove(names);
+        engine.commit();
+        return removed;
+      };
+      return { catalog, engine, define, take, advance, remove };
+    };
+
+    test("defines a dispenser, and counts the fields that were set", async () => {
+      const { engine, define, take } = await start();
+      expect(await define("x", "type 3 starting 5")).toBe(2);
+      expect(await define("x", "starting 5")).toBe(0);
+      expect(engine.find("x")!.definition.strategy).toBe("elegant_close");
+      expect([await take("x"), await take("x")]).toEqual(["5", "6"]);
+    });
+
+    test("refuses what cannot be, and changes nothing then", async () => {
+      const { engine, define, take } = await start();
+      expect(await define("a b", "type 3")).toBe("ERR invalid dispenser name");
+      expect(await define("x", "type 7")).toStartWith("ERR invalid type '7'");
+      expect(await define("x", "type 3 length 4")).toBe("ERR 'length' does not apply to type 3");
+      expect(engine.find("x")).toBeUndefined();
+      await define("x", "type 3");
+      expect(await define("x", "step 2")).toStartWith("ERR cannot change 'step' of 'x'");
+      expect(await take("x")).toBe("0");
+    });
+
+    test("switches the strategy, and lets a length grow", async () => {
+      const { define, take } = await start();
+      await define("x", "type 2 length 3");
+      expect(await take("x")).toBe("000");
+      expect(await define("x", "auto_disk pre_close length 4")).toBe(0);
+      expect(await take("x")).toBe("0001");
+      expect(await define("x", "length 2")).toStartWith("ERR cannot change 'length'");
+      expect(await define("x", "auto_disk memory")).toContain("repeats numbers after each start");
+    });
+
+    test("knows no number of a name that is not there", async () => {
+      const { take, remove } = await start();
+      expect(await take("x")).toBeUndefined();
+      expect(await remove("x")).toBe(0);
+    });
+
+    test("ends a line at its last number", async () => {
+      const { define, take } = await start();
+      await define("x", "type 2 length 1 starting 8");
+      expect([await take("x"), await take("x"), await take("x")]).toEqual(["8", "9", ""]);
+    });
+
+    test("removes names, and goes on where one stood that is defined again", async () => {
+      const { engine, define, take, remove } = await start();
+      for (const name of ["x", "y"]) await define(name, "type 3");
+      expect([await take("x"), await take("y")]).toEqual(["0", "0"]);
+      expect(await remove("x", "nobody", "y")).toBe(2);
+      expect(engine.size).toBe(0);
+      expect(await define("x", "type 2 length 3")).toStartWith("ERR 'x' was deleted at ");
+      expect(await define("x", "type 3")).toBe(1);
+      // A lease that was under way may have taken more.
+      expect(Number(await take("x"))).toBeGreaterThan(0);
+      expect(await define("y", "type 2 length 3", true)).toBe(2);
+      expect(await take("y")).toBe("000");
+    });
+
+    test("advances a line, never back and never past its end", async () => {
+      const { engine, define, take, advance } = await start();
+      await define("x", "type 2 length 4 step 10");
+      const x = engine.find("x")!;
+      expect(await take("x")).toBe("0000");
+      expect(await advance(x, "495")).toBe("0500");
+      expect(await take("x")).toBe("0500");
+      expect(await advance(x, "3")).toBe("0510");
+      expect(await advance(x, "10000")).toContain("'x' has no number from 10000 on");
+      expect(await advance(x, "many")).toStartWith("ERR invalid number 'many'");
+      expect(await take("x")).toBe("0510");
+      await define("r", "type 1 length 4");
+      expect(await advance(engine.find("r")!, "5")).toBe("ERR ADVANCE does not apply to type 1");
+    });
+
+    test("says more of a dispenser only where others have a part of it", async () => {
+      const { catalog, engine, define } = await start();
+      await define("x", "type 3");
+      const more = await catalog.describe(engine.find("x")!);
+      expect(Object.keys(more).length > 0).toBe(catalog.isShared);
+      expect(Object.keys(catalog.status).length > 0).toBe(catalog.isShared);
+    });
+  });
+}
