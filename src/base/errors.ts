@@ -35,7 +35,7 @@ export function quoted(value: string): string {
     : `'${value.slice(0, QUOTED_BYTES_MAX)}...'`;
 }
 
-/** A value that a field or an argument cannot have: `allowed` says which it can. */
+/** Refuses a value of a field or an argument; `allowed` says which values it can have. */
 export function invalid(name: string, value: string, allowed: string): Refusal {
   return new Refusal(`ERR invalid ${name} ${quoted(value)}: ${allowed}`);
 }

@@ -37,7 +37,7 @@ export interface ClusterOptions extends EntryOptions {
 }
 
 export class Cluster implements CatalogHost {
-  /** The dispensers, as commands ask for them. */
+  /** The dispensers, as commands use them. */
   readonly catalog: ClusterCatalog = new ClusterCatalog(this);
   /** Why the store cannot be used now; undefined if it can. */
   trouble: string | undefined;

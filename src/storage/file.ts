@@ -315,7 +315,7 @@ export function hasTable(database: Database, name: string): boolean {
   return readValue(database, sql) === 1n;
 }
 
-/** Whether a table has such a column. */
+/** Whether a table has a column. */
 export function hasColumn(database: Database, table: string, name: string): boolean {
   const sql = `SELECT count(*) FROM pragma_table_info('${table}') WHERE name = '${name}'`;
   return readValue(database, sql) === 1n;

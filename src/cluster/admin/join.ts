@@ -40,7 +40,7 @@ import { LINES_AT_ONCE } from "../stores/store.ts";
 export interface Folder {
   readonly engine: Engine;
   readonly store: Store;
-  /** All that the engine knows was written anew: commits that, and lets go of the folder. */
+  /** Commits what was staged in place of all that the engine knows, and closes the folder. */
   readonly replaced: () => void;
 }
 

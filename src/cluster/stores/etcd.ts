@@ -93,7 +93,7 @@ export class EtcdStore implements LeaseStore {
     // If a read below fails first, nobody awaits this promise: its rejection must not go unhandled.
     checked.catch(() => {});
     let first: Answer | undefined;
-    // The version is asked for without keys, too.
+    // Without keys one empty request still asks for the version.
     for (const some of keys.length === 0 ? [[]] : inBatches(keys, OPERATIONS_MAX)) {
       const success = some.map((key) => ({ request_range: { key: this.encode(key) } }));
       const answer = await this.ask("/v3/kv/txn", { success }, true);
