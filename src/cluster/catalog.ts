@@ -1,6 +1,6 @@
 /**
- * The dispensers of a node whose lines are leased. A command that changes one is written to the lease store; a command
- * that takes numbers waits for a lease if the node holds too few of the line.
+ * The dispensers of a node whose lines are leased: a change of one is written to the lease store, and a
+ * command that takes more than the node has of a line waits for a lease.
  */
 
 import type { Refusal } from "../base/errors.ts";
@@ -16,7 +16,7 @@ import type { FencedStore } from "./stores/fenced.ts";
 import type { Clock } from "./stores/monotonic.ts";
 import { LeaseStoreUnavailable } from "./stores/store.ts";
 
-/** Unknown names are looked for in the store at most once in this time. */
+/** The node asks the store for unknown names at most so often. */
 const MISS_MS = 10;
 
 /** What the catalog needs of its node, once the node is in its cluster. */
@@ -67,7 +67,7 @@ export class ClusterCatalog implements Catalog {
     return waits.length === 0 ? undefined : Promise.all(waits);
   }
 
-  /** Looks for unknown names: all commands that miss one at the same time share one look. */
+  /** Commands that miss names at one time ask the store once, and not more often than MISS_MS allows. */
   private lookForNames(): Promise<void> {
     const { trouble } = this.host;
     if (trouble !== undefined) return Promise.reject(new LeaseStoreUnavailable(trouble));
@@ -77,7 +77,7 @@ export class ClusterCatalog implements Catalog {
 
   private async lookSoon(): Promise<void> {
     const { clock, lines, fenced } = this.host;
-    // A command that misses a name after this look began needs another one.
+    // A command that misses a name once the look has begun needs the next one.
     const begin = () => {
       this.nextLook = undefined;
       this.missedAtMs = clock.now();

@@ -1,51 +1,48 @@
 /**
- * Which positions of a line a node hands out. The node counts its own positions from 0, and knows
- * only these: reservations, segments, checkpoints and counts are of them. Its share says which
- * position of the line each is, where a number is made of it.
+ * Which positions of a line a node hands out. The node counts local positions from 0, and everything it
+ * keeps (reservations, segments, checkpoints, counts) is in local positions. Its allocation maps them
+ * to positions of the line, of which numbers are made.
  *
- * Invariant: a later own position is a later position of the line, so numbers leave in order.
+ * Invariant: a later local position is a later position of the line, so numbers leave in order.
  */
 
 import { assert } from "../base/assert.ts";
 
 export interface Allocation {
-  /** Whether it grows by leases, and ends where they do. */
+  /** Whether it consists of leases, and grows by them. */
   readonly isLeased: boolean;
-  /** How many own positions there are on a line of so many positions. */
+  /** How many local positions there are on a line of so many positions. */
   size(positions: bigint): bigint;
-  /** The line's position of an own one. Past the last one there is: where it may be, at the least. */
-  toLine(own: bigint): bigint;
-  /** How many own positions, from this one on, lie side by side on the line; at least 1. */
-  contiguous(own: bigint): bigint;
-  /** How many own positions lie below this position of the line. */
+  /** Maps a local position to the line. Past the end of the allocation, a lower bound. */
+  toLine(local: bigint): bigint;
+  /** How many local positions, from this one on, are contiguous on the line; at least 1. */
+  contiguous(local: bigint): bigint;
+  /** How many local positions lie below this position of the line. */
   countBelow(position: bigint): bigint;
   /**
-   * Below which position numbers of a line of so many positions may be in use, by this node or one that it does
-   * not hear of, when the own ones below `own` are.
+   * The position of the line below which numbers may be in use, by this node or by one that it does not
+   * hear of, when the local ones below `local` are. The line has `positions` positions.
    */
-  usedBelow(own: bigint, positions: bigint): bigint;
+  usedBelow(local: bigint, positions: bigint): bigint;
 }
 
 /** Longer than every line. */
 const ENDLESS = 2n ** 64n;
 
-/** All of a line: what a node has that is alone. */
+/** All of a line: the allocation of a node that is alone. */
 export const wholeLine: Allocation = {
   isLeased: false,
   size: (positions) => positions,
-  toLine: (own) => own,
+  toLine: (local) => local,
   contiguous: () => ENDLESS,
   countBelow: (position) => position,
-  usedBelow: (own) => own,
+  usedBelow: (local) => local,
 };
 
-/** So many positions in a row are one node's, where nodes share a line without talking. */
+/** Nodes that share a line without talking take turns in blocks of so many positions. */
 const BLOCK = 1000n;
 
-/**
- * Every n-th run of 1,000 positions: what node i of n has, where the nodes never talk. Both are
- * counted from 1.
- */
+/** The allocation of node i of n (both counted from 1) that never talks to the others: every n-th block of 1,000. */
 export class Striped implements Allocation {
   readonly isLeased = false;
   private readonly start: bigint;
@@ -61,12 +58,12 @@ export class Striped implements Allocation {
     return this.countBelow(positions);
   }
 
-  toLine(own: bigint): bigint {
-    return this.start + (own / BLOCK) * this.stride + (own % BLOCK);
+  toLine(local: bigint): bigint {
+    return this.start + (local / BLOCK) * this.stride + (local % BLOCK);
   }
 
-  contiguous(own: bigint): bigint {
-    return BLOCK - (own % BLOCK);
+  contiguous(local: bigint): bigint {
+    return BLOCK - (local % BLOCK);
   }
 
   countBelow(position: bigint): bigint {
@@ -92,24 +89,24 @@ export interface LeasedRange extends Range {
   readonly local: bigint;
 }
 
-/** The runs a node leased of a line, of which those used up may be forgotten. Never changed. */
+/** The ranges that a node leased of a line; used-up ones may be missing. Immutable. */
 export class Leased implements Allocation {
   readonly isLeased = true;
-  /** In order, without gaps between own positions. */
+  /** In order, without gaps between local positions. */
   readonly ranges: readonly LeasedRange[];
 
   constructor(runs: readonly LeasedRange[]) {
     this.ranges = runs;
-    for (const [index, run] of runs.entries()) {
+    for (const [index, range] of runs.entries()) {
       const before = runs[index - 1];
-      assert(run.count > 0n, "a lease has positions");
+      assert(range.count > 0n, "a lease has positions");
       if (before === undefined) continue;
-      assert(run.local === before.local + before.count, "own positions have no gaps");
-      assert(run.first >= before.first + before.count, "leases come in the order of the line");
+      assert(range.local === before.local + before.count, "local positions have no gaps");
+      assert(range.first >= before.first + before.count, "leases come in the order of the line");
     }
   }
 
-  /** Where own positions end: behind the last lease. */
+  /** The first local position behind the last lease. */
   get end(): bigint {
     const last = this.ranges.at(-1);
     return last === undefined ? 0n : last.local + last.count;
@@ -121,9 +118,9 @@ export class Leased implements Allocation {
     return last === undefined ? 0n : last.first + last.count;
   }
 
-  /** The share with a lease more, without the runs that end at or below an own position. */
+  /** The same with one more range, without those that end at or below the local position `used`. */
   with(first: bigint, count: bigint, used: bigint): Leased {
-    const kept = this.ranges.filter((run) => run.local + run.count > used);
+    const kept = this.ranges.filter((range) => range.local + range.count > used);
     return new Leased([...kept, { local: this.end, first, count }]);
   }
 
@@ -131,31 +128,35 @@ export class Leased implements Allocation {
     return this.end;
   }
 
-  toLine(own: bigint): bigint {
-    const run = this.rangeOf(own);
-    return run === undefined ? this.lineEnd + (own - this.end) : run.first + (own - run.local);
+  toLine(local: bigint): bigint {
+    const range = this.rangeOf(local);
+    return range === undefined
+      ? this.lineEnd + (local - this.end)
+      : range.first + (local - range.local);
   }
 
-  contiguous(own: bigint): bigint {
-    const run = this.rangeOf(own);
-    return run === undefined ? 1n : run.local + run.count - own;
+  contiguous(local: bigint): bigint {
+    const range = this.rangeOf(local);
+    return range === undefined ? 1n : range.local + range.count - local;
   }
 
   countBelow(position: bigint): bigint {
-    let own = this.ranges[0]?.local ?? 0n;
-    for (const run of this.ranges) {
-      if (run.first + run.count <= position) own = run.local + run.count;
-      else if (run.first < position) own = run.local + (position - run.first);
+    let local = this.ranges[0]?.local ?? 0n;
+    for (const range of this.ranges) {
+      if (range.first + range.count <= position) local = range.local + range.count;
+      else if (range.first < position) local = range.local + (position - range.first);
     }
-    return own;
+    return local;
   }
 
   usedBelow(_own: bigint, positions: bigint): bigint {
     return positions;
   }
 
-  private rangeOf(own: bigint): LeasedRange | undefined {
-    return this.ranges.findLast((run) => run.local <= own && own < run.local + run.count);
+  private rangeOf(local: bigint): LeasedRange | undefined {
+    return this.ranges.findLast(
+      (range) => range.local <= local && local < range.local + range.count,
+    );
   }
 }
 

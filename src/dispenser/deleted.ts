@@ -1,7 +1,7 @@
 /**
- * Whether a line may be defined beside lines of its name that were deleted: numbers that those handed out are
- * in use somewhere, and never come again by accident. Numbers are compared as numbers: 0042 of type 2 is 42
- * of type 3. All of it is exact.
+ * Whether a line may be defined beside deleted lines of its name. Numbers that those handed out are in
+ * use somewhere, and must not come again by accident. Numbers are compared as numbers, exactly: 0042 of
+ * type 2 is 42 of type 3.
  */
 
 import { largest, smallest } from "../base/bigint.ts";
@@ -13,15 +13,15 @@ import { haveCommon, valueAt } from "./types/progression.ts";
 /** A line that was deleted. Both positions are the line's. */
 export interface UsedLine {
   readonly definition: Definition;
-  /** Below this position its numbers may be in use. */
+  /** Numbers below this position may be in use. */
   readonly usedBelow: bigint;
   /** Where it would go on. */
   readonly position: bigint;
 }
 
 /**
- * Whether a line, from a position on, may have a number in common with another one below a position of its own.
- * Only progressions can be compared: whatever else there is may meet every line.
+ * Whether a line, from position `from` on, may have a number in common with another line below position
+ * `otherBelow`. Only progressions can be compared: any other series may meet every line.
  */
 export function meets(
   line: Definition,
@@ -37,8 +37,8 @@ export function meets(
 }
 
 /**
- * Which of the deleted lines of a name a definition goes on with, undefined where it is a new line, or why it may
- * be neither: its numbers would meet those of one of them.
+ * The deleted line of a name that a definition goes on with; undefined where it makes a new line; a
+ * Refusal where its numbers would meet those of a deleted line.
  */
 export function continued<Line extends UsedLine>(
   name: string,
@@ -46,7 +46,7 @@ export function continued<Line extends UsedLine>(
   deleted: readonly Line[],
 ): Line | Refusal | undefined {
   if (!definition.type.hasPositions) return undefined;
-  // A line in memory starts over at each start, so it is always another one.
+  // A line in memory starts over at each start, so it never goes on with a deleted one.
   const isKept = definition.strategy !== "memory";
   const same = deleted.find((line) => isKept && isSameLine(line.definition, definition));
   const others = deleted.filter((line) => line !== same);
@@ -54,7 +54,7 @@ export function continued<Line extends UsedLine>(
   return met === undefined ? same : refuse(name, definition, met, deleted);
 }
 
-/** Why a line that is there, at a position, may not become a longer one beside the deleted lines of its name. */
+/** Why a line that stands at a position may not grow: its new numbers would meet those of a deleted line of its name. */
 export function refuseGrowth(
   name: string,
   longer: Definition,
@@ -70,7 +70,7 @@ export function refuseGrowth(
   );
 }
 
-/** Of the deleted lines that a line meets, from a position on, the one that went furthest. */
+/** The deleted line that went furthest, among those that a line meets from a position on. */
 function furthestMet(
   line: Definition,
   from: bigint,
@@ -83,14 +83,14 @@ function furthestMet(
   return incomparable ?? met.sort((left, right) => (numberOf(left) < numberOf(right) ? 1 : -1))[0];
 }
 
-/** A definition whose line has all that may be in use of these below the position it comes with, and maybe more. */
+/** A definition, and a position of it below which lie all numbers of these lines that may be in use, and perhaps others. */
 export function covering(lines: readonly UsedLine[]): {
   readonly definition: Definition;
   readonly position: bigint;
 } {
   const used = lines.filter(({ usedBelow }) => usedBelow > 0n);
   const incomparable = used.find(({ definition }) => definition.series.progression === undefined);
-  // It meets every line already.
+  // One that cannot be compared meets every line already.
   if (incomparable !== undefined)
     return { definition: incomparable.definition, position: incomparable.usedBelow };
   const lowest = smallest(
@@ -129,11 +129,11 @@ function refuse(
   );
 }
 
-/** The field with which a definition would start behind all that may be in use; undefined where none does. */
+/** The field with which a definition would start behind all numbers that may be in use; undefined if there is none. */
 function safeField({ series }: Definition, deleted: readonly UsedLine[]): string | undefined {
   const used = deleted.filter(({ usedBelow }) => usedBelow > 0n);
   if (used.some(({ definition }) => definition.series.progression === undefined)) return undefined;
-  // On the grid of the line that went furthest, where that fits, else right behind its last number.
+  // The next number of the line that went furthest, where that is a start; else the one right behind its last.
   const next = largest(...(used.map((line) => numberOf(line, line.usedBelow)) as [bigint]));
   const behind = largest(
     ...(used.map((line) => numberOf(line, line.usedBelow - 1n) + 1n) as [bigint]),
@@ -141,7 +141,7 @@ function safeField({ series }: Definition, deleted: readonly UsedLine[]): string
   return series.fieldFrom(next) ?? series.fieldFrom(behind);
 }
 
-/** The number of a deleted line's progression that comes next, or at a position. */
+/** The number of a deleted line at a position, by default its next one. The line is a progression. */
 function numberOf({ definition, position }: UsedLine, at = position): bigint {
   return valueAt(definition.series.progression!, at);
 }

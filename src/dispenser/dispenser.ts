@@ -1,12 +1,12 @@
 /**
- * One dispenser: its position on the line, its reservation, its counts. It works out numbers; what
- * must be committed of it, and what a commit changes of it, is in reserving.ts. What only that file
- * uses beside this one is not private, because the fields stay in one object: see the class.
+ * One dispenser: its position on the line, its reservation, its counts. It works out numbers; what a
+ * commit writes of it, and what that changes in it, is in reserving.ts. All of its state is in one
+ * object (the class says why), so what reserving.ts uses is not private.
  *
  * Invariant: position = generated + wasted, so `wasted` is never kept but always the difference.
- * Positions are exact (BigInt) where they meet the disk. While the server runs they are counted
- * as plain numbers from `origin`, the position at which this life, or the last ADVANCE, began. They
- * are the node's own positions; its share of the line (share.ts) makes positions of the line of them.
+ * Positions are exact (BigInt) where they meet the disk. While the server runs they are counted as
+ * plain numbers from `origin`, the position at which this life, or the last ADVANCE, began. They are
+ * local positions, which the allocation (allocation.ts) maps to the line.
  */
 
 import { assert } from "../base/assert.ts";
@@ -20,49 +20,46 @@ const NEW: Account = { reserved: 0n, generated: 0n, wasted: 0n };
 
 const NOTHING: Counts = { generated: 0n, wasted: 0n };
 
-/**
- * A position in memory. A million dispensers keep it for long, and a BigInt takes memory of its own: so it is a
- * plain number where that is exact.
- */
+/** A position in memory: a plain number where that is exact, because a BigInt takes memory of its own. */
 type Position = number | bigint;
 
 export const compact = (position: bigint): Position =>
   position <= Number.MAX_SAFE_INTEGER ? Number(position) : position;
 
-/** What the next commit changes of a line beside its counts; a later one includes those before. */
+/** `change`: the next commit writes nothing of a line but its counts. Each value includes those before. */
 export const NONE = 0;
-/** It moves. All its replies wait for that commit then, so none of them pays for a number ahead. */
+/** The line moves. All its replies wait for that commit, so none of them pays for a number ahead. */
 export const MOVED = 1;
-/** Its strategy, or where it starts over: what was kept of it before is to go. */
+/** The strategy or the restart point changes: the rows of the line before that go. */
 export const REPLACED = 2;
 
-/** What most dispensers have nothing of; one object for all of those. */
+/** State that most dispensers do not have: all of those share one object. */
 interface RareState {
-  /** Numbers that lay reserved when the last life ended, are lost, and not on disk as wasted. */
+  /** Numbers that lay reserved when the last life crashed, and that the disk does not yet count as wasted. */
   readonly skipped: bigint;
-  /** Where a line in memory starts over: as it stood when it became so, or after ADVANCE. */
+  /** Where a line in memory starts over: where it stood when it became so, or after the last ADVANCE. */
   readonly restartPoint: Account;
-  /** What the counts of a line that starts over in memory do not show: all before this life. */
+  /** Counts from before this life, which a line in memory does not show. */
   readonly countsBefore: Counts;
 }
 
 const NO_RARE_STATE: RareState = { skipped: 0n, restartPoint: NEW, countsBefore: NOTHING };
 
-/** A million of them are in memory. With 26 fields one takes 224 bytes there, with 27 already 256. */
+/** A million of them may be in memory: with 26 fields one takes 224 bytes, with 27 already 256. */
 export class Dispenser {
-  // What a GET looks at comes first: it lies side by side in memory.
+  // The fields that a GET reads come first, so that they lie side by side in memory.
 
-  /** The supply, open at the present position; undefined until it is needed. */
+  /** Writes the numbers from the present position on; undefined until it is needed. */
   source: NumberSource | undefined;
   /** Numbers taken since `origin`. */
   taken = 0;
-  /** When `taken` gets here, the supply ends: with the share, or with what lies side by side in it. */
+  /** When `taken` gets here, the source ends: the next position is elsewhere on the line, or there is none. */
   private sourceEnd = 0;
   /** How far the committed reservation reaches, counted from `origin`. */
   reserved = 0;
-  /** When `taken` gets here, the next run is to be reserved. */
+  /** When `taken` gets here, the engine stages the dispenser, to reserve more or to ask for a lease. */
   refillThreshold = 0;
-  /** Whether numbers were taken since the counts were last looked through for saving. */
+  /** Whether it waits for its counts to be saved (DirtyCounts). */
   isQueued = false;
   /** Whether it is in the commit being gathered. */
   isStaged = false;
@@ -73,29 +70,29 @@ export class Dispenser {
   /** The name as a byte string (name.ts). */
   readonly name: string;
   definition: Definition;
-  /** Which positions of the line the own ones are. */
+  /** Maps local positions to the line. */
   allocation: Allocation;
-  /** When `taken` gets here, another lease is to be asked for. */
+  /** When `taken` gets here, the node asks for another lease. */
   leaseThreshold = Number.POSITIVE_INFINITY;
 
   private origin: Position;
-  /** Numbers the line still had at `origin`; Infinity for a type without one. */
+  /** Numbers that the allocation had left at `origin`; Infinity for a type without positions. */
   capacity: number;
   private generatedAtOrigin: number;
   private readonly generatedAtStart: number;
   /**
-   * Numbers of this life that had left when the last commit was over. Later ones may still be under
-   * way, be it behind the reply of another dispenser: they pay for nothing ahead yet.
+   * Numbers of this life that had left when the last commit was over. Later ones may still be on their
+   * way, behind the reply of another dispenser for example, so they pay for nothing ahead yet.
    */
   acknowledged = 0;
   generatedSaved: number;
-  /** What `taken` was when the disk last learned the counts. */
+  /** `taken` when the counts were last written. */
   takenSaved = 0;
   segmentEnd: Position;
   change = NONE;
-  /** Numbers taken within the reservation whose reply waits for the next commit all the same. */
+  /** Numbers below the reservation whose reply waits for the next commit all the same. */
   private uncertain = 0;
-  /** When numbers were last reserved ahead; never, so far. */
+  /** When numbers were last reserved ahead. */
   reservedAtMs = Number.NEGATIVE_INFINITY;
   takenAtReserve = 0;
   rareState = NO_RARE_STATE;
@@ -142,7 +139,7 @@ export class Dispenser {
     return this.source.bytes;
   }
 
-  /** How many numbers are left on the line, Infinity for a type without one. */
+  /** How many numbers are left; Infinity for a type without positions. */
   get remaining(): number {
     return this.capacity - this.taken;
   }
@@ -159,7 +156,7 @@ export class Dispenser {
     this.uncertain++;
   }
 
-  /** That commit is over: if it failed, the numbers at stake went to nobody, and are wasted. */
+  /** That commit is over: if it failed, nobody got the uncertain numbers, and they are wasted. */
   resolveUncertain(isLost: boolean): void {
     if (isLost) this.generatedAtOrigin -= this.uncertain;
     this.uncertain = 0;
@@ -175,12 +172,12 @@ export class Dispenser {
     return this.generated - this.generatedAtStart;
   }
 
-  /** The position that comes next; 0 for a type without a line. */
+  /** The local position of the next number; 0 for a type without positions. */
   get position(): bigint {
     return this.hasPositions ? this.start + BigInt(this.taken) : 0n;
   }
 
-  /** The number that comes next (on an exhausted line: that would); 0 where that would give it away. */
+  /** The next number (on an exhausted line, the one that would come); 0 for a type whose numbers are not to be foretold. */
   get current(): string {
     const { type, series } = this.definition;
     return type.isOrdered ? series.numberAt(this.allocation.toLine(this.position)) : "0";
@@ -195,9 +192,9 @@ export class Dispenser {
     };
   }
 
-  /** Whether the disk does not know the counts as they are. */
+  /** Whether the counts changed since they were last written. */
   get hasDirtyCounts(): boolean {
-    // Both: a number that a failed MGET took counts as wasted, and not as generated.
+    // A number that a failed MGET took changes `taken` alone: it counts as wasted, not as generated.
     const isSaved = this.generated === this.generatedSaved && this.taken === this.takenSaved;
     return !this.keepsNothing && !isSaved;
   }
@@ -208,7 +205,7 @@ export class Dispenser {
     return this.hasDirtyCounts || liesAhead || this.skipped > 0n;
   }
 
-  /** Numbers that lay reserved when the last life ended, are lost, and not on disk as wasted. */
+  /** Numbers that the last life lost in its crash, and that the disk does not yet count as wasted. */
   get skipped(): bigint {
     return this.rareState.skipped;
   }
@@ -222,7 +219,7 @@ export class Dispenser {
     return strategies[this.definition.strategy];
   }
 
-  /** `origin`, exactly. */
+  /** `origin` as a BigInt. */
   get start(): bigint {
     return BigInt(this.origin);
   }
@@ -251,8 +248,8 @@ export class Dispenser {
   }
 
   /**
-   * Another lease: the share ends later. Its numbers wait for the commit under way, as a changed line's
-   * do. At `leaseAt` numbers from here on, the next one is to be asked for.
+   * Adds a leased range to the allocation. Its numbers wait for the commit under way, as those of any
+   * changed line do. After `threshold` more numbers the node asks for the next lease.
    */
   extend(first: bigint, count: bigint, leaseAt: number): void {
     assert(this.allocation instanceof Leased, "extend() of what is not leased");
@@ -264,8 +261,8 @@ export class Dispenser {
   }
 
   /**
-   * Changes the strategy, or what may grow. Where the strategy changes, the next commit sets the reservation to
-   * the exact position.
+   * Changes the strategy, or a field that grew. Where the strategy changes, the next commit sets the
+   * reservation to the exact position.
    */
   redefine(definition: Definition): void {
     const isSwitch = definition.strategy !== this.definition.strategy;
@@ -281,24 +278,24 @@ export class Dispenser {
     this.updateThresholds();
   }
 
-  /** Nothing stands on disk of it, though it has numbers behind it: the next commit writes all of it. */
+  /** It goes on behind numbers of a deleted line, and has no row yet: the next commit writes all of it. */
   writeAnew(): void {
     this.change = REPLACED;
   }
 
-  /** What is kept of it when it is deleted: where it stands exactly, or where it starts over in memory. */
+  /** The account that is kept when it is deleted: its exact position, or the restart point of a line in memory. */
   get keptWhenDeleted(): Account {
     return this.keepsNothing ? this.rareState.restartPoint : this.account(this.position);
   }
 
-  /** A line in memory writes nothing but this: where it starts over from now on. */
+  /** From now on a line in memory starts over here: the only thing that it writes. */
   private setRestartPoint(): void {
     if (!this.keepsNothing) return;
     this.rareState = { ...this.rareState, restartPoint: this.account(this.position) };
     this.change = REPLACED;
   }
 
-  /** A closure that brings the dispenser back to what it is now, but for the engine's marks. */
+  /** Answers what brings the dispenser back to how it is now, except for the engine's three flags. */
   snapshot(): () => void {
     const fields = { ...this, source: undefined };
     return () => {
@@ -307,14 +304,14 @@ export class Dispenser {
     };
   }
 
-  /** Whether numbers leave without the disk being asked: a line in memory, and type 1. */
+  /** Whether numbers leave without a reservation: those of a line in memory, and of a type without positions. */
   get reservesInMemory(): boolean {
     return this.keepsNothing || !this.hasPositions;
   }
 
   /**
-   * What a line that is leased and kept in memory has on disk is no reservation: it goes on behind all
-   * that it leased, and what it had left of that is lost.
+   * The account with which this life begins. The row of a leased line in memory is no reservation, so
+   * such a line goes on behind all that it leased, and what it had left of that is lost.
    */
   private accountAtStart(account: Account): Account {
     if (!(this.allocation instanceof Leased) || !this.keepsNothing) return account;
@@ -323,7 +320,7 @@ export class Dispenser {
     return { reserved, generated, wasted: reserved - generated };
   }
 
-  /** Sets what follows from taken, reserved and the strategy. */
+  /** Works out `reserved` and `refillThreshold` anew, after what they follow from changed. */
   updateThresholds(): void {
     if (this.reservesInMemory) this.reserved = Number.POSITIVE_INFINITY;
     const ahead = this.reserved - this.taken;

@@ -6,7 +6,7 @@
 import type { Definition } from "./definition.ts";
 import type { Keeps } from "./strategy.ts";
 
-/** What the disk knows of a dispenser's numbers. All three count numbers, from the line's start. */
+/** What the disk knows of a dispenser: three counts of numbers, from the start of its line. */
 export interface Account {
   /** Nothing at or above this position has left the server. Recovery resumes here. */
   readonly reserved: bigint;
@@ -16,24 +16,24 @@ export interface Account {
   readonly wasted: bigint;
 }
 
-/** A run of the line: positions `first` to `last`, both included. */
+/** The local positions `first` to `last`, both included. */
 export interface Segment {
   readonly first: bigint;
   readonly last: bigint;
 }
 
-/** What a commit shall write of a dispenser. */
+/** What a commit writes of a dispenser. */
 export interface Reservation {
   readonly id: number;
   readonly keeps: Keeps;
   readonly account: Account;
-  /** The segment to add; undefined where the present one suffices. */
+  /** A segment to add; undefined where the present one is long enough. */
   readonly segment: Segment | undefined;
-  /** Whether all that was kept of this dispenser before is to go: the strategy changed. */
+  /** Whether all rows of the dispenser before this are removed, because its strategy changed. */
   readonly replaces: boolean;
 }
 
-/** A dispenser as recovery finds it; the account is undefined where nothing was ever kept. */
+/** What the start finds of a dispenser; the account is undefined where no commit wrote one. */
 export interface Recovered {
   readonly account: Account | undefined;
   /** Where the last segment ends: the first position behind it. */

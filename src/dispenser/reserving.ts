@@ -1,5 +1,5 @@
 /**
- * A dispenser and the commit: what the next commit shall write of it, and what changes in it when that
+ * What the next commit writes of a dispenser, and what changes in the dispenser when that commit
  * succeeded or failed.
  *
  * Invariant: the reservation in memory is raised only after the one on disk.
@@ -11,8 +11,8 @@ import { isPossible, type Reservation, type Segment } from "./reservation.ts";
 import { reserveAhead, segmentBeyond } from "./strategy.ts";
 
 /**
- * Works out what the next commit shall write; committed() with that, or rolledBack(), must follow.
- * A commit took `commitMs` of late.
+ * Works out what the next commit writes; committed() with that, or rolledBack(), must follow. The last
+ * commit took `commitMs`.
  */
 export function prepare(dispenser: Dispenser, nowMs: number, commitMs = 0): Reservation {
   let reserved =
@@ -34,8 +34,8 @@ export function prepare(dispenser: Dispenser, nowMs: number, commitMs = 0): Rese
 }
 
 /**
- * What the clean close writes: the counts, and the exact position where the strategy says so.
- * Elsewhere what lies reserved ahead is lost from now on, and counts as wasted.
+ * Works out what the clean close writes: the counts, and the exact position where the strategy says so.
+ * With other strategies the numbers that lie reserved ahead are lost from now on, and count as wasted.
  */
 export function prepareClose(dispenser: Dispenser): Reservation {
   const upTo = dispenser.strategy.exactAtClose ? dispenser.taken : dispenser.reserved;
@@ -45,7 +45,7 @@ export function prepareClose(dispenser: Dispenser): Reservation {
   return { ...change, account: { reserved, generated, wasted: wasted + lost } };
 }
 
-/** The commit of what was prepared succeeded: memory follows the disk. */
+/** The commit succeeded: memory follows the disk. */
 export function committed(dispenser: Dispenser, { account, segment, replaces }: Reservation): void {
   if (!dispenser.reservesInMemory) dispenser.reserved = Number(account.reserved - dispenser.start);
   if (segment !== undefined) dispenser.segmentEnd = compact(segment.last + 1n);
@@ -58,21 +58,21 @@ export function committed(dispenser: Dispenser, { account, segment, replaces }: 
   dispenser.updateThresholds();
 }
 
-/** The commit failed: what was taken beyond the reservation comes back, to be the next again. */
+/** The commit failed: the numbers taken beyond the reservation come back, and are the next again. */
 export function rolledBack(dispenser: Dispenser): void {
   if (dispenser.taken <= dispenser.reserved) return;
   dispenser.taken = dispenser.reserved;
   dispenser.source = undefined;
 }
 
-/** Of a line that is reserved up to there, counted from `origin`: by `ahead` numbers more than are taken. */
+/** The change with which a line is reserved up to `upTo`, counted from `origin`; `ahead` numbers of it are not taken yet. */
 function reservation(dispenser: Dispenser, upTo: number, ahead: number): Reservation {
   const reserved = dispenser.reservesInMemory ? dispenser.position : dispenser.start + BigInt(upTo);
   const keeps = dispenser.hasPositions ? dispenser.strategy.keeps : "position";
   const replaces = dispenser.change === REPLACED;
   const first = replaces ? reserved : BigInt(dispenser.segmentEnd);
   let segment: Segment | undefined;
-  // Where segments are the reservation, one must stand there from the start, even an empty one.
+  // In pre-base the end of a segment is the reservation: there has to be one from the start, even an empty one.
   const grows = reserved > first || (replaces && keeps === "segments");
   if (grows && (keeps === "segments" || keeps === "checkpoint")) {
     const beyond = segmentBeyond(dispenser.strategy, ahead);

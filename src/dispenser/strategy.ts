@@ -1,6 +1,6 @@
 /**
- * The five strategies of `auto_disk` as data over one mechanism: what stands on disk, how far
- * ahead of the numbers handed out a reservation may reach, what the clean close saves.
+ * The five strategies of `auto_disk`, as data for one mechanism: which rows a line has on disk, how far
+ * a reservation may reach ahead of the numbers handed out, what the clean close saves.
  */
 
 export const strategyNames = [
@@ -19,9 +19,9 @@ export function strategyOf(text: string): StrategyName | undefined {
   return strategyNames.find((name) => name.replaceAll("-", "_") === plain);
 }
 
-/** What of a line stands on disk beside its definition. */
+/** Which rows a line has on disk beside its definition. */
 export type Keeps =
-  /** Nothing while the server runs: the position row stays where the line became `memory`. */
+  /** A position, written only when the restart point changes. */
   | "definition"
   /** Rows of segments; the end of the last one is the reservation. */
   | "segments"
@@ -33,9 +33,9 @@ export type Keeps =
 export interface Strategy {
   readonly keeps: Keeps;
   /**
-   * How many numbers handed out in this life pay for one that may lie reserved ahead and be
-   * wasted; Infinity where none may. A bound b on waste / (handed out + waste) is
-   * waste <= handed out * b / (1 - b), so 50 % is 1 and 5 % is 19.
+   * How many numbers acknowledged in this life pay for one that lies reserved ahead, where a crash
+   * would waste it; Infinity where none may lie there. A bound b on wasted / (acknowledged + wasted) is
+   * wasted <= acknowledged * b / (1 - b), so 50 % is 1 and 5 % is 19.
    */
   readonly acknowledgedPerAhead: number;
   /** Whether the clean close lowers the reservation to the exact position. */
@@ -72,24 +72,24 @@ export const strategies: Record<StrategyName, Strategy> = {
 
 export const defaultStrategy: StrategyName = "elegant_close";
 
-/** A reservation reaches about what this much time of the recent rate will use. */
+/** A reservation lasts about so long at the recent rate. */
 const HORIZON_MS = 50;
 /**
- * Or what the time of so many commits will use, where a sync is slow: the next run is reserved when half is used, so
- * that commits for one line take a tenth of the time, during which all wait.
+ * Where a sync is slow, a reservation lasts as long as so many commits. The next one is made when half
+ * is used, so a busy line commits for a tenth of the time, during which all clients wait.
  */
 const HORIZON_COMMITS = 20;
-/** One commit that took very long says little about the next. */
+/** A reservation lasts no longer than this: one commit that took very long says little about the next. */
 const HORIZON_MS_MAX = 1000;
 /**
- * Shorter spans between two reservations say nothing about the rate: requests that came together,
- * and took two turns, are no thousands a second.
+ * A shorter span between two reservations counts as this long: requests that came together and took
+ * two turns do not mean thousands a second.
  */
 const SPAN_MIN_MS = 10;
 /**
- * However slow a line is, ten requests or so come together now and then, and may take two turns: one
- * that has handed out hundreds keeps three times that ahead, so that what is left when it reserves
- * next, about half, covers the next ten. It keeps one for each so many handed out.
+ * On a slow line ten requests or so come together now and then. A line that has handed out hundreds
+ * keeps three times as many ahead, so that the half that is left when it reserves next covers the next
+ * ten: one for each 32 numbers acknowledged, up to 32.
  */
 const LEAST_AHEAD_MAX = 32;
 const HANDED_OUT_PER_LEAST_AHEAD = 32;
@@ -97,12 +97,12 @@ const HANDED_OUT_PER_LEAST_AHEAD = 32;
 const CHECKPOINTS_PER_SEGMENT = 10;
 
 /**
- * How many numbers to reserve ahead: about what the next tens of milliseconds will use, as many
- * as were used since the last reservation (they may come together again), and one always, but
- * never more than the waste bound allows.
+ * How many numbers to reserve ahead: as many as the next tens of milliseconds will use at the recent
+ * rate, at least as many as were used since the last reservation (they may come together again), at
+ * least one, and never more than the waste bound allows.
  *
- * `handedOut` counts this life; `used` were taken in the `spanMs` since the last reservation. A commit took `commitMs`
- * of late.
+ * `acknowledged` counts this life; `used` numbers were taken in the `spanMs` since the last
+ * reservation; the last commit took `commitMs`.
  */
 export function reserveAhead(
   strategy: Strategy,
@@ -119,7 +119,7 @@ export function reserveAhead(
   return Math.min(budget, Math.max(1, least, used, byRate));
 }
 
-/** How far past its reservation a new segment reaches, when the reservation reaches `ahead`. */
+/** How far a new segment reaches past a reservation that reaches `ahead` numbers. */
 export function segmentBeyond(strategy: Strategy, ahead: number): number {
   return strategy.keeps === "checkpoint" ? Math.max(1, ahead) * (CHECKPOINTS_PER_SEGMENT - 1) : 0;
 }

@@ -1,6 +1,6 @@
 /**
- * The commit that is being gathered: what is staged for it, what waits for it, and how all of it is
- * taken back where it fails. After commit() the next one is gathered.
+ * The commit that is being gathered: what is staged for it, what waits for it, and how to take all of
+ * it back if it fails. commit() ends it and begins the next one.
  */
 
 import { assert } from "../base/assert.ts";
@@ -8,33 +8,33 @@ import type { Dispenser } from "../dispenser/dispenser.ts";
 import { committed, prepare, rolledBack } from "../dispenser/reserving.ts";
 import { DiskUnavailable, type Store } from "../storage/store.ts";
 
-/** What a node remembers of itself, as a commit writes it. */
+/** Gives a commit the state of the node, as it is to be written. */
 export interface NodeStateWriter {
-  /** As it is to be on disk, asked for when that is written. */
+  /** The text to write, asked for when the commit writes it. */
   readonly text: string;
   /** The commit is over. */
   commitEnded(isCommitted: boolean): void;
 }
 
 export class CommitBatch {
-  /** Which commit it is, counted from 1 since the start. */
+  /** The number of the commit, counted from 1 since the start. */
   number = 1;
   private readonly store: Store;
   private readonly onStaged: () => void;
-  /** Dispensers to plan for it. */
+  /** Dispensers whose reservation or counts it writes. */
   private staged: Dispenser[] = [];
   /** Names whose definition, existence or position it changes. */
   private readonly changed = new Set<string>();
-  /** How to take back, last first, what `changed` names. */
+  /** What takes back each change of `changed`, to be run last first. */
   private undo: (() => void)[] = [];
-  /** Numbers whose reply is lost if it fails, though their reservation stands. */
+  /** A dispenser for each number whose reply is lost if the commit fails, though it is reserved. */
   private uncertain: Dispenser[] = [];
   private node: NodeStateWriter | undefined;
   private hasStaged = false;
-  /** How long the last commit took. */
+  /** How long the last commit took, in milliseconds. */
   private commitMs = 0;
 
-  /** `onStaged` is called once for each commit, when there is something for it. */
+  /** Calls `onStaged` once for each commit, as soon as something is staged for it. */
   constructor(store: Store, onStaged: () => void) {
     this.store = store;
     this.onStaged = onStaged;
@@ -49,19 +49,19 @@ export class CommitBatch {
     return this.changed.size > 0;
   }
 
-  /** Whether it changes what this name is. */
+  /** Whether it changes the definition, existence or position of this name. */
   changes(name: string): boolean {
     return this.changed.size > 0 && this.changed.has(name);
   }
 
-  /** A name was changed; `undo` takes that back. */
+  /** A name was changed in memory; `undo` takes that back. */
   change(name: string, undo: () => void): void {
     this.changed.add(name);
     this.undo.push(undo);
     this.announce();
   }
 
-  /** A dispenser is to be planned for. */
+  /** The commit is to write the reservation and the counts of a dispenser. */
   stage(dispenser: Dispenser): void {
     if (dispenser.isStaged) return;
     dispenser.isStaged = true;
@@ -69,13 +69,13 @@ export class CommitBatch {
     this.announce();
   }
 
-  /** The number that a dispenser took last goes to nobody if the commit fails. */
+  /** If the commit fails, nobody gets the number that a dispenser took last. */
   markUncertain(dispenser: Dispenser): void {
     dispenser.markUncertain();
     this.uncertain.push(dispenser);
   }
 
-  /** What the node remembers is to be written. */
+  /** The commit is to write the state of the node. */
   writeNodeState(node: NodeStateWriter): void {
     this.node = node;
     this.announce();
@@ -89,8 +89,8 @@ export class CommitBatch {
   }
 
   /**
-   * Makes what is staged durable. Answers undefined, or why nothing was written: everything staged is
-   * then as it was before. Throws DiskBroken, after which nothing may be answered.
+   * Makes durable what is staged. Answers undefined, or why nothing was written: everything staged is
+   * then as it was before. Throws DiskBroken, after which no reply may leave.
    */
   commit(now: () => number): DiskUnavailable | undefined {
     if (!this.hasStaged) return undefined;
@@ -128,7 +128,7 @@ export class CommitBatch {
   }
 }
 
-/** Runs work of the store; answers why it cannot be done now. Throws what else it throws. */
+/** Runs work of the store. Answers DiskUnavailable if it throws that; any other error is thrown on. */
 export function unavailability(work: () => void): DiskUnavailable | undefined {
   try {
     work();

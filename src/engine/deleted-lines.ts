@@ -1,6 +1,7 @@
 /**
- * Lines that DEL took, kept on disk for a while: a line of the same definition goes on where it stood, another one
- * of the name keeps clear of its numbers. Nothing of them is in memory but what the commit being gathered changes.
+ * Deleted lines, which are kept on disk for a while: a line of the same definition goes on where one
+ * stood, and another line of the name keeps clear of its numbers. Only what the commit being gathered
+ * changes of them is in memory.
  */
 
 import type { Refusal } from "../base/errors.ts";
@@ -12,24 +13,24 @@ import type { Account } from "../dispenser/reservation.ts";
 import type { DeletedLine, Store } from "../storage/store.ts";
 
 const SECONDS_PER_DAY = 86_400;
-/** A name has so many at most: then the older ones are taken for one that has all their numbers. */
+/** A name has at most so many: then one line that covers all their numbers takes their place. */
 const PER_NAME_MAX = 100;
-/** So many go at once, which takes a commit less than a millisecond longer. */
+/** A commit removes at most so many, which takes less than a millisecond. */
 const PURGED_AT_ONCE = 25;
-/** Each one kept past the limit takes so many with it, so that the oldest go as fast as new ones come. */
+/** Past the limit each new one removes so many of the oldest, so that they go as fast as new ones come. */
 const PURGED_PER_KEPT = 2;
-/** So much of its age the database may lose in a crash: it is written no more often, and only while lines are kept. */
+/** The age of the database is written so often, and only while lines are kept: a crash loses no more of it. */
 const AGE_SAVED_EVERY_S = 600;
-/** So many are read at a time. */
+/** So many rows are read at a time. */
 const PAGE_ROWS = 1000;
 
-/** How long deleted lines are kept, and how many. */
+/** How many deleted lines are kept, and for how long. */
 export interface DeletedLimits {
   readonly deletedMax: number;
   readonly deletedDays: number;
 }
 
-/** What is kept of a line, and what that means for others of its name. */
+/** A deleted line with its account, and what it means for other lines of its name. */
 interface KeptLine extends UsedLine {
   readonly account: Account;
 }
@@ -39,12 +40,12 @@ export class DeletedLines {
   private readonly allocation: Allocation;
   private readonly nowMs: () => number;
   private readonly startedAtMs: number;
-  /** The age of the database when this life began; undefined before it was asked for. */
+  /** The age of the database when this life began; undefined until somebody asks. */
   private startedAtAgeS: number | undefined;
-  /** The deleted lines of names for which the commit being gathered changes them, as it leaves them. */
+  /** By name: the deleted lines as the commit being gathered leaves them, where it changes them. */
   private readonly changed = new Map<string, readonly DeletedLine[]>();
 
-  /** `share` is what a dispenser has of its line; `nowMs` a clock that only goes forwards, in milliseconds. */
+  /** `allocation` is that of new dispensers; `nowMs` a clock that only goes forwards, in milliseconds. */
   constructor(store: Store, allocation: Allocation, nowMs: () => number) {
     this.store = store;
     this.allocation = allocation;
@@ -53,15 +54,15 @@ export class DeletedLines {
   }
 
   /**
-   * For how many seconds servers have run on the database, but for what crashes and closes took of it: no wall clock,
-   * which may be wrong, makes a line old.
+   * For how many seconds servers have run on the database, a little less where crashes lost some. A wall
+   * clock may be wrong, and would make a line old too early.
    */
   private get ageS(): number {
     this.startedAtAgeS ??= this.store.ageS;
     return this.startedAtAgeS + Math.floor((this.nowMs() - this.startedAtMs) / 1000);
   }
 
-  /** Whether it was due to be written, and is staged. */
+  /** Stages the age if that is due; whether it did. */
   private saveAge(): boolean {
     const { ageS: seconds } = this;
     if (seconds - this.store.ageS < AGE_SAVED_EVERY_S) return false;
@@ -69,7 +70,7 @@ export class DeletedLines {
     return true;
   }
 
-  /** What of a name's deleted lines a definition goes on with; undefined: none. Or why it may not be. */
+  /** The deleted line that a definition goes on with; undefined for none; or why it may not be defined. */
   continued(name: string, definition: Definition): KeptLine | Refusal | undefined {
     return continued(
       name,
@@ -78,7 +79,7 @@ export class DeletedLines {
     );
   }
 
-  /** Why a line that is there, at an own position, may not become a longer one. */
+  /** Why a line that stands at a local position may not grow. */
   refuseGrowth(name: string, longer: Definition, position: bigint): Refusal | undefined {
     const deleted = this.of(name).map((line) => this.usage(line));
     return refuseGrowth(name, longer, this.allocation.toLine(position), deleted);
@@ -99,10 +100,10 @@ export class DeletedLines {
     };
   }
 
-  /** DEL: keeps what numbers of the dispenser may be in use, if there are any. */
+  /** DEL: keeps the line of a dispenser, if numbers of it may be in use. */
   keep(dispenser: Dispenser, { deletedMax, deletedDays }: DeletedLimits): void {
     const { definition, name, allocation, hasPositions, keptWhenDeleted: account } = dispenser;
-    // In a cluster the store remembers.
+    // In a cluster the lease store keeps it.
     if (!hasPositions || allocation.isLeased) return;
     const used = allocation.usedBelow(account.reserved, definition.series.positions);
     const isKept = definition.strategy === "memory" ? account.reserved > 0n : used > 0n;
@@ -120,7 +121,7 @@ export class DeletedLines {
     this.store.stage({ kind: "keep", line });
   }
 
-  /** Takes all that is kept of a name for one line. */
+  /** Puts one line in the place of all that are kept of a name. */
   private merge(name: string): void {
     const { definition, position } = covering(this.of(name).map((line) => this.usage(line)));
     const account = { reserved: position, generated: 0n, wasted: position };
@@ -128,7 +129,7 @@ export class DeletedLines {
     this.add({ name, definition, account, deletedAtS: this.ageS });
   }
 
-  /** A deleted line goes on, or all of a name are to be forgotten. */
+  /** Forgets the deleted line of a definition, because it goes on; or all of a name. */
   forget(name: string, definition?: Definition): void {
     const before = this.of(name);
     if (before.length === 0) return;
@@ -140,7 +141,7 @@ export class DeletedLines {
     this.store.stage({ kind: "forget", name, ...(definition !== undefined && { definition }) });
   }
 
-  /** Stages that some go which are too old, or too many, and the age if it is due; whether there was either. */
+  /** Stages the removal of some that are too old or too many, and the age if that is due; whether it staged anything. */
   purge({ deletedMax, deletedDays }: DeletedLimits): boolean {
     const { store } = this;
     if (store.deletedSize === 0) return false;
@@ -156,12 +157,12 @@ export class DeletedLines {
     this.store.stage({ kind: "purge", deletedBeforeS, keptMax, atOnce });
   }
 
-  /** What was deleted before this age is too old. */
+  /** A line that was deleted before this age of the database is too old. */
   private oldestKeptS(days: number): number {
     return Math.max(0, this.ageS - days * SECONDS_PER_DAY);
   }
 
-  /** Stages that all of them move so many numbers ahead, or to their end. */
+  /** Stages that each of them skips so many numbers, or all that it has left. */
   skip(numbers: bigint): void {
     let after = -1;
     for (;;) {
@@ -178,7 +179,7 @@ export class DeletedLines {
     }
   }
 
-  /** The commit is over: what is on disk is what there is. */
+  /** The commit is over: the deleted lines are those on disk. */
   commitEnded(): void {
     this.changed.clear();
   }

@@ -2,8 +2,8 @@
  * All dispensers by name, and the one commit a turn. Commands change dispensers in memory at once
  * and stage what the disk must know; commit() makes the staged durable, or takes it all back.
  *
- * Invariant: whatever depends on something staged answers only after commit number `gathering`,
- * which dependsOn() tells. The caller holds such a reply, and makes it an error if that commit
+ * Invariant: a reply that depends on something staged leaves only after commit number `nextCommit`,
+ * which dependsOn() answers. The caller holds such a reply, and makes it an error if that commit
  * fails. Names are byte strings (dispenser/name.ts).
  */
 
@@ -22,7 +22,7 @@ import { type DeletedLimits, DeletedLines } from "./deleted-lines.ts";
 import { DirtyCounts } from "./dirty-counts.ts";
 import { type Listed, type NamesInBytes, Registry } from "./registry.ts";
 
-/** Of fewer dispensers what a GET reads mostly lies in the processor's caches, and to fetch it costs more than it gains. */
+/** With fewer dispensers the processor's caches hold what a GET reads, and prefetching costs more than it gains. */
 const FETCHED_FROM = 8000;
 
 export interface Skipped {
@@ -30,11 +30,11 @@ export interface Skipped {
   readonly numbers: bigint;
 }
 
-/** What new dispensers have to keep to, and how deleted ones are kept. */
+/** Limits of new dispensers, and of what is kept of deleted ones. */
 export interface EngineLimits extends DeletedLimits {
-  /** Dispensers in all. */
+  /** How many dispensers there may be. */
   readonly dispensersMax: number;
-  /** Bytes of a name, 1 to 255. */
+  /** How many bytes a name may have, 1 to 255. */
   readonly nameBytesMax: number;
 }
 
@@ -50,11 +50,11 @@ export interface EngineOptions {
   readonly limits?: EngineLimits;
   /** A clock that only goes forwards, in milliseconds. */
   readonly now: () => number;
-  /** Whether stageCounts() is called now and then. */
+  /** Whether the owner calls stageCounts() now and then. */
   readonly savesCounts: boolean;
   /** Called when there is something to commit: commit() has to be called in this turn. */
   readonly onStaged?: () => void;
-  /** What a dispenser has of its line, if none stands on disk; all of it by default. */
+  /** The allocation of a dispenser that has none on disk; the whole line by default. */
   readonly allocation?: Allocation;
 }
 
@@ -68,10 +68,10 @@ export class Engine {
   private readonly registry: Registry;
   /** Lines that were deleted, and are kept for a while. */
   readonly deleted: DeletedLines;
-  /** Undefined where counts are not saved in the background. */
+  /** Undefined if counts are not saved in the background. */
   private readonly dirtyCounts: DirtyCounts | undefined;
   private readonly allocation: Allocation;
-  /** Called once for a dispenser that used up its lease as far as was said there. */
+  /** Called once when a dispenser has used its lease up to `leaseThreshold`. */
   onLeaseLow: (dispenser: Dispenser) => void = () => {};
 
   constructor(store: Store, options: EngineOptions) {
@@ -92,7 +92,7 @@ export class Engine {
     }
   }
 
-  /** Throws CannotStart where a line counts numbers that were never leased: a lease is missing on disk. */
+  /** Throws CannotStart if a line counts numbers that it never leased: the row of a lease is missing. */
   private requireLease({ name, account, allocation }: StoredDispenser): void {
     if (!this.allocation.isLeased || allocation !== undefined) return;
     if (account === undefined || account.reserved === 0n) return;
@@ -102,7 +102,7 @@ export class Engine {
     );
   }
 
-  /** The number of the commit that is being gathered. */
+  /** The number of the commit that is being gathered, counted from 1. */
   get nextCommit(): number {
     return this.batch.number;
   }
@@ -112,8 +112,8 @@ export class Engine {
   }
 
   /**
-   * What the last life's crash cost each dispenser that lost numbers. The next commit makes them
-   * wasted on disk, so that they are not told of again.
+   * How many numbers each dispenser lost in the crash of the last life. The next commit counts them as
+   * wasted on disk, so that no later life tells of them again.
    */
   skippedByCrash(): readonly Skipped[] {
     const losers = [...this.registry.loaded()].filter(({ skipped }) => skipped > 0n);
@@ -130,12 +130,12 @@ export class Engine {
     return this.registry.findBytes(bytes, from, to);
   }
 
-  /** Whether it gains by expect(). */
+  /** Whether there are so many dispensers that prefetch() pays. */
   get prefetches(): boolean {
     return this.size >= FETCHED_FROM;
   }
 
-  /** A number of each of these will be taken next. */
+  /** Loads what taking a number of each of these will read into the processor's caches. */
   prefetch(names: NamesInBytes): void {
     this.registry.prefetch(names);
   }
@@ -145,41 +145,41 @@ export class Engine {
     return this.registry.has(name);
   }
 
-  /** All dispensers, in the order they were made in. */
+  /** All dispensers, in the order in which they were made. */
   all(): Iterable<Dispenser> {
     return this.registry.all();
   }
 
-  /** Those that were asked for in this life, in no order that is promised. */
+  /** The dispensers that somebody asked for in this life, in no particular order. */
   loaded(): Iterable<Dispenser> {
     return this.registry.loaded();
   }
 
   /**
-   * The names and ids of those with an id above this one, in the order they were made in. It may be
-   * gone through bit by bit, while some come and go.
+   * The names and ids of dispensers with an id above `after`, in the order in which they were made. The
+   * caller may go through them bit by bit, while dispensers come and go.
    */
   list(after = 0): Iterable<Listed> {
     return this.registry.list(after);
   }
 
-  /** The commit that an answer about this name and its numbers has to wait for; 0 for none. */
+  /** The commit that a reply with numbers of this name has to wait for; 0 for none. */
   dependsOn(name: string, dispenser: Dispenser | undefined): number {
     if (dispenser !== undefined && dispenser.taken > dispenser.reserved) return this.nextCommit;
     return this.dependsOnName(name);
   }
 
-  /** The commit that an answer about this name and its definition has to wait for; 0 for none. */
+  /** The commit that a reply about the definition of this name has to wait for; 0 for none. */
   dependsOnName(name: string): number {
     return this.batch.changes(name) ? this.nextCommit : 0;
   }
 
-  /** The commit that an answer about all names has to wait for; 0 for none. */
+  /** The commit that a reply about all names has to wait for; 0 for none. */
   dependsOnNames(): number {
     return this.batch.changesNames ? this.nextCommit : 0;
   }
 
-  /** Hands out the next number of a line that has one (digits > 0), into `into[at]` and on. */
+  /** Hands out the next number of a dispenser that has one (nextBytes > 0), into `into[at]` and on. */
   take(dispenser: Dispenser, into: Uint8Array, at: number): void {
     dispenser.take(into, at);
     if (dispenser.taken >= dispenser.refillThreshold && !dispenser.isStaged) this.refill(dispenser);
@@ -194,14 +194,14 @@ export class Engine {
   }
 
   /**
-   * The reply with the number last taken is part of one that waits for the commit: if that fails,
-   * the number goes to nobody and counts as wasted.
+   * The number last taken is part of a reply that waits for the commit: if that fails, nobody gets the
+   * number, and it counts as wasted.
    */
   markUncertain(dispenser: Dispenser): void {
     this.batch.markUncertain(dispenser);
   }
 
-  /** Why there may not be another dispenser, of this name. */
+  /** Why there may be no further dispenser, or none of this name. */
   refuseNew(name: string): Refusal | undefined {
     const { dispensersMax, nameBytesMax } = this.limits;
     if (name.length > nameBytesMax) {
@@ -223,8 +223,8 @@ export class Engine {
   }
 
   /**
-   * Adds a dispenser, with an id that no other has. It begins behind what an account of the same line
-   * has used, where one is given.
+   * Adds a dispenser, with an id that no other has. Given the account of a deleted line, it goes on
+   * behind that.
    */
   create(id: number, name: string, definition: Definition, account?: Account): void {
     const found = account && { account, segmentEnd: undefined };
@@ -269,7 +269,7 @@ export class Engine {
     this.batch.stage(dispenser);
   }
 
-  /** Skips so many numbers of a line, or all that are left; they count as wasted. */
+  /** Skips so many numbers of a line, or all that are left, which count as wasted. */
   skip(dispenser: Dispenser, numbers: bigint): void {
     const { definition, allocation, hasPositions } = dispenser;
     if (!hasPositions) return;
@@ -277,15 +277,15 @@ export class Engine {
     this.advanceTo(dispenser, smallest(dispenser.position + numbers, end));
   }
 
-  /** Skips what a dispenser has of its line below a position of the line. */
+  /** Skips all numbers of a dispenser below a position of the line. */
   skipBelow(dispenser: Dispenser, position: bigint): void {
     const local = dispenser.allocation.countBelow(position);
     if (local > dispenser.position) this.advanceTo(dispenser, local);
   }
 
   /**
-   * Adds a leased range to a dispenser's allocation, in the commit being gathered; where that fails the
-   * range is lost. After `threshold` numbers onLeaseLow() is called.
+   * Adds a leased range to a dispenser's allocation, with the commit being gathered; if that fails the
+   * range is lost. After `threshold` more numbers onLeaseLow() is called.
    */
   addLease(dispenser: Dispenser, { first, count }: Range, threshold: number): void {
     const { id, name } = dispenser;
@@ -294,26 +294,26 @@ export class Engine {
     this.store.stage({ kind: "lease", id, allocation: dispenser.allocation as Leased });
   }
 
-  /** Stages that deleted lines go which are too old, or too many: a few at a time. To be called now and then. */
+  /** Stages the removal of a few deleted lines that are too old or too many. To be called now and then. */
   stagePurge(): void {
     if (this.deleted.purge(this.limits)) this.batch.announce();
   }
 
-  /** Stages that all deleted lines move so many numbers ahead, which count as wasted. */
+  /** Stages that all deleted lines skip so many numbers, which count as wasted. */
   skipDeleted(numbers: bigint): void {
     this.deleted.skip(numbers);
     this.batch.announce();
   }
 
-  /** Writes what the node has to remember, in the commit being gathered. */
+  /** The commit being gathered writes the state of the node. */
   writeNodeState(node: NodeStateWriter): void {
     this.batch.writeNodeState(node);
   }
 
   /**
-   * Makes what is staged durable, and begins to gather the next commit. Answers undefined, or why
-   * nothing was written: everything staged is then as it was before.
-   * Throws DiskBroken, after which nothing may be answered.
+   * Makes durable what is staged, and begins to gather the next commit. Answers undefined, or why
+   * nothing was written: everything staged is then as it was before. Throws DiskBroken, after which no
+   * reply may leave.
    */
   commit(): DiskUnavailable | undefined {
     const failure = this.batch.commit(this.now);
@@ -332,14 +332,14 @@ export class Engine {
     return this.store.backUp(path);
   }
 
-  /** Stages counts that the disk does not know; uniqueness does not depend on them. */
+  /** Stages counts that changed since they were written; uniqueness does not depend on them. */
   stageCounts(): void {
     this.dirtyCounts?.stage(this.batch);
   }
 
   /**
-   * The clean close. No number may be taken after it. Answers how many numbers are skipped by it.
-   * Throws what Store.close() throws.
+   * The clean close: saves positions and counts. No number may be taken after it. Answers how many
+   * numbers it skipped for good. Throws what Store.close() throws.
    */
   close(): bigint {
     assert(this.batch.isEmpty, "close() with a commit under way");

@@ -1,9 +1,9 @@
 /**
- * The dispensers by name, and in the order in which they were made, which is that of their ids.
+ * All dispensers, by name and in the order in which they were made, which is that of their ids.
  *
- * What a start finds on disk is parked: kept as plain numbers until somebody asks for it, when it
- * becomes a Dispenser and stays one. A million dispensers, of which most sleep, so cost a start and
- * the garbage collector little.
+ * A dispenser that the start finds on disk is dormant: plain numbers, until somebody asks for it and it
+ * becomes a Dispenser for the rest of this life. So a million dispensers cost the start and the garbage
+ * collector little.
  */
 
 import { assert } from "../base/assert.ts";
@@ -16,7 +16,7 @@ import { grown, NameIndex, type NamesInBytes } from "./name-index.ts";
 
 export type { NamesInBytes } from "./name-index.ts";
 
-/** So many rows of removed names are kept at least before they are thrown away. */
+/** Rows of removed names are thrown away only when there are so many. */
 const REMOVED_MIN = 4096;
 
 /** A dispenser in a list of names. */
@@ -28,19 +28,19 @@ export interface Listed {
 export class Registry {
   private index: NameIndex;
   private ids: Float64Array;
-  /** The dispenser of a row; the definition alone of one that is parked, undefined of one removed. */
+  /** By row: a dispenser; the definition alone of a dormant one; undefined for a removed one. */
   private dispensers: (Dispenser | Definition | undefined)[] = [];
   private dormant: DormantDispensers;
-  /** The name last found, as mostly the next one is the same: and the same string, even. */
+  /** The last name that was looked for: mostly the next one is the same, and even the same string. */
   private lastName = "";
   private lastFound: Dispenser | undefined;
-  /** Rows of the names that fetch() was called for last. */
+  /** Rows of the names that prefetch() was last called for. */
   private rows = new Int32Array(0);
-  /** What it read; nobody needs it, but what nobody got would not be read. */
+  /** What prefetch() read: without a use the reading would be optimised away. */
   prefetched = 0;
   /** Whether rows are in the order of their ids. */
   private isInOrder = true;
-  /** What dispensers have of their lines that have no share of their own. */
+  /** The allocation of dispensers that have none on disk. */
   private readonly allocation: Allocation;
 
   /** With room for so many before it has to grow. */
@@ -74,7 +74,7 @@ export class Registry {
     return row < 0 ? undefined : this.at(row);
   }
 
-  /** Has the processor fetch what taking a number of each will read, for all at a time: NameTable.fetch(). */
+  /** Reads what taking a number of each name will read, so that the processor caches it: NameIndex.prefetch(). */
   prefetch(names: NamesInBytes): void {
     const { dispensers } = this;
     const { count } = names;
@@ -95,7 +95,7 @@ export class Registry {
     this.prefetched = read;
   }
 
-  /** Adds what was found on disk, in the order of ids. */
+  /** Adds a dispenser that was found on disk. To be called in the order of ids. */
   addDormant(stored: StoredDispenser): void {
     const { id, name, definition } = stored;
     if (DormantDispensers.mayHold(stored))
@@ -108,7 +108,7 @@ export class Registry {
       );
   }
 
-  /** Adds a dispenser with an id that no other has. It may be one that remove() took. */
+  /** Adds a dispenser with an id that no other has; it may be one that remove() removed. */
   add(dispenser: Dispenser): void {
     const { id, name } = dispenser;
     this.dropLastFound();
@@ -119,7 +119,7 @@ export class Registry {
       this.index.restore(row, name);
       this.dispensers[row] = dispenser;
     } else {
-      // Ids mostly rise. In a cluster one may come late: then the order is made anew when it is needed.
+      // Ids mostly rise. In a cluster one may come late; then rows are sorted when the order is needed.
       this.isInOrder &&= row === this.index.rows;
       this.append(id, name, dispenser);
     }
@@ -139,13 +139,13 @@ export class Registry {
     this.dispensers[row] = undefined;
   }
 
-  /** Throws away what removed names left behind, where that is most of all there is. */
+  /** Throws away the rows of removed names, if they are more than half of all. */
   compact(): void {
     const { rows, size } = this.index;
     if (rows - size >= Math.max(REMOVED_MIN, size)) this.rebuild();
   }
 
-  /** Writes all down anew, in the order of ids. */
+  /** Makes all rows anew, in the order of ids. */
   private rebuild(): void {
     const { dispensers, ids, dormant, index: before } = this;
     const order = Array.from({ length: before.rows }, (_, row) => row);
@@ -167,7 +167,7 @@ export class Registry {
     this.dropLastFound();
   }
 
-  /** Those that were asked for in this life, in no order that is promised. */
+  /** The dispensers that somebody asked for in this life, in no particular order. */
   *loaded(): Generator<Dispenser> {
     for (const each of this.dispensers) if (each instanceof Dispenser) yield each;
   }
@@ -178,7 +178,7 @@ export class Registry {
     for (let row = 0; row < this.index.rows; row++) if (this.index.has(row)) yield this.at(row);
   }
 
-  /** Those with an id above this one, in order. Names may come and go while the list is gone through. */
+  /** Those with an id above `after`, in order. Names may come and go while the caller goes through them. */
   *list(after: number): Generator<Listed> {
     let last = after;
     let row = this.firstAfter(last);
@@ -229,7 +229,7 @@ export class Registry {
     return woken;
   }
 
-  /** What was worked out from the names holds no more. */
+  /** The answer of the last find() may be wrong from now on. */
   private dropLastFound(): void {
     this.lastName = "";
     this.lastFound = undefined;

@@ -1,6 +1,6 @@
 /**
- * Rows into dispensers: what the start reads, and whether it can be. The tables are gone through side by
- * side in the order of ids, which is quicker than joins. rows.ts writes them.
+ * Reads dispensers from their rows at the start, and refuses rows that contradict each other. It goes
+ * through the tables side by side in the order of ids, which is quicker than joins. rows.ts writes them.
  */
 
 import type { Database } from "bun:sqlite";
@@ -20,19 +20,19 @@ import { PAGE_ROWS, TableCursor } from "./table-cursor.ts";
 
 type DefinitionRow = readonly [id: bigint, name: string, line: string, autoDisk: string];
 
-/** What all of them keep of it; of segments, the last. */
+/** The rows of a dispenser; of its segments, the last. */
 interface KeptRows {
   readonly position: KeptRow | undefined;
   readonly checkpoint: KeptRow | undefined;
   readonly segment: KeptRow | undefined;
 }
 
-/** A run that was leased. */
+/** A leased range. */
 type RunRow = readonly [id: bigint, own: bigint, first: bigint, last: bigint];
 
 /**
- * Every dispenser in the order of ids, many at a time. After a clean close (`isExact`) nothing lies
- * reserved ahead. Throws CannotStart, which names the file by `path`, where rows contradict each other.
+ * Every dispenser in the order of ids, many at a time. After a clean close (`isExact`) nothing may lie
+ * reserved ahead. Throws CannotStart, which names the file by `path`, if rows contradict each other.
  */
 export function* loadDispensers(
   database: Database,
@@ -53,7 +53,7 @@ export function* loadDispensers(
   }
 }
 
-/** Where Definition.line stands in the tables: the start reads them before they are migrated. */
+/** The SQL of Definition.line: the start reads the tables before they are migrated. */
 const lineIn = (database: Database) =>
   hasColumn(database, "definitions", "line") ? "line" : LINE_OF_COLUMNS;
 
@@ -101,7 +101,7 @@ function dispenserOf(
   };
 }
 
-/** What was leased to the node; undefined where nothing was. */
+/** What was leased to the node; undefined if nothing was. */
 function allocationOf(table: TableCursor<RunRow>, id: bigint): Leased | undefined {
   if (table.isOver) return undefined;
   const runs: LeasedRange[] = [];
@@ -117,7 +117,7 @@ function allocationOf(table: TableCursor<RunRow>, id: bigint): Leased | undefine
   }
 }
 
-/** Whether a dispenser can be as its rows say; damage mostly leaves one that cannot. */
+/** Whether the rows of a dispenser agree with each other and with its definition; damage mostly leaves some that do not. */
 function isSound(stored: StoredDispenser, kept: KeptRows, isExact: boolean): boolean {
   const { definition, account, allocation } = stored;
   const { type } = definition;
@@ -130,7 +130,7 @@ function isSound(stored: StoredDispenser, kept: KeptRows, isExact: boolean): boo
   return !isExact || reserved === generated + wasted;
 }
 
-/** Whether what is kept of a dispenser is in the tables of its strategy, and only there. */
+/** Whether the rows of a dispenser are in the tables of its strategy, and only there. */
 function isInItsTables(kept: KeptRows, { type, strategy }: Definition): boolean {
   const { position, checkpoint, segment } = kept;
   switch (type.hasPositions ? strategies[strategy].keeps : "position") {
@@ -157,13 +157,13 @@ function prepare(database: Database) {
     ),
     positions: kept("positions"),
     checkpoints: kept("checkpoints"),
-    // Of each dispenser the row of the greatest last, with its counts:
+    // The row with the greatest `last` of each dispenser, and its counts:
     // https://sqlite.org/lang_select.html#bare_columns_in_an_aggregate_query
     segments: database.prepare(
       `SELECT dispenser, max(last), generated, wasted FROM segments WHERE dispenser > ?
        GROUP BY dispenser ORDER BY dispenser LIMIT ?`,
     ),
-    // Neither is there before the first start of the version that has it.
+    // Before they are migrated, the tables of an older version lack these two.
     deleted: hasTable(database, "deleted")
       ? database.prepare(`${selectDeleted(line)} WHERE nth > ? ORDER BY nth LIMIT ?`)
       : undefined,

@@ -1,7 +1,6 @@
 /**
- * Changes into rows: what the store writes. Rows into dispensers are loading.ts's matter; transactions,
- * failures and the file itself are in sqlite.ts. A position is stored as the last one below it
- * (schema.ts says why).
+ * Writes changes as rows. loading.ts reads them; sqlite.ts has the transactions, failures and the file
+ * itself. A position is stored as the last one below it (schema.ts says why).
  */
 
 import type { Changes, Database, SQLQueryBindings, Statement } from "bun:sqlite";
@@ -15,7 +14,7 @@ import { readValue } from "./file.ts";
 import type { Change, DeletedLine } from "./store.ts";
 
 export class Rows {
-  /** How many deleted lines are kept, with what the transaction under way changes of that. */
+  /** How many deleted lines are kept, including what the transaction under way changes. */
   deletedSize: number;
   /** The age of the database, likewise. */
   ageS: number;
@@ -49,7 +48,7 @@ export class Rows {
         break;
       }
       case "remove":
-        // What is kept of it goes with it (ON DELETE CASCADE).
+        // All other rows of the dispenser go with it (ON DELETE CASCADE).
         statements.undefine.run(change.id);
         break;
       case "keep":
@@ -94,7 +93,7 @@ export class Rows {
     if (replaces) this.forget(id);
     if (segment !== undefined) {
       statements.addSegment.run(id, segment.first - 1n, segment.last, generated, wasted);
-      // What lies below the position is used up; the last segment stays, whatever is used of it.
+      // Segments below the position are used up; the last one stays, even if it is used up.
       const position = generated + wasted;
       statements.dropSegments.run(id, position < last ? position : last);
     } else if (keeps === "segments") {
@@ -138,8 +137,8 @@ export class Rows {
 }
 
 /**
- * All 2^63 numbers of the longest line may be wasted, one more than an integer of SQLite holds.
- * loading.ts knows.
+ * The longest line has 2^63 numbers, and all of them may be wasted, which is one more than an integer of
+ * SQLite holds. stored-values.ts reads it back.
  */
 function storable(wasted: bigint): bigint {
   if (wasted > NUMBER_MAX) return NUMBER_MAX;

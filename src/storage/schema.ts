@@ -2,25 +2,25 @@
  * The tables, as migrations. PRAGMA user_version counts how many of them a database has seen;
  * a published one never changes.
  *
- * Positions are stored as the last one a run includes (-1 for none), because the end of the
- * longest line, 2^63, does not fit an integer of SQLite; its last position does.
- * `generated` and `wasted` stand as of the commit that wrote the row.
+ * A position is stored as the last one below it (-1 for none), because the end of the longest line,
+ * 2^63, does not fit an integer of SQLite. `generated` and `wasted` are as of the commit that wrote the
+ * row.
  */
 
-/** "NumD": what PRAGMA application_id says of our files. */
+/** "NumD": the PRAGMA application_id of our databases. */
 export const APPLICATION_ID = 0x4e756d44;
-/** "NumB": what it says of a backup, on which no server starts. */
+/** "NumB": the application_id of a backup, on which no server starts. */
 export const BACKUP_ID = 0x4e756d42;
-/** Where in the file it says so (https://sqlite.org/fileformat2.html#application_id). */
+/** Where it stands in the file (https://sqlite.org/fileformat2.html#application_id). */
 export const ID_OFFSET = 68;
 
-/** What server.clean says: a server uses the database, or crashed in it. */
+/** server.clean: a server uses the database, or crashed while it did. */
 export const IN_USE = 0;
-/** Closed cleanly by the first version, which could leave counts short; or just made. */
+/** Just made, or closed cleanly by the first version, which could leave counts short. */
 export const CLOSED_INEXACTLY = 1;
-/** It was copied while a server used it, all of the log moved: as after a crash, without a log. */
+/** A copy, made while a server used it: as after a crash, but all of the log is in the main file. */
 export const COPIED = 2;
-/** The last life ended with a clean close: all positions and counts are exact. */
+/** Closed cleanly: all positions and counts are exact. */
 export const CLOSED = 3;
 
 /** SQL that writes the mark. */
@@ -28,8 +28,8 @@ export const mark = (how: typeof IN_USE | typeof CLOSED | typeof COPIED): string
   `UPDATE server SET clean = ${how}`;
 
 /**
- * Definition.line of a row of `definitions` or `deleted` as the first three migrations made them, when
- * types 1 to 3 were all there were and each field had a column.
+ * Makes Definition.line of the columns that `definitions` and `deleted` had before the fourth migration,
+ * when there were types 1 to 3 and each field had a column.
  */
 export const LINE_OF_COLUMNS = `CASE type
     WHEN 1 THEN json_object('type', '1', 'length', CAST(length AS TEXT))

@@ -1,41 +1,41 @@
 /**
- * What the engine asks of whatever keeps its state. An interface without code: sqlite.ts is the
- * one there is; another has to pass the suite in test/unit/storage/conformance.ts.
+ * What the engine asks of its storage: an interface without code. sqlite.ts implements it; another
+ * implementation has to pass the suite in test/unit/storage/conformance.ts.
  */
 
 import type { Leased } from "../dispenser/allocation.ts";
 import type { Definition } from "../dispenser/definition.ts";
 import type { Account, Recovered, Reservation } from "../dispenser/reservation.ts";
 
-/** A dispenser as it stands on disk. */
+/** A dispenser, as it is on disk. */
 export interface StoredDispenser extends Recovered {
   readonly id: number;
   /** The name as a byte string. */
   readonly name: string;
   readonly definition: Definition;
-  /** What was leased of its line; undefined where nothing was. */
+  /** What was leased of its line; undefined if nothing was. */
   readonly allocation?: Leased | undefined;
 }
 
-/** A line that was deleted, as it is kept for a while. */
+/** A deleted line, which is kept for a while. */
 export interface DeletedLine {
   /** The name as a byte string. */
   readonly name: string;
   readonly definition: Definition;
-  /** Where it stood; exactly, so nothing in it is reserved ahead. */
+  /** Its exact position: nothing in it is reserved ahead. */
   readonly account: Account;
   /** The age of the database when it was deleted, in seconds (a change of the kind "age"). */
   readonly deletedAtS: number;
 }
 
-/** The same with the number that it has in the store; later ones have higher numbers. */
+/** The same, with its number in the store; later ones have higher numbers. */
 export interface StoredDeleted extends DeletedLine {
   readonly nth: number;
 }
 
-/** One thing for the next commit to write. */
+/** A change that the next commit writes. */
 export type Change =
-  /** A new dispenser, or one whose strategy changed, or whose length grew. */
+  /** A dispenser is new, or its definition changed. */
   | {
       readonly kind: "define";
       readonly id: number;
@@ -45,23 +45,23 @@ export type Change =
   | { readonly kind: "remove"; readonly id: number }
   /** A line that was deleted is kept for a while. */
   | { readonly kind: "keep"; readonly line: DeletedLine }
-  /** The deleted lines of a name are not kept any more, or only that with these numbers. */
+  /** The deleted lines of a name, or the one with the numbers of this definition, are kept no longer. */
   | { readonly kind: "forget"; readonly name: string; readonly definition?: Definition }
-  /** A deleted line stands elsewhere. */
+  /** A deleted line has another account. */
   | { readonly kind: "move deleted"; readonly nth: number; readonly account: Account }
-  /** Deleted lines that are too old, or the oldest of too many, go: at most so many of each. */
+  /** Deleted lines that are too old are removed, and the oldest if there are too many: at most `atOnce` of each. */
   | {
       readonly kind: "purge";
       readonly deletedBeforeS: number;
       readonly keptMax: number;
       readonly atOnce: number;
     }
-  /** Servers ran on the database for so many seconds in all; it only rises. */
+  /** Servers ran on the database for so many seconds in all. The age only rises. */
   | { readonly kind: "age"; readonly seconds: number }
   | { readonly kind: "reserve"; readonly reservation: Reservation }
-  /** The last range of the allocation is new, and those that are not in it any more are used up. */
+  /** The last range of the allocation is new; ranges that are no longer in it are used up. */
   | { readonly kind: "lease"; readonly id: number; readonly allocation: Leased }
-  /** What the node has to remember beside its dispensers. */
+  /** The state of the node, beside its dispensers. */
   | { readonly kind: "node"; readonly state: string };
 
 export interface Store {
@@ -78,13 +78,13 @@ export interface Store {
   readonly deletedSize: number;
   /** The age of the database in seconds, as the last commit left it, once load() is done. */
   readonly ageS: number;
-  /** At what age of it the oldest of them was deleted; Infinity where there is none. */
+  /** The age of the database when the oldest of them was deleted; Infinity if there is none. */
   readonly oldestDeletedS: number;
-  /** Those of a name, as the last commit left them. Throws as commit() does. */
+  /** The deleted lines of a name, as the last commit left them. Throws as commit() does. */
   deletedOf(name: string): readonly StoredDeleted[];
-  /** So many of those behind a number, in the order of their numbers. Throws as commit() does. */
+  /** `count` deleted lines with numbers above `after`, in order. Throws as commit() does. */
   listDeleted(after: number, count: number): readonly StoredDeleted[];
-  /** What the node last wrote of itself (a change of the kind "node"); undefined where it never did. */
+  /** The state of the node as it was last written (a change of the kind "node"); undefined if it never was. */
   readonly node: string | undefined;
   /** Adds to what the next commit writes. */
   stage(change: Change): void;
@@ -94,7 +94,7 @@ export interface Store {
    * DiskBroken when what is on disk is unknown. Nothing is staged any more in either case.
    */
   commit(): void;
-  /** Writes what the node has to remember, at once and alone. Throws as commit() does. */
+  /** Writes the state of the node, at once and alone. Throws as commit() does. */
   writeNode(state: string): void;
   /** Housekeeping between commits, when some is due; throws as commit() does. */
   maintain(): void;
@@ -105,25 +105,25 @@ export interface Store {
    */
   backUp(path: string): Promise<void>;
   /**
-   * Commits what is staged together with the mark of the clean close, and lets go of the store.
-   * Throws as commit() does; the life then counts as crashed.
+   * Commits what is staged, marks the clean close and closes the store. Throws as commit() does; the
+   * life then counts as crashed.
    */
   close(): void;
 }
 
-/** Nothing was written; a later try may succeed: the disk or a quota is full. */
+/** Nothing was written, and a later commit may succeed: the disk or a quota is full. */
 export class DiskUnavailable extends Error {
   override readonly name = "DiskUnavailable";
 }
 
-/** What is on disk is unknown: the server has to stop, and the next start to recover. */
+/** What is on disk is unknown: the server has to stop, and the next start recovers. */
 export class DiskBroken extends Error {
   override readonly name: string = "DiskBroken";
 }
 
 /**
- * The database, or its log, is not there any more, or not all of it: somebody removed, cut, moved or replaced
- * it. Starting again by itself would only make it worse.
+ * Somebody removed, cut, moved or replaced the database or its log under the server. A restart by itself
+ * would only make it worse.
  */
 export class DiskVanished extends DiskBroken {
   override readonly name = "DiskVanished";

@@ -1,7 +1,8 @@
 /**
- * The lines of a cluster by name: what HSET, DEL and ADVANCE on one node change for all, and how the
- * others hear of it. The store's rows are the truth; sync() makes the engine's dispensers like them. The
- * id of a line is that of its dispenser on every node, given in the order of the changes.
+ * The lines of a cluster by name: HSET, DEL and ADVANCE on one node change them for all nodes, and the
+ * other nodes hear of it. The rows of the lease store are the truth; sync() makes the engine's
+ * dispensers like them. A line has one id, which its dispenser has on every node; ids are given in the
+ * order of the changes.
  */
 
 import { largest } from "../../base/bigint.ts";
@@ -45,7 +46,7 @@ import type { Row, Snapshot } from "../stores/store.ts";
 import { BEFORE, definitionIn, fieldsIn, usedLines, withDeleted } from "./deleted.ts";
 import { sumOf } from "./usage.ts";
 
-/** The first program that lets a length grow. */
+/** Programs of a lower level do not know that a length can grow. */
 const GROWS_FROM_LEVEL = 2;
 
 export class ClusterLines {
@@ -57,7 +58,7 @@ export class ClusterLines {
     this.nodeState = memory;
   }
 
-  /** HSET. Answers how many fields were set first. `reuse`: numbers that are in use may be handed out again. */
+  /** HSET. Answers how many fields were set for the first time. `reuse`: numbers in use may be handed out again. */
   async define(
     store: FencedStore,
     name: string,
@@ -66,7 +67,7 @@ export class ClusterLines {
   ): Promise<number | Refusal> {
     if (!isName(name)) return new Refusal("ERR invalid dispenser name");
     const key = nameKey(name);
-    // All rows that are there and are written are guarded: stores lock those first, and in one order.
+    // All existing rows that are written have to be guarded: stores lock guards first, in one order.
     const known = readName((await store.read([key])).rows.get(key));
     const keys = [NAMES, key, ...(known === undefined ? [] : [lineKey(known.line)])];
     const before = await this.figuresBefore(store, name, fields, known);
@@ -85,7 +86,7 @@ export class ClusterLines {
     return set;
   }
 
-  /** What was done with a line that goes on, all nodes together; undefined where none does. */
+  /** The usage by all nodes of a deleted line that goes on; undefined if none does. */
   private async figuresBefore(
     store: FencedStore,
     name: string,
@@ -160,7 +161,7 @@ export class ClusterLines {
       );
     }
     const becomesMemory = definition.strategy === "memory" && before.strategy !== "memory";
-    // What it handed out before is in use, also once it is deleted.
+    // The numbers that it handed out before stay in use when it is deleted.
     const kept = becomesMemory ? withDeleted(present, next) : present.before;
     const record: NameRecord = {
       ...{ ...present, fields: fieldsIn(definition) },
@@ -182,7 +183,7 @@ export class ClusterLines {
     const removed = await store.transact([NAMES, key, line], (rows) => {
       const present = readName(rows.get(key));
       if (present?.line !== known.line || present.isDeleted) return nothing(false);
-      // How far it was leased stays known.
+      // The row keeps how far the line was leased.
       const leased = readLine(rows.get(line)) ?? NEW_LINE;
       const before = withDeleted(present, leased.next);
       const puts = changed(name, { ...present, isDeleted: true, before }, rows);
@@ -230,20 +231,20 @@ export class ClusterLines {
   }
 
   /**
-   * Makes the dispensers like the names in the store: those that changed since it was last done, or
-   * `everything`. The commit that is gathered makes it durable.
+   * Makes the dispensers like the names in the store: those that changed since the last sync, or
+   * `everything`. The commit being gathered makes it durable.
    */
   async sync(store: FencedStore, everything = false): Promise<void> {
     const { rows } = await store.read([NAMES]);
     await this.syncTo(store, rows.get(NAMES), everything);
   }
 
-  /** The same, where the row that says whether something changed is at hand. */
+  /** The same for a caller that has read the row NAMES, which tells whether anything changed. */
   async syncTo(store: FencedStore, names: Row | undefined, everything = false): Promise<void> {
     const { revision } = names ?? { revision: 0n };
     const after = everything ? 0n : BigInt(this.nodeState.membership.namesRevision);
     if (revision <= after) return;
-    // Names that were deleted, and removed since, are in no list.
+    // A list does not show names whose rows were removed since they were deleted.
     const isComplete = everything || after < BigInt(readNames(names)?.purgedTo ?? "0");
     const found = await store.list(NAME_PREFIX, isComplete ? 0n : after);
     if (isComplete) {
@@ -272,7 +273,7 @@ export class ClusterLines {
     if (record.isDeleted) return;
     const definition = definitionIn(record.fields);
     if (present === undefined) {
-      // A store that forgot the line that has this id here gave it to another name.
+      // A store that forgot a line may have given its id to another name.
       const namesake = engine.nameOf(record.line);
       if (namesake !== undefined) engine.remove(engine.find(namesake)!);
       engine.create(record.line, name, definition);
@@ -281,7 +282,7 @@ export class ClusterLines {
   }
 }
 
-/** The deleted lines of a name. A program of level 1 that deletes leaves the last one out: its row says the same. */
+/** The deleted lines of a name. A program of level 1 leaves the last one out, which the row of the line tells. */
 function deletedIn(
   present: NameRecord | undefined,
   rows: Snapshot["rows"],
@@ -292,7 +293,7 @@ function deletedIn(
   return withDeleted(present, readLine(rows.get(lineKey(present.line)))?.next ?? 0n);
 }
 
-/** A member whose program is of a lower level; undefined where there is none. */
+/** A member whose program is of a lower level; undefined if there is none. */
 async function olderMember(store: FencedStore, level: number): Promise<string | undefined> {
   const { rows } = await store.list(NODE_PREFIX);
   const older = [...rows].find(([, row]) => {
@@ -312,7 +313,7 @@ function nothing<T>(result: T): Outcome<T> {
   return { puts: new Map(), result };
 }
 
-/** A name's row, and the one by which nodes hear of it. */
+/** Writes the row of a name, and the row NAMES, by which other nodes hear of the change. */
 function changed(name: string, record: NameRecord, rows: Snapshot["rows"]): Map<string, string> {
   return new Map([
     [NAMES, encode(namesIn(rows))],

@@ -1,17 +1,17 @@
-/** Lines that were deleted, as the row of their name keeps them: their numbers are in use, and do not come again. */
+/** Deleted lines, which the row of their name keeps, because their numbers are in use. */
 
 import { Refusal } from "../../base/errors.ts";
 import { type Definition, define, fieldsOf, isSameLine } from "../../dispenser/definition.ts";
 import { covering, type UsedLine } from "../../dispenser/deleted.ts";
 import type { DeletedLineRecord, NameRecord } from "../stores/records.ts";
 
-/** In the place of a node, in the key of a figure: what was done with the line before it was deleted. */
+/** Takes the place of a node in the key of a usage row: the usage of the line before it was deleted. */
 export const BEFORE = "before";
 
-/** A name has so many at most: then they are taken for one that has all their numbers. */
+/** A name has at most so many: then one line that covers all their numbers takes their place. */
 const PER_NAME_MAX = 100;
 
-/** A deleted line, with the record it stands in. */
+/** A deleted line, with its record. */
 export interface DeletedLine extends UsedLine {
   readonly line: number;
   readonly record: DeletedLineRecord;
@@ -27,7 +27,7 @@ export function usedLines(records: readonly DeletedLineRecord[] = []): DeletedLi
   }));
 }
 
-/** What a name keeps when its line, leased up to there, is deleted. One in memory starts over anyway. */
+/** The deleted lines of a name once its line, leased up to `next`, is deleted too. A line in memory is not kept. */
 export function withDeleted(
   { line, fields, before = [] }: NameRecord,
   next: bigint,
@@ -35,7 +35,7 @@ export function withDeleted(
   const definition = definitionIn(fields);
   if (!definition.type.hasPositions || definition.strategy === "memory" || next === 0n)
     return before;
-  // A store that went back may know the same line twice: it was used as far as either.
+  // A store that went back in time may know the same line twice: the further of the two counts.
   const same = usedLines(before).filter((each) => isSameLine(each.definition, definition));
   let furthest = next;
   for (const { usedBelow } of same) if (usedBelow > furthest) furthest = usedBelow;
@@ -50,7 +50,7 @@ export function fieldsIn(definition: Definition): Record<string, string> {
   return Object.fromEntries(fieldsOf(definition));
 }
 
-/** The definition that a row has. */
+/** The definition in a row. */
 export function definitionIn(fields: NameRecord["fields"]): Definition {
   const definition = define(new Map(Object.entries(fields)));
   if (definition instanceof Refusal)

@@ -1,20 +1,20 @@
-/** How fast a node's lines are used, and so how much of them to lease, and when. */
+/** How fast a node uses its lines, and so how much of a line to lease, and when. */
 
 import type { Dispenser } from "../../dispenser/dispenser.ts";
 import { strategies } from "../../dispenser/strategy.ts";
 
-/** A line of which nothing is known yet gets so many numbers. */
+/** The first lease of a line has so many numbers. */
 const FIRST_SIZE = 100;
-/** One lease is at most so many times the one before: a burst tells little of the next second. */
+/** A lease is at most so many times as large as the one before: a burst tells little of the next second. */
 const GROWTH_MAX = 10;
-/** However small the budget, a lease lasts about so long: the store sees one of a line in a second. */
+/** A lease lasts about so long, however small the budget: a line asks the store about once a second. */
 const LEAST_MS = 1000;
-/** Within the budget it lasts so long. */
+/** Within the budget a lease lasts so long. */
 const MOST_MS = 4000;
-/** The next lease is asked for when what is left lasts so long, or half of the last one is used up. */
+/** A node asks for the next lease when what is left lasts so long, or half of the last lease is used. */
 const AHEAD_MS = 1000;
 
-/** What a line did since its last lease. */
+/** A line at its last lease. */
 interface Pace {
   readonly size: number;
   readonly atMs: number;
@@ -29,7 +29,7 @@ export class LeaseSizer {
     this.now = now;
   }
 
-  /** A line is leased so much, now. */
+  /** A line is leased so many numbers, now. */
   leased(dispenser: Dispenser, size: number): void {
     const { generated } = dispenser.counts;
     this.paces.set(dispenser, { size, atMs: this.now(), generated });
@@ -44,8 +44,8 @@ export class LeaseSizer {
   }
 
   /**
-   * How many numbers to lease, where so many are waited for. Of a line that many nodes lease of each takes
-   * more at a time, whatever the budget.
+   * How many numbers to lease, at least the `wanted` ones that clients wait for. Where many nodes lease
+   * of one line, each takes more at a time, whatever the budget.
    */
   sizeFor(dispenser: Dispenser, wanted: number, isContended: boolean): number {
     const pace = this.paces.get(dispenser);
@@ -59,14 +59,14 @@ export class LeaseSizer {
   }
 
   /**
-   * A line used up its lease as far as was said: whether to ask for the next one already. If not, it says
-   * when to look again.
+   * A line reached its threshold: whether to ask for the next lease already. If not, the line gets a
+   * later threshold.
    */
   isLow(dispenser: Dispenser): boolean {
     const { remaining } = dispenser;
     const ahead = Math.ceil(this.rate(dispenser) * AHEAD_MS);
     if (remaining <= ahead) return true;
-    // It goes on slowly: later, or when there is nothing left.
+    // The line is used slowly: it asks later, or when nothing is left.
     if (ahead > 1) dispenser.leaseThreshold = dispenser.taken + (remaining - ahead);
     return false;
   }

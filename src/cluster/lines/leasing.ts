@@ -1,9 +1,9 @@
 /**
- * Leases: how much of a line a node asks the store for, when, and how it gets it. All that its lines
- * want at one time is leased in one transaction.
+ * Leases: how much of a line a node asks the store for, and how it gets it. All lines that want a lease
+ * at one time get it in one transaction.
  *
- * Invariant: a lease is adopted only where the store said that it is written; whatever else became of it
- * is never handed out, for the next one begins behind it.
+ * Invariant: a node adopts a lease only after the store said that it is written. A lease with an unknown
+ * outcome is never handed out, because the next one begins behind it.
  */
 
 import { assert } from "../../base/assert.ts";
@@ -31,18 +31,18 @@ import { LeaseSizer } from "./lease-size.ts";
 import type { Usage } from "./usage.ts";
 import { type Want, Wants } from "./wants.ts";
 
-/** A lease takes at most this part of what is left of the line, unless more is waited for. */
+/** A lease takes at most this part of what is left of the line, unless clients wait for more. */
 const FAIR_PART = 8n;
-/** A line found exhausted is not asked for again for so long: a node that leaves may hand some back. */
+/** For so long a line that was exhausted is not asked for again: a node that leaves may return some of it. */
 const EXHAUSTED_MS = 1000;
 
 /** What the store is to lease to a line. */
 interface PlannedLease {
   readonly dispenser: Dispenser;
   readonly range: Range;
-  /** What the sizer said, of which `range` may be less. */
+  /** The size that the sizer answered; `range` may be smaller. */
   readonly size: number;
-  /** Numbers that the store leased before without this node hearing of it. */
+  /** Numbers that the store leased earlier without this node hearing of it. */
   readonly lost: bigint;
 }
 
@@ -52,7 +52,7 @@ export interface LeasingOptions {
   readonly usage: Usage;
   /** A clock that only goes forwards, in milliseconds. */
   readonly now: () => number;
-  /** The store leased numbers without this node hearing of it. */
+  /** Called with numbers that the store leased without this node hearing of it. */
   readonly onLost: (dispenser: Dispenser, numbers: bigint) => void;
 }
 
@@ -64,7 +64,7 @@ export class Leasing {
   private readonly onLost: (dispenser: Dispenser, numbers: bigint) => void;
   private readonly wants: Wants;
   private readonly sizer: LeaseSizer;
-  /** When a line was found to have nothing left, and how it was defined then: its length may grow. */
+  /** When a line was exhausted, and its definition then: it may grow. */
   private readonly exhausted = new WeakMap<Dispenser, { atMs: number; definition: Definition }>();
 
   constructor({ engine, nodeState, usage, now, onLost }: LeasingOptions) {
@@ -81,7 +81,7 @@ export class Leasing {
     return !this.wants.isEmpty;
   }
 
-  /** Whether a line was found to have nothing left, a moment ago. */
+  /** Whether a line was found to be exhausted a moment ago. */
   isExhausted(dispenser: Dispenser): boolean {
     const found = this.exhausted.get(dispenser);
     if (found === undefined || found.definition !== dispenser.definition) return false;
@@ -93,7 +93,7 @@ export class Leasing {
     return this.wants.add(dispenser, count);
   }
 
-  /** A line used up its lease as far as was said: whether to ask for the next one already. */
+  /** A line reached its threshold: whether to ask for the next lease already. */
   isLow(dispenser: Dispenser): boolean {
     return this.sizer.isLow(dispenser);
   }
@@ -104,13 +104,13 @@ export class Leasing {
   }
 
   /**
-   * Leases for lines that want it, as many as go into one transaction; calls `onStale` first for who
-   * waits where one of them turned out to be deleted. Throws LeaseStoreUnavailable.
+   * Leases for the lines that want it, as many as go into one transaction. If one of them turns out to be
+   * deleted, calls `onStale` before those who wait go on. Throws LeaseStoreUnavailable.
    */
   async lease(store: FencedStore, onStale: () => Promise<void>): Promise<void> {
     const wants = this.wants.take();
     try {
-      // Who came while the lease before was under way may find enough by now.
+      // A line may have got enough by the lease before this one.
       const live = wants.filter(
         ({ dispenser, count }) =>
           !dispenser.isRemoved && (count === 0 || count > dispenser.remaining),
@@ -121,14 +121,14 @@ export class Leasing {
       for (const want of wants) {
         if (putBack.has(want)) continue;
         const { dispenser, granted } = want;
-        // Who waits asks again; that must not go on and on.
+        // Those who wait ask again, which must end.
         const isLeft = deleted.includes(dispenser) && !dispenser.isRemoved;
         if (isLeft)
           granted.reject(new LeaseStoreUnavailable(`it has deleted line ${dispenser.id}`));
         else granted.resolve();
       }
     } catch (error) {
-      // It is asked for again in a moment.
+      // NotConfirmed: the caller asks again in a moment.
       const isPutOff = error instanceof NotConfirmed && !error.wasWritten;
       for (const want of wants) {
         if (isPutOff) this.wants.putBack(want);
@@ -197,7 +197,7 @@ export class Leasing {
     this.engine.addLease(dispenser, range, threshold);
   }
 
-  /** Puts what a lease changes; the lease, if there is one. */
+  /** Works out the lease of a line, and adds the rows that it changes to `puts`; none if nothing is left. */
   private planLease(
     { dispenser, count: wanted }: Want,
     rows: Snapshot["rows"],
@@ -232,7 +232,7 @@ export class Leasing {
   }
 }
 
-/** Whether a line was deleted; its row may have been removed since this node last looked at names. */
+/** Whether a line was deleted. Its row may have been removed since the last sync of names. */
 function isGone(
   line: LineRecord | undefined,
   rows: Snapshot["rows"],
@@ -243,7 +243,7 @@ function isGone(
   return BigInt(membership.namesRevision) < BigInt(purgedTo);
 }
 
-/** What to lease: something handed back, where the node has not passed it, or what comes next. */
+/** The range to lease: a returned one, if the node has not passed it, or the next of the line. */
 function choose(
   line: LineRecord,
   passed: bigint,

@@ -1,9 +1,9 @@
 /**
- * Removes rows that nobody needs any more: those of lines that were deleted long ago, or of too many deleted
- * ones; those of nodes that are gone. One node after the other looks, once an hour in all.
+ * Removes rows that nobody needs any more: those of lines that were deleted long ago, or of too many
+ * deleted ones, and those of nodes that are gone. Some node looks once an hour.
  *
- * Invariant: a node that slept through it neither takes a row that was removed for one that the store forgot, nor
- * keeps what was deleted: the names' row says up to which revision names may be missing.
+ * Invariant: a node that missed this neither mistakes a removed row for one that the store forgot, nor
+ * keeps a deleted line, because the row NAMES tells up to which revision names may be missing.
  */
 
 import { inBatches } from "../../base/batches.ts";
@@ -36,22 +36,22 @@ import { BEFORE } from "./deleted.ts";
 import { sumOf } from "./usage.ts";
 
 const DAY_MS = 86_400_000;
-/** All nodes together look so often. */
+/** Some node looks so often. */
 const EVERY_MS = 3_600_000;
 
 export interface PurgeOptions {
   readonly engine: Engine;
-  /** The store, as it may be asked now. */
+  /** The present store: another one after a new epoch. */
   readonly store: () => FencedStore;
   /** The Unix time in milliseconds, which may be wrong. */
   readonly wallMs: () => number;
-  /** How long this node has run since it last looked. */
+  /** How many milliseconds this node has run since it last looked. */
   readonly ranMs: number;
-  /** Does something with the store when it is this one's turn. */
+  /** Runs work with the store, one after the other. */
   readonly inTurn: <T>(work: () => Promise<T>) => Promise<T>;
 }
 
-/** Looks, where that is due, and removes. Answers how many lines and nodes. Throws LeaseStoreUnavailable. */
+/** Removes rows, if it is time to look. Answers of how many lines and nodes. Throws LeaseStoreUnavailable. */
 export async function purge(options: PurgeOptions): Promise<{ lines: number; nodes: number }> {
   const { inTurn } = options;
   const claimed = await inTurn(() => claim(options));
@@ -70,7 +70,7 @@ interface Claim {
   readonly isFirst: boolean;
 }
 
-/** Makes the cluster older, by no more than this node ran. Undefined where another node looked a while ago. */
+/** Makes the cluster older, by no more than this node ran. Undefined if another node looked recently. */
 function claim({ store, wallMs, ranMs }: PurgeOptions): Promise<Claim | undefined> {
   const nowMs = wallMs();
   return store().transact([NAMES], (rows): MemberOutcome<Claim | undefined> => {
@@ -91,7 +91,7 @@ function claim({ store, wallMs, ranMs }: PurgeOptions): Promise<Claim | undefine
   });
 }
 
-/** Names that nodes of level 1 deleted count from now on. */
+/** Names that nodes of level 1 deleted have no age: it begins now. */
 async function noteDeletedOfLevel1(
   { store, inTurn }: PurgeOptions,
   atAgeMs: number,
@@ -110,7 +110,7 @@ async function noteDeletedOfLevel1(
   }
 }
 
-/** Lines that are too old, or the oldest of too many, with the names that they had. */
+/** Removes lines that were deleted too long ago, or the oldest of too many, with their names. */
 async function oldLines(
   { engine, store, inTurn }: PurgeOptions,
   ageMs: number,
@@ -155,19 +155,19 @@ async function removeLine({ store }: PurgeOptions, line: number, name: string): 
   });
 }
 
-/** Nodes that left, or were written off, so long ago that none of their folders comes back. */
+/** Removes nodes that left or were written off so long ago that no folder of theirs comes back. */
 async function goneNodes({ engine, store, inTurn }: PurgeOptions, ageMs: number) {
   const { rows } = await inTurn(() => store().list(NODE_PREFIX));
   const oldestMs = ageMs - engine.limits.deletedDays * DAY_MS;
   return [...rows].flatMap(([key, row]) => {
     const { state, goneAtAgeMs } = readNode(row)!;
-    // A program of level 1 did not say when.
+    // A program of level 1 did not write when it left.
     const isOld = state !== "member" && (goneAtAgeMs ?? 0) <= oldestMs;
     return isOld ? [key.slice(NODE_PREFIX.length)] : [];
   });
 }
 
-/** What it did with each line is added to what was done before. */
+/** Adds what a node did with each line to the usage before. */
 async function removeNode({ engine, store, inTurn }: PurgeOptions, node: string): Promise<void> {
   const lines = [...engine.list()].map(({ id }) => id);
   for (const some of inBatches(lines, LINES_AT_ONCE)) {

@@ -1,4 +1,4 @@
-/** What a lease store forgot, as a node knows it: told to the store after it went back in time. */
+/** Tells a lease store that went back in time what it forgot, as far as this node knows. */
 
 import { inBatches } from "../../base/batches.ts";
 import { Leased } from "../../dispenser/allocation.ts";
@@ -21,10 +21,7 @@ import {
 import { LINES_AT_ONCE, type Snapshot } from "../stores/store.ts";
 import { fieldsIn } from "./deleted.ts";
 
-/**
- * Tells a store that forgot what this node knows: its lines, and how far they were leased. For after an
- * operator's `cluster advance`.
- */
+/** Writes the lines that this node knows, and how far they were leased. To be called after `cluster advance`. */
 export async function repair(
   store: FencedStore,
   engine: Engine,
@@ -52,7 +49,7 @@ function repairLine(
 ): void {
   const known = readName(rows.get(nameKey(name)));
   const { purgedTo = "0" } = namesIn(rows);
-  // It was deleted, and removed, while this node slept.
+  // The line was deleted, and its row removed, while this node was away.
   const isPurged = BigInt(namesRevision) < BigInt(purgedTo);
   if (known === undefined && isPurged) return;
   if (known === undefined) {

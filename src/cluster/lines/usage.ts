@@ -1,4 +1,4 @@
-/** What nodes did with their lines: how many numbers were leased, generated, are held, were wasted. */
+/** How nodes used their lines: how many numbers they leased, generated, hold and wasted. */
 
 import { inBatches } from "../../base/batches.ts";
 import type { Dispenser } from "../../dispenser/dispenser.ts";
@@ -17,7 +17,7 @@ import {
 } from "../stores/records.ts";
 import { LINES_AT_ONCE } from "../stores/store.ts";
 
-/** What a line's dispensers on all nodes did, as far as they said. */
+/** The usage of a line by all nodes, as far as they reported it. */
 export interface ClusterUsage {
   readonly nodes: number;
   readonly leased: bigint;
@@ -25,7 +25,7 @@ export interface ClusterUsage {
   readonly wasted: bigint;
 }
 
-/** Several of them together. */
+/** The sum of several usages. */
 export function sumOf(figures: readonly UsageRecord[]): UsageRecord {
   const sum = (of: (figure: UsageRecord) => bigint) =>
     figures.reduce((total, figure) => total + of(figure), 0n);
@@ -37,17 +37,17 @@ export function sumOf(figures: readonly UsageRecord[]): UsageRecord {
   };
 }
 
-/** The figures of one node, and those of all as it knows them. */
+/** The usage by one node, and by all as that node knows it. */
 export class Usage {
   private readonly node: string;
-  /** What lines generated before this life, as the store knew when it was first asked in it. */
+  /** Numbers that lines generated before this life, as the store said when it was first asked. */
   private readonly bases = new WeakMap<Dispenser, bigint>();
 
   constructor(node: string) {
     this.node = node;
   }
 
-  /** What the node did with a line, with a lease under way. */
+  /** The usage of a line by this node, including a lease of `more` numbers under way. */
   ofNode(dispenser: Dispenser, before: UsageRecord | undefined, more = 0n): UsageRecord {
     const { allocation, position } = dispenser;
     const { generated } = dispenser.counts;
@@ -56,7 +56,7 @@ export class Usage {
     const isInMemory = strategies[dispenser.definition.strategy].keeps === "definition";
     let base = this.bases.get(dispenser);
     if (base === undefined) {
-      // What it said of numbers in a lease that a crash took was never true.
+      // It may have reported numbers of a lease that it lost in a crash.
       const most = position - BigInt(dispenser.generatedInLife);
       base = before?.generated ?? 0n;
       if (base > most) base = most;
@@ -70,7 +70,7 @@ export class Usage {
     };
   }
 
-  /** What all nodes did with a line, as they last said, and this one as it is now. */
+  /** The usage of a line by all nodes: by others as they last reported it, by this one as it is now. */
   async ofAll(history: MonotonicStore, dispenser: Dispenser): Promise<ClusterUsage> {
     const { id } = dispenser;
     const [figures, nodes] = await Promise.all([
@@ -88,7 +88,7 @@ export class Usage {
     };
   }
 
-  /** Tells the store what the node did with its lines. */
+  /** Reports the usage of all lines to the store. */
   async report(store: FencedStore, engine: Engine): Promise<void> {
     const used = [...engine.loaded()].filter(
       ({ hasPositions, allocation }) =>

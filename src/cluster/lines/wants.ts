@@ -1,15 +1,15 @@
 /**
- * The lines of a node that want a lease, and who waits for it. A line of which other nodes lease at the
- * same time is leased alone for a while, so that it does not hold up the rest.
+ * The lines of a node that want a lease, and those who wait for it. A line that other nodes lease of at
+ * the same time is contended: for a while it has transactions of its own, and does not hold up the rest.
  */
 
 import type { Dispenser } from "../../dispenser/dispenser.ts";
 import { LINES_AT_ONCE } from "../stores/store.ts";
 
-/** Where another node was quicker, a line is leased alone for so long. */
+/** A line is contended for so long after another node was quicker. */
 const CONTENDED_MS = 30_000;
 
-/** A line, how many numbers it needs, and what resolves when it was leased some. */
+/** A line, and how many numbers it needs; `granted` resolves when it was leased some. */
 export interface Want {
   readonly dispenser: Dispenser;
   count: number;
@@ -35,7 +35,7 @@ export class Wants {
     let want = this.waiting.get(dispenser);
     if (want === undefined) {
       want = { dispenser, count: 0, granted: Promise.withResolvers() };
-      // Nobody may wait for it: a lease ahead of time.
+      // Nobody waits for a lease ahead of time, so a rejection may go unheard.
       want.granted.promise.catch(() => {});
       this.waiting.set(dispenser, want);
     }
@@ -43,7 +43,7 @@ export class Wants {
     return want.granted.promise;
   }
 
-  /** Takes what goes into the next transaction: lines that nobody else leases now, or one that others do. */
+  /** Takes the wants of the next transaction: those of lines that are not contended, or a contended one alone. */
   take(): readonly Want[] {
     const all = [...this.waiting.values()];
     const isAlone = all.length > 0 && this.isContended(all[0]!.dispenser);
@@ -54,7 +54,7 @@ export class Wants {
     return taken;
   }
 
-  /** Puts one that was taken back: it goes into a later transaction. */
+  /** Puts back a want that was taken, for a later transaction. */
   putBack(want: Want): void {
     const newer = this.waiting.get(want.dispenser);
     if (newer === undefined) {

@@ -87,11 +87,8 @@ const pending: readonly (readonly [room: string, words: readonly string[]])[] = 
   ["src/cli/", ["shared store", "handBack", "mend"]],
   ["src/cluster/admin/leave.ts", ["handBack"]],
   ["src/config/", ["shared store"]],
-  [
-    "src/dispenser/",
-    ["own position", "its share", "share of the line", "leaseAt", "stake", "handedOut"],
-  ],
-  ["src/engine/", ["own position", "gathering", "NameTable", "parked", "woken"]],
+  ["src/dispenser/", ["leaseAt", "handedOut"]],
+  ["src/engine/", ["woken"]],
   ["src/server/", ["fast lane", "outbox"]],
   ["src/storage/repair.ts", ["mend"]],
 ];
