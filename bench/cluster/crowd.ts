@@ -3,8 +3,7 @@
  * leases and transactions, on a store in memory that takes a while to answer.
  */
 
-import { createLog } from "../../src/base/log.ts";
-import { Cluster } from "../../src/cluster/cluster.ts";
+import type { Cluster } from "../../src/cluster/cluster.ts";
 import type { Clock } from "../../src/cluster/stores/monotonic.ts";
 import type {
   LeaseStore,
@@ -13,9 +12,13 @@ import type {
   StoreVersion,
   Write,
 } from "../../src/cluster/stores/store.ts";
-import { nothingLeased } from "../../src/dispenser/allocation.ts";
+import { loadConfig } from "../../src/config/load.ts";
+import type { Config } from "../../src/config/settings.ts";
 import type { Dispenser } from "../../src/dispenser/dispenser.ts";
-import { Engine } from "../../src/engine/engine.ts";
+import type { Engine } from "../../src/engine/engine.ts";
+import { Service } from "../../src/service.ts";
+import { silent } from "../../test/support/server.ts";
+import { noTimers, Turns } from "../../testkit/turns.ts";
 import { LifeStore } from "../waste/store.ts";
 
 const TICK_MS = 20;
@@ -132,12 +135,13 @@ class SimulatedTime {
   }
 }
 
-const silent = createLog(
-  "error",
-  "text",
-  () => {},
-  () => new Date(0),
-);
+/** A node listens nowhere; what it hands out is counted here. */
+const config: Config = {
+  ...loadConfig(new Map([["config", "/dev/null"]]), {}),
+  addr: [],
+  store: "memory",
+  autoSave: false,
+};
 
 class CrowdNode {
   readonly engine: Engine;
@@ -148,28 +152,33 @@ class CrowdNode {
   waited = 0;
   numbers = 0;
   private readonly into = new Uint8Array(32);
-  private isStaged = false;
+  private readonly turns = new Turns();
+  private readonly service: Service<LifeStore>;
 
   constructor(leaseStore: LeaseStore, clock: Clock, id: number) {
-    const store = new LifeStore();
-    const onStaged = () => {
-      this.isStaged = true;
-    };
-    const { now } = clock;
-    const allocation = nothingLeased;
-    this.engine = new Engine(store, { now, savesCounts: false, onStaged, allocation });
-    this.cluster = new Cluster({
-      ...{ leaseStore, engine: this.engine, store, clock, log: silent, membership: undefined },
-      identity: {
-        unique: () => crypto.randomUUID(),
-        host: String(id),
-        folderFingerprint: { inode: String(id), born: "", machine: "" },
-      },
-      mayFound: true,
+    const identityOf = () => ({
+      unique: () => crypto.randomUUID(),
+      host: String(id),
+      folderFingerprint: { inode: String(id), born: "", machine: "" },
+    });
+    this.service = Service.open(config, {
+      clock,
+      log: silent,
+      schedule: this.turns.schedule,
+      every: noTimers,
+      openStore: () => new LifeStore(),
+      nodes: { leaseStore, identityOf },
+      onShutdown: () => {},
       onFatal: (error) => {
         throw error;
       },
     });
+    this.engine = this.service.engine;
+    this.cluster = this.service.cluster!;
+  }
+
+  async start(): Promise<void> {
+    await this.service.start();
   }
 
   /** So many requests of a line. */
@@ -188,9 +197,7 @@ class CrowdNode {
   }
 
   endTurn(): void {
-    if (!this.isStaged) return;
-    this.isStaged = false;
-    this.engine.commit();
+    this.turns.end();
   }
 }
 
@@ -214,16 +221,15 @@ async function openNodes(
     ["type", "3"],
     ["auto_disk", "pre_close"],
   ]);
-  await whole(nodes[0]!.cluster.join());
+  await whole(nodes[0]!.start());
   for (let line = 0; line < lines; line++) {
     await whole(nodes[0]!.cluster.catalog.define(`n${line}`, fields));
     nodes[0]!.endTurn();
   }
-  await whole(Promise.all(nodes.slice(1).map(({ cluster }) => cluster.join())));
+  await whole(Promise.all(nodes.slice(1).map((node) => node.start())));
   for (const node of nodes) {
     node.endTurn();
     for (let line = 0; line < lines; line++) node.lines.push(node.engine.find(`n${line}`)!);
-    node.cluster.follow();
   }
   return nodes;
 }

@@ -3,9 +3,8 @@
  * after a clean stop. Run with the folder, how many, and their strategy, in a process of its own.
  */
 
-import { Engine } from "../../src/engine/engine.ts";
+import { openFolder } from "../../src/cluster/open-node.ts";
 import { LocalCatalog } from "../../src/engine/local-catalog.ts";
-import { openSqliteStore } from "../../src/storage/sqlite.ts";
 import { nameOf } from "../compare/works.ts";
 import { PREFIX } from "./start.ts";
 
@@ -13,8 +12,7 @@ import { PREFIX } from "./start.ts";
 const AT_ONCE = 10_000;
 
 const [folder, count, strategy] = process.argv.slice(2) as [string, string, string];
-const store = openSqliteStore(folder, { create: true, allowNetworkFileSystem: false });
-const engine = new Engine(store, { now: () => 0, savesCounts: false });
+const { engine } = openFolder(folder, { create: true, allowNetworkFileSystem: false });
 const fields = new Map(Object.entries({ type: "3", auto_disk: strategy }));
 const into = Buffer.alloc(20);
 

@@ -1,16 +1,17 @@
 /**
- * A connection, the engine and the store in this process, with no socket: bytes go in, bytes come
- * out, and the turn ends when its caller says so.
+ * A service in this process and one connection of it, with no socket: bytes go in, bytes come out,
+ * and the turn ends with the chunk that came.
  */
 
+import { inRealTime } from "../../src/cluster/world.ts";
 import { loadConfig } from "../../src/config/load.ts";
-import { Engine } from "../../src/engine/engine.ts";
-import { Server } from "../../src/server/server.ts";
-import { CommitTurn } from "../../src/server/session/commit-turn.ts";
-import { Connection } from "../../src/server/session/connection.ts";
+import type { Engine } from "../../src/engine/engine.ts";
+import type { Connection } from "../../src/server/session/connection.ts";
+import { Service } from "../../src/service.ts";
 import { openSqliteStore } from "../../src/storage/sqlite.ts";
 import { silent } from "../../test/support/server.ts";
 import { encodeRequest } from "../../testkit/resp.ts";
+import { noTimers, Turns } from "../../testkit/turns.ts";
 
 /** A socket that takes everything, and counts it. */
 class Sink {
@@ -31,42 +32,25 @@ class Sink {
 export class InProcess {
   readonly engine: Engine;
   private readonly wire = new Sink();
-  private readonly turn: CommitTurn;
+  private readonly turns = new Turns();
   private readonly connection: Connection;
-  private isStaged = false;
 
   constructor(dataDir: string) {
     const config = loadConfig(new Map([["addr", "127.0.0.1:0"]]), {});
-    const store = openSqliteStore(dataDir, config);
-    const now = () => performance.now();
-    const onStaged = () => {
-      this.isStaged = true;
-    };
-    const engine = new Engine(store, { now, savesCounts: config.autoSave, onStaged });
-    const listener = new Server({
-      config,
-      engine,
+    const { engine, server } = Service.open(config, {
+      ...inRealTime,
       log: silent,
-      now,
-      countsEveryMs: 0,
+      schedule: this.turns.schedule,
+      every: noTimers,
+      openStore: () => openSqliteStore(dataDir, config),
       onShutdown: () => {},
       onFatal: (error) => {
         throw error;
       },
     });
     this.engine = engine;
-    this.turn = new CommitTurn({ engine, log: silent, counters: listener.counters });
-    const host = {
-      engine,
-      server: listener,
-      onHeld: (connection: Connection) => this.turn.hold(connection),
-      // Not GETs alone: the bench asks for nothing else that takes long.
-      onDeferred: (connection: Connection) => connection.goOn(),
-      onBuffered: () => {},
-      guarded: (work: () => void) => work(),
-    };
-    const peer = { id: 1, address: "bench", localAddress: "bench", host: "bench", isLocal: true };
-    this.connection = new Connection(host, this.wire, peer);
+    const ends = { address: "bench", localAddress: "bench", host: "bench", isLocal: true };
+    this.connection = server.resp.connect(this.wire, ends);
   }
 
   /** Bytes of replies that left. */
@@ -74,12 +58,10 @@ export class InProcess {
     return this.wire.bytes;
   }
 
-  /** What a chunk asks for, and the end of its turn. */
+  /** What a chunk asks for, and the end of its turn, or of all that it takes. */
   receive(chunk: Buffer): void {
     this.connection.receive(chunk);
-    if (!this.isStaged) return;
-    this.isStaged = false;
-    this.turn.end();
+    while (this.turns.isDue) this.turns.end();
   }
 
   define(name: string, ...fields: string[]): void {

@@ -9,9 +9,10 @@
  */
 
 import { strict as assert } from "node:assert";
+import { openEngine } from "../../src/cluster/open-node.ts";
 import type { Dispenser } from "../../src/dispenser/dispenser.ts";
 import type { StrategyName } from "../../src/dispenser/strategy.ts";
-import { Engine } from "../../src/engine/engine.ts";
+import type { Engine } from "../../src/engine/engine.ts";
 import { LocalCatalog } from "../../src/engine/local-catalog.ts";
 import type { Arrivals } from "./arrivals.ts";
 import { LifeStore } from "./store.ts";
@@ -124,5 +125,5 @@ export class Life {
 }
 
 function engineOver(store: LifeStore, now: () => number, onStaged = () => {}): Engine {
-  return new Engine(store, { now, savesCounts: false, onStaged });
+  return openEngine(store, { now, savesCounts: false, onStaged }).engine;
 }

@@ -9,21 +9,21 @@ const SLICE_MS = 2;
 
 export class TimeSlices {
   private readonly now: () => number;
-  private readonly guarded: (work: () => void) => void;
+  private readonly later: (work: () => void) => void;
   private readonly stepsMax: number;
   private readonly queue: (() => boolean)[] = [];
 
   /**
-   * `guarded` runs a slice and handles errors that must stop the server. `stepsMax` limits the steps
-   * of a turn, for steps that cause more work than they do themselves.
+   * `later` runs work in a later turn of the event loop. `stepsMax` limits the steps of a turn, for steps that
+   * cause more work than they do themselves.
    */
   constructor(
     now: () => number,
-    guarded: (work: () => void) => void,
+    later: (work: () => void) => void,
     stepsMax = Number.POSITIVE_INFINITY,
   ) {
     this.now = now;
-    this.guarded = guarded;
+    this.later = later;
     this.stepsMax = stepsMax;
   }
 
@@ -44,7 +44,7 @@ export class TimeSlices {
   }
 
   private schedule(): void {
-    setImmediate(() => this.guarded(() => this.slice()));
+    this.later(() => this.slice());
   }
 
   private slice(): void {

@@ -10,7 +10,8 @@ import { type Folder, moveIn } from "../cluster/admin/join.ts";
 import { handBack } from "../cluster/admin/leave.ts";
 import { advanceHistory, forgetNode, nodesOf } from "../cluster/admin/operations.ts";
 import { enter, findCluster, type Identity } from "../cluster/node/membership.ts";
-import { fingerprintOf, NodeState, parseState } from "../cluster/node/state.ts";
+import { fingerprintOf, NodeState } from "../cluster/node/state.ts";
+import { type OpenNode, openFolder } from "../cluster/open-node.ts";
 import { FencedStore } from "../cluster/stores/fenced.ts";
 import { MonotonicStore, realClock } from "../cluster/stores/monotonic.ts";
 import { openLeaseStore } from "../cluster/stores/open.ts";
@@ -18,7 +19,7 @@ import { type LeaseStore, LeaseStoreUnavailable } from "../cluster/stores/store.
 import { UsageError } from "../config/file.ts";
 import { type Allocation, nothingLeased, wholeLine } from "../dispenser/allocation.ts";
 import type { SqliteStore } from "../storage/sqlite.ts";
-import { type FolderSettings, openFolder, requireDatabase } from "./data-folder.ts";
+import { type FolderSettings, requireDatabase } from "./data-folder.ts";
 import { confirmedMargin, requireConfirmed } from "./margin.ts";
 
 export interface ClusterSettings extends FolderSettings {
@@ -77,27 +78,27 @@ const foundingBy = ({ unique }: Identity, isAllowed: boolean) => ({
 async function withFolder<T>(
   settings: ClusterSettings,
   allocation: Allocation,
-  work: (folder: Folder & { readonly store: SqliteStore }) => Promise<T>,
+  work: (folder: Folder & OpenNode<SqliteStore>) => Promise<T>,
 ): Promise<T> {
   const { dataDir } = settings;
   requireDatabase(dataDir);
   const options = { ...settings, create: false };
-  const { store, engine } = openFolder(dataDir, options, () => allocation);
+  const node = openFolder(dataDir, options, () => allocation);
   let isOpen = true;
   const replaced = () => {
     isOpen = false;
-    store.close();
+    node.store.close();
   };
   try {
-    return await work({ store, engine, replaced });
+    return await work({ ...node, replaced });
   } finally {
-    if (isOpen) engine.close();
+    if (isOpen) node.engine.close();
   }
 }
 
 function join(shared: LeaseStore, settings: ClusterSettings): Promise<string> {
   return withFolder(settings, wholeLine, async (folder) => {
-    const { membership, stripe, joining } = parseState(folder.store.node);
+    const { membership, stripe, joining } = folder.state;
     if (membership !== undefined) {
       throw new CannotStart(`the data folder belongs to cluster ${membership.cluster} already`);
     }
@@ -116,7 +117,7 @@ function join(shared: LeaseStore, settings: ClusterSettings): Promise<string> {
 
 function leave(shared: LeaseStore, settings: ClusterSettings): Promise<string> {
   return withFolder(settings, nothingLeased, async (folder) => {
-    const { membership } = parseState(folder.store.node);
+    const { membership } = folder.state;
     if (membership === undefined) throw new CannotStart("the data folder belongs to no cluster");
     const identity = identityOf(folder.store);
     await findCluster(shared, membership, foundingBy(identity, false));

@@ -6,13 +6,13 @@
 
 import { smallest } from "../base/bigint.ts";
 import { CannotStart, Refusal } from "../base/errors.ts";
-import { parseState } from "../cluster/node/state.ts";
+import { openFolder } from "../cluster/open-node.ts";
 import { UsageError } from "../config/file.ts";
 import { type Definition, define, fieldsOf } from "../dispenser/definition.ts";
 import { isName, toBytes, toText } from "../dispenser/name.ts";
 import { strategyNames, strategyOf } from "../dispenser/strategy.ts";
 import { LocalCatalog } from "../engine/local-catalog.ts";
-import { type FolderSettings, openFolder } from "./data-folder.ts";
+import type { FolderSettings } from "./data-folder.ts";
 import { type Entry, readDispensers } from "./dispensers-json.ts";
 import { marginIn } from "./margin.ts";
 import { readCounters } from "./redis-counters.ts";
@@ -98,10 +98,10 @@ function plan({ name: text, fields, next }: Entry, margin: bigint): Planned {
 }
 
 function write(planned: readonly Planned[], options: FolderSettings): void {
-  const { store, engine } = openFolder(options.dataDir, options);
+  const { state, engine } = openFolder(options.dataDir, options);
   const catalog = new LocalCatalog(engine);
   try {
-    const { membership, stripe } = parseState(store.node);
+    const { membership, stripe } = state;
     if (membership !== undefined || stripe !== undefined) {
       throw new CannotStart(
         "the data folder is that of one node of several: import into a folder of its own, and let that join",

@@ -5,13 +5,12 @@
 
 import { CannotStart } from "../base/errors.ts";
 import { allocationOf } from "../cluster/node/allocation.ts";
-import { parseState, type StoredNodeState } from "../cluster/node/state.ts";
+import type { StoredNodeState } from "../cluster/node/state.ts";
+import { openFolder } from "../cluster/open-node.ts";
 import { type Allocation, wholeLine } from "../dispenser/allocation.ts";
 import { toText } from "../dispenser/name.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { FolderOptions } from "../storage/folder.ts";
-import type { SqliteStore } from "../storage/sqlite.ts";
-import { openFolder } from "./data-folder.ts";
 
 /** So many names are told of lines that are at their end. */
 const NAMED_MAX = 20;
@@ -39,8 +38,8 @@ export function moveAhead(
   options: FolderOptions,
   refuse: (state: StoredNodeState) => string | undefined = () => undefined,
 ): Moved {
-  const { store, engine } = openFolder(folder, options, ownAllocation);
-  const refusal = refuse(parseState(store.node));
+  const { store, state, engine } = openFolder(folder, options, ownAllocation);
+  const refusal = refuse(state);
   if (refusal !== undefined) {
     engine.close();
     throw new CannotStart(refusal);
@@ -61,8 +60,7 @@ export function moveAhead(
 }
 
 /** What the folder has of each line: a stripe, or all of it. */
-function ownAllocation({ node, size }: SqliteStore): Allocation {
-  const state = parseState(node);
+function ownAllocation(state: StoredNodeState, size: number): Allocation {
   if (state.stripe === undefined) return wholeLine;
   return allocationOf({ store: "", node: state.stripe }, state, size);
 }

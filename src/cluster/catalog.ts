@@ -7,7 +7,7 @@ import type { Refusal } from "../base/errors.ts";
 import type { Fields } from "../dispenser/definition.ts";
 import type { Dispenser } from "../dispenser/dispenser.ts";
 import { isName } from "../dispenser/name.ts";
-import type { Catalog, Demand, InfoFields } from "../engine/catalog.ts";
+import type { Catalog, Demand, InfoFields, Sharing } from "../engine/catalog.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { ClusterLines } from "./lines/catalog.ts";
 import type { Leasing } from "./lines/leasing.ts";
@@ -25,7 +25,7 @@ export interface CatalogHost {
   readonly clock: Clock;
   /** Why the store cannot be used now; undefined if it can. */
   readonly trouble: string | undefined;
-  readonly status: InfoFields;
+  readonly sharing: Sharing;
   readonly fenced: FencedStore;
   readonly lines: ClusterLines;
   readonly leasing: Leasing;
@@ -47,8 +47,8 @@ export class ClusterCatalog implements Catalog {
     this.host = host;
   }
 
-  get status(): InfoFields {
-    return this.host.status;
+  get sharing(): Sharing {
+    return this.host.sharing;
   }
 
   /** Rejects with LeaseStoreUnavailable. */

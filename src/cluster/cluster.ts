@@ -9,7 +9,7 @@
 import { SerialQueue } from "../base/serial-queue.ts";
 import type { Dispenser } from "../dispenser/dispenser.ts";
 import { toText } from "../dispenser/name.ts";
-import type { InfoFields } from "../engine/catalog.ts";
+import type { Sharing } from "../engine/catalog.ts";
 import type { Engine } from "../engine/engine.ts";
 import { DiskUnavailable } from "../storage/store.ts";
 import { type CatalogHost, ClusterCatalog } from "./catalog.ts";
@@ -95,15 +95,9 @@ export class Cluster implements CatalogHost {
     return this.entry.fenced;
   }
 
-  get status(): InfoFields {
-    const { node, title, trouble, warning } = this;
-    return {
-      cluster_node: node,
-      cluster_store: title,
-      cluster_store_status: trouble === undefined ? "ok" : "unavailable",
-      ...(trouble !== undefined && { cluster_store_error: trouble }),
-      ...(warning !== undefined && { cluster_store_warning: warning }),
-    };
+  get sharing(): Sharing {
+    const { node, title: store, trouble, warning } = this;
+    return { node, store, trouble, warning };
   }
 
   get title(): string {

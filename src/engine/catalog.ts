@@ -14,14 +14,26 @@ export type Answer<T> = T | Promise<T>;
 /** Fields of INFO, in their order. */
 export type InfoFields = Readonly<Record<string, string | number | bigint>>;
 
+/** How a node shares its lines with others. */
+export interface Sharing {
+  /** The node's own name. */
+  readonly node: string;
+  /** Which lease store, without a password. */
+  readonly store: string;
+  /** Why the store cannot be used now; undefined while it can. */
+  readonly trouble: string | undefined;
+  /** What an operator should see to in the store before it fails; undefined if all is well. */
+  readonly warning: string | undefined;
+}
+
 /** How many numbers of which names are about to be taken; 0 where the name alone has to be known. */
 export type Demand = ReadonlyMap<string, number>;
 
 export interface Catalog {
   /** Whether a change has to be agreed on with other nodes, which takes longer than a turn. */
   readonly isShared: boolean;
-  /** What INFO's section "Cluster" says of it. */
-  readonly status: InfoFields;
+  /** The lease store that the lines are shared by; undefined for a node that does not share them. */
+  readonly sharing: Sharing | undefined;
   /**
    * What has to be waited for before a command with this demand can run; undefined for nothing.
    * `isKnown`: it was waited for already, and numbers may have been taken by others meanwhile.

@@ -17,7 +17,7 @@ import type { Engine } from "./engine.ts";
 
 export class LocalCatalog implements Catalog {
   readonly isShared = false;
-  readonly status: InfoFields = {};
+  readonly sharing = undefined;
   private readonly engine: Engine;
 
   constructor(engine: Engine) {

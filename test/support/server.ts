@@ -1,17 +1,20 @@
 /** Servers in the process of the tests. */
 
 import { createLog } from "../../src/base/log.ts";
-import { Cluster } from "../../src/cluster/cluster.ts";
-import { parseState } from "../../src/cluster/node/state.ts";
+import type { Cluster } from "../../src/cluster/cluster.ts";
 import { realClock } from "../../src/cluster/stores/monotonic.ts";
 import type { LeaseStore } from "../../src/cluster/stores/store.ts";
+import { inRealTime, type OtherNodes, type World } from "../../src/cluster/world.ts";
 import { loadConfig } from "../../src/config/load.ts";
 import type { Config } from "../../src/config/settings.ts";
-import { nothingLeased } from "../../src/dispenser/allocation.ts";
-import { Engine } from "../../src/engine/engine.ts";
-import { Server } from "../../src/server/server.ts";
+import type { Engine } from "../../src/engine/engine.ts";
+import type { Server } from "../../src/server/server.ts";
+import { Service } from "../../src/service.ts";
 import type { Store } from "../../src/storage/store.ts";
 import { MemoryStore } from "./memory-store.ts";
+
+/** What is done every second is done so much more often here. */
+const HURRY = 200;
 
 export interface LocalServer<S extends Store> {
   readonly port: number;
@@ -39,34 +42,34 @@ export const silent = createLog(
 export function startLocal<S extends Store>(
   store: S,
   overrides: Partial<Config> = {},
-  now = () => performance.now(),
+  world: Partial<World<S>> = {},
 ): LocalServer<S> {
-  const { server, listener } = assemble(store, overrides, now);
-  listener.start();
-  return { ...server, port: listener.port };
+  const { service, observed } = assemble(store, overrides, world);
+  service.start();
+  return { ...observed, port: service.server.port };
 }
 
 /** A node of a cluster in this process, on a free port; `place` says where its folder is. */
 export async function startNode<S extends Store>(
   store: S,
-  shared: LeaseStore,
+  leaseStore: LeaseStore,
   overrides: Partial<Config> = {},
   place = "here",
 ): Promise<LocalServer<S> & { readonly cluster: Cluster }> {
-  const now = () => performance.now();
-  const { server, listener, cluster } = assemble(store, overrides, now, { shared, place });
-  await cluster!.join();
-  listener.start();
-  cluster!.follow();
-  return { ...server, port: listener.port, cluster: cluster! };
+  const nodes: OtherNodes<S> = {
+    leaseStore,
+    identityOf: () => ({
+      unique: () => crypto.randomUUID(),
+      host: "test",
+      folderFingerprint: { inode: place, born: "", machine: "" },
+    }),
+  };
+  const { service, observed } = assemble(store, { store: "test", ...overrides }, { nodes });
+  await service.start();
+  return { ...observed, port: service.server.port, cluster: service.cluster! };
 }
 
-function assemble<S extends Store>(
-  store: S,
-  overrides: Partial<Config>,
-  now: () => number,
-  other?: { readonly shared: LeaseStore; readonly place: string },
-) {
+function assemble<S extends Store>(store: S, overrides: Partial<Config>, world: Partial<World<S>>) {
   const defaults = loadConfig(new Map([["addr", "127.0.0.1:0"]]), {});
   const config: Config = { ...defaults, autoSave: false, ...overrides };
   const fatal: unknown[] = [];
@@ -74,44 +77,26 @@ function assemble<S extends Store>(
   const shutdowns: string[] = [];
   const logged: string[] = [];
   const write = (line: string) => void logged.push(line.slice(line.indexOf(" ") + 1));
-  const engine = new Engine(store, {
-    limits: config,
-    now,
-    savesCounts: config.autoSave,
-    onStaged: () => listener.scheduleTurn(),
-    ...(other !== undefined && { allocation: nothingLeased }),
-  });
-  const log = createLog("info", "text", write, () => new Date());
-  const onFatal = (error: unknown) => {
-    fatal.push(error);
-    firstFatal.resolve(error);
-  };
-  const cluster =
-    other &&
-    new Cluster({
-      ...{ leaseStore: other.shared, engine, store, log, onFatal, clock: realClock },
-      identity: {
-        unique: () => crypto.randomUUID(),
-        host: "test",
-        folderFingerprint: { inode: other.place, born: "", machine: "" },
-      },
-      membership: parseState(store.node).membership,
-      mayFound: config.create,
-    });
-  const listener = new Server({
-    config,
-    engine,
-    log,
-    now,
-    cluster,
-    countsEveryMs: 5,
+  const service = Service.open(config, {
+    ...inRealTime,
+    every: (milliseconds, work) => inRealTime.every(milliseconds / HURRY, work),
+    log: createLog("info", "text", write, () => new Date()),
+    openStore: () => store,
     onShutdown: (reason) => void shutdowns.push(reason),
-    onFatal,
+    onFatal: (error) => {
+      fatal.push(error);
+      firstFatal.resolve(error);
+    },
+    ...world,
   });
+  const { engine, server } = service;
   const fatalOf = firstFatal.promise;
-  const server = { store, engine, listener, fatal, fatalOf, shutdowns, logged };
-  return { server, listener, cluster };
+  const observed = { store, engine, listener: server, fatal, fatalOf, shutdowns, logged };
+  return { service, observed };
 }
+
+/** A clock that shows this; its sleepers wake in real time. */
+export const clockOf = (now: () => number) => ({ ...realClock, now });
 
 export const startInMemory = (overrides: Partial<Config> = {}) =>
   startLocal(new MemoryStore(), overrides);

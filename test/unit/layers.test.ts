@@ -30,13 +30,24 @@ const allowed: Record<string, readonly string[]> = {
 
 const roomOf = (path: string) => path.split("/")[0]!;
 
-/** Every import of a file of src: where from, and the path in src or the package that it names. */
-function importsOf(file: string): readonly { isOurs: boolean; to: string }[] {
+/** An import of a file of src. */
+interface Import {
+  readonly isOurs: boolean;
+  /** Whether it brings types alone, so that nothing of it is left when the program runs. */
+  readonly isType: boolean;
+  /** The path in src, or the package. */
+  readonly to: string;
+}
+
+function importsOf(file: string): readonly Import[] {
   const text = readFileSync(join(source, file), "utf8");
-  return [...text.matchAll(/^(?:import|export) [^;]*?from "([^"]+)"/gms)].map(([, target]) => {
+  const found = text.matchAll(/^(?:import|export) ([^;"]*?)\s*from "([^"]+)"/gms);
+  return [...found].map(([, what, target]) => {
     const isOurs = target!.startsWith(".") && target!.endsWith(".ts");
     const path = relative(source, join(source, dirname(file), target!));
-    return { isOurs, to: isOurs ? path : target! };
+    const names = what!.replace(/^\{|\}$/g, "").split(",");
+    const isEachType = names.every((name) => /^\s*(type\s|$)/.test(name));
+    return { isOurs, isType: /^type\s/.test(what!) || isEachType, to: isOurs ? path : target! };
   });
 }
 
@@ -68,4 +79,33 @@ test("the dispensers are pure: no package, no clock, no waiting, nothing of Bun"
       return [...foreign.map(({ to }) => `${file} -> ${to}`), ...(isPure ? [] : [file])];
     });
   expect(wrong).toEqual([]);
+});
+
+/** Files that come back to themselves when one follows such imports. */
+function inCircles(counts: (found: Import) => boolean): string[] {
+  const imports = new Map(
+    files.map((file) => {
+      const ours = importsOf(file).filter((found) => found.isOurs && counts(found));
+      return [file, ours.map(({ to }) => to)];
+    }),
+  );
+  const isInCircle = (file: string) => {
+    const seen = new Set<string>();
+    const open = [...imports.get(file)!];
+    for (let next = open.pop(); next !== undefined; next = open.pop()) {
+      if (next === file) return true;
+      if (!seen.has(next)) open.push(...imports.get(next)!);
+      seen.add(next);
+    }
+    return false;
+  };
+  return files.filter(isInCircle);
+}
+
+test("no file imports itself by way of others", () => {
+  expect(inCircles(({ isType }) => !isType)).toEqual([]);
+});
+
+test("nor does it need its own types by way of others", () => {
+  expect(inCircles(() => true)).toEqual([]);
 });

@@ -1,6 +1,6 @@
 /**
  * What a command is, and what it may ask of the connection and the server it runs in. The table of
- * them is in commands.ts.
+ * them is in table.ts.
  */
 
 import { Refusal } from "../../base/errors.ts";
@@ -25,6 +25,12 @@ export type ReplyMode =
   /** Nor that of the one after it. */
   | "skip next";
 
+/** A request that waits for EXEC. */
+export interface Queued {
+  readonly command: Command;
+  readonly args: readonly string[];
+}
+
 /** The connection a command came on. */
 export interface Session {
   readonly id: number;
@@ -42,7 +48,7 @@ export interface Session {
   /** Who it is; undefined until it has logged in. */
   user: User | undefined;
   /** Requests gathered between MULTI and EXEC; undefined outside. */
-  transaction: Transaction | undefined;
+  transaction: Transaction<Queued> | undefined;
   replyMode: ReplyMode;
   /** What the client calls itself and its library; empty until it says so. */
   name: string;
@@ -105,6 +111,7 @@ export interface ServerForCommands {
   readonly port: number;
   /** A clock that only goes forwards, in milliseconds. */
   readonly now: () => number;
+  readonly sleep: (milliseconds: number) => Promise<void>;
   readonly startedAtMs: number;
   readonly sessions: ReadonlySet<Session>;
   readonly counters: Counters;

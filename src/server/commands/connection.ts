@@ -77,7 +77,7 @@ function logIn({ server, session, replies }: Call, user: string, password: strin
   }
   server.log.warning("wrong password", { client: session.address, user });
   const answer = () => replies.error(WRONG_PASSWORD);
-  const wait = Bun.sleep(result.answerAfterMs).then(() => {
+  const wait = server.sleep(result.answerAfterMs).then(() => {
     result.answered();
     return answer;
   });

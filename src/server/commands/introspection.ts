@@ -73,6 +73,25 @@ function byName(table: CommandTable, name: string): Command | undefined {
   return subcommand === undefined ? command : command?.subcommands?.get(subcommand);
 }
 
+/** COMMAND LIST [FILTERBY MODULE name | ACLCAT right | PATTERN pattern]. */
+function listNames({ replies, args }: Call, all: readonly Command[]): void {
+  const [by, kind, value] = args.map((arg) => arg.toLowerCase());
+  const parts: readonly Right[] = Object.hasOwn(rightsIn, value ?? "")
+    ? rightsIn[value as Right]!
+    : [];
+  const pattern = new Pattern(kind === "pattern" && value !== undefined ? value : "*");
+  const filters: Record<string, (command: Command) => boolean> = {
+    module: () => false,
+    aclcat: ({ right }) => right === value || parts.some((part) => part === right),
+    pattern: ({ name }) => pattern.matches(name),
+  };
+  const isFiltered = args.length === 3 && by === "filterby" && Object.hasOwn(filters, kind!);
+  if (args.length > 0 && !isFiltered) return replies.error("ERR syntax error");
+  const names = all.filter(isFiltered ? filters[kind!]! : () => true);
+  replies.array(names.length);
+  for (const { name } of names) replies.bulk(name);
+}
+
 export function introspectionCommands(table: CommandTable): readonly Command[] {
   const all = () => [...table.values()];
 
@@ -99,24 +118,7 @@ export function introspectionCommands(table: CommandTable): readonly Command[] {
     else appendMade(replies, "docs", (into) => writeAllDocs(into, all()));
   };
 
-  /** COMMAND LIST [FILTERBY MODULE name | ACLCAT right | PATTERN pattern]. */
-  const list = ({ replies, args }: Call) => {
-    const [by, kind, value] = args.map((arg) => arg.toLowerCase());
-    const parts: readonly Right[] = Object.hasOwn(rightsIn, value ?? "")
-      ? rightsIn[value as Right]!
-      : [];
-    const pattern = new Pattern(kind === "pattern" && value !== undefined ? value : "*");
-    const filters: Record<string, (command: Command) => boolean> = {
-      module: () => false,
-      aclcat: ({ right }) => right === value || parts.some((part) => part === right),
-      pattern: ({ name }) => pattern.matches(name),
-    };
-    const isFiltered = args.length === 3 && by === "filterby" && Object.hasOwn(filters, kind!);
-    if (args.length > 0 && !isFiltered) return replies.error("ERR syntax error");
-    const names = all().filter(isFiltered ? filters[kind!]! : () => true);
-    replies.array(names.length);
-    for (const { name } of names) replies.bulk(name);
-  };
+  const list = (call: Call) => listNames(call, all());
 
   const flags = ["loading", "stale"] as const;
   return [

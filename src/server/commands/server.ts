@@ -2,80 +2,15 @@
 
 import { isAbsolute } from "node:path";
 import { notFound, quoted, reasonOf } from "../../base/errors.ts";
-import { version } from "../../base/version.ts";
 import type { Dispenser } from "../../dispenser/dispenser.ts";
 import { toBytes, toText } from "../../dispenser/name.ts";
 import { PathRefused, targetOf } from "../../storage/backup.ts";
 import { DiskUnavailable } from "../../storage/store.ts";
+import { MetricSource, sectionText, sectionTitles } from "../metrics.ts";
 import { type Call, type Command, waitFor, whenDone } from "./command.ts";
 import { describe } from "./dispensers.ts";
 
-/** The Redis whose protocol and replies this server follows: some clients look at the number. */
-const REDIS_VERSION = "7.0.0";
-
-/** The sections of the server's INFO, each as lines of field:value, in the order shown. */
-const sections: Record<string, (call: Call) => Record<string, string | number>> = {
-  Server: ({ server }) => ({
-    redis_version: REDIS_VERSION,
-    redis_mode: "standalone",
-    number_dispenser_version: version,
-    bun_version: Bun.version,
-    os: `${process.platform} ${process.arch}`,
-    process_id: process.pid,
-    tcp_port: server.port,
-    uptime_in_seconds: uptimeSeconds(server),
-    uptime_in_days: Math.floor(uptimeSeconds(server) / 86_400),
-  }),
-  Clients: ({ server }) => ({
-    connected_clients: server.sessions.size,
-    maxclients: server.clientsMax,
-    blocked_clients: server.counters.blocked,
-  }),
-  Memory: () => {
-    const rss = process.memoryUsage.rss();
-    return {
-      used_memory: rss,
-      used_memory_human: `${(rss / 2 ** 20).toFixed(2)}M`,
-      used_memory_rss: rss,
-    };
-  },
-  Persistence: ({ server }) => ({
-    loading: 0,
-    storage_status: server.storageTrouble === undefined ? "ok" : "unavailable",
-    ...(server.storageTrouble !== undefined && { storage_error: server.storageTrouble }),
-    storage_commits: server.counters.commits,
-    replies_held_for_commits: server.counters.heldReplies,
-  }),
-  Stats: ({ server }) => ({
-    total_connections_received: server.counters.connections,
-    total_commands_processed: server.counters.commands,
-    rejected_connections: server.counters.refusedConnections,
-    total_net_input_bytes: server.counters.bytesIn,
-    total_net_output_bytes: server.counters.bytesOut,
-  }),
-  CPU: () => {
-    const { user, system } = process.cpuUsage();
-    const seconds = (microseconds: number) => (microseconds / 1e6).toFixed(6);
-    return { used_cpu_sys: seconds(system), used_cpu_user: seconds(user) };
-  },
-  Replication: () => ({ role: "master", connected_slaves: 0 }),
-  // How many there are is not for who may use some names alone.
-  Dispensers: ({ engine, session }): Record<string, number> =>
-    session.user!.mayUseAll ? { dispensers: engine.size } : {},
-  Cluster: ({ server: { catalog, config } }) => ({
-    cluster_enabled: 0,
-    ...(config.node !== "" && { cluster_place: config.node }),
-    ...catalog.status,
-  }),
-  Keyspace: ({ engine, session }): Record<string, string> =>
-    session.user!.mayUseAll ? { db0: `keys=${engine.size},expires=0,avg_ttl=0` } : {},
-};
-
 const allSections = ["all", "default", "everything"];
-
-function uptimeSeconds(server: Call["server"]): number {
-  return Math.floor((server.now() - server.startedAtMs) / 1000);
-}
 
 /** `isKnown`: the other nodes' store was asked for the name. */
 function info(call: Call, isKnown = false): void {
@@ -101,12 +36,10 @@ function info(call: Call, isKnown = false): void {
   waitFor(session, engine.dependsOnNames());
   const wanted = args.map((name) => name.toLowerCase());
   const every = wanted.length === 0 || allSections.some((name) => wanted.includes(name));
-  const shown = Object.entries(sections)
-    .filter(([title]) => every || wanted.includes(title.toLowerCase()))
-    .map(([title, figures]) => {
-      const lines = Object.entries(figures(call)).map(([field, value]) => `${field}:${value}\r\n`);
-      return `# ${title}\r\n${lines.join("")}`;
-    });
+  const source = new MetricSource(server, engine, session.user!.mayUseAll);
+  const shown = sectionTitles
+    .filter((title) => every || wanted.includes(title.toLowerCase()))
+    .map((title) => sectionText(title, source));
   replies.verbatim(shown.join("\r\n"));
 }
 
@@ -121,7 +54,7 @@ function describeTo(call: Call, dispenser: Dispenser): void {
 
 function isSection(name: string): boolean {
   const lower = name.toLowerCase();
-  const titles = Object.keys(sections).map((title) => title.toLowerCase());
+  const titles = sectionTitles.map((title) => title.toLowerCase());
   return allSections.includes(lower) || titles.includes(lower);
 }
 

@@ -3,19 +3,18 @@
  * is one commit: on disk all of it, or none.
  */
 
-import type { Command } from "./command.ts";
-
 /** Beside its bytes each word counts so many more, which is about what keeping it costs. */
 const BYTES_PER_WORD = 64;
 /** What asks for the server counts as much as it answers: EXEC runs all of it without a pause. */
 const BYTES_PER_SERVER_COMMAND = 4096;
 
-export interface Queued {
-  readonly command: Command;
+/** What a transaction has to know of a request: the words, and the group of its command. */
+interface Request {
+  readonly command: { readonly group: string };
   readonly args: readonly string[];
 }
 
-export class Transaction {
+export class Transaction<Queued extends Request> {
   readonly queue: Queued[] = [];
   /** Whether a request was refused: EXEC then runs none. */
   isBroken = false;

@@ -5,10 +5,11 @@
  */
 
 import type { Socket } from "bun";
-import { TimeSlices } from "../../base/time-slices.ts";
+import type { TimeSlices } from "../../base/time-slices.ts";
 import type { Address } from "../../config/address.ts";
-import type { ServerForCommands } from "../commands/command.ts";
-import { type Endpoints, endpointsOf } from "./sockets.ts";
+import type { ServerForFrontends } from "../frontends/frontend.ts";
+import type { Endpoints } from "../session/peer.ts";
+import { endpointsOf } from "./sockets.ts";
 
 /** A client over TLS has so long to introduce itself. */
 const HANDSHAKE_MS_MAX = 10_000;
@@ -46,18 +47,17 @@ interface Arrival {
 
 export class Admission<Data> {
   private readonly arriving = new Map<Socket<Data>, Arrival>();
-  private readonly server: ServerForCommands;
+  private readonly server: ServerForFrontends;
   private readonly jobs: TimeSlices;
   private readonly letIn: (socket: Socket<Data>, ends: Endpoints, isTls: boolean) => void;
 
   /** `letIn` makes a client of a socket. */
   constructor(
-    server: ServerForCommands,
-    guarded: (work: () => void) => void,
+    server: ServerForFrontends,
     letIn: (socket: Socket<Data>, ends: Endpoints, isTls: boolean) => void,
   ) {
     this.server = server;
-    this.jobs = new TimeSlices(server.now, guarded);
+    this.jobs = server.slices();
     this.letIn = letIn;
   }
 

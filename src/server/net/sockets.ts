@@ -1,6 +1,5 @@
 /** The sockets a server listens on: TCP, TLS and unix, opened from the settings. */
 
-import { lstatSync, readFileSync, type Stats, unlinkSync } from "node:fs";
 import type {
   Socket,
   SocketHandler,
@@ -14,61 +13,9 @@ import { type Address, addressText, type TcpAddress } from "../../config/address
 import type { Config } from "../../config/settings.ts";
 import { readRegular } from "../../platform/files.ts";
 import { duplicate } from "../../platform/libc.ts";
+import type { Endpoints } from "../session/peer.ts";
 
 type ListeningSocket<Data> = TCPSocketListener<Data> | UnixSocketListener<Data>;
-
-/** Removes what a killed server left at the path of a unix socket. Throws CannotStart. */
-export async function clearUnixSockets(addresses: readonly Address[]): Promise<void> {
-  for (const address of addresses) {
-    if (!("unix" in address) || address.descriptor !== undefined) continue;
-    const shown = `cannot listen on ${addressText(address)}`;
-    try {
-      await clear(address.unix);
-    } catch (error) {
-      throw new CannotStart(`${shown}: ${reasonOf(error)}`);
-    }
-  }
-}
-
-async function clear(path: string): Promise<void> {
-  // Not what a link leads to: it is the link that would be removed.
-  const found = present(path);
-  if (found === undefined) return;
-  if (!found.isSocket()) throw new Error("there is a file that is no socket");
-  if (!(await isDead(path))) throw new Error("the address is in use");
-  if (present(path)?.ino === found.ino) unlinkSync(path);
-}
-
-/** What is at a path; undefined for nothing, and where its folder is none, as opening it then tells. */
-function present(path: string): Stats | undefined {
-  try {
-    return lstatSync(path);
-  } catch {
-    return undefined;
-  }
-}
-
-/** Whether nobody has that socket. One who is too busy to answer has it all the same. */
-async function isDead(unix: string): Promise<boolean> {
-  if (isBound(unix)) return false;
-  try {
-    const socket = await Bun.connect({ unix, socket: { data() {} } });
-    socket.terminate();
-    return false;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "ECONNREFUSED";
-  }
-}
-
-/** Whether Linux knows of one; elsewhere a connection alone shows it. */
-function isBound(unix: string): boolean {
-  try {
-    const sockets = readFileSync("/proc/self/net/unix", "utf8").split("\n");
-    return sockets.some((line) => line.endsWith(` ${unix}`));
-  } catch {
-    return false;
-  }
-}
 
 interface Listening<Data> {
   readonly address: Address;
@@ -229,16 +176,7 @@ export function isLoopback(address: string): boolean {
   return address === "::1" || /^(::ffff:)?127\./.test(address);
 }
 
-/** The two ends of a client's connection, as texts. */
-export interface Endpoints {
-  readonly address: string;
-  readonly localAddress: string;
-  readonly host: string;
-  /** Whether the client is on this machine. */
-  readonly isLocal: boolean;
-}
-
-/** They; undefined where the connection is over already. */
+/** Both ends of a client's connection; undefined where it has closed already. */
 export function endpointsOf(socket: Socket<unknown>, address: Address): Endpoints | undefined {
   if ("unix" in address) {
     const text = addressText(address);

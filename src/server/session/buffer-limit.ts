@@ -18,6 +18,11 @@ export class BufferLimit {
     this.bytesMax = bytesMax;
   }
 
+  /** What all of them hold. */
+  get heldBytes(): number {
+    return this.bytes;
+  }
+
   /** A connection holds so many more bytes, or fewer. */
   add(bytes: number): void {
     this.bytes += bytes;

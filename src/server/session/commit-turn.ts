@@ -5,8 +5,8 @@
 
 import type { Log } from "../../base/log.ts";
 import type { Engine } from "../../engine/engine.ts";
+import type { DiskUnavailable } from "../../storage/store.ts";
 import type { Counters } from "../commands/command.ts";
-import type { Connection } from "./connection.ts";
 
 /** What the end of a turn works on. */
 export interface TurnOptions {
@@ -15,20 +15,28 @@ export interface TurnOptions {
   readonly counters: Counters;
 }
 
-/** The connections that hold replies, and what became of the last commit. */
+/** Who holds replies until a commit is over. */
+export interface Holder {
+  /** Commit number `commit` is done, or has failed: what waited for it waits no more. */
+  commitEnded(commit: number, failure: DiskUnavailable | undefined): void;
+  /** Sends what was released, once every holder knows that the commit ended. */
+  drain(): void;
+}
+
+/** Who holds replies, and what became of the last commit. */
 export class CommitTurn {
   /** Why the last commit failed; undefined while storage works. */
   storageTrouble: string | undefined;
   private readonly options: TurnOptions;
-  private holding: Connection[] = [];
+  private holding: Holder[] = [];
 
   constructor(options: TurnOptions) {
     this.options = options;
   }
 
-  /** A connection holds replies that wait for the commit. */
-  hold(connection: Connection): void {
-    this.holding.push(connection);
+  /** `holder` holds replies that wait for the commit; to be called once until commitEnded(). */
+  hold(holder: Holder): void {
+    this.holding.push(holder);
   }
 
   /** Commits, if something is staged. Throws DiskBroken, after which no reply may leave. */
@@ -41,9 +49,9 @@ export class CommitTurn {
     this.noteTrouble(failure?.message);
     const { holding } = this;
     this.holding = [];
-    for (const connection of holding) connection.commitEnded(commit, failure);
-    // Only now: a connection that goes on with its next requests must find all of them settled.
-    for (const connection of holding) connection.drain();
+    for (const holder of holding) holder.commitEnded(commit, failure);
+    // Only now: who goes on with its next requests must find that the commit is over for everybody.
+    for (const holder of holding) holder.drain();
     const unmoved = engine.maintain();
     if (unmoved !== undefined) log.warning("storage not tidied", { reason: unmoved.message });
   }

@@ -6,11 +6,9 @@
  * client whose requests take long queues up for another turn, so that others do not wait for it.
  */
 
-import type { Engine } from "../../engine/engine.ts";
-import type { DiskUnavailable } from "../../storage/store.ts";
-import type { ServerForCommands } from "../commands/command.ts";
 import type { Transport } from "./outbox.ts";
-import { ClientSession, type Peer, type SessionHost } from "./session.ts";
+import type { Peer } from "./peer.ts";
+import { ClientSession, type SessionContext, type SessionHost } from "./session.ts";
 
 /** What a connection needs of its socket (Bun.Socket has it). */
 export interface ClientTransport extends Transport {
@@ -24,11 +22,7 @@ export interface ClientTransport extends Transport {
 }
 
 /** What a connection asks of what it lives in. */
-export interface Host {
-  readonly engine: Engine;
-  readonly server: ServerForCommands;
-  /** The connection holds replies: settle() it after the commit. */
-  onHeld(connection: Connection): void;
+export interface Host extends SessionContext {
   /** The connection has more to do: goOn() in a later turn. */
   onDeferred(connection: Connection): void;
   /** The connection holds so many more bytes of memory, or fewer. */
@@ -51,10 +45,10 @@ export class Connection implements SessionHost {
   private inputEnded = false;
   private isFinishing = false;
 
-  constructor(host: Host, wire: ClientTransport, peer: Peer) {
+  constructor(host: Host, transport: ClientTransport, peer: Peer) {
     this.host = host;
-    this.transport = wire;
-    this.session = new ClientSession(host.engine, host.server, this, peer);
+    this.transport = transport;
+    this.session = new ClientSession(host, this, peer);
   }
 
   /** Whether closing it for being silent would take something from its client. */
@@ -87,10 +81,6 @@ export class Connection implements SessionHost {
   goOn(): void {
     this.isDeferred = false;
     if (!this.session.isOver && !this.isFinishing) this.run();
-  }
-
-  onHeld(): void {
-    this.host.onHeld(this);
   }
 
   onBlocked(work: Promise<() => void>): void {
@@ -138,16 +128,6 @@ export class Connection implements SessionHost {
     this.session.replyBuffer.clear();
     this.session.transaction = undefined;
     this.account();
-  }
-
-  /**
-   * Commit number `commit` is done, or has failed: what waited for it waits no more, and drain()
-   * sends it.
-   */
-  commitEnded(commit: number, failure: DiskUnavailable | undefined): void {
-    const { replyBuffer } = this.session;
-    replyBuffer.commitEnded(commit, failure);
-    if (replyBuffer.isHolding) this.host.onHeld(this);
   }
 
   /** Ends the connection once its replies are sent. */

@@ -6,23 +6,28 @@
 import type { Engine } from "../../engine/engine.ts";
 import { Decoder, EMPTY_REQUEST, FAILED, GET, NOTHING } from "../../resp/decode.ts";
 import { PrefetchNames } from "../../resp/fast-get.ts";
+import type { DiskUnavailable } from "../../storage/store.ts";
 import type { User } from "../access/users.ts";
-import type { ReplyMode, ServerForCommands, Session } from "../commands/command.ts";
+import type { Queued, ReplyMode, ServerForCommands, Session } from "../commands/command.ts";
 import { takeOne } from "../commands/dispensers.ts";
 import { execute } from "../commands/table.ts";
 import type { Transaction } from "../commands/transaction.ts";
-import type { Endpoints } from "../net/sockets.ts";
+import type { CommitTurn, Holder } from "./commit-turn.ts";
 import { ReplyBuffer } from "./outbox.ts";
+import type { Peer } from "./peer.ts";
 
-/** Who is at the other end. */
-export interface Peer extends Endpoints {
-  readonly id: number;
+/** What all sessions of a server share. */
+export interface SessionContext {
+  readonly engine: Engine;
+  readonly server: ServerForCommands;
+  /** The commit that held replies wait for. */
+  readonly turn: CommitTurn;
 }
 
 /** What a session asks of the connection it is on. */
 export interface SessionHost {
-  /** Replies are held: they go out after a commit. */
-  onHeld(): void;
+  /** Sends what may be sent: replies were released. */
+  drain(): void;
   /** Nothing is answered until this work is done, which ends with the reply to append. */
   onBlocked(work: Promise<() => void>): void;
   /** The connection is to be ended at once. */
@@ -38,7 +43,7 @@ const ahead = new PrefetchNames();
 /** Why answer() stopped. */
 export type Stop = "nothing left" | "replies full" | "slice over";
 
-export class ClientSession implements Session {
+export class ClientSession implements Session, Holder {
   readonly id: number;
   readonly address: string;
   readonly localAddress: string;
@@ -49,7 +54,7 @@ export class ClientSession implements Session {
   readonly replies = this.replyBuffer.replies;
   readonly decoder: Decoder;
   lastActiveMs: number;
-  transaction: Transaction | undefined = undefined;
+  transaction: Transaction<Queued> | undefined = undefined;
   replyMode: ReplyMode = "on";
   name = "";
   library = "";
@@ -64,6 +69,7 @@ export class ClientSession implements Session {
   isOver = false;
   private readonly engine: Engine;
   private readonly server: ServerForCommands;
+  private readonly turn: CommitTurn;
   private readonly sessionHost: SessionHost;
   private presentUser: User | undefined;
   /** Where the reply of the command under way begins. */
@@ -71,10 +77,11 @@ export class ClientSession implements Session {
   /** For how many GETs the engine was told already what they ask for. */
   private prefetched = 0;
 
-  constructor(engine: Engine, server: ServerForCommands, line: SessionHost, peer: Peer) {
+  constructor({ engine, server, turn }: SessionContext, host: SessionHost, peer: Peer) {
     this.engine = engine;
     this.server = server;
-    this.sessionHost = line;
+    this.turn = turn;
+    this.sessionHost = host;
     this.id = peer.id;
     this.address = peer.address;
     this.localAddress = peer.localAddress;
@@ -138,6 +145,15 @@ export class ClientSession implements Session {
 
   kill(): void {
     this.sessionHost.onKilled();
+  }
+
+  commitEnded(commit: number, failure: DiskUnavailable | undefined): void {
+    this.replyBuffer.commitEnded(commit, failure);
+    if (this.replyBuffer.isHolding) this.turn.hold(this);
+  }
+
+  drain(): void {
+    this.sessionHost.drain();
   }
 
   /** Answers the requests that are there. */
@@ -221,7 +237,7 @@ export class ClientSession implements Session {
   }
 
   private hold(start: number, commit: number): void {
-    if (!this.replyBuffer.isHolding) this.sessionHost.onHeld();
+    if (!this.replyBuffer.isHolding) this.turn.hold(this);
     this.replyBuffer.hold(start, commit);
     this.server.counters.heldReplies++;
   }

@@ -1,33 +1,34 @@
 /** A node of the simulated cluster: the real connections, engine, store and cluster, over many lives. */
 
 import type { Log } from "../../../src/base/log.ts";
-import { TimeSlices } from "../../../src/base/time-slices.ts";
 import { handBack } from "../../../src/cluster/admin/leave.ts";
-import { Cluster } from "../../../src/cluster/cluster.ts";
-import { allocationOf } from "../../../src/cluster/node/allocation.ts";
-import { enter } from "../../../src/cluster/node/membership.ts";
-import { type FolderFingerprint, NodeState, parseState } from "../../../src/cluster/node/state.ts";
+import type { Cluster } from "../../../src/cluster/cluster.ts";
+import { enter, type Identity } from "../../../src/cluster/node/membership.ts";
+import { type FolderFingerprint, NodeState } from "../../../src/cluster/node/state.ts";
+import { openEngine } from "../../../src/cluster/open-node.ts";
 import { FencedStore } from "../../../src/cluster/stores/fenced.ts";
 import type { Clock } from "../../../src/cluster/stores/monotonic.ts";
 import { loadConfig } from "../../../src/config/load.ts";
+import type { Config } from "../../../src/config/settings.ts";
 import { nothingLeased } from "../../../src/dispenser/allocation.ts";
-import { Engine } from "../../../src/engine/engine.ts";
-import { Access } from "../../../src/server/access/users.ts";
-import {
-  noCounts,
-  type ServerForCommands,
-  type Session,
-} from "../../../src/server/commands/command.ts";
-import { CommitTurn } from "../../../src/server/session/commit-turn.ts";
-import { Connection, type Host } from "../../../src/server/session/connection.ts";
+import type { Engine } from "../../../src/engine/engine.ts";
+import type { RespFrontend } from "../../../src/server/frontends/resp.ts";
+import type { Connection } from "../../../src/server/session/connection.ts";
+import { Service } from "../../../src/service.ts";
 import { SqliteStore } from "../../../src/storage/sqlite.ts";
 import type { Prng } from "../../../testkit/prng.ts";
 import { encodeRequest, type Reply, readReply } from "../../../testkit/resp.ts";
+import { noTimers, Turns } from "../../../testkit/turns.ts";
 import { Died, SimulatedDisk } from "../../support/simulated-disk.ts";
 import { Faults } from "../simulation/faults.ts";
 import { Link, type ModelStore } from "./model-store.ts";
 
-const config = loadConfig(new Map([["config", "/dev/null"]]), {});
+/** It shares a store with others, and listens nowhere. */
+const config: Config = {
+  ...loadConfig(new Map([["config", "/dev/null"]]), {}),
+  addr: [],
+  store: "model",
+};
 
 export interface World {
   readonly dice: Prng;
@@ -66,8 +67,7 @@ export class SimNode {
   /** Whether that was a fault of the disk that was asked for. */
   endedByDisk = false;
   private readonly world: World;
-  private turn!: CommitTurn;
-  private host!: Host;
+  private turns!: Turns;
   private connections: Client[] = [];
 
   constructor(world: World, name: string) {
@@ -91,81 +91,35 @@ export class SimNode {
     const clock = world.clockFor(link);
     this.link = link;
     this.ended = undefined;
-    const store = new SqliteStore(this.disk.open());
-    const state = parseState(store.node);
-    const settings = { store: "model", node: "" };
-    const allocation = allocationOf(settings, state, store.size);
-    const { now } = clock;
-    const engine = new Engine(store, { now, savesCounts: true, allocation });
-    this.engine = engine;
-    if (store.crashed) engine.skippedByCrash();
+    this.turns = new Turns();
     const fatal = (error: unknown) => {
       if (this.link === link) this.end(error);
     };
-    this.cluster = new Cluster({
-      leaseStore: link,
-      engine,
-      store,
-      log: world.log,
+    const service = Service.open(config, {
       clock,
-      identity: {
-        unique: () => world.unique(),
-        host: this.name,
-        folderFingerprint: this.folderFingerprint,
-      },
-      membership: state.membership,
-      mayFound: true,
+      log: world.log,
+      schedule: this.turns.schedule,
+      every: noTimers,
+      openStore: () => new SqliteStore(this.disk.open()),
+      nodes: { leaseStore: link, identityOf: () => this.identity },
+      onShutdown: () => {},
       onFatal: fatal,
     });
-    this.serve(now, fatal);
-    this.cluster.join().then(() => {
+    this.engine = service.engine;
+    this.cluster = service.cluster!;
+    const { resp } = service.server;
+    this.connections = [new Client(resp, 1), new Client(resp, 2)];
+    service.start()!.then(() => {
       if (link.isDead) return;
       this.isServing = true;
       this.isSetBack = false;
       this.lifeEntered = this.life;
-      this.cluster.follow();
     }, fatal);
   }
 
-  private serve(now: () => number, fatal: (error: unknown) => void): void {
-    const { engine } = this;
-    const counters = noCounts();
-    const turn = new CommitTurn({ engine, log: this.world.log, counters });
-    this.turn = turn;
-    const guarded = (work: () => void) => {
-      try {
-        work();
-      } catch (error) {
-        fatal(error);
-      }
-    };
-    const server: ServerForCommands = {
-      config,
-      access: new Access(config),
-      jobs: new TimeSlices(now, guarded),
-      log: this.world.log,
-      clientsMax: config.clientsMax,
-      configure: () => undefined,
-      resetCounters: () => {},
-      port: 0,
-      now,
-      startedAtMs: 0,
-      sessions: new Set<Session>(),
-      counters,
-      isStopping: false,
-      storageTrouble: undefined,
-      catalog: this.cluster.catalog,
-      shutdown: () => {},
-    };
-    this.host = {
-      engine,
-      server,
-      onHeld: (connection) => turn.hold(connection),
-      onDeferred: (connection) => connection.goOn(),
-      onBuffered: () => {},
-      guarded,
-    };
-    this.connections = [new Client(this.host, 1), new Client(this.host, 2)];
+  private get identity(): Identity {
+    const { world, name: host, folderFingerprint } = this;
+    return { unique: () => world.unique(), host, folderFingerprint };
   }
 
   ask(asked: Asked, count: number): void {
@@ -176,11 +130,7 @@ export class SimNode {
   endTurn(mayFail: boolean): void {
     const { dice } = this.world;
     if (mayFail && dice.once(40)) this.faults.maybe(dice, ["dies", "full", "sync fails"]);
-    try {
-      this.turn.end();
-    } catch (error) {
-      this.end(error);
-    }
+    this.turns.end();
     if (this.ended === undefined) this.faults.over();
   }
 
@@ -201,7 +151,7 @@ export class SimNode {
   async stop(settle: () => Promise<void>, isHeard: boolean): Promise<void> {
     this.isServing = false;
     this.faults.none();
-    this.turn.end();
+    this.turns.end();
     let isClosed = false;
     void this.cluster.close().then(() => {
       isClosed = true;
@@ -210,7 +160,7 @@ export class SimNode {
       this.world.model.serve(this.link);
       await settle();
     }
-    this.turn.end();
+    this.turns.end();
     this.engine.close();
     this.die();
   }
@@ -218,15 +168,17 @@ export class SimNode {
   /** It was stopped: hands back what it holds, and is another node with an empty disk then. */
   async leave(serve: (link: Link) => Promise<void>): Promise<void> {
     const link = new Link(this.world.model);
-    const store = new SqliteStore(this.disk.open());
-    const membership = parseState(store.node).membership!;
-    const { clockFor, unique } = this.world;
+    const { clockFor } = this.world;
     const { now } = clockFor(link);
-    const allocation = nothingLeased;
-    const engine = new Engine(store, { now, savesCounts: false, allocation });
-    const memory = new NodeState(store, membership, unique);
+    const opened = openEngine(
+      new SqliteStore(this.disk.open()),
+      { now, savesCounts: false },
+      () => nothingLeased,
+    );
+    const { store, engine, state } = opened;
+    const { identity } = this;
+    const memory = new NodeState(store, state.membership!, identity.unique);
     const fenced = new FencedStore(link, memory, clockFor(link));
-    const identity = { unique, host: this.name, folderFingerprint: this.folderFingerprint };
     const left = (async () => {
       const doubt = await enter(memory, fenced, identity);
       const folder = { engine, store, replaced: () => store.close() };
@@ -262,11 +214,12 @@ export class SimNode {
 
 /** A client on a wire that takes everything. */
 class Client {
+  private readonly resp: RespFrontend;
   private readonly connection: Connection;
   private readonly asked: Asked[] = [];
   private received = "";
 
-  constructor(host: Host, id: number) {
+  constructor(resp: RespFrontend, id: number) {
     const nothing = () => {};
     const wire = {
       write: (bytes: Uint8Array, from: number, count: number) => this.accept(bytes, from, count),
@@ -277,8 +230,9 @@ class Client {
       resume: nothing,
     };
     const address = `client:${id}`;
-    const peer = { id, address, localAddress: "node", host: "client", isLocal: true };
-    this.connection = new Connection(host, wire, peer);
+    const ends = { address, localAddress: "node", host: "client", isLocal: true };
+    this.resp = resp;
+    this.connection = resp.connect(wire, ends);
   }
 
   ask(asked: Asked, count: number): void {
@@ -288,7 +242,7 @@ class Client {
 
   leave(): void {
     this.asked.length = 0;
-    this.connection.gone();
+    this.resp.disconnect(this.connection);
   }
 
   private accept(bytes: Uint8Array, from: number, count: number): number {

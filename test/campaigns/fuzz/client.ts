@@ -1,6 +1,6 @@
 /** One client of a round: chunks to send, a wire that takes so much at a time, and what came. */
 
-import { Connection } from "../../../src/server/session/connection.ts";
+import type { Connection } from "../../../src/server/session/connection.ts";
 import type { Exchange } from "./conversation.ts";
 import { Broken } from "./replies.ts";
 import type { FuzzedServer } from "./server.ts";
@@ -42,15 +42,13 @@ export class Client {
     this.room = input.room;
     this.roomLast = input.room;
     this.buffer = Buffer.from(input.bytes, "latin1");
-    const peer = {
-      id,
+    const ends = {
       address: `client:${id}`,
       localAddress: "server",
       host: "client",
       isLocal: input.isLocal,
     };
-    this.connection = new Connection(server, this, peer);
-    server.sessions.add(this.connection.session);
+    this.connection = server.resp.connect(this, ends);
   }
 
   get isGone(): boolean {
@@ -137,6 +135,6 @@ export class Client {
 
   /** As the listener does when a socket is closed. */
   private forget(): void {
-    if (this.server.sessions.delete(this.connection.session)) this.connection.gone();
+    this.server.resp.disconnect(this.connection);
   }
 }

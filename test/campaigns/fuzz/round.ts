@@ -49,12 +49,7 @@ export class Round {
           isIdle = false;
         }
       }
-      const { deferred } = server;
-      server.deferred = [];
-      for (const connection of deferred) connection.goOn();
-      const before = server.engine.nextCommit;
-      server.endTurn();
-      if (isIdle && deferred.length === 0 && server.engine.nextCommit === before) return;
+      if (!server.endTurn() && isIdle) return;
     }
     throw new Broken(`nothing is over after ${TURNS_MAX} turns`);
   }

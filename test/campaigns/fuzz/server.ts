@@ -4,24 +4,22 @@
  * nothing, and a wrong password is answered at once.
  */
 
-import type { LogFields } from "../../../src/base/log.ts";
-import { TimeSlices } from "../../../src/base/time-slices.ts";
+import type { Log, LogFields } from "../../../src/base/log.ts";
 import { parsePassword } from "../../../src/config/kinds.ts";
 import { loadConfig } from "../../../src/config/load.ts";
 import type { Config } from "../../../src/config/settings.ts";
-import { Engine } from "../../../src/engine/engine.ts";
-import { LocalCatalog } from "../../../src/engine/local-catalog.ts";
-import { Access, type LogIn } from "../../../src/server/access/users.ts";
-import { noCounts, type ServerForCommands } from "../../../src/server/commands/command.ts";
-import { CommitTurn } from "../../../src/server/session/commit-turn.ts";
-import type { Connection, Host } from "../../../src/server/session/connection.ts";
-import type { ClientSession } from "../../../src/server/session/session.ts";
+import type { Engine } from "../../../src/engine/engine.ts";
+import type { Counters } from "../../../src/server/commands/command.ts";
+import type { RespFrontend } from "../../../src/server/frontends/resp.ts";
+import { Service } from "../../../src/service.ts";
 import { DiskUnavailable } from "../../../src/storage/store.ts";
+import { noTimers, Turns } from "../../../testkit/turns.ts";
 import { MemoryStore } from "../../support/memory-store.ts";
+import { clockOf } from "../../support/server.ts";
 import type { Rules } from "./expected.ts";
 import { Broken } from "./replies.ts";
 
-const defaults = loadConfig(new Map([["config", "/dev/null"]]), {});
+const defaults: Config = { ...loadConfig(new Map([["config", "/dev/null"]]), {}), addr: [] };
 
 /** Limits that a short input can reach. */
 const small: Partial<Config> = {
@@ -53,35 +51,36 @@ const settings: readonly Partial<Config>[] = [
   },
 ];
 
-/** Wrong passwords are answered in the next turn, and never too many. */
-class QuickAccess extends Access {
-  override logIn(name: string, password: string, host: string): LogIn {
-    const result = super.logIn(name, password, host);
+/** Nothing reaches outside, and nothing is waited for. */
+function confine({ engine, server }: Service<MemoryStore>): void {
+  // BACKUP fails as a real one may, as no input may name a file to write.
+  engine.backUp = async () => {
+    throw new DiskUnavailable("nothing is copied here");
+  };
+  // Wrong passwords are answered in the next turn, and are never too many.
+  const { access } = server;
+  const logIn = access.logIn.bind(access);
+  access.logIn = (...tried) => {
+    const result = logIn(...tried);
     if (!("wrong" in result)) return result;
     result.answered();
     return { wrong: true, answerAfterMs: 0, answered: () => {} };
-  }
+  };
 }
 
-/** BACKUP fails as a real one may, as no input may name a file to write. */
-class QuietEngine extends Engine {
-  override async backUp(): Promise<void> {
-    throw new DiskUnavailable("nothing is copied here");
-  }
-}
-
-export class FuzzedServer implements ServerForCommands, Host {
+export class FuzzedServer {
   readonly rules: Rules;
-  readonly server = this;
-  readonly access: Access;
-  readonly jobs: TimeSlices;
-  readonly port = 0;
-  readonly startedAtMs = 0;
-  readonly clientsMax = 100;
-  readonly isStopping = false;
-  readonly sessions = new Set<ClientSession>();
-  readonly counters = noCounts();
-  readonly log = {
+  /** Addresses of clients that were closed because they did not read. */
+  readonly closedForUnread = new Set<string>();
+  /** So much the clock goes on whenever it is looked at. */
+  tickMs = 0;
+  /** What must not have happened. */
+  error: unknown;
+  private readonly configured: Config;
+  private nowMs = 0;
+  private turns!: Turns;
+  private service: Service<MemoryStore>;
+  private readonly log: Log = {
     debug: () => {},
     info: () => {},
     error: () => {},
@@ -89,118 +88,91 @@ export class FuzzedServer implements ServerForCommands, Host {
       if (event.startsWith("client closed")) this.closedForUnread.add(String(fields.client));
     },
   };
-  /** Addresses of clients that were closed because they did not read. */
-  readonly closedForUnread = new Set<string>();
-  store = new MemoryStore();
-  engine: Engine;
-  config: Config;
-  /** So much the clock goes on whenever it is looked at. */
-  tickMs = 0;
-  /** Connections that go on in the next turn. */
-  deferred: Connection[] = [];
-  /** What must not have happened. */
-  error: unknown;
-  private readonly configured: Config;
-  private nowMs = 0;
-  private buffered = 0;
-  private turn: CommitTurn;
 
   constructor(kind: number) {
     this.configured = Object.freeze({ ...defaults, ...settings[kind % settings.length] });
-    this.config = this.configured;
-    this.access = new QuickAccess(this.config);
-    this.jobs = new TimeSlices(this.now, (work) => work());
-    const isOpen = this.access.anonymous !== undefined;
+    this.service = this.open(new MemoryStore());
+    const isOpen = this.service.server.access.anonymous !== undefined;
     const names = isOpen ? [] : ["default", "part"];
     this.rules = {
-      limits: this.config,
+      limits: this.configured,
       passwords: new Map(names.map((name) => [name, PASSWORD])),
       isOpen,
     };
-    this.engine = this.newEngine();
-    this.turn = new CommitTurn({ engine: this.engine, log: this.log, counters: this.counters });
   }
 
-  readonly now = (): number => {
-    this.nowMs += this.tickMs;
-    return this.nowMs;
-  };
-
-  get catalog(): LocalCatalog {
-    return new LocalCatalog(this.engine);
+  get store(): MemoryStore {
+    return this.service.store;
   }
 
-  get storageTrouble(): string | undefined {
-    return this.turn.storageTrouble;
+  get engine(): Engine {
+    return this.service.engine;
   }
 
-  endTurn(): void {
+  get config(): Config {
+    return this.service.server.config;
+  }
+
+  get counters(): Counters {
+    return this.service.server.counters;
+  }
+
+  get resp(): RespFrontend {
+    return this.service.server.resp;
+  }
+
+  private open(store: MemoryStore): Service<MemoryStore> {
+    this.turns = new Turns();
+    const now = () => {
+      this.nowMs += this.tickMs;
+      return this.nowMs;
+    };
+    const service = Service.open(this.configured, {
+      clock: clockOf(now),
+      log: this.log,
+      schedule: this.turns.schedule,
+      every: noTimers,
+      openStore: () => store,
+      onShutdown: (reason) => this.noteShutdown(reason),
+      onFatal: (error) => {
+        this.error ??= error;
+      },
+    });
+    confine(service);
+    service.start();
+    return service;
+  }
+
+  /** Answers whether there was something to do. */
+  endTurn(): boolean {
+    const { isDue } = this.turns;
     this.nowMs += 1;
-    this.turn.end();
+    this.turns.end();
+    return isDue;
   }
 
   /** A life ends, by a crash or a clean close, and the next begins on the same disk. */
   restart(isClean: boolean): void {
     if (isClean) this.engine.close();
-    this.store = this.store.reopen();
-    this.engine = this.newEngine();
-    this.engine.skippedByCrash();
-    this.turn = new CommitTurn({ engine: this.engine, log: this.log, counters: this.counters });
+    this.service = this.open(this.store.reopen());
     this.endTurn();
   }
 
   /** Between rounds nothing is held, and settings are as they were. */
   tidy(): void {
-    this.deferred = [];
+    const { server } = this.service;
     this.closedForUnread.clear();
     this.tickMs = 0;
-    if (this.sessions.size > 0) throw new Broken(`${this.sessions.size} sessions are left`);
-    if (this.buffered !== 0) throw new Broken(`${this.buffered} bytes are held for nobody`);
+    if (server.sessions.size > 0) throw new Broken(`${server.sessions.size} sessions are left`);
+    const { heldBytes } = server.resp;
+    if (heldBytes !== 0) throw new Broken(`${heldBytes} bytes are held for nobody`);
     if (this.counters.blocked !== 0) throw new Broken(`${this.counters.blocked} are blocked`);
-    if (this.config !== this.configured) this.configure(this.configured);
+    if (server.config !== this.configured) server.configure(this.configured);
   }
 
-  configure(changes: Partial<Config>): string | undefined {
-    this.config = Object.freeze({ ...this.config, ...changes });
-    this.engine.limits = this.config;
-    if (changes === this.configured) this.config = this.configured;
-    return undefined;
-  }
-
-  resetCounters(): void {
-    const { blocked } = this.counters;
-    Object.assign(this.counters, noCounts(), { blocked });
-  }
-
-  shutdown(reason: string): void {
-    for (const session of this.sessions) {
+  private noteShutdown(reason: string): void {
+    for (const session of this.service.server.sessions) {
       if (reason === `SHUTDOWN from ${session.address}`) session.replies.simple("shut down");
     }
-  }
-
-  onHeld(connection: Connection): void {
-    this.turn.hold(connection);
-  }
-
-  onDeferred(connection: Connection): void {
-    this.deferred.push(connection);
-  }
-
-  onBuffered(bytes: number): void {
-    this.buffered += bytes;
-    if (this.buffered < 0) throw new Broken(`${this.buffered} bytes are held`);
-  }
-
-  guarded(work: () => void): void {
-    try {
-      work();
-    } catch (error) {
-      this.error ??= error;
-    }
-  }
-
-  private newEngine(): Engine {
-    const { store, config, now } = this;
-    return new QuietEngine(store, { limits: config, now, savesCounts: true });
   }
 }

@@ -3,7 +3,8 @@
  * for each, what its reply may be.
  */
 
-import { Connection, type Host } from "../../../src/server/session/connection.ts";
+import type { RespFrontend } from "../../../src/server/frontends/resp.ts";
+import type { Connection } from "../../../src/server/session/connection.ts";
 import { encodeRequest, type Reply, ReplyError, readReply } from "../../../testkit/resp.ts";
 import { Broken, type Checker } from "./checker.ts";
 
@@ -33,11 +34,12 @@ export class SimulatedClient {
   readonly asked: Asked[] = [];
   /** The last number of each line that this client received. */
   readonly lastOf = new Map<Checker, bigint>();
+  private readonly resp: RespFrontend;
   private readonly connection: Connection;
   private readonly observer: Observer;
   private received = "";
 
-  constructor(host: Host, id: number, observer: Observer) {
+  constructor(resp: RespFrontend, id: number, observer: Observer) {
     const wire = {
       write: (bytes: Uint8Array, from: number, count: number) => this.accept(bytes, from, count),
       end: () => {},
@@ -46,14 +48,14 @@ export class SimulatedClient {
       pause: () => {},
       resume: () => {},
     };
-    const peer = {
-      id: id,
+    const ends = {
       address: `client:${id}`,
       localAddress: "server",
       host: "client",
       isLocal: true,
     };
-    this.connection = new Connection(host, wire, peer);
+    this.resp = resp;
+    this.connection = resp.connect(wire, ends);
     this.observer = observer;
   }
 
@@ -74,7 +76,7 @@ export class SimulatedClient {
 
   /** Closes the connection with requests under way. */
   leave(): void {
-    this.connection.gone();
+    this.resp.disconnect(this.connection);
   }
 
   private accept(bytes: Uint8Array, from: number, count: number): number {

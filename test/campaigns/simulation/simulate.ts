@@ -6,22 +6,16 @@
  */
 
 import { CannotStart } from "../../../src/base/errors.ts";
-import { TimeSlices } from "../../../src/base/time-slices.ts";
 import { loadConfig } from "../../../src/config/load.ts";
-import { Engine } from "../../../src/engine/engine.ts";
-import { LocalCatalog } from "../../../src/engine/local-catalog.ts";
-import { Access } from "../../../src/server/access/users.ts";
-import {
-  noCounts,
-  type ServerForCommands,
-  type Session,
-} from "../../../src/server/commands/command.ts";
-import { CommitTurn } from "../../../src/server/session/commit-turn.ts";
-import type { Host } from "../../../src/server/session/connection.ts";
+import type { Config } from "../../../src/config/settings.ts";
+import type { Engine } from "../../../src/engine/engine.ts";
+import type { RespFrontend } from "../../../src/server/frontends/resp.ts";
+import { Service } from "../../../src/service.ts";
 import { SqliteStore } from "../../../src/storage/sqlite.ts";
 import { DiskBroken, DiskUnavailable } from "../../../src/storage/store.ts";
 import { Prng } from "../../../testkit/prng.ts";
-import { silent } from "../../support/server.ts";
+import { noTimers, Turns } from "../../../testkit/turns.ts";
+import { clockOf, silent } from "../../support/server.ts";
 import { Died, SimulatedDisk } from "../../support/simulated-disk.ts";
 import { Broken, type Checker } from "./checker.ts";
 import { type Asked, SimulatedClient } from "./client.ts";
@@ -33,18 +27,27 @@ const STEPS = 300;
 /** So that the log is moved in the middle of a life, too. */
 const WAL_WRITES_MAX = 60;
 
-const config = loadConfig(new Map([["config", "/dev/null"]]), {});
-const access = new Access(config);
+/** It listens nowhere. */
+const config: Config = { ...loadConfig(new Map([["config", "/dev/null"]]), {}), addr: [] };
 
 /** Replies leave when a commit is over: the model has to know before what became of it. */
-class WatchedEngine extends Engine {
+class WatchedStore extends SqliteStore {
   onCommit: (isCommitted: boolean) => void = () => {};
 
-  override commit(): DiskUnavailable | undefined {
-    const { nextCommit } = this;
-    const failure = super.commit();
-    if (this.nextCommit !== nextCommit) this.onCommit(failure === undefined);
-    return failure;
+  override commit(): void {
+    try {
+      super.commit();
+    } catch (error) {
+      if (error instanceof DiskUnavailable) this.onCommit(false);
+      throw error;
+    }
+    this.onCommit(true);
+  }
+
+  /** What becomes of its commit the next life tells. */
+  override close(): void {
+    this.onCommit = () => {};
+    super.close();
   }
 }
 
@@ -61,8 +64,8 @@ class Simulation {
   private wasClosed: boolean | undefined = true;
   private clientCount = 0;
   private engine!: Engine;
-  private turn!: CommitTurn;
-  private host!: Host;
+  private turns!: Turns;
+  private resp!: RespFrontend;
   private clients: SimulatedClient[] = [];
 
   constructor(seed: number) {
@@ -114,7 +117,7 @@ class Simulation {
   }
 
   private newClient(): SimulatedClient {
-    return new SimulatedClient(this.host, ++this.clientCount, {
+    return new SimulatedClient(this.resp, ++this.clientCount, {
       failures: () => this.failures,
       onReply: (reply) => {
         // But for the digits of type 1, which no seed repeats.
@@ -136,7 +139,7 @@ class Simulation {
   private endTurn(): void {
     if (this.dice.once(4)) this.faults.maybe(this.dice, ["dies", "full", "refused", "sync fails"]);
     try {
-      this.turn.end();
+      this.turns.end();
     } catch (error) {
       this.expectFault(error);
       return this.restart(false);
@@ -158,7 +161,7 @@ class Simulation {
     if (this.dice.once(3)) this.faults.maybe(this.dice, ["dies", "full", "sync fails"]);
     let isClean = false;
     try {
-      this.turn.end();
+      this.turns.end();
       this.wasClosed = undefined;
       this.engine.close();
       isClean = true;
@@ -222,54 +225,36 @@ class Simulation {
   }
 
   private open(): void {
-    const now = () => this.nowMs;
-    const store = new SqliteStore(this.disk.open(), WAL_WRITES_MAX);
+    this.turns = new Turns();
+    const service = Service.open(config, {
+      clock: clockOf(() => this.nowMs),
+      log: silent,
+      schedule: this.turns.schedule,
+      every: noTimers,
+      openStore: () => this.openStore(),
+      onShutdown: () => {},
+      onFatal: (error) => {
+        throw error;
+      },
+    });
+    this.engine = service.engine;
+    this.resp = service.server.resp;
+    this.model.began(service.engine);
+    this.clients = Array.from({ length: CLIENTS }, () => this.newClient());
+    service.start();
+  }
+
+  private openStore(): WatchedStore {
+    const store = new WatchedStore(this.disk.open(), WAL_WRITES_MAX);
     if (store.crashed === this.wasClosed)
       throw new Broken(this.wasClosed ? "took a clean close for a crash" : "saw no crash");
-    const engine = new WatchedEngine(store, { now, savesCounts: true });
-    engine.onCommit = (isCommitted) => {
+    store.onCommit = (isCommitted) => {
       if (isCommitted) return this.model.committed();
       if (!this.faults.hasStruck) throw new Broken("a commit failed on a sound disk");
       this.failures++;
       this.model.rolledBack();
     };
-    this.engine = engine;
-    const counters = noCounts();
-    this.turn = new CommitTurn({ engine, log: silent, counters });
-    const { turn } = this;
-    const server: ServerForCommands = {
-      config,
-      access,
-      jobs: new TimeSlices(now, (work) => work()),
-      log: silent,
-      clientsMax: config.clientsMax,
-      configure: () => undefined,
-      resetCounters: () => {},
-      port: 0,
-      now,
-      startedAtMs: 0,
-      sessions: new Set<Session>(),
-      counters,
-      isStopping: false,
-      storageTrouble: undefined,
-      catalog: new LocalCatalog(engine),
-      shutdown: () => {},
-    };
-    this.host = {
-      engine,
-      server,
-      onHeld: (connection) => turn.hold(connection),
-      // The simulated clock stands still during a turn, so no slice of it is ever over.
-      onDeferred: () => {
-        throw new Broken("put off");
-      },
-      onBuffered: () => {},
-      guarded: (work) => work(),
-    };
-    this.clients = Array.from({ length: CLIENTS }, () => this.newClient());
-    this.model.began(engine);
-    // As main.ts does it: what the crash cost is written with the first commit.
-    if (store.crashed) engine.skippedByCrash();
+    return store;
   }
 }
 
@@ -277,8 +262,8 @@ class Simulation {
 function isOfStorage(error: unknown): boolean {
   return (
     error instanceof Died ||
-    error instanceof DiskBroken ||
     error instanceof DiskUnavailable ||
+    error instanceof DiskBroken ||
     (error instanceof CannotStart && error.message.startsWith("cannot open")) ||
     String((error as { code?: string }).code).startsWith("SQLITE_")
   );

@@ -3,8 +3,9 @@
 import { describe, expect, test } from "bun:test";
 import { cpSync, existsSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { acceptCopy, checkHome, noteHome } from "../../../src/cli/home.ts";
+import { acceptCopy } from "../../../src/cli/home.ts";
 import { initialize } from "../../../src/cli/init.ts";
+import { checkHome, noteHome } from "../../../src/cluster/node/home.ts";
 import { fingerprintOf, parseState } from "../../../src/cluster/node/state.ts";
 import { openSqliteStore } from "../../../src/storage/sqlite.ts";
 import { temporaryFolder } from "../../../testkit/folder.ts";

@@ -3,7 +3,7 @@
 import { describe, expect, test } from "bun:test";
 import { existsSync, linkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { clearUnixSockets } from "../../../../src/server/net/sockets.ts";
+import { clearUnixSockets } from "../../../../src/platform/unix-sockets.ts";
 import { temporaryFolder } from "../../../../testkit/folder.ts";
 import { ReplyError, TestClient } from "../../../../testkit/resp.ts";
 import { makeAuthority, noCertificates } from "../../../support/certificates.ts";

@@ -15,7 +15,7 @@ import {
   noCertificates,
 } from "../../../support/certificates.ts";
 import { MemoryStore } from "../../../support/memory-store.ts";
-import { startLocal } from "../../../support/server.ts";
+import { clockOf, startLocal } from "../../../support/server.ts";
 
 if (noCertificates !== undefined) console.warn(`skipped: ${noCertificates}`);
 
@@ -229,8 +229,8 @@ describe.skipIf(noCertificates !== undefined)("TLS", () => {
     let ahead = 0;
     const tlsAddr = [{ host: "127.0.0.1", port: 0 }];
     const settings = { addr: [], tlsAddr, tlsCert: own.cert, tlsKey: own.key };
-    const now = () => performance.now() + ahead;
-    const { port, listener, logged } = startLocal(new MemoryStore(), settings, now);
+    const clock = clockOf(() => performance.now() + ahead);
+    const { port, listener, logged } = startLocal(new MemoryStore(), settings, { clock });
     const silent = await TestClient.connect(port);
     const half = await TestClient.connect(port);
     half.send("\x16\x03\x01\x02\x00\x01");

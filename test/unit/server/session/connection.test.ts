@@ -1,10 +1,9 @@
 import { afterEach, describe, expect, test } from "bun:test";
 import type { Config } from "../../../../src/config/settings.ts";
-import { CommitTurn } from "../../../../src/server/session/commit-turn.ts";
-import { Connection } from "../../../../src/server/session/connection.ts";
 import { encodeRequest, ReplyError, readReplies, TestClient } from "../../../../testkit/resp.ts";
+import { Turns } from "../../../../testkit/turns.ts";
 import { MemoryStore } from "../../../support/memory-store.ts";
-import { silent, startLocal } from "../../../support/server.ts";
+import { clockOf, startLocal } from "../../../support/server.ts";
 
 /** A socket that takes as much as it is told to, and keeps what it took. */
 class FakeWire {
@@ -43,41 +42,35 @@ class FakeWire {
   }
 }
 
-const running: { stop(): Promise<unknown> }[] = [];
+const running: (() => Promise<unknown>)[] = [];
 
 afterEach(async () => {
-  for (const listener of running.splice(0)) await listener.stop();
+  for (const stop of running.splice(0)) await stop();
 });
 
+/** A connection on a wire of ours, of a server whose turns end when turn() is called. */
 function setUp(overrides: Partial<Config> = {}) {
+  const turns = new Turns();
+  const { schedule } = turns;
   // A clock that stands still: nothing takes long, whatever else the machine does.
-  const server = startLocal(new MemoryStore(), overrides, () => 0);
-  running.push(server.listener);
+  const clock = clockOf(() => 0);
+  const server = startLocal(new MemoryStore(), overrides, { clock, schedule });
+  const { resp } = server.listener;
   const wire = new FakeWire();
-  const { engine, listener } = server;
-  const turn = new CommitTurn({ engine, log: silent, counters: listener.counters });
-  const host = {
-    engine: server.engine,
-    server: server.listener,
-    onHeld: (connection: Connection) => turn.hold(connection),
-    onDeferred: () => {
-      throw new Error("nothing here is to wait for another turn");
-    },
-    onBuffered: () => {},
-    guarded: (work: () => void) => work(),
-  };
-  const peer = {
-    id: 1,
-    address: "test",
-    localAddress: "server",
-    host: "client",
-    isLocal: true,
-  };
-  const connection = new Connection(host, wire, peer);
+  const ends = { address: "test", localAddress: "server", host: "client", isLocal: true };
+  const connection = resp.connect(wire, ends);
+  running.push(() => {
+    resp.disconnect(connection);
+    return server.listener.stop();
+  });
   const send = (...requests: string[][]) =>
     connection.receive(
       Buffer.from(requests.map((words) => encodeRequest(...words)).join(""), "latin1"),
     );
+  const turn = () => {
+    turns.end();
+    expect(server.fatal).toEqual([]);
+  };
   const replies = () => {
     const read = readReplies(wire.sent);
     wire.sent = "";
@@ -85,10 +78,10 @@ function setUp(overrides: Partial<Config> = {}) {
   };
   const define = (...words: string[]) => {
     send(["HSET", ...words]);
-    turn.end();
+    turn();
     replies();
   };
-  return { ...server, wire, connection, send, turn: () => turn.end(), replies, define };
+  return { ...server, wire, connection, send, turn, replies, define };
 }
 
 const full = new ReplyError("ERR storage unavailable: the disk is full");
@@ -220,8 +213,14 @@ describe("a client that does not read", () => {
 });
 
 describe("over a real socket", () => {
+  const listen = (overrides: Partial<Config> = {}) => {
+    const { port, listener } = startLocal(new MemoryStore(), overrides);
+    running.push(() => listener.stop());
+    return port;
+  };
+
   test("a client that ends its side first still gets its replies", async () => {
-    const { port } = setUp();
+    const port = listen();
     const client = await TestClient.connect(port);
     client.send(encodeRequest("HSET", "x", "type", "3") + encodeRequest("GET", "x"));
     client.shutdown();
@@ -231,7 +230,7 @@ describe("over a real socket", () => {
   });
 
   test("a protocol error is answered and the connection ended", async () => {
-    const { port } = setUp();
+    const port = listen();
     const client = await TestClient.connect(port);
     client.send(`${encodeRequest("PING")}*1\r\n$x\r\nGET`);
     expect(await client.next()).toBe("PONG");
@@ -240,7 +239,7 @@ describe("over a real socket", () => {
   });
 
   test("a request of HTTP ends the connection without an answer", async () => {
-    const { port } = setUp();
+    const port = listen();
     const client = await TestClient.connect(port);
     client.send("POST / HTTP/1.1\r\nDEL x\r\n");
     const answer = client.next();
@@ -249,7 +248,7 @@ describe("over a real socket", () => {
   });
 
   test("a connection too many is told so", async () => {
-    const { port } = setUp({ clientsMax: 1 });
+    const port = listen({ clientsMax: 1 });
     const first = await TestClient.connect(port);
     expect(await first.command("PING")).toBe("PONG");
     const second = await TestClient.connect(port);
@@ -259,7 +258,7 @@ describe("over a real socket", () => {
   });
 
   test("a deep pipeline larger than any buffer comes back whole and in order", async () => {
-    const { port } = setUp();
+    const port = listen();
     const client = await TestClient.connect(port);
     await client.command("HSET", "x", "type", "3", "auto_disk", "pre-base");
     const rounds = 20;

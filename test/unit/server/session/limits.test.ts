@@ -3,6 +3,7 @@
 import { afterAll, describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { type Config, settings } from "../../../../src/config/settings.ts";
+import type { ClientSession } from "../../../../src/server/session/session.ts";
 import { encodeRequest, type Reply, ReplyError, TestClient } from "../../../../testkit/resp.ts";
 import { Mute } from "../../../support/mute.ts";
 import { type LocalServer, startInMemory } from "../../../support/server.ts";
@@ -158,7 +159,8 @@ test("buffer_bytes of all clients together: the one with the most is closed, liv
     /^warning client closed: buffers of all clients are full client=\S+ bytes=\d+ limit=2097152$/,
   );
   expect(await admin.command("PING")).toBe("PONG");
-  const held = [...listener.sessions].reduce((sum, { heldBytes }) => sum + heldBytes, 0);
+  const sessions = [...listener.sessions] as ClientSession[];
+  const held = sessions.reduce((sum, { heldBytes }) => sum + heldBytes, 0);
   expect(held).toBeLessThanOrEqual(2 * MEBIBYTE);
   expect(listener.sessions.size).toBeGreaterThan(1);
   expect(small.closed).toBe(false);

@@ -1,0 +1,83 @@
+/** The commands beside the server, by their names: each does its work and answers what it says of it. */
+
+import { CannotStart } from "../base/errors.ts";
+import { versionText } from "../base/version.ts";
+import { loadConfig } from "../config/load.ts";
+import type { Config } from "../config/settings.ts";
+import { advanceAll } from "./advance.ts";
+import type { Invocation } from "./arguments.ts";
+import { backUp } from "./backup.ts";
+import { bench } from "./bench.ts";
+import { type ClusterAction, operateCluster } from "./cluster.ts";
+import type { CommandName } from "./commands.ts";
+import type { Environment } from "./connection.ts";
+import { helpText } from "./help.ts";
+import { acceptCopy } from "./home.ts";
+import { importDispensers } from "./import.ts";
+import { initialize } from "./init.ts";
+import { health, info } from "./inspect.ts";
+import { repair } from "./repair.ts";
+import { restore } from "./restore.ts";
+
+/** What a command says. */
+export interface Said {
+  /** For the standard output. */
+  readonly text: string;
+  /** Whether all is as it should be; if not, the exit status tells. */
+  readonly isWell: boolean;
+}
+
+/** What a command works on. */
+interface Request {
+  readonly operands: readonly string[];
+  readonly flags: ReadonlyMap<string, string>;
+  readonly config: Config;
+  readonly environment: Environment;
+}
+
+type Run = (request: Request) => string | Said | Promise<string | Said>;
+
+const cluster =
+  (action: ClusterAction): Run =>
+  ({ operands, flags, config }) =>
+    operateCluster(action, operands, flags, config);
+
+const runs: Record<Exclude<CommandName, "server">, Run> = {
+  backup: ({ operands: [file], config, environment }) => backUp(file!, config, environment),
+  restore: ({ operands: [file], flags, config }) => restore(file!, flags, config),
+  init: ({ config }) => initialize(config.dataDir, config),
+  repair: ({ flags, config }) => repair(config.dataDir, flags, config),
+  "accept-copy": ({ config }) => acceptCopy(config.dataDir, config),
+  advance: ({ flags, config }) => advanceAll(flags, config),
+  health: async ({ flags, config, environment }) => {
+    const isJson = flags.has("json");
+    const found = await health(config, environment, isJson);
+    if (!found.isWell && !isJson) throw new CannotStart(found.text);
+    return found;
+  },
+  info: ({ operands: [name], flags, config, environment }) =>
+    info(name, config, environment, flags.has("json")),
+  bench: ({ flags, config, environment }) =>
+    bench(config.dataDir, flags, environment, process.stderr),
+  import: ({ operands: [file], flags, config }) => importDispensers(file, flags, config),
+  "cluster join": cluster("join"),
+  "cluster leave": cluster("leave"),
+  "cluster forget": cluster("forget"),
+  "cluster advance": cluster("advance"),
+  "cluster nodes": cluster("nodes"),
+};
+
+/** Runs a command. Undefined: it is the server, which is to be started. Throws UsageError and CannotStart. */
+export async function runCommand(
+  { command, operands, flags, topic }: Invocation,
+  environment: Environment,
+): Promise<Said | undefined> {
+  if (command === "server") return undefined;
+  if (command === "help") return { text: helpText(topic), isWell: true };
+  if (command === "version") return { text: `${versionText}\n`, isWell: true };
+  const config = loadConfig(flags, environment);
+  const said = await runs[command]({ operands, flags, config, environment });
+  return typeof said === "string"
+    ? { text: `${said}\n`, isWell: true }
+    : { ...said, text: `${said.text}\n` };
+}

@@ -1,0 +1,67 @@
+/**
+ * Opens what a node has on disk: its store, its node state, its allocation and its engine, for the server and for
+ * commands that work on the folder of a stopped server.
+ */
+
+import { type Allocation, wholeLine } from "../dispenser/allocation.ts";
+import { Engine, type EngineLimits, type EngineOptions } from "../engine/engine.ts";
+import type { FolderOptions } from "../storage/folder.ts";
+import { openSqliteStore, type SqliteStore } from "../storage/sqlite.ts";
+import type { Store } from "../storage/store.ts";
+import { allocationOf, type NodeSettings } from "./node/allocation.ts";
+import { parseState, type StoredNodeState } from "./node/state.ts";
+import { realClock } from "./stores/monotonic.ts";
+
+/** engine.close() closes the store as well. */
+export interface OpenNode<S extends Store> {
+  readonly store: S;
+  readonly state: StoredNodeState;
+  readonly engine: Engine;
+}
+
+/** The settings that the engine of a server follows. */
+export interface ServedNodeSettings extends NodeSettings, EngineLimits {
+  readonly autoSave: boolean;
+}
+
+/** What the engine of a server needs from outside. */
+export interface NodeWorld<S extends Store> {
+  readonly openStore: () => S;
+  /** A clock that only goes forwards, in milliseconds. */
+  readonly now: () => number;
+  /** Called when there is something to commit: engine.commit() has to be called in this turn. */
+  readonly onStaged: () => void;
+}
+
+/** The allocation of a node, by its state and by how many dispensers it has. */
+type AllocationFor = (state: StoredNodeState, size: number) => Allocation;
+
+/** Opens the data of a server. Throws CannotStart. */
+export function openNode<S extends Store>(
+  settings: ServedNodeSettings,
+  { openStore, now, onStaged }: NodeWorld<S>,
+): OpenNode<S> {
+  const options = { limits: settings, now, savesCounts: settings.autoSave, onStaged };
+  return openEngine(openStore(), options, (state, size) => allocationOf(settings, state, size));
+}
+
+/** Opens the data folder of a stopped server, without limits. Throws CannotStart. */
+export function openFolder(
+  folder: string,
+  options: FolderOptions,
+  allocationFor?: AllocationFor,
+): OpenNode<SqliteStore> {
+  const store = openSqliteStore(folder, options);
+  return openEngine(store, { ...realClock, savesCounts: false }, allocationFor);
+}
+
+/** Opens an engine on a store; the node has the whole of each line unless `allocationFor` differs. Throws CannotStart. */
+export function openEngine<S extends Store>(
+  store: S,
+  options: Omit<EngineOptions, "allocation">,
+  allocationFor: AllocationFor = () => wholeLine,
+): OpenNode<S> {
+  const state = parseState(store.node);
+  const allocation = allocationFor(state, store.size);
+  return { store, state, engine: new Engine(store, { ...options, allocation }) };
+}

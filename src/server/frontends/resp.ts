@@ -1,0 +1,186 @@
+/**
+ * RESP over TCP, TLS and unix sockets: who is let in, and for how long. What all the sockets that
+ * were ready staged is committed once, at the end of the turn (commit-turn.ts).
+ */
+
+import type { Socket, SocketHandler } from "bun";
+import { CannotStart } from "../../base/errors.ts";
+import type { TimeSlices } from "../../base/time-slices.ts";
+import type { Address } from "../../config/address.ts";
+import { Admission } from "../net/admission.ts";
+import { boundReceiving, wireOf } from "../net/direct-wire.ts";
+import { Sockets } from "../net/sockets.ts";
+import { BufferLimit } from "../session/buffer-limit.ts";
+import { type ClientTransport, Connection, type Host } from "../session/connection.ts";
+import type { Endpoints } from "../session/peer.ts";
+import { FINISH_MS_MAX, type Frontend, type ServerForFrontends } from "./frontend.ts";
+
+/**
+ * So many of the clients that sent much are read on in a turn: all of them at once would bring more
+ * bytes (direct-wire.ts says how many of each) than can be read in a few milliseconds.
+ */
+const READ_ON_MAX = 8;
+/** So often it is looked for clients that were silent too long. */
+const SWEEP_EVERY_MS = 1000;
+
+type Data = Connection | undefined;
+type ClientSocket = Socket<Data>;
+
+export class RespFrontend implements Frontend {
+  private readonly server: ServerForFrontends;
+  private readonly connections = new Set<Connection>();
+  private readonly sockets: Sockets<Data>;
+  private readonly admission: Admission<Data>;
+  /** Connections whose requests take long, in the order in which they go on. */
+  private readonly deferred: TimeSlices;
+  private readonly buffers: BufferLimit;
+  private readonly host: Host;
+  private lastId = 0;
+  /** Resolves when the server is being stopped and the last client has left. */
+  private readonly allGone = Promise.withResolvers<void>();
+
+  constructor(server: ServerForFrontends) {
+    this.server = server;
+    const { engine, turn, guarded, log, config } = server;
+    this.deferred = server.slices(READ_ON_MAX);
+    this.admission = new Admission<Data>(server, (socket, ends, isTls) =>
+      this.letIn(socket, ends, isTls),
+    );
+    const bytesMax = () => server.config.bufferBytesMax;
+    this.buffers = new BufferLimit(this.connections, log, bytesMax);
+    this.sockets = new Sockets(config, (address, isTls) => this.handlers(address, isTls));
+    this.host = {
+      ...{ engine, server, turn, guarded },
+      onDeferred: (connection) =>
+        this.deferred.add(() => {
+          connection.goOn();
+          return true;
+        }),
+      onBuffered: (bytes) => this.buffers.add(bytes),
+    };
+  }
+
+  /** The port it listens on; 0 where it listens on unix sockets alone. */
+  get port(): number {
+    return this.sockets.port;
+  }
+
+  get addresses(): readonly string[] {
+    return this.sockets.addresses;
+  }
+
+  /** Memory that all connections hold for requests and replies under way. */
+  get heldBytes(): number {
+    return this.buffers.heldBytes;
+  }
+
+  start(): void {
+    this.sockets.open();
+    this.server.every(SWEEP_EVERY_MS, () => this.sweep());
+  }
+
+  /** Reads the certificates again; new connections get them. Keeps the old ones where it cannot. */
+  reloadTls(): void {
+    const { log } = this.server;
+    try {
+      this.sockets.reloadTls();
+      log.info("certificates read again");
+    } catch (error) {
+      if (!(error instanceof CannotStart)) throw error;
+      log.error("certificates not changed", { reason: error.message });
+    }
+  }
+
+  refuseClients(): void {
+    this.sockets.stop();
+  }
+
+  async stop(): Promise<void> {
+    for (const connection of [...this.connections]) connection.finish();
+    if (this.connections.size > 0) {
+      await Promise.race([this.allGone.promise, this.server.sleep(FINISH_MS_MAX)]);
+    }
+    this.sockets.stop(true);
+  }
+
+  /** A client is let in: its connection, on what sends to it. */
+  connect(transport: ClientTransport, ends: Endpoints): Connection {
+    const { server } = this;
+    server.counters.connections++;
+    const id = ++this.lastId;
+    const connection = new Connection(this.host, transport, { id, ...ends });
+    this.connections.add(connection);
+    server.sessions.add(connection.session);
+    server.log.debug("client connected", { client: ends.address, id });
+    return connection;
+  }
+
+  /** What sends to a client is closed. */
+  disconnect(connection: Connection): void {
+    const { server } = this;
+    const { session } = connection;
+    this.connections.delete(connection);
+    server.sessions.delete(session);
+    connection.gone();
+    if (server.isStopping && this.connections.size === 0) this.allGone.resolve();
+    server.log.debug("client left", { client: session.address, id: session.id });
+  }
+
+  private handlers(address: Address, isTls: boolean): SocketHandler<Data> {
+    const { guarded, log } = this.server;
+    return {
+      open: (socket) => guarded(() => this.admission.arrive(socket, address, isTls)),
+      ...(isTls && {
+        // Called for one that failed, too.
+        handshake: (socket: ClientSocket, isWhole: boolean) =>
+          guarded(() => {
+            const { tlsClientCa } = this.server.config;
+            const isRight = isWhole && (tlsClientCa === "" || socket.authorized);
+            if (isRight) this.admission.admit(socket);
+            else socket.terminate();
+          }),
+      }),
+      data: (socket, chunk) =>
+        guarded(() => {
+          if (socket.data === undefined) this.admission.admit(socket);
+          socket.data?.receive(chunk);
+        }),
+      drain: (socket) => guarded(() => socket.data?.drain()),
+      end: (socket) => guarded(() => (socket.data ? socket.data.endInput() : void socket.end())),
+      close: (socket) => guarded(() => this.closed(socket)),
+      error: (socket, error) => {
+        log.debug("client error", {
+          client: socket.data?.session.address ?? "?",
+          error: error.message,
+        });
+      },
+    };
+  }
+
+  private letIn(socket: ClientSocket, ends: Endpoints, isTls: boolean): void {
+    boundReceiving(socket);
+    socket.data = this.connect(isTls ? socket : wireOf(socket), ends);
+    const { keepaliveSeconds } = this.server.config;
+    if (keepaliveSeconds > 0) {
+      socket.setKeepAlive(true, keepaliveSeconds * 1000);
+    }
+  }
+
+  private closed(socket: ClientSocket): void {
+    this.admission.forget(socket);
+    if (socket.data !== undefined) this.disconnect(socket.data);
+  }
+
+  /** Closes clients that were silent for too long. */
+  private sweep(): void {
+    const { server } = this;
+    const nowMs = server.now();
+    this.admission.sweep();
+    const { idleSecondsMax } = server.config;
+    if (idleSecondsMax === 0) return;
+    for (const connection of this.connections) {
+      const silentMs = nowMs - connection.session.lastActiveMs;
+      if (silentMs > idleSecondsMax * 1000 && !connection.isWaiting) connection.onKilled();
+    }
+  }
+}

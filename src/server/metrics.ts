@@ -1,0 +1,272 @@
+/**
+ * What the server tells of itself, in one list: INFO shows it by sections and fields, and what is a number has a name
+ * by which it can be collected. A new metric is an entry here; where it counts, it is `++` on a field of Counters.
+ */
+
+import { version } from "../base/version.ts";
+import type { Engine } from "../engine/engine.ts";
+import type { ServerForCommands } from "./commands/command.ts";
+
+/** The Redis whose protocol and replies this server follows: some clients look at the number. */
+const REDIS_VERSION = "7.0.0";
+
+/** Where metrics are read from, once; what the process is asked for is asked once. */
+export class MetricSource {
+  readonly server: ServerForCommands;
+  readonly engine: Engine;
+  /** Whether the reader may know of every name: how many there are is not for who may use some alone. */
+  readonly seesAllNames: boolean;
+  private residentBytes: number | undefined;
+  private cpuUsage: NodeJS.CpuUsage | undefined;
+
+  constructor(server: ServerForCommands, engine: Engine, seesAllNames: boolean) {
+    this.server = server;
+    this.engine = engine;
+    this.seesAllNames = seesAllNames;
+  }
+
+  get memoryBytes(): number {
+    this.residentBytes ??= process.memoryUsage.rss();
+    return this.residentBytes;
+  }
+
+  get cpu(): NodeJS.CpuUsage {
+    this.cpuUsage ??= process.cpuUsage();
+    return this.cpuUsage;
+  }
+}
+
+/** A field of INFO that is no figure to collect: a text, what never changes, or another form of a metric. */
+export interface Field {
+  readonly section: string;
+  readonly field: string;
+  /** Undefined where it does not apply, and is left out. */
+  read(source: MetricSource): string | number | undefined;
+}
+
+/** A number to collect, as Prometheus names such, which is a field of INFO, too. */
+export interface Metric extends Field {
+  readonly name: `number_dispenser_${string}`;
+  readonly help: string;
+  /** A counter only rises, until the server is started again or CONFIG RESETSTAT. */
+  readonly kind: "counter" | "gauge";
+  read(source: MetricSource): number | undefined;
+  /** How INFO shows it, where that is not the number itself. */
+  readonly show?: (value: number) => string;
+}
+
+const uptimeSeconds = ({ server }: MetricSource) =>
+  Math.floor((server.now() - server.startedAtMs) / 1000);
+const statusText = (isUp: number) => (isUp === 1 ? "ok" : "unavailable");
+const toMicroseconds = (seconds: number) => seconds.toFixed(6);
+
+/** In the order in which INFO shows them. */
+export const metrics: readonly (Metric | Field)[] = [
+  { section: "Server", field: "redis_version", read: () => REDIS_VERSION },
+  { section: "Server", field: "redis_mode", read: () => "standalone" },
+  { section: "Server", field: "number_dispenser_version", read: () => version },
+  { section: "Server", field: "bun_version", read: () => Bun.version },
+  { section: "Server", field: "os", read: () => `${process.platform} ${process.arch}` },
+  { section: "Server", field: "process_id", read: () => process.pid },
+  { section: "Server", field: "tcp_port", read: ({ server }) => server.port },
+  {
+    section: "Server",
+    field: "uptime_in_seconds",
+    name: "number_dispenser_uptime_seconds",
+    help: "Seconds since the server was started",
+    kind: "gauge",
+    read: uptimeSeconds,
+  },
+  {
+    section: "Server",
+    field: "uptime_in_days",
+    read: (source) => Math.floor(uptimeSeconds(source) / 86_400),
+  },
+  {
+    section: "Clients",
+    field: "connected_clients",
+    name: "number_dispenser_connected_clients",
+    help: "Clients that are connected now",
+    kind: "gauge",
+    read: ({ server }) => server.sessions.size,
+  },
+  {
+    section: "Clients",
+    field: "maxclients",
+    name: "number_dispenser_clients_max",
+    help: "Clients that may be connected at a time",
+    kind: "gauge",
+    read: ({ server }) => server.clientsMax,
+  },
+  {
+    section: "Clients",
+    field: "blocked_clients",
+    name: "number_dispenser_blocked_clients",
+    help: "Clients that wait now for work that takes longer than a turn",
+    kind: "gauge",
+    read: ({ server }) => server.counters.blocked,
+  },
+  { section: "Memory", field: "used_memory", read: ({ memoryBytes }) => memoryBytes },
+  {
+    section: "Memory",
+    field: "used_memory_human",
+    read: ({ memoryBytes }) => `${(memoryBytes / 2 ** 20).toFixed(2)}M`,
+  },
+  {
+    section: "Memory",
+    field: "used_memory_rss",
+    name: "number_dispenser_resident_memory_bytes",
+    help: "Memory of the process that is in RAM",
+    kind: "gauge",
+    read: ({ memoryBytes }) => memoryBytes,
+  },
+  { section: "Persistence", field: "loading", read: () => 0 },
+  {
+    section: "Persistence",
+    field: "storage_status",
+    name: "number_dispenser_storage_up",
+    help: "Whether the last commit succeeded: 1 or 0",
+    kind: "gauge",
+    read: ({ server }) => Number(server.storageTrouble === undefined),
+    show: statusText,
+  },
+  { section: "Persistence", field: "storage_error", read: ({ server }) => server.storageTrouble },
+  {
+    section: "Persistence",
+    field: "storage_commits",
+    name: "number_dispenser_storage_commits_total",
+    help: "Commits that succeeded",
+    kind: "counter",
+    read: ({ server }) => server.counters.commits,
+  },
+  {
+    section: "Persistence",
+    field: "replies_held_for_commits",
+    name: "number_dispenser_held_replies_total",
+    help: "Replies that waited for a commit",
+    kind: "counter",
+    read: ({ server }) => server.counters.heldReplies,
+  },
+  {
+    section: "Stats",
+    field: "total_connections_received",
+    name: "number_dispenser_connections_total",
+    help: "Clients that were let in",
+    kind: "counter",
+    read: ({ server }) => server.counters.connections,
+  },
+  {
+    section: "Stats",
+    field: "total_commands_processed",
+    name: "number_dispenser_commands_total",
+    help: "Commands that were run or refused",
+    kind: "counter",
+    read: ({ server }) => server.counters.commands,
+  },
+  {
+    section: "Stats",
+    field: "rejected_connections",
+    name: "number_dispenser_refused_connections_total",
+    help: "Clients that were not let in",
+    kind: "counter",
+    read: ({ server }) => server.counters.refusedConnections,
+  },
+  {
+    section: "Stats",
+    field: "total_net_input_bytes",
+    name: "number_dispenser_received_bytes_total",
+    help: "Bytes that clients sent",
+    kind: "counter",
+    read: ({ server }) => server.counters.bytesIn,
+  },
+  {
+    section: "Stats",
+    field: "total_net_output_bytes",
+    name: "number_dispenser_sent_bytes_total",
+    help: "Bytes that clients were sent",
+    kind: "counter",
+    read: ({ server }) => server.counters.bytesOut,
+  },
+  {
+    section: "CPU",
+    field: "used_cpu_sys",
+    name: "number_dispenser_cpu_system_seconds_total",
+    help: "Processor time that the kernel spent for the process",
+    kind: "counter",
+    read: ({ cpu }) => cpu.system / 1e6,
+    show: toMicroseconds,
+  },
+  {
+    section: "CPU",
+    field: "used_cpu_user",
+    name: "number_dispenser_cpu_user_seconds_total",
+    help: "Processor time that the process itself spent",
+    kind: "counter",
+    read: ({ cpu }) => cpu.user / 1e6,
+    show: toMicroseconds,
+  },
+  { section: "Replication", field: "role", read: () => "master" },
+  { section: "Replication", field: "connected_slaves", read: () => 0 },
+  {
+    section: "Dispensers",
+    field: "dispensers",
+    name: "number_dispenser_dispensers",
+    help: "Dispensers that there are",
+    kind: "gauge",
+    read: ({ engine, seesAllNames }) => (seesAllNames ? engine.size : undefined),
+  },
+  { section: "Cluster", field: "cluster_enabled", read: () => 0 },
+  {
+    section: "Cluster",
+    field: "cluster_place",
+    read: ({ server }) => (server.config.node === "" ? undefined : server.config.node),
+  },
+  { section: "Cluster", field: "cluster_node", read: ({ server }) => server.catalog.sharing?.node },
+  {
+    section: "Cluster",
+    field: "cluster_store",
+    read: ({ server }) => server.catalog.sharing?.store,
+  },
+  {
+    section: "Cluster",
+    field: "cluster_store_status",
+    name: "number_dispenser_lease_store_up",
+    help: "Whether the store that nodes share can be used: 1 or 0",
+    kind: "gauge",
+    read: ({ server: { catalog } }) =>
+      catalog.sharing && Number(catalog.sharing.trouble === undefined),
+    show: statusText,
+  },
+  {
+    section: "Cluster",
+    field: "cluster_store_error",
+    read: ({ server }) => server.catalog.sharing?.trouble,
+  },
+  {
+    section: "Cluster",
+    field: "cluster_store_warning",
+    read: ({ server }) => server.catalog.sharing?.warning,
+  },
+  {
+    section: "Keyspace",
+    field: "db0",
+    read: ({ engine, seesAllNames }) =>
+      seesAllNames ? `keys=${engine.size},expires=0,avg_ttl=0` : undefined,
+  },
+];
+
+/** The sections of INFO, in the order shown. */
+export const sectionTitles: readonly string[] = [...new Set(metrics.map(({ section }) => section))];
+
+/** A section of INFO: its title, and a line for each field that applies. */
+export function sectionText(title: string, source: MetricSource): string {
+  const lines = metrics
+    .filter(({ section }) => section === title)
+    .map((metric) => {
+      const value = metric.read(source);
+      if (value === undefined) return "";
+      const isShown = "show" in metric && typeof value === "number";
+      return `${metric.field}:${isShown ? metric.show!(value) : value}\r\n`;
+    });
+  return `# ${title}\r\n${lines.join("")}`;
+}
