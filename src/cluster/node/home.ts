@@ -14,8 +14,8 @@ export function noteHome(store: SqliteStore): void {
 }
 
 /**
- * Called at the start of a node without a lease store: stores its stripe, if it has one, and its fingerprint, if none is
- * stored yet. Answers whether the folder is a copy of the one whose fingerprint is stored.
+ * Called at the start of a node without a lease store: stores its stripe, if it has one, and its fingerprint, if none
+ * is stored yet. Answers whether the folder is a copy of the one whose fingerprint is stored.
  */
 export function checkHome(store: SqliteStore, stripe: string): boolean {
   const here = fingerprintOf(store.path);
