@@ -6,8 +6,8 @@
 import { hostname } from "node:os";
 import { dirname } from "node:path";
 import { CannotStart } from "../base/errors.ts";
-import { type Folder, moveIn } from "../cluster/admin/join.ts";
-import { handBack } from "../cluster/admin/leave.ts";
+import { type Folder, joinCluster } from "../cluster/admin/join.ts";
+import { returnLeases } from "../cluster/admin/leave.ts";
 import { advanceHistory, forgetNode, nodesOf } from "../cluster/admin/operations.ts";
 import { enter, findCluster, type Identity } from "../cluster/node/membership.ts";
 import { fingerprintOf, NodeState } from "../cluster/node/state.ts";
@@ -110,7 +110,7 @@ function join(shared: LeaseStore, settings: ClusterSettings): Promise<string> {
     const identity = identityOf(folder.store);
     const cluster = await findCluster(shared, joining, foundingBy(identity, true));
     const history = new MonotonicStore(shared, (await shared.read([])).version);
-    const dispensers = await moveIn(folder, history, cluster, identity, joining);
+    const dispensers = await joinCluster(folder, history, cluster, identity, joining);
     return `joined cluster ${cluster.id} with ${dispensers} dispensers, each where it stood: start the server with -store`;
   });
 }
@@ -125,7 +125,7 @@ function leave(shared: LeaseStore, settings: ClusterSettings): Promise<string> {
     const fenced = new FencedStore(shared, memory);
     const doubt = await enter(memory, fenced, identity);
     if (doubt !== undefined) throw new CannotStart(`nothing is handed back: ${doubt}`);
-    const numbers = await handBack(folder, fenced, memory);
+    const numbers = await returnLeases(folder, fenced, memory);
     return `node ${membership.node} has left cluster ${membership.cluster}, and handed back ${numbers} numbers`;
   });
 }

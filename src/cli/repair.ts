@@ -10,7 +10,7 @@ import { CannotStart, reasonOf } from "../base/errors.ts";
 import { UsageError } from "../config/file.ts";
 import { DATABASE_FILE } from "../storage/file.ts";
 import { type FolderOptions, lockFolder, prepareFolder } from "../storage/folder.ts";
-import { examine, type Finding, mend, replace } from "../storage/repair.ts";
+import { examine, type Finding, repairDatabase, replace } from "../storage/repair.ts";
 import { marginIn, requireConfirmed } from "./margin.ts";
 import { aheadText, makeAhead } from "./restore.ts";
 
@@ -30,7 +30,7 @@ export function repair(
     if (finding.kind === "doubtful") {
       return moveAhead(path, dataDir, finding.because, margin, flags, options);
     }
-    mend(dataDir, finding);
+    repairDatabase(dataDir, finding);
     return saidOf(path, finding);
   } catch (error) {
     if (error instanceof CannotStart || error instanceof UsageError) throw error;

@@ -59,7 +59,7 @@ export function examine(folder: string): Finding {
 }
 
 /** Makes the database ready for a start, as far as the finding makes that safe. */
-export function mend(folder: string, { kind }: Finding): void {
+export function repairDatabase(folder: string, { kind }: Finding): void {
   const path = join(folder, DATABASE_FILE);
   if (kind === "removed") {
     rmSync(`${path}-wal`, { force: true });

@@ -49,7 +49,7 @@ export interface Folder {
  * after it was interrupted. Answers how many dispensers there are. Throws CannotStart if the cluster has one of the
  * names, and LeaseStoreUnavailable.
  */
-export async function moveIn(
+export async function joinCluster(
   { engine, store, replaced }: Folder,
   history: MonotonicStore,
   cluster: ClusterRecord,

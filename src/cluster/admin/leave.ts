@@ -26,7 +26,7 @@ const RETURNED_MAX = 64;
  * Returns the ranges that a node holds and takes the node out of the cluster; its folder is empty then. Answers how
  * many numbers were returned. The node must just have entered the cluster.
  */
-export async function handBack(
+export async function returnLeases(
   { engine, store, replaced }: Folder,
   fenced: FencedStore,
   nodeState: NodeState,

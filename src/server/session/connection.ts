@@ -6,8 +6,8 @@
  * client whose requests take long queues up for another turn, so that others do not wait for it.
  */
 
-import type { Transport } from "./outbox.ts";
 import type { Peer } from "./peer.ts";
+import type { Transport } from "./reply-buffer.ts";
 import { ClientSession, type SessionContext, type SessionHost } from "./session.ts";
 
 /** What a connection needs of its socket (Bun.Socket has it). */

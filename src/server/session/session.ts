@@ -13,8 +13,8 @@ import { takeOne } from "../commands/dispensers.ts";
 import { execute } from "../commands/table.ts";
 import type { Transaction } from "../commands/transaction.ts";
 import type { CommitTurn, Holder } from "./commit-turn.ts";
-import { ReplyBuffer } from "./outbox.ts";
 import type { Peer } from "./peer.ts";
+import { ReplyBuffer } from "./reply-buffer.ts";
 
 /** What all sessions of a server share. */
 export interface SessionContext {

@@ -37,7 +37,7 @@ const breakages: readonly (Change & { readonly title: string; readonly caught: R
   },
   {
     title: "held numbers are released though their commit failed",
-    file: "src/server/session/outbox.ts",
+    file: "src/server/session/reply-buffer.ts",
     find: "if (failure !== undefined) this.rewrite(released, failure);",
     replace: "",
     caught: /handed out/,
