@@ -9,7 +9,8 @@ import { join } from "node:path";
 import { CannotStart, reasonOf } from "../base/errors.ts";
 import { PRIVATE_FILE, PRIVATE_FOLDER } from "../platform/files.ts";
 import { checkBackup } from "../storage/backup.ts";
-import { DATABASE_FILE, isTaken, publish, RESTORING, readyForUse } from "../storage/file.ts";
+import { readyForUse } from "../storage/database.ts";
+import { DATABASE_FILE, isTaken, publish, RESTORING } from "../storage/file.ts";
 import {
   type FolderOptions,
   giveToOwner,

@@ -23,7 +23,8 @@ import { pathToFileURL } from "node:url";
 import { promisify } from "node:util";
 import { CannotStart, reasonOf } from "../base/errors.ts";
 import { createPrivate, openRegular } from "../platform/files.ts";
-import { DATABASE_FILE, publish, readValue, UNFINISHED } from "./file.ts";
+import { readValue } from "./database.ts";
+import { DATABASE_FILE, publish, UNFINISHED } from "./file.ts";
 import { OWNER_FILE } from "./folder.ts";
 import { BACKUP_ID, ID_OFFSET, migrations } from "./schema.ts";
 

@@ -7,7 +7,7 @@
  * SQLite's own descriptor.
  */
 
-import { Database } from "bun:sqlite";
+import type { Database } from "bun:sqlite";
 import {
   closeSync,
   constants,
@@ -21,6 +21,7 @@ import {
 import { join } from "node:path";
 import { CannotStart, reasonOf } from "../base/errors.ts";
 import { createPrivate, openRegular } from "../platform/files.ts";
+import { closeWhole, codeOf, connect, migrate, readValue, WAL_BYTES_KEPT } from "./database.ts";
 import { doubtsAbout } from "./file-systems.ts";
 import {
   FIRST_START,
@@ -36,7 +37,7 @@ import {
   unmarkOwner,
 } from "./folder.ts";
 import { Presence } from "./presence.ts";
-import { APPLICATION_ID, BACKUP_ID, COPIED, ID_OFFSET, mark, migrations } from "./schema.ts";
+import { BACKUP_ID, ID_OFFSET } from "./schema.ts";
 import { DiskUnavailable } from "./store.ts";
 import { secureWal } from "./wal.ts";
 
@@ -51,8 +52,6 @@ export const RESTORING = ".restoring";
  * and removes the WAL, or somebody deletes it, repair.ts can still tell what it held.
  */
 export const LOG_KEPT = "-wal-kept";
-/** A WAL that grew past this is cut to it when it begins anew. */
-const WAL_BYTES_KEPT = 64 * 1024 * 1024;
 
 /** The database file as the store needs it. The simulation has an implementation of its own. */
 export interface DatabaseFile {
@@ -239,23 +238,6 @@ function remove(path: string): void {
   for (const suffix of ["", "-wal", "-shm", "-journal"]) rmSync(path + suffix, { force: true });
 }
 
-/**
- * Makes a WAL checkpoint and closes. Throws if that fails, as on a full disk: SQLite alone would close all the same and
- * leave a main file without the content of the WAL.
- */
-function closeWhole(database: Database): void {
-  try {
-    const checkpoint = database
-      .query<{ busy: bigint }, []>("PRAGMA wal_checkpoint(TRUNCATE)")
-      .get();
-    if (checkpoint?.busy !== 0n) throw new Error("the write-ahead log is busy");
-  } catch (error) {
-    database.close();
-    throw error;
-  }
-  database.close(true);
-}
-
 /** Gives a finished and synced file its final name. Throws EEXIST if that is taken. */
 export function publish(finished: string, path: string): void {
   linkSync(finished, path);
@@ -264,61 +246,6 @@ export function publish(finished: string, path: string): void {
 /** Whether an error says that the file exists. */
 export function isTaken(error: unknown): boolean {
   return (error as NodeJS.ErrnoException).code === "EEXIST";
-}
-
-/** Opens a connection with the settings that durability depends on. */
-function connect(path: string): Database {
-  const database = new Database(path, { create: true, strict: true, safeIntegers: true });
-  for (const setting of [
-    "locking_mode = EXCLUSIVE",
-    "synchronous = FULL",
-    "fullfsync = ON",
-    "checkpoint_fullfsync = ON",
-    "wal_autocheckpoint = 0",
-    "foreign_keys = ON",
-    `journal_size_limit = ${WAL_BYTES_KEPT}`,
-  ]) {
-    database.run(`PRAGMA ${setting}`);
-  }
-  return database;
-}
-
-/** Brings the tables to this program's version. */
-export function migrate(database: Database): void {
-  const version = Number(readValue(database, "PRAGMA user_version"));
-  if (version === migrations.length) return;
-  database.transaction(() => {
-    for (const migration of migrations.slice(version)) database.run(migration);
-    database.run(`PRAGMA application_id = ${APPLICATION_ID}`);
-    database.run(`PRAGMA user_version = ${migrations.length}`);
-  })();
-}
-
-/** Turns a copied backup into a database that a server may use. */
-export function readyForUse(path: string): void {
-  const database = connect(path);
-  database.run(`PRAGMA application_id = ${APPLICATION_ID}`);
-  database.run(mark(COPIED));
-  closeWhole(database);
-}
-
-/** The value of a pragma or query that answers one row of one column. */
-export function readValue(database: Database, sql: string): bigint | string | null {
-  const row = database.query<Record<string, bigint | string | null>, []>(sql).get();
-  if (row === null) throw new RangeError(`nothing answers ${sql}`);
-  return Object.values(row)[0]!;
-}
-
-/** Whether the database has a table: before migrate() it may be missing. */
-export function hasTable(database: Database, name: string): boolean {
-  const sql = `SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = '${name}'`;
-  return readValue(database, sql) === 1n;
-}
-
-/** Whether a table has a column. */
-export function hasColumn(database: Database, table: string, name: string): boolean {
-  const sql = `SELECT count(*) FROM pragma_table_info('${table}') WHERE name = '${name}'`;
-  return readValue(database, sql) === 1n;
 }
 
 /** The error to start with: it tells the operator why the database could not be opened. */
@@ -339,10 +266,4 @@ export function refusalOf(error: unknown, folder: string, path: string): unknown
     return new CannotStart(`${path} is damaged: ${reasonOf(error)}; restore a backup`);
   }
   return new CannotStart(`cannot open ${path}: ${reasonOf(error)}`);
-}
-
-/** SQLite's name of the error; undefined if it is not SQLite's. */
-export function codeOf(error: unknown): string | undefined {
-  const { code } = error as { code?: unknown };
-  return typeof code === "string" && code.startsWith("SQLITE_") ? code : undefined;
 }

@@ -12,16 +12,9 @@ import { dirname } from "node:path";
 import { assert } from "../base/assert.ts";
 import { CannotStart, reasonOf } from "../base/errors.ts";
 import { copyDatabase, refuseOwnPath } from "./backup.ts";
+import { codeOf, hasTable, migrate, readValue } from "./database.ts";
 import { DeletedRows } from "./deleted-rows.ts";
-import {
-  codeOf,
-  type DatabaseFile,
-  hasTable,
-  migrate,
-  openDatabaseFile,
-  readValue,
-  refusalOf,
-} from "./file.ts";
+import { type DatabaseFile, openDatabaseFile, refusalOf } from "./file.ts";
 import type { FolderOptions } from "./folder.ts";
 import { loadDispensers } from "./loading.ts";
 import { Rows } from "./rows.ts";

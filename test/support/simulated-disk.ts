@@ -5,7 +5,8 @@
  */
 
 import { Database, type SQLQueryBindings } from "bun:sqlite";
-import { type DatabaseFile, migrate } from "../../src/storage/file.ts";
+import { migrate } from "../../src/storage/database.ts";
+import type { DatabaseFile } from "../../src/storage/file.ts";
 
 /** The process died at this statement. */
 export class Died extends Error {
