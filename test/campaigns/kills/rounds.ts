@@ -173,7 +173,7 @@ export class Rounds {
   ): Promise<bigint | undefined> {
     const { witness } = line;
     const { largest: floor, shape } = witness;
-    const asked = { strategy: line.strategy, floor, length: shape.length };
+    const asked = { strategy: line.strategy, floor, length: shape.length, inUse: witness.inUse };
     const count = this.dice.pick([1, 1, 5, 40, 150]);
     line.underWay += BigInt(count);
     const replies = await client.pipeline(

@@ -146,7 +146,9 @@ export class Model {
 
   private askedOf(witness: Checker): AskedOf {
     const { largest: floor, shape } = witness;
-    return { strategy: this.strategyOf(witness), floor, length: shape.length };
+    const strategy = this.strategyOf(witness);
+    const inUse = strategy === "memory" ? new Set(witness.inUse) : witness.inUse;
+    return { strategy, floor, length: shape.length, inUse };
   }
 
   /** On one connection numbers ascend. */
