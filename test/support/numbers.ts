@@ -1,6 +1,6 @@
 /** What was received of a line of a cluster, from all nodes: no number twice, and in order on each. */
 
-/** The law is broken. */
+/** An invariant is broken. */
 export class Repeated extends Error {}
 
 export class Received {

@@ -56,6 +56,20 @@ test("a node alone serves at once, in turns of whoever opened it", () => {
   expect(client.received()).toBe(":1\r\n$1\r\n0\r\n");
 });
 
+test("a clean stop saves what is known, and answers how many numbers it skipped", async () => {
+  const store = new MemoryStore();
+  const { schedule, end } = new Turns();
+  const service = Service.open(config, worldOn(store, { schedule }));
+  service.start();
+  const client = clientOf(service);
+  client.ask("HSET", "x", "type", "3", "auto_disk", "pre_close");
+  for (let taken = 0; taken < 100; taken++) client.ask("GET", "x");
+  end();
+  expect(await service.stop()).toBe(0n);
+  const next = Service.open(config, worldOn(store.reopen()));
+  expect(next.engine.find("x")!.position).toBe(100n);
+});
+
 test("what a crash cost is on disk even where the server then cannot start", async () => {
   const crashed = new MemoryStore();
   const before = Service.open(config, worldOn(crashed));

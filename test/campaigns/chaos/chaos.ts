@@ -1,6 +1,6 @@
 /**
  * A cluster under load while its nodes, its store and the network between them fail. Numbers are taken of
- * a line of each strategy on all nodes at once; what clients received is held against the law, and what
+ * a line of each strategy on all nodes at once; what clients received is held against the invariants, and what
  * the store says in the end against the waste that is allowed.
  */
 
@@ -24,7 +24,7 @@ const ANSWER_MS_MAX = 8000;
 /** No line hands out so many in what a store forgets here. */
 const FORGOTTEN_MAX = 100_000_000n;
 
-export interface OrdealOptions {
+export interface ChaosOptions {
   readonly store: RealStore;
   readonly seed: number;
   readonly seconds: number;
@@ -56,10 +56,10 @@ class Member {
 /** What happened, and how often. */
 export type Events = Record<string, number>;
 
-export class Ordeal {
+export class Chaos {
   readonly events: Events = {};
-  private readonly options: OrdealOptions;
-  private readonly dice: Prng;
+  private readonly options: ChaosOptions;
+  private readonly prng: Prng;
   private readonly lines: Line[];
   private readonly members: Member[];
   private isOver = false;
@@ -70,9 +70,9 @@ export class Ordeal {
   /** Requests answered by an error, as the store was away. */
   private refused = 0;
 
-  constructor(options: OrdealOptions) {
+  constructor(options: ChaosOptions) {
     this.options = options;
-    this.dice = new Prng(options.seed);
+    this.prng = new Prng(options.seed);
     this.lines = strategyNames.map((strategy) => ({
       name: strategy,
       strategy,
@@ -84,7 +84,7 @@ export class Ordeal {
     );
   }
 
-  /** Answers how many numbers were received. Throws where the law is broken. */
+  /** Answers how many numbers were received. Throws where an invariant is broken. */
   async run(): Promise<number> {
     const { store, seconds } = this.options;
     await store.start();
@@ -148,7 +148,7 @@ export class Ordeal {
     }
   }
 
-  /** A client of the node, once it is up; undefined where the ordeal ends before. */
+  /** A client of the node, once it is up; undefined where the chaos ends before. */
   private async connected(member: Member): Promise<TestClient | undefined> {
     let client: TestClient | undefined;
     await until(async () => {
@@ -164,7 +164,7 @@ export class Ordeal {
     let last = -1;
     while (!this.isOver) {
       const floor = Math.max(order.largest, last);
-      const count = this.dice.pick([1, 1, 5, 40, 150]);
+      const count = this.prng.pick([1, 1, 5, 40, 150]);
       const replies = await client.pipeline(
         Array.from({ length: count }, () => ["GET", line.name]),
       );
@@ -188,20 +188,20 @@ export class Ordeal {
   private async trouble(): Promise<void> {
     const under: Promise<void>[] = [];
     while (!this.isOver) {
-      await Bun.sleep(100 + this.dice.below(500));
+      await Bun.sleep(100 + this.prng.below(500));
       under.push(this.guarded(this.strike()));
     }
     await Promise.all(under);
   }
 
   private async strike(): Promise<void> {
-    const { dice } = this;
-    if (dice.once(8) && !this.isStoreBusy) return this.crashStore();
-    const member = dice.pick(this.members);
+    const { prng } = this;
+    if (prng.once(8) && !this.isStoreBusy) return this.crashStore();
+    const member = prng.pick(this.members);
     if (member.isBusy) return;
     member.isBusy = true;
     try {
-      const blow = dice.pick([
+      const blow = prng.pick([
         () => this.restart(member, "SIGKILL"),
         () => this.restart(member, "SIGKILL"),
         () => this.restart(member, "SIGTERM"),
@@ -224,7 +224,7 @@ export class Ordeal {
   private async crashStore(): Promise<void> {
     this.isStoreBusy = true;
     this.count("store crashed");
-    await this.options.store.crash(this.dice.below(2000));
+    await this.options.store.crash(this.prng.below(2000));
     this.isStoreBusy = false;
   }
 
@@ -247,10 +247,10 @@ export class Ordeal {
     await until(() => !this.isStoreBusy);
     this.isStoreBusy = true;
     const putBack = await store.save();
-    await Bun.sleep(1000 + this.dice.below(1500));
+    await Bun.sleep(1000 + this.prng.below(1500));
     this.count("store put back");
     await putBack();
-    await Bun.sleep(2000 + this.dice.below(4000));
+    await Bun.sleep(2000 + this.prng.below(4000));
     const shared = openLeaseStore(store.url(store.ports));
     await advanceHistory(shared, FORGOTTEN_MAX, Date.now());
     await shared.close();
@@ -263,7 +263,7 @@ export class Ordeal {
     if (signal === "SIGTERM" && status !== 0) {
       throw new Error(`SIGTERM ended a node with ${status}:\n${member.node.log}`);
     }
-    await Bun.sleep(this.dice.below(200));
+    await Bun.sleep(this.prng.below(200));
     await member.node.start();
   }
 
@@ -287,7 +287,7 @@ export class Ordeal {
   private async cut({ node }: Member, cut: Cut): Promise<void> {
     this.count(`network ${cut}`);
     for (const link of node.links) link.set(cut);
-    await Bun.sleep(this.dice.below(3000));
+    await Bun.sleep(this.prng.below(3000));
     for (const link of node.links) link.set("none");
   }
 

@@ -141,14 +141,14 @@ export class ModelStore {
   }
 
   /** Something of what is under way goes on, or does not. */
-  step(dice: Prng): void {
+  step(prng: Prng): void {
     const passing = this.calls.filter(({ link }) => !link.isCut);
     if (passing.length === 0) return;
-    const call = dice.pick(passing);
+    const call = prng.pick(passing);
     // What a node that is gone asked is done as well.
     if (call.result === undefined) call.result = { value: call.apply() };
     else this.answer(call);
-    if (dice.once(30)) this.giveUp(call);
+    if (prng.once(30)) this.giveUp(call);
   }
 
   /** Lets all through that one node waits for. */

@@ -1,5 +1,5 @@
 /**
- * Deliberate breakages of the cluster, each a small change of its text that a slip could make. The
+ * Mutations of the cluster, each a small change of its text that a slip could make. The
  * simulation has to catch every one.
  */
 

@@ -1,7 +1,7 @@
 /**
  * A simulated cluster, driven by a seed: real nodes over a modelled store, with a network that delays,
  * loses and cuts, disks that fail, processes that die, sleep and are stopped, folders that are copied and
- * restored, and a store that goes back in time. What clients receive is held against the law.
+ * restored, and a store that goes back in time. What clients receive is held against the invariants.
  */
 
 import { advanceHistory, forgetNode } from "../../../src/cluster/admin/operations.ts";
@@ -141,7 +141,7 @@ export const subjects = Object.keys(stories) as Subject[];
 export const isSubject = (text: string): text is Subject => Object.hasOwn(stories, text);
 
 class ClusterSimulation {
-  private readonly dice: Prng;
+  private readonly prng: Prng;
   private nowMs = 0;
   private sleepers: Sleeper[] = [];
   private readonly model: ModelStore;
@@ -157,7 +157,8 @@ class ClusterSimulation {
    * The store went back without a trace, and this node alone knows what it forgot: nothing happens to it before
    * it has said so. Where nobody is left who knows, nothing can be known.
    */
-  private witness: SimNode | undefined;
+  /** The only node left that knows that the store went back. */
+  private informed: SimNode | undefined;
   /** How much a line may miss of what the store forgot; until an operator says so. */
   private margin: bigint | undefined;
   /** How far lines were leased in what it forgot since then. */
@@ -169,13 +170,13 @@ class ClusterSimulation {
   private readonly weight: number;
 
   constructor(seed: number, subject: Subject) {
-    this.dice = new Prng(seed);
-    this.model = new ModelStore(() => this.nowMs, this.dice.once(4));
+    this.prng = new Prng(seed);
+    this.model = new ModelStore(() => this.nowMs, this.prng.once(4));
     this.story = stories[subject];
     this.weights = Object.entries(this.story.weights) as [Event, number][];
     this.weight = this.weights.reduce((sum, [, weight]) => sum + weight, 0);
     const world: World = {
-      dice: this.dice,
+      dice: this.prng,
       model: this.model,
       clockFor: (link) => this.clockFor(link),
       unique: () => `u${++this.names}`,
@@ -188,7 +189,7 @@ class ClusterSimulation {
     return {
       now: () => this.nowMs,
       wallMs: () => this.nowMs,
-      random: () => this.dice.next(),
+      random: () => this.prng.next(),
       sleep: (milliseconds) =>
         new Promise((wake) => {
           this.sleepers.push({ link, atMs: this.nowMs + milliseconds, wake });
@@ -208,8 +209,8 @@ class ClusterSimulation {
   }
 
   private async step(): Promise<void> {
-    const { dice } = this;
-    let left = dice.next() * this.weight;
+    const { prng } = this;
+    let left = prng.next() * this.weight;
     for (const [name, weight] of this.weights) {
       left -= weight;
       if (left >= 0) continue;
@@ -222,22 +223,22 @@ class ClusterSimulation {
   }
 
   private async happen(event: Event): Promise<void> {
-    const { dice, model } = this;
-    const node = dice.pick(this.nodes);
+    const { prng, model } = this;
+    const node = prng.pick(this.nodes);
     switch (event) {
       case "ask":
         this.ask(node);
         return this.story.isHeard ? await this.hear(node, 4) : undefined;
       case "store answers":
-        for (let turn = dice.below(4); turn >= 0; turn--) model.step(dice);
+        for (let turn = prng.below(4); turn >= 0; turn--) model.step(prng);
         return;
       case "all is heard":
-        return this.hear(node, 1 + dice.below(4));
+        return this.hear(node, 1 + prng.below(4));
       case "turn ends":
         return this.endTurn(node);
       case "time passes":
-        await this.hearWitness();
-        return this.passTime(dice.pick([0.1, 1, 10, 100, 700]));
+        await this.hearInformed();
+        return this.passTime(prng.pick([0.1, 1, 10, 100, 700]));
       case "network cut":
         return this.cut(node);
       case "pause":
@@ -271,7 +272,7 @@ class ClusterSimulation {
     for (let heard = 0; heard < times && !node.link.isCut && !node.isPaused; heard++) {
       this.model.serve(node.link);
       await this.settle();
-      if (node.ended === undefined) node.endTurn(node !== this.witness);
+      if (node.ended === undefined) node.endTurn(node !== this.informed);
     }
   }
 
@@ -292,11 +293,11 @@ class ClusterSimulation {
 
   private ask(node: SimNode): void {
     if (!node.isServing || node.isPaused) return;
-    const { dice } = this;
-    const name = dice.pick([...this.story.lines, RESTLESS]);
-    const count = dice.pick(this.story.counts);
-    if (dice.once(12)) return this.askOther(node);
-    if (dice.once(6)) {
+    const { prng } = this;
+    const name = prng.pick([...this.story.lines, RESTLESS]);
+    const count = prng.pick(this.story.counts);
+    if (prng.once(12)) return this.askOther(node);
+    if (prng.once(6)) {
       node.ask(this.taking(node, ["MGET", name, RESTLESS, name], [name, RESTLESS, name]), 1);
     } else node.ask(this.taking(node, ["GET", name], [name]), count);
   }
@@ -331,23 +332,23 @@ class ClusterSimulation {
   }
 
   private askOther(node: SimNode): void {
-    const { dice } = this;
+    const { prng } = this;
     const answered = (reply: Reply) => {
       this.note(reply);
       if (reply instanceof ReplyError) this.allow(["other"], reply);
     };
     const say = (...words: string[]) => node.ask({ words, answered }, 1);
-    const line = dice.pick(this.story.lines);
-    switch (dice.below(5)) {
+    const line = prng.pick(this.story.lines);
+    switch (prng.below(5)) {
       case 0:
         return say("DEL", RESTLESS);
       case 1:
         // The line before goes on, or another one begins.
-        if (dice.once(2)) this.incarnation++;
+        if (prng.once(2)) this.incarnation++;
         return say("HSET", RESTLESS, "type", "3", "starting", String(SPAN * this.incarnation));
       case 2:
         // Not in memory: defined anew after DEL such a line starts over, as it may.
-        return say("HSET", RESTLESS, "auto_disk", dice.pick(durable));
+        return say("HSET", RESTLESS, "auto_disk", prng.pick(durable));
       case 3:
         return say("INFO", line);
       default:
@@ -358,7 +359,7 @@ class ClusterSimulation {
   /** ADVANCE a little past what was handed out: later numbers of this node lie there. */
   private advance(node: SimNode, name: string): void {
     const at = `${node.cluster.node} ${name}#0`;
-    const number = (this.largest.get(at) ?? 0) + this.dice.below(300);
+    const number = (this.largest.get(at) ?? 0) + this.prng.below(300);
     const answered = (reply: Reply) => {
       this.note(reply);
       if (reply instanceof ReplyError) return this.allow(["ADVANCE"], reply);
@@ -384,7 +385,7 @@ class ClusterSimulation {
   }
 
   private endTurn(node: SimNode): void {
-    if (node.ended === undefined && !node.isPaused) node.endTurn(node !== this.witness);
+    if (node.ended === undefined && !node.isPaused) node.endTurn(node !== this.informed);
   }
 
   /** A life that ended by a fault of the disk is followed by the next; by anything else it is a failure. */
@@ -401,31 +402,31 @@ class ClusterSimulation {
   }
 
   private pause(node: SimNode): void {
-    if (node === this.witness) return;
+    if (node === this.informed) return;
     node.isPaused = !node.isPaused;
     node.link.isCut = node.isPaused;
   }
 
   private cut(node: SimNode): void {
-    if (node !== this.witness) node.link.isCut = this.dice.once(2);
+    if (node !== this.informed) node.link.isCut = this.prng.once(2);
   }
 
   private crash(node: SimNode): void {
-    if (node !== this.witness) this.kill(node);
+    if (node !== this.informed) this.kill(node);
   }
 
   private async stop(node: SimNode): Promise<void> {
-    if (node === this.witness) return;
+    if (node === this.informed) return;
     if (!node.isServing || node.isPaused) return;
-    await node.stop(() => this.settle(), !node.link.isCut && this.dice.once(2));
+    await node.stop(() => this.settle(), !node.link.isCut && this.prng.once(2));
     node.start();
   }
 
   /** The folder is replaced by a copy of another moment, or of another node's, at another place. */
   private restore(node: SimNode): void {
-    if (node === this.witness) return;
-    const copied = this.dice.pick(this.nodes).copyDisk();
-    for (let later = this.dice.below(5); later > 0; later--) this.endTurn(node);
+    if (node === this.informed) return;
+    const copied = this.prng.pick(this.nodes).copyDisk();
+    for (let later = this.prng.below(5); later > 0; later--) this.endTurn(node);
     node.die();
     node.isPaused = false;
     node.disk = copied;
@@ -439,7 +440,7 @@ class ClusterSimulation {
 
   /** The disk of a machine is set back to a copy, without a trace but a start since. */
   private restoreInPlace(node: SimNode): void {
-    if (node === this.witness) return;
+    if (node === this.informed) return;
     const copy = this.copies.find(
       ({ node: of, life, place }) =>
         of === node && place === node.folderFingerprint && life < node.lifeEntered,
@@ -454,15 +455,15 @@ class ClusterSimulation {
 
   /** A node is stopped and leaves, or is lost; another takes its place. */
   private async depart(node: SimNode): Promise<void> {
-    if (node === this.witness) return;
-    if (this.dice.once(3)) {
+    if (node === this.informed) return;
+    if (this.prng.once(3)) {
       const lost = node.lifeEntered === node.life ? node.cluster.node : undefined;
       node.lose();
-      if (lost !== undefined && !this.dice.once(3)) await this.forget(lost);
+      if (lost !== undefined && !this.prng.once(3)) await this.forget(lost);
       return node.start();
     }
     if (!node.isServing || node.isPaused) return;
-    await node.stop(() => this.settle(), this.dice.once(2));
+    await node.stop(() => this.settle(), this.prng.once(2));
     await node.leave(async (link) => {
       this.model.serve(link);
       await this.settle();
@@ -473,10 +474,10 @@ class ClusterSimulation {
 
   /** The store forgets what was written since a moment: an operator will find out how much may be missing. */
   private goBack(): void {
-    const { model, dice } = this;
+    const { model, prng } = this;
     if (model.past.length === 0) return;
-    const past = dice.pick(model.past);
-    const trace = dice.pick(model.traces);
+    const past = prng.pick(model.past);
+    const trace = prng.pick(model.traces);
     // A disk and a store that are both set back to one moment: nothing is left that could know.
     if (this.nodes.some(({ isSetBack }) => isSetBack)) return;
     if (!this.canBeKnown(past, trace)) return;
@@ -484,7 +485,7 @@ class ClusterSimulation {
       const reached = this.reached.get(key) ?? 0n;
       this.reached.set(key, next > reached ? next : reached);
     }
-    model.goBack(past, trace, dice.pick([0, 1, 30]));
+    model.goBack(past, trace, prng.pick([0, 1, 30]));
     this.copies.length = 0;
     // What was defined and deleted in what it forgot nobody knows: users have to give other numbers.
     this.incarnation++;
@@ -498,7 +499,7 @@ class ClusterSimulation {
     this.margin = margin;
   }
 
-  /** Whether somebody is left who can know that the store went back; a witness, where only that one does. */
+  /** Whether somebody is left who can know that the store went back; remembers it, where only one does. */
   private canBeKnown({ rows }: Past, trace: Trace): boolean {
     if (trace === "restored") return true;
     const forgotten = this.nodes.filter(({ cluster }) => {
@@ -513,16 +514,16 @@ class ClusterSimulation {
       readNode(rows.get(nodeKey(node.cluster.node))) !== undefined;
     if (trace === "timeline" && forgotten.some(isMember)) return true;
     const isWell = (node: SimNode) => node.isServing && !node.isPaused && !node.link.isCut;
-    this.witness = forgotten.find(isWell);
-    return this.witness !== undefined;
+    this.informed = forgotten.find(isWell);
+    return this.informed !== undefined;
   }
 
   /** Whoever knows is heard before the others stop waiting for it. */
-  private async hearWitness(): Promise<void> {
-    const { witness, model } = this;
-    if (witness === undefined) return;
-    await this.hear(witness, 5);
-    if (readCluster(model.rows.get(CLUSTER))?.mark !== undefined) this.witness = undefined;
+  private async hearInformed(): Promise<void> {
+    const { informed, model } = this;
+    if (informed === undefined) return;
+    await this.hear(informed, 5);
+    if (readCluster(model.rows.get(CLUSTER))?.mark !== undefined) this.informed = undefined;
   }
 
   /** A replica that has everything takes over: nodes may have to be told by an operator that it has. */
@@ -556,7 +557,7 @@ class ClusterSimulation {
     await this.operate((link) => advanceHistory(link, this.margin!, this.nowMs));
     this.margin = undefined;
     this.reached.clear();
-    this.witness = undefined;
+    this.informed = undefined;
   }
 
   private nexts(): Map<string, bigint> {

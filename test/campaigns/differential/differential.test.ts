@@ -4,7 +4,7 @@
  */
 
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { anySeed } from "../../support/campaign.ts";
+import { anySeed } from "../../support/arguments.ts";
 import { type Compared, compareAll, escaped, isSame, report, show } from "./compare.ts";
 import { differences, meantToDiffer } from "./differences.ts";
 import { generate } from "./generate.ts";

@@ -4,7 +4,7 @@
  */
 
 import { Expected, type Rules, wrong } from "./expected.ts";
-import type { Law } from "./invariants.ts";
+import type { Invariants } from "./invariants.ts";
 import { readRequest } from "./reference.ts";
 import { Broken, type Reply, ReplyReader } from "./replies.ts";
 
@@ -26,18 +26,18 @@ export interface Exchange {
 export class Conversation {
   private readonly rules: Rules;
   private readonly exchange: Exchange;
-  private readonly law: Law;
+  private readonly invariants: Invariants;
   private readonly reader: ReplyReader;
   private readonly expected: Expected;
   /** Whether it was killed, so that replies are missing. */
   private isCut = false;
 
-  constructor(rules: Rules, exchange: Exchange, law: Law) {
+  constructor(rules: Rules, exchange: Exchange, invariants: Invariants) {
     this.rules = rules;
     this.exchange = exchange;
-    this.law = law;
+    this.invariants = invariants;
     this.reader = new ReplyReader(exchange.received);
-    this.expected = new Expected(rules, law, exchange.client);
+    this.expected = new Expected(rules, invariants, exchange.client);
   }
 
   /** Throws Broken where the server did anything but what it has to. */
@@ -54,7 +54,7 @@ export class Conversation {
       at = found.end;
     }
     if (this.isCut) {
-      if (/del/i.test(sent)) this.law.disturbedAll();
+      if (/del/i.test(sent)) this.invariants.disturbedAll();
       return;
     }
     if (!this.reader.isAtEnd) throw new Broken(`a reply to nothing: ${this.reader.rest}`);

@@ -3,7 +3,7 @@
  * (CLIENT REPLY, MULTI, HELLO, AUTH) is followed here by rules of its own.
  */
 
-import type { Law } from "./invariants.ts";
+import type { Invariants } from "./invariants.ts";
 import type { ReaderLimits } from "./reference.ts";
 import { Broken, type Reply } from "./replies.ts";
 import { commandOf, isNumber, shapeOf, type Version } from "./shapes.ts";
@@ -37,15 +37,15 @@ export class Expected {
   /** Whether it may, as the client asked for connections to be killed. */
   mayEnd = false;
   private readonly rules: Rules;
-  private readonly law: Law;
+  private readonly invariants: Invariants;
   private readonly client: number;
   /** Undefined where a transaction without replies may have changed it. */
   private version: Version | undefined = 2;
   private transaction: Transaction | undefined;
 
-  constructor(rules: Rules, law: Law, client: number) {
+  constructor(rules: Rules, invariants: Invariants, client: number) {
     this.rules = rules;
-    this.law = law;
+    this.invariants = invariants;
     this.client = client;
     this.isLoggedIn = rules.isOpen;
   }
@@ -54,7 +54,7 @@ export class Expected {
   expect(words: readonly string[]): Expectation {
     const command = commandOf(words);
     const shape = command === undefined ? undefined : shapeOf.get(command)!;
-    if (command === "del") for (const name of words.slice(1)) this.law.disturbed(name);
+    if (command === "del") for (const name of words.slice(1)) this.invariants.disturbed(name);
     const isRefused =
       command === undefined ||
       words.length < shape!.words[0] ||
@@ -199,10 +199,10 @@ export class Expected {
     }
     const isRight = shapeOf.get(command)!.fits(reply, args, this.version ?? versionOf(reply));
     if (!isRight) throw wrong(reply, `what ${command} answers`);
-    if (command === "get") this.law.took(args[0]!, this.client, reply.text);
+    if (command === "get") this.invariants.took(args[0]!, this.client, reply.text);
     if (command !== "mget") return;
     for (const [index, item] of reply.items.entries()) {
-      if (isNumber(item)) this.law.took(args[index]!, this.client, item.text);
+      if (isNumber(item)) this.invariants.took(args[index]!, this.client, item.text);
     }
   }
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { anySeed } from "../../support/campaign.ts";
+import { anySeed } from "../../support/arguments.ts";
 import { fuzz } from "./history.ts";
 import { readRequest } from "./reference.ts";
 import { ReplyReader } from "./replies.ts";

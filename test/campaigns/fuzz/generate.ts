@@ -1,6 +1,6 @@
 /**
- * Inputs from dice: requests in all forms, their bytes changed now and then, the whole in chunks.
- * The same dice give the same inputs.
+ * Inputs from prng: requests in all forms, their bytes changed now and then, the whole in chunks.
+ * The same prng give the same inputs.
  */
 
 import type { Prng } from "../../../testkit/prng.ts";
@@ -65,79 +65,79 @@ const endless = [
 const ENDLESS_ONCE_IN = 1500;
 
 export class Generator {
-  private readonly dice: Prng;
+  private readonly prng: Prng;
   private readonly before: string[] = [];
 
-  constructor(dice: Prng) {
-    this.dice = dice;
+  constructor(prng: Prng) {
+    this.prng = prng;
   }
 
   next(): Input {
-    const { dice } = this;
+    const { prng } = this;
     let bytes = "";
-    for (let left = 1 + dice.below(REQUESTS_MAX); left > 0; left--) bytes += this.piece();
-    if (dice.once(4)) bytes = mutate(dice, bytes, this.before);
+    for (let left = 1 + prng.below(REQUESTS_MAX); left > 0; left--) bytes += this.piece();
+    if (prng.once(4)) bytes = mutate(prng, bytes, this.before);
     this.remember(bytes);
     // A fence: answered where the client is still there and in step, here or in a transaction.
-    if (!dice.once(4)) bytes += encodeRequest("ECHO", `fence-${dice.below(2 ** 31)}`);
-    else if (!dice.once(3)) {
-      const fence = ["DISCARD", "CLIENT REPLY ON", `ECHO fence-${dice.below(2 ** 31)}`];
+    if (!prng.once(4)) bytes += encodeRequest("ECHO", `fence-${prng.below(2 ** 31)}`);
+    else if (!prng.once(3)) {
+      const fence = ["DISCARD", "CLIENT REPLY ON", `ECHO fence-${prng.below(2 ** 31)}`];
       bytes += fence.map((line) => encodeRequest(...line.split(" "))).join("");
     }
-    const cuts = Array.from({ length: dice.pick([0, 0, 1, 2, 4]) }, () => dice.below(bytes.length));
-    if (dice.once(40) && bytes.length < 200)
+    const cuts = Array.from({ length: prng.pick([0, 0, 1, 2, 4]) }, () => prng.below(bytes.length));
+    if (prng.once(40) && bytes.length < 200)
       for (let at = 1; at < bytes.length; at++) cuts.push(at);
     return {
       bytes,
       cuts: cuts.sort((a, b) => a - b),
-      room: dice.once(12) ? dice.pick([1, 7, 100, 1000]) : Number.POSITIVE_INFINITY,
-      endsInput: dice.once(4),
-      isLocal: !dice.once(8),
+      room: prng.once(12) ? prng.pick([1, 7, 100, 1000]) : Number.POSITIVE_INFINITY,
+      endsInput: prng.once(4),
+      isLocal: !prng.once(8),
     };
   }
 
   private piece(): string {
-    const { dice } = this;
-    if (dice.once(ENDLESS_ONCE_IN)) return dice.pick(endless);
-    switch (dice.below(64)) {
+    const { prng } = this;
+    if (prng.once(ENDLESS_ONCE_IN)) return prng.pick(endless);
+    switch (prng.below(64)) {
       case 0:
-        return encode(dice).repeat(1 + dice.below(BURST_MAX));
+        return encode(prng).repeat(1 + prng.below(BURST_MAX));
       case 1:
-        return dice.pick(EMPTY_REQUESTS);
+        return prng.pick(EMPTY_REQUESTS);
       case 2:
-        return dice.once(3) ? dice.pick(WRONG) : encode(dice);
+        return prng.once(3) ? prng.pick(WRONG) : encode(prng);
       case 3:
       case 4:
       case 5:
-        return asLine(dice, makeWords(dice));
+        return asLine(prng, makeWords(prng));
       case 6:
-        return `${encodeRequest("MULTI")}${Array.from({ length: dice.below(6) }, () => encode(dice)).join("")}${encodeRequest("EXEC")}`;
+        return `${encodeRequest("MULTI")}${Array.from({ length: prng.below(6) }, () => encode(prng)).join("")}${encodeRequest("EXEC")}`;
       default:
-        return encode(dice);
+        return encode(prng);
     }
   }
 
   private remember(bytes: string): void {
     if (this.before.length < REMEMBERED) this.before.push(bytes);
-    else this.before[this.dice.below(REMEMBERED)] = bytes;
+    else this.before[this.prng.below(REMEMBERED)] = bytes;
   }
 }
 
-function encode(dice: Prng): string {
-  const words = makeWords(dice);
-  if (dice.once(3)) words[0] = words[0]!.toLowerCase();
+function encode(prng: Prng): string {
+  const words = makeWords(prng);
+  if (prng.once(3)) words[0] = words[0]!.toLowerCase();
   return encodeRequest(...words);
 }
 
 /** The words as a line, those that need it in quotes. */
-function asLine(dice: Prng, words: readonly string[]): string {
-  const space = dice.pick([" ", " ", " ", "  ", "\t", "\v"]);
-  return `${words.map((word) => quoted(dice, word)).join(space)}${dice.pick(["\r\n", "\n"])}`;
+function asLine(prng: Prng, words: readonly string[]): string {
+  const space = prng.pick([" ", " ", " ", "  ", "\t", "\v"]);
+  return `${words.map((word) => quoted(prng, word)).join(space)}${prng.pick(["\r\n", "\n"])}`;
 }
 
-function quoted(dice: Prng, word: string): string {
-  if (!dice.once(10) && /^[!#-&(-~]+$/.test(word)) return word;
-  if (dice.once(3) && !/[\n\0\\]/.test(word)) return `'${word.replaceAll("'", "\\'")}'`;
+function quoted(prng: Prng, word: string): string {
+  if (!prng.once(10) && /^[!#-&(-~]+$/.test(word)) return word;
+  if (prng.once(3) && !/[\n\0\\]/.test(word)) return `'${word.replaceAll("'", "\\'")}'`;
   const inside = word.replace(/[^ -~]|["\\]/g, (byte) =>
     /["\\]/.test(byte) ? `\\${byte}` : `\\x${byte.charCodeAt(0).toString(16).padStart(2, "0")}`,
   );

@@ -8,7 +8,7 @@ import { LocalCatalog } from "../../../src/engine/local-catalog.ts";
 import { Prng } from "../../../testkit/prng.ts";
 import type { Exchange } from "./conversation.ts";
 import { Generator } from "./generate.ts";
-import { Law } from "./invariants.ts";
+import { Invariants } from "./invariants.ts";
 import { Broken } from "./replies.ts";
 import { checkRound, Round } from "./round.ts";
 import { FuzzedServer } from "./server.ts";
@@ -23,30 +23,30 @@ const ROUND_MS_MAX = 50;
 const TICK_MS = 0.4;
 
 class History {
-  private readonly dice: Prng;
+  private readonly prng: Prng;
   private readonly generator: Generator;
   private readonly server: FuzzedServer;
-  private readonly law = new Law();
+  private readonly invariants = new Invariants();
   inputs = 0;
   /** The first input that took too long. */
   slow: { readonly after: number; readonly ms: number } | undefined;
 
   constructor(seed: number) {
-    this.dice = new Prng(seed);
-    this.generator = new Generator(this.dice);
+    this.prng = new Prng(seed);
+    this.generator = new Generator(this.prng);
     this.server = new FuzzedServer(seed);
     this.keepLines();
   }
 
   /** One round; a promise where it takes until later. */
   round(inputsMax: number): void | Promise<void> {
-    const { dice, server } = this;
-    const count = Math.min(inputsMax, dice.pick([1, 1, 2, 3]));
+    const { prng, server } = this;
+    const count = Math.min(inputsMax, prng.pick([1, 1, 2, 3]));
     const inputs = Array.from({ length: count }, () => this.generator.next());
-    if (dice.once(10)) server.tickMs = TICK_MS;
-    if (dice.once(100)) server.store.failures = ["unavailable"];
+    if (prng.once(10)) server.tickMs = TICK_MS;
+    if (prng.once(100)) server.store.failures = ["unavailable"];
     const began = performance.now();
-    const said = new Round(server, dice, inputs, this.inputs + 1).run();
+    const said = new Round(server, prng, inputs, this.inputs + 1).run();
     this.inputs += count;
     if (said instanceof Promise) return said.then((exchanges) => this.judge(exchanges));
     this.note(performance.now() - began);
@@ -58,29 +58,29 @@ class History {
   }
 
   private judge(exchanges: readonly Exchange[]): void {
-    const { server, law, dice } = this;
-    checkRound(server, law, exchanges);
+    const { server, invariants, prng } = this;
+    checkRound(server, invariants, exchanges);
     server.store.failures = [];
     server.tidy();
-    if (dice.once(LIFE_ROUNDS)) this.restart();
+    if (prng.once(LIFE_ROUNDS)) this.restart();
     this.keepLines();
   }
 
   private restart(): void {
-    const { server, law, dice } = this;
-    server.restart(dice.once(2));
-    for (const line of law.lines) {
+    const { server, invariants, prng } = this;
+    server.restart(prng.once(2));
+    for (const line of invariants.lines) {
       const strategy = server.engine.find(line.name)?.definition.strategy;
       if (strategy === "memory" || strategy === undefined) line.isDisturbed = true;
     }
   }
 
-  /** Makes the lines of the law that are gone, or may be others now, anew. */
+  /** Makes the lines that the invariants are checked on and that are gone, or may be others now, anew. */
   private keepLines(): void {
-    const { server, law } = this;
+    const { server, invariants } = this;
     const { engine } = server;
     let isStaged = false;
-    for (const line of law.lines) {
+    for (const line of invariants.lines) {
       if (!line.isDisturbed) continue;
       engine.limits = { ...server.config, dispensersMax: Number.POSITIVE_INFINITY };
       new LocalCatalog(engine).remove([line.name]);

@@ -1,5 +1,5 @@
 /**
- * The law, as clients see it: no number of a line is handed out twice, and never out of order.
+ * The invariants, as clients see it: no number of a line is handed out twice, and never out of order.
  * Some lines are kept for it. An input may do with them what it likes; the one that deletes them is
  * noticed, as a line of the same name is another one then.
  */
@@ -47,7 +47,7 @@ const makeLines = (): Line[] =>
 /** The names of the lines. */
 export const lineNames: readonly string[] = makeLines().map(({ name }) => name);
 
-export class Law {
+export class Invariants {
   readonly lines: readonly Line[] = makeLines();
   private readonly byName = new Map(this.lines.map((line) => [line.name, line]));
   /** What the clients of this round received, each in its order. */

@@ -1,65 +1,17 @@
 import { expect, test } from "bun:test";
-import { type Change, ProgramCopy } from "../../support/program-copy.ts";
 
-/**
- * Deliberate breakages of the program. The fuzzer has to catch each within what it runs in the
- * tests: that is what its silence on the sound program is worth.
- */
-const breakages: readonly (Change & { readonly title: string; readonly caught: RegExp })[] = [
-  {
-    title: "the fast lane takes a name without its CRLF",
-    file: "src/resp/fast-get.ts",
-    find: "if (bytes[to] !== CR || bytes[to + 1] !== LF) return false;",
-    replace: "",
-    caught: /not Protocol error/,
-  },
-  {
-    title: "a chunk that is kept is copied one byte short",
-    file: "src/resp/decode.ts",
-    find: "this.bytes.copy(own, 0, this.start, this.end);",
-    replace: "this.bytes.copy(own, 0, this.start, this.end - 1);",
-    caught: /input \d+: client/,
-  },
-  {
-    title: "a reply that is not wanted is sent behind a held one",
-    file: "src/server/session/session.ts",
-    find: "this.replyBuffer.discard(this.replyStart);\n      if (this.replyMode",
-    replace:
-      "if (!this.replyBuffer.isHolding) this.replyBuffer.discard(this.replyStart);\n      if (this.replyMode",
-    caught: /input \d+: client/,
-  },
-  {
-    title: "RESP3 has the null of RESP2",
-    file: "src/resp/encode.ts",
-    find: 'this.version === 2 ? "$-1\\r\\n" : "_\\r\\n"',
-    replace: '"$-1\\r\\n"',
-    caught: /a null bulk in RESP3/,
-  },
-  {
-    title: "held numbers are released though their commit failed",
-    file: "src/server/session/reply-buffer.ts",
-    find: "if (failure !== undefined) this.rewrite(released, failure);",
-    replace: "",
-    caught: /handed out/,
-  },
-  {
-    title: "a connection that ends forgets to say that it holds no more",
-    file: "src/server/session/connection.ts",
-    find: "    this.session.transaction = undefined;\n    this.account();\n",
-    replace: "",
-    caught: /bytes are held for nobody/,
-  },
-];
+import { ProgramCopy } from "../../support/program-copy.ts";
+import { fuzzMutations } from "./mutations.ts";
 
 const RUNS = 20_000;
 const TIMEOUT_MS = 60_000;
 const program = new ProgramCopy("campaigns/fuzz", "campaigns/simulation", "support");
 
-test.each(breakages)(
+test.each(fuzzMutations)(
   "the fuzzer catches it when $title",
   async ({ caught, ...change }) => {
     const args = ["--seed", "1", "--runs", String(RUNS)];
-    const said = await program.runChanged(change, "test/campaigns/fuzz/campaign.ts", ...args);
+    const said = await program.runChanged(change, "test/campaigns/fuzz/soak.ts", ...args);
     expect(said).toEqual([1, expect.stringMatching(caught)]);
   },
   TIMEOUT_MS,

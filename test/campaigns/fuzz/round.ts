@@ -3,7 +3,7 @@
 import type { Prng } from "../../../testkit/prng.ts";
 import { Client, type Input } from "./client.ts";
 import { Conversation, type Exchange } from "./conversation.ts";
-import type { Law } from "./invariants.ts";
+import type { Invariants } from "./invariants.ts";
 import { Broken } from "./replies.ts";
 import type { FuzzedServer } from "./server.ts";
 
@@ -12,12 +12,12 @@ const TURNS_MAX = 20_000;
 
 export class Round {
   private readonly server: FuzzedServer;
-  private readonly dice: Prng;
+  private readonly prng: Prng;
   private readonly clients: readonly Client[];
 
-  constructor(server: FuzzedServer, dice: Prng, inputs: readonly Input[], firstId: number) {
+  constructor(server: FuzzedServer, prng: Prng, inputs: readonly Input[], firstId: number) {
     this.server = server;
-    this.dice = dice;
+    this.prng = prng;
     this.clients = inputs.map((input, index) => new Client(server, firstId + index, input));
   }
 
@@ -33,15 +33,15 @@ export class Round {
 
   /** Sends and takes turns until nothing is left to do now. */
   private play(): void {
-    const { dice, server, clients } = this;
+    const { prng, server, clients } = this;
     for (let turns = 0; turns < TURNS_MAX; turns++) {
       let isIdle = true;
       for (const client of clients) {
         // A chunk may have been under way when the server paused.
-        while (client.isSending && (!client.isPaused || dice.once(16))) {
+        while (client.isSending && (!client.isPaused || prng.once(16))) {
           client.send();
           isIdle = false;
-          if (dice.once(3)) break;
+          if (prng.once(3)) break;
         }
         if (!client.isSending) client.endInput();
         if (client.isFull) {
@@ -71,18 +71,22 @@ export class Round {
 }
 
 /** Whether what was said in a round is right. */
-export function checkRound(server: FuzzedServer, law: Law, exchanges: readonly Exchange[]): void {
+export function checkRound(
+  server: FuzzedServer,
+  invariants: Invariants,
+  exchanges: readonly Exchange[],
+): void {
   const mayKill = exchanges.some(({ sent }) => /kill/i.test(sent));
   for (const exchange of exchanges) {
     const mayBeKilled = exchange.mayBeKilled || (mayKill && exchanges.length > 1);
     const { client, sent, received } = exchange;
     try {
-      new Conversation(server.rules, { ...exchange, mayBeKilled }, law).check();
+      new Conversation(server.rules, { ...exchange, mayBeKilled }, invariants).check();
     } catch (error) {
       if (!(error instanceof Broken)) throw error;
       const said = `sent ${JSON.stringify(sent)}\nreceived ${JSON.stringify(received)}`;
       throw new Broken(`client ${client}: ${error.message}\n${said}`);
     }
   }
-  law.check();
+  invariants.check();
 }

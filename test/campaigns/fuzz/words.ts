@@ -85,137 +85,137 @@ const configNames = [...keys.map((key) => settings[key].redisName ?? settings[ke
 const sections = ["server", "clients", "stats", "replication", "dispensers", "keyspace", "nosuch"];
 const FIELDS = ["type", "length", "starting", "step", "auto_disk", "reuse"];
 
-type Maker = (dice: Prng) => string[];
+type Maker = (prng: Prng) => string[];
 
-const name = (dice: Prng) => dice.pick(NAMES);
-const number = (dice: Prng) => dice.pick(NUMBERS);
-const pattern = (dice: Prng) => dice.pick(PATTERNS);
-const strategy = (dice: Prng) =>
-  dice.once(12) ? "x" : dice.pick([...strategyNames, "PRE-CLOSE", "Pre_Base"]);
-const reuse = (dice: Prng) => (dice.once(3) ? ["reuse", dice.pick(["yes", "YES", "no", "x"])] : []);
-const word = (dice: Prng) =>
-  dice.pick([name, number, pattern, (): string => dice.pick(WORDS)])(dice);
-const many = (dice: Prng, make: (dice: Prng) => string, most: number) =>
-  Array.from({ length: 1 + dice.below(most) }, () => make(dice));
+const name = (prng: Prng) => prng.pick(NAMES);
+const number = (prng: Prng) => prng.pick(NUMBERS);
+const pattern = (prng: Prng) => prng.pick(PATTERNS);
+const strategy = (prng: Prng) =>
+  prng.once(12) ? "x" : prng.pick([...strategyNames, "PRE-CLOSE", "Pre_Base"]);
+const reuse = (prng: Prng) => (prng.once(3) ? ["reuse", prng.pick(["yes", "YES", "no", "x"])] : []);
+const word = (prng: Prng) =>
+  prng.pick([name, number, pattern, (): string => prng.pick(WORDS)])(prng);
+const many = (prng: Prng, make: (prng: Prng) => string, most: number) =>
+  Array.from({ length: 1 + prng.below(most) }, () => make(prng));
 /** A text that no other request has. */
-const token = (dice: Prng) => `token-${dice.below(2 ** 31).toString(36)}`;
+const token = (prng: Prng) => `token-${prng.below(2 ** 31).toString(36)}`;
 
 /** Mostly right definitions, of all types and strategies. */
-function definition(dice: Prng): string[] {
-  const words = [dice.once(8) ? "HMSET" : "HSET", name(dice)];
-  if (dice.once(20)) return [...words, ...many(dice, word, 6)];
-  const type = dice.pick(["1", "2", "3", "3", "Increment"]);
-  const pairs = [["type", dice.once(30) ? number(dice) : type]];
+function definition(prng: Prng): string[] {
+  const words = [prng.once(8) ? "HMSET" : "HSET", name(prng)];
+  if (prng.once(20)) return [...words, ...many(prng, word, 6)];
+  const type = prng.pick(["1", "2", "3", "3", "Increment"]);
+  const pairs = [["type", prng.once(30) ? number(prng) : type]];
   if (type === "1" || type === "2")
-    pairs.push(["length", dice.pick(["1", "2", "9", "17", "18", number(dice)])]);
-  if (type !== "1" && dice.once(2)) pairs.push(["starting", number(dice)]);
-  if (type !== "1" && dice.once(3)) pairs.push(["step", number(dice)]);
-  if (!dice.once(3)) pairs.push(["auto_disk", strategy(dice)]);
-  pairs.push(reuse(dice));
-  if (dice.once(20)) pairs.push([dice.pick([...FIELDS, "x"]), word(dice)]);
-  if (dice.once(3)) pairs.reverse();
-  if (dice.once(40)) pairs.shift();
+    pairs.push(["length", prng.pick(["1", "2", "9", "17", "18", number(prng)])]);
+  if (type !== "1" && prng.once(2)) pairs.push(["starting", number(prng)]);
+  if (type !== "1" && prng.once(3)) pairs.push(["step", number(prng)]);
+  if (!prng.once(3)) pairs.push(["auto_disk", strategy(prng)]);
+  pairs.push(reuse(prng));
+  if (prng.once(20)) pairs.push([prng.pick([...FIELDS, "x"]), word(prng)]);
+  if (prng.once(3)) pairs.reverse();
+  if (prng.once(40)) pairs.shift();
   return [...words, ...pairs.flat()];
 }
 
 /** Any command with anything behind it. */
-function anything(dice: Prng): string[] {
-  const command = dice.pick(all);
+function anything(prng: Prng): string[] {
+  const command = prng.pick(all);
   const { subcommands } = command;
   const words = [command.name];
   if (subcommands !== undefined) {
-    const heavy = command.name === "command" && !dice.once(8);
-    if (heavy || !dice.once(8)) words.push(heavy ? "count" : dice.pick([...subcommands.keys()]));
+    const heavy = command.name === "command" && !prng.once(8);
+    if (heavy || !prng.once(8)) words.push(heavy ? "count" : prng.pick([...subcommands.keys()]));
   }
-  return [...words, ...Array.from({ length: dice.pick([0, 1, 1, 2, 2, 3, 5]) }, () => word(dice))];
+  return [...words, ...Array.from({ length: prng.pick([0, 1, 1, 2, 2, 3, 5]) }, () => word(prng))];
 }
 const all = [...commands.values()];
 
 /** Passwords are mostly right. */
-const password = (dice: Prng) => (dice.once(4) ? word(dice) : PASSWORD);
-const user = (dice: Prng) => dice.pick(["default", "default", "part", "nobody"]);
+const password = (prng: Prng) => (prng.once(4) ? word(prng) : PASSWORD);
+const user = (prng: Prng) => prng.pick(["default", "default", "part", "nobody"]);
 
-function greeting(dice: Prng): string[] {
-  const words = ["HELLO", dice.pick(["2", "3", "3", "3", number(dice)])];
-  if (dice.once(3)) words.push("AUTH", user(dice), password(dice));
-  if (dice.once(4)) words.push("SETNAME", word(dice));
-  if (dice.once(20)) words.push(word(dice));
-  if (dice.once(20)) words.length = 1;
+function greeting(prng: Prng): string[] {
+  const words = ["HELLO", prng.pick(["2", "3", "3", "3", number(prng)])];
+  if (prng.once(3)) words.push("AUTH", user(prng), password(prng));
+  if (prng.once(4)) words.push("SETNAME", word(prng));
+  if (prng.once(20)) words.push(word(prng));
+  if (prng.once(20)) words.length = 1;
   return words;
 }
 
-function scan(dice: Prng): string[] {
-  const words = ["SCAN", dice.once(3) ? number(dice) : "0"];
-  if (dice.once(2)) words.push("MATCH", pattern(dice));
-  if (dice.once(2)) words.push("COUNT", dice.pick(["1", "3", "1000", number(dice)]));
-  if (dice.once(6)) words.push("TYPE", dice.pick(["dispenser", "string"]));
+function scan(prng: Prng): string[] {
+  const words = ["SCAN", prng.once(3) ? number(prng) : "0"];
+  if (prng.once(2)) words.push("MATCH", pattern(prng));
+  if (prng.once(2)) words.push("COUNT", prng.pick(["1", "3", "1000", number(prng)]));
+  if (prng.once(6)) words.push("TYPE", prng.pick(["dispenser", "string"]));
   return words;
 }
 
-function kill(dice: Prng): string[] {
-  const filter = dice.pick([
-    ["ID", number(dice)],
+function kill(prng: Prng): string[] {
+  const filter = prng.pick([
+    ["ID", number(prng)],
     ["ADDR", "client:1"],
-    ["USER", user(dice)],
+    ["USER", user(prng)],
     ["TYPE", "normal"],
-    [word(dice)],
+    [word(prng)],
   ]);
-  return ["CLIENT", "KILL", ...filter, ...(dice.once(3) ? ["SKIPME", "no"] : [])];
+  return ["CLIENT", "KILL", ...filter, ...(prng.once(3) ? ["SKIPME", "no"] : [])];
 }
 
 /** Lists of clients and of commands, and CLIENT TRACKING, whose options are as many. */
-function listing(dice: Prng): string[] {
-  return dice.pick([
-    ["CLIENT", "LIST", "TYPE", dice.pick(["normal", "replica", word(dice)])],
-    ["CLIENT", "LIST", "ID", ...many(dice, number, 3)],
-    ["CLIENT", "SETINFO", dice.pick(["LIB-NAME", "lib-ver", "x"]), word(dice)],
-    ["CLIENT", "TRACKING", dice.pick(["ON", "OFF"]), "REDIRECT", number(dice), "BCAST"],
-    ["COMMAND", "LIST", "FILTERBY", "PATTERN", pattern(dice)],
-    ["COMMAND", "LIST", "FILTERBY", dice.pick(["ACLCAT", "MODULE", "x"]), "take"],
-    ["COMMAND", dice.pick(["INFO", "DOCS"]), "get", "client|list", word(dice)],
+function listing(prng: Prng): string[] {
+  return prng.pick([
+    ["CLIENT", "LIST", "TYPE", prng.pick(["normal", "replica", word(prng)])],
+    ["CLIENT", "LIST", "ID", ...many(prng, number, 3)],
+    ["CLIENT", "SETINFO", prng.pick(["LIB-NAME", "lib-ver", "x"]), word(prng)],
+    ["CLIENT", "TRACKING", prng.pick(["ON", "OFF"]), "REDIRECT", number(prng), "BCAST"],
+    ["COMMAND", "LIST", "FILTERBY", "PATTERN", pattern(prng)],
+    ["COMMAND", "LIST", "FILTERBY", prng.pick(["ACLCAT", "MODULE", "x"]), "take"],
+    ["COMMAND", prng.pick(["INFO", "DOCS"]), "get", "client|list", word(prng)],
   ]);
 }
 
 /** How often each is made, against the others. */
 const makers: readonly (readonly [weight: number, maker: Maker])[] = [
-  [30, (dice) => ["GET", name(dice)]],
-  [10, (dice) => ["GET", dice.pick(lineNames)]],
-  [12, (dice) => ["ECHO", token(dice)]],
-  [5, (dice) => ["PING", token(dice)]],
+  [30, (prng) => ["GET", name(prng)]],
+  [10, (prng) => ["GET", prng.pick(lineNames)]],
+  [12, (prng) => ["ECHO", token(prng)]],
+  [5, (prng) => ["PING", token(prng)]],
   [3, () => ["PING"]],
   [14, definition],
-  [6, (dice) => ["MGET", ...many(dice, (): string => dice.pick(lineNames), 4)]],
-  [2, (dice) => ["MGET", ...many(dice, name, 6)]],
-  [4, (dice) => ["DEL", ...many(dice, name, 3)]],
-  [3, (dice) => ["ADVANCE", name(dice), number(dice), ...(dice.once(3) ? ["FORCE"] : [])]],
-  [3, (dice) => ["HSET", dice.pick(lineNames), "auto_disk", strategy(dice), ...reuse(dice)]],
-  [1, (dice) => ["HSET", dice.pick(lineNames), "length", number(dice)]],
-  [4, (dice) => ["INFO", name(dice)]],
-  [1, (dice) => ["INFO", dice.pick(sections)]],
-  [2, (dice) => ["EXISTS", ...many(dice, name, 4)]],
-  [2, (dice) => ["TYPE", name(dice)]],
-  [2, (dice) => ["HGETALL", name(dice)]],
-  [2, (dice) => ["HGET", name(dice), dice.pick([...FIELDS, "x"])]],
+  [6, (prng) => ["MGET", ...many(prng, (): string => prng.pick(lineNames), 4)]],
+  [2, (prng) => ["MGET", ...many(prng, name, 6)]],
+  [4, (prng) => ["DEL", ...many(prng, name, 3)]],
+  [3, (prng) => ["ADVANCE", name(prng), number(prng), ...(prng.once(3) ? ["FORCE"] : [])]],
+  [3, (prng) => ["HSET", prng.pick(lineNames), "auto_disk", strategy(prng), ...reuse(prng)]],
+  [1, (prng) => ["HSET", prng.pick(lineNames), "length", number(prng)]],
+  [4, (prng) => ["INFO", name(prng)]],
+  [1, (prng) => ["INFO", prng.pick(sections)]],
+  [2, (prng) => ["EXISTS", ...many(prng, name, 4)]],
+  [2, (prng) => ["TYPE", name(prng)]],
+  [2, (prng) => ["HGETALL", name(prng)]],
+  [2, (prng) => ["HGET", name(prng), prng.pick([...FIELDS, "x"])]],
   [1, () => ["DBSIZE"]],
-  [1, (dice) => ["KEYS", pattern(dice)]],
+  [1, (prng) => ["KEYS", pattern(prng)]],
   [2, scan],
   [7, () => ["MULTI"]],
   [7, () => ["EXEC"]],
   [1, () => ["DISCARD"]],
-  [4, (dice) => ["CLIENT", "REPLY", dice.pick(["ON", "ON", "OFF", "SKIP", "SKIP", "x"])]],
+  [4, (prng) => ["CLIENT", "REPLY", prng.pick(["ON", "ON", "OFF", "SKIP", "SKIP", "x"])]],
   [3, greeting],
-  [2, (dice) => ["AUTH", password(dice)]],
-  [2, (dice) => ["AUTH", user(dice), password(dice)]],
+  [2, (prng) => ["AUTH", password(prng)]],
+  [2, (prng) => ["AUTH", user(prng), password(prng)]],
   [1, () => ["RESET"]],
-  [1, (dice) => ["SELECT", number(dice)]],
+  [1, (prng) => ["SELECT", number(prng)]],
   [1, kill],
-  [2, (dice) => ["CLIENT", dice.pick(["ID", "INFO", "GETNAME", "LIST", "NO-EVICT"])]],
-  [1, (dice) => ["CLIENT", "SETNAME", word(dice)]],
+  [2, (prng) => ["CLIENT", prng.pick(["ID", "INFO", "GETNAME", "LIST", "NO-EVICT"])]],
+  [1, (prng) => ["CLIENT", "SETNAME", word(prng)]],
   [1, listing],
-  [1, (dice) => ["CONFIG", "GET", dice.pick([...configNames, "limits.*", "*s*"])]],
-  [1, (dice) => ["CONFIG", "SET", dice.pick(configNames), dice.pick(["1024", number(dice)])]],
+  [1, (prng) => ["CONFIG", "GET", prng.pick([...configNames, "limits.*", "*s*"])]],
+  [1, (prng) => ["CONFIG", "SET", prng.pick(configNames), prng.pick(["1024", number(prng)])]],
   [12, anything],
-  [2, (dice) => many(dice, word, 4)],
+  [2, (prng) => many(prng, word, 4)],
 ];
 
 /** Each as often as its weight says. */
@@ -231,15 +231,15 @@ const rare: readonly Maker[] = [
   () => ["COMMAND", "DOCS"],
   () => ["INFO"],
   () => ["POST", "/"],
-  (dice) => ["host:", word(dice)],
+  (prng) => ["host:", word(prng)],
   () => ["BACKUP", "/nowhere"],
 ];
 const RARE_ONCE_IN = 120;
 
 /** The words of a request: usually right, of any command. */
-export function makeWords(dice: Prng): string[] {
-  const words = dice.pick(dice.once(RARE_ONCE_IN) ? rare : weighted)(dice);
-  if (dice.once(40)) words.push(word(dice));
-  if (dice.once(40) && words.length > 1) words.pop();
+export function makeWords(prng: Prng): string[] {
+  const words = prng.pick(prng.once(RARE_ONCE_IN) ? rare : weighted)(prng);
+  if (prng.once(40)) words.push(word(prng));
+  if (prng.once(40) && words.length > 1) words.pop();
   return words;
 }

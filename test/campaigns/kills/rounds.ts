@@ -1,7 +1,7 @@
 /**
  * Real servers killed for real, round after round on one data folder: SIGKILL under pipelined load on
  * every strategy at once, while starting, in the middle of the clean close; and a clean SIGTERM now
- * and then. What clients received is held against the laws of the simulation's witnesses.
+ * and then. What clients received is held against the invariants of the simulation's checkers.
  */
 
 import { join } from "node:path";
@@ -36,7 +36,7 @@ const endings: readonly Ending[] = [
 ];
 
 interface Line {
-  readonly witness: Checker;
+  readonly checker: Checker;
   strategy: StrategyName;
   /** Requests without a reply when the server died. */
   underWay: bigint;
@@ -56,7 +56,7 @@ export class Rounds {
   /** How many numbers clients received. */
   numbers = 0;
   private readonly program: readonly string[];
-  private readonly dice: Prng;
+  private readonly prng: Prng;
   private lines: Line[] = [];
   private isClean = true;
   /** How long the last start took, until the server was ready. */
@@ -64,17 +64,17 @@ export class Rounds {
 
   constructor(program: readonly string[], seed: number) {
     this.program = program;
-    this.dice = new Prng(seed);
+    this.prng = new Prng(seed);
   }
 
   /** One life of the server. Throws Broken. */
   async round(): Promise<void> {
-    const ending = this.dice.pick(endings);
+    const ending = this.prng.pick(endings);
     const { program, dataDir } = this;
     if (ending === "SIGKILL while starting") {
       const server = ServerProcess.launch({ program, dataDir });
       // Most of it is the loading of the program: what matters comes last.
-      await Bun.sleep(this.startMs * (1.1 - this.dice.next() * START_SPREAD));
+      await Bun.sleep(this.startMs * (1.1 - this.prng.next() * START_SPREAD));
       await server.end("SIGKILL");
       if (!server.log.includes(" ready ")) this.killedBeforeReady++;
     } else {
@@ -83,7 +83,7 @@ export class Rounds {
       this.startMs = performance.now() - began;
       await this.check(server);
       const load = this.load(server);
-      await Bun.sleep(this.dice.next() * LOAD_MS_MAX);
+      await Bun.sleep(this.prng.next() * LOAD_MS_MAX);
       await this.end(server, ending);
       await load;
     }
@@ -101,7 +101,7 @@ export class Rounds {
     }
     if (ending === "SIGKILL while closing") {
       server.signal("SIGTERM");
-      await Bun.sleep(this.dice.next() * CLOSE_MS_MAX);
+      await Bun.sleep(this.prng.next() * CLOSE_MS_MAX);
     }
     await server.end("SIGKILL");
     // Where the close was quicker than the kill it was a clean one, which is stricter than needed.
@@ -112,17 +112,17 @@ export class Rounds {
     const client = await TestClient.connect(server.port);
     if (this.lines.length === 0) await this.define(client);
     for (const line of this.lines) {
-      const { witness, strategy, underWay } = line;
-      const fields = await client.info(witness.name);
-      const position = witness.positionOf(BigInt(fields.current!));
+      const { checker, strategy, underWay } = line;
+      const fields = await client.info(checker.name);
+      const position = checker.positionOf(BigInt(fields.current!));
       const generated = BigInt(fields.generated!);
-      const isKnown = witness.name !== RESTLESS;
-      if (isKnown && fields.auto_disk !== strategy) witness.fail(`became ${fields.auto_disk}`);
+      const isKnown = checker.name !== RESTLESS;
+      if (isKnown && fields.auto_disk !== strategy) checker.fail(`became ${fields.auto_disk}`);
       line.strategy = fields.auto_disk as StrategyName;
       // A clean stop answers what it took: nothing is under way.
       const ending = { isClean: this.isClean, underWay: this.isClean ? 0n : underWay };
-      witness.restarted(position, generated, line.strategy, ending);
-      witness.checkInfo(fields, witness.countedFrom);
+      checker.restarted(position, generated, line.strategy, ending);
+      checker.checkInfo(fields, checker.countedFrom);
       line.underWay = 0n;
     }
     client.close();
@@ -133,11 +133,11 @@ export class Rounds {
     this.lines = names.map((name, index) => {
       const strategy = strategyNames[index] ?? "elegant_close";
       const shape = { type: "3", length: 0, starting: 10n, step: 3n } as const;
-      return { witness: new Checker(name, shape, strategy, new Set()), strategy, underWay: 0n };
+      return { checker: new Checker(name, shape, strategy, new Set()), strategy, underWay: 0n };
     });
-    for (const { witness, strategy } of this.lines) {
+    for (const { checker, strategy } of this.lines) {
       const fields = ["type", "3", "starting", "10", "step", "3", "auto_disk", strategy];
-      await client.command("HSET", witness.name, ...fields);
+      await client.command("HSET", checker.name, ...fields);
     }
   }
 
@@ -156,7 +156,7 @@ export class Rounds {
     }
     let last = -1n;
     for (;;) {
-      const isSwitch = line.witness.name === RESTLESS && this.dice.once(4);
+      const isSwitch = line.checker.name === RESTLESS && this.prng.once(4);
       const taken = isSwitch
         ? await this.switch(client, line)
         : await this.takeSome(client, line, last);
@@ -171,32 +171,32 @@ export class Rounds {
     line: Line,
     last: bigint,
   ): Promise<bigint | undefined> {
-    const { witness } = line;
-    const { largest: floor, shape } = witness;
-    const asked = { strategy: line.strategy, floor, length: shape.length, inUse: witness.inUse };
-    const count = this.dice.pick([1, 1, 5, 40, 150]);
+    const { checker } = line;
+    const { largest: floor, shape, inUse } = checker;
+    const asked = { strategy: line.strategy, floor, length: shape.length, inUse };
+    const count = this.prng.pick([1, 1, 5, 40, 150]);
     line.underWay += BigInt(count);
     const replies = await client.pipeline(
-      Array.from({ length: count }, () => ["GET", witness.name]),
+      Array.from({ length: count }, () => ["GET", checker.name]),
     );
     for (const reply of replies) {
       if (typeof reply !== "string") return this.gone(reply);
       line.underWay--;
       this.numbers++;
-      const number = witness.acknowledge(reply, asked);
-      if (number <= last) witness.fail(`${number} after ${last} on one connection`);
+      const number = checker.acknowledge(reply, asked);
+      if (number <= last) checker.fail(`${number} after ${last} on one connection`);
       last = number;
     }
     return last;
   }
 
   /** Of a line that is switched under load only what holds for every strategy is known. */
-  private async switch(client: TestClient, { witness }: Line): Promise<bigint | undefined> {
+  private async switch(client: TestClient, { checker }: Line): Promise<bigint | undefined> {
     // Not to memory: then no number would be durable that comes while the switch is under way.
-    const strategy = this.dice.pick(strategyNames.filter((name) => name !== "memory"));
-    witness.switched(strategy);
-    const reply = await client.command("HSET", witness.name, "auto_disk", strategy);
-    return reply === 0 ? witness.largest : this.gone(reply);
+    const strategy = this.prng.pick(strategyNames.filter((name) => name !== "memory"));
+    checker.switched(strategy);
+    const reply = await client.command("HSET", checker.name, "auto_disk", strategy);
+    return reply === 0 ? checker.largest : this.gone(reply);
   }
 
   private gone(reply: unknown): undefined {

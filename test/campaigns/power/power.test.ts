@@ -3,10 +3,10 @@
 import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import { temporaryFolder } from "../../../testkit/folder.ts";
-import { runCampaign } from "./campaign.ts";
 import { cutPower, record, sampleInstants } from "./cuts.ts";
 import { Disk } from "./disk.ts";
 import { Ledger } from "./ledger.ts";
+import { soak } from "./soak.ts";
 import { tracingMissing } from "./strace.ts";
 import { runWorkload } from "./workload.ts";
 
@@ -29,7 +29,7 @@ describe.skipIf(tracingMissing !== undefined)(`power cuts, POWER_SEED=${SEED}`, 
   });
 
   test("one after another, each life beginning on what the last cut left, do no harm", async () => {
-    const result = await runCampaign({ cuts: 3, instantsPerLife: 9, seed: SEED });
+    const result = await soak({ cuts: 3, instantsPerLife: 9, seed: SEED });
     expect(result.cuts).toBeGreaterThanOrEqual(20);
     expect(result.acknowledged).toBeGreaterThan(1000);
   });

@@ -1,5 +1,5 @@
 /**
- * What an observer of all clients knows of one dispenser, and the laws it holds it to. It knows
+ * What an observer of all clients knows of one dispenser, and the invariants it holds it to. It knows
  * the definition, every number that a client received, and when a life began and ended.
  */
 
@@ -17,7 +17,7 @@ const handedOutPerWasted: Readonly<Record<StrategyName, number>> = {
   pre_close: 19,
 };
 
-/** The law is broken. */
+/** An invariant is broken. */
 export class Broken extends Error {
   override readonly name = "Broken";
 }

@@ -15,7 +15,7 @@ interface Fault {
   readonly moment: "before" | "after";
 }
 
-/** The statements that the dice choose from: BEGIN, some rows, COMMIT, and those of the close. */
+/** The statements that the prng choose from: BEGIN, some rows, COMMIT, and those of the close. */
 const STATEMENTS = 12;
 
 export class Faults {
@@ -58,12 +58,12 @@ export class Faults {
   }
 
   /** Something may go wrong in the transactions that follow. */
-  maybe(dice: Prng, kinds: readonly Kind[]): void {
-    if (dice.once(15)) this.lasting = dice.once(6) ? Number.POSITIVE_INFINITY : 1 + dice.below(4);
-    const kind = dice.pick(kinds);
+  maybe(prng: Prng, kinds: readonly Kind[]): void {
+    if (prng.once(15)) this.lasting = prng.once(6) ? Number.POSITIVE_INFINITY : 1 + prng.below(4);
+    const kind = prng.pick(kinds);
     const canBeAfter = kind === "dies" || kind === "sync fails";
-    const at = dice.once(3) ? "COMMIT" : dice.below(STATEMENTS);
-    this.expect({ kind, at, moment: canBeAfter && dice.once(2) ? "after" : "before" });
+    const at = prng.once(3) ? "COMMIT" : prng.below(STATEMENTS);
+    this.expect({ kind, at, moment: canBeAfter && prng.once(2) ? "after" : "before" });
   }
 
   private expect(fault: Fault | undefined): void {

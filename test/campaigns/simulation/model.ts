@@ -1,5 +1,5 @@
 /**
- * What the dispensers should be: their witnesses by name, as the requests processed so far made
+ * What the dispensers should be: their checkers by name, as the requests processed so far made
  * them, and as they are if the commit under way fails. Builds the requests that keep it so.
  */
 
@@ -25,15 +25,15 @@ interface Deleted {
 
 /** What there is, by name. */
 interface State {
-  readonly witnesses: Map<string, Checker>;
+  readonly checkers: Map<string, Checker>;
   /** Deleted lines that are kept. */
   readonly deleted: Map<string, readonly Deleted[]>;
-  /** Durable numbers that clients received and that must not come again: Witness.inUse. */
+  /** Durable numbers that clients received and that must not come again: Checker.inUse. */
   readonly inUse: Map<string, Set<bigint>>;
 }
 
-const copyOf = ({ witnesses, deleted, inUse }: State): State => ({
-  witnesses: new Map(witnesses),
+const copyOf = ({ checkers, deleted, inUse }: State): State => ({
+  checkers: new Map(checkers),
   deleted: new Map(deleted),
   inUse: new Map(inUse),
 });
@@ -43,18 +43,18 @@ type Send = (words: readonly string[], more: Partial<Asked>) => void;
 
 export class Model {
   /** As the requests processed so far left it. */
-  private state: State = { witnesses: new Map(), deleted: new Map(), inUse: new Map() };
+  private state: State = { checkers: new Map(), deleted: new Map(), inUse: new Map() };
   /** As it is where the commit under way fails. */
   private settled = copyOf(this.state);
   private undo: (() => void)[] = [];
   /** Names that the commit under way changes: nothing about them is answered before it is over. */
   private readonly changed = new Set<string>();
   private commits = 0;
-  private readonly dice: Prng;
+  private readonly prng: Prng;
   private engine!: Engine;
 
-  constructor(dice: Prng) {
-    this.dice = dice;
+  constructor(prng: Prng) {
+    this.prng = prng;
   }
 
   /** A new life has begun, on this engine. */
@@ -64,7 +64,7 @@ export class Model {
 
   /** By name. */
   get witnesses(): ReadonlyMap<string, Checker> {
-    return this.state.witnesses;
+    return this.state.checkers;
   }
 
   /** The commit under way has succeeded, or the crash came after it. */
@@ -86,22 +86,22 @@ export class Model {
     this.commits++;
   }
 
-  dispenserOf(witness: Checker) {
-    const dispenser = this.engine.find(witness.name);
-    if (dispenser === undefined) throw new Broken(`${witness.name} is gone`);
+  dispenserOf(checker: Checker) {
+    const dispenser = this.engine.find(checker.name);
+    if (dispenser === undefined) throw new Broken(`${checker.name} is gone`);
     return dispenser;
   }
 
-  private strategyOf(witness: Checker): StrategyName {
-    return this.dispenserOf(witness).definition.strategy;
+  private strategyOf(checker: Checker): StrategyName {
+    return this.dispenserOf(checker).definition.strategy;
   }
 
   private someName(): string {
-    return `line${this.dice.below(LINES)}`;
+    return `line${this.prng.below(LINES)}`;
   }
 
-  private someWitness(): Checker | undefined {
-    return this.witnesses.get(this.someName());
+  private someChecker(): Checker | undefined {
+    return this.state.checkers.get(this.someName());
   }
 
   /** A request of one kind or another. */
@@ -118,77 +118,77 @@ export class Model {
       };
       sendAny(words, { ...more, answered });
     };
-    const dice = this.dice.below(100);
-    if (dice < 60) this.take(client, send);
-    else if (dice < 66) this.takeEach(client, send);
-    else if (dice < 76) this.define(send);
-    else if (dice < 81) this.switch(send);
-    else if (dice < 83) this.grow(send);
-    else if (dice < 87) this.remove(send);
-    else if (dice < 91) this.advance(send);
+    const prng = this.prng.below(100);
+    if (prng < 60) this.take(client, send);
+    else if (prng < 66) this.takeEach(client, send);
+    else if (prng < 76) this.define(send);
+    else if (prng < 81) this.switch(send);
+    else if (prng < 83) this.grow(send);
+    else if (prng < 87) this.remove(send);
+    else if (prng < 91) this.advance(send);
     else this.inform(send);
   }
 
   private take(client: SimulatedClient, send: Send): void {
     const name = this.someName();
-    const witness = this.witnesses.get(name);
-    if (witness === undefined) return send(["GET", name], { answered: expects(NOT_FOUND) });
-    const asked = this.askedOf(witness);
+    const checker = this.state.checkers.get(name);
+    if (checker === undefined) return send(["GET", name], { answered: expects(NOT_FOUND) });
+    const asked = this.askedOf(checker);
     const answered = (reply: Reply) => {
       if (typeof reply !== "string") return expects(EXHAUSTED)(reply);
-      this.received(client, witness, witness.acknowledge(reply, asked));
+      this.received(client, checker, checker.acknowledge(reply, asked));
     };
-    send(["GET", name], { takes: [witness], answered });
-    const { nextBytes, position } = this.dispenserOf(witness);
-    if (nextBytes === 0 && witness.numberAt(position) <= witness.limit)
-      witness.fail(`exhausted at position ${position}`);
+    send(["GET", name], { takes: [checker], answered });
+    const { nextBytes, position } = this.dispenserOf(checker);
+    if (nextBytes === 0 && checker.numberAt(position) <= checker.limit)
+      checker.fail(`exhausted at position ${position}`);
   }
 
-  private askedOf(witness: Checker): AskedOf {
-    const { largest: floor, shape } = witness;
-    const strategy = this.strategyOf(witness);
-    const inUse = strategy === "memory" ? new Set(witness.inUse) : witness.inUse;
+  private askedOf(checker: Checker): AskedOf {
+    const { largest: floor, shape } = checker;
+    const strategy = this.strategyOf(checker);
+    const inUse = strategy === "memory" ? new Set(checker.inUse) : checker.inUse;
     return { strategy, floor, length: shape.length, inUse };
   }
 
   /** On one connection numbers ascend. */
-  private received(client: SimulatedClient, witness: Checker, number: bigint): void {
-    if (!witness.hasPositions) return;
-    const last = client.lastOf.get(witness);
-    if (last !== undefined && number <= last) witness.fail(`${number} after ${last}`);
-    client.lastOf.set(witness, number);
+  private received(client: SimulatedClient, checker: Checker, number: bigint): void {
+    if (!checker.hasPositions) return;
+    const last = client.lastOf.get(checker);
+    if (last !== undefined && number <= last) checker.fail(`${number} after ${last}`);
+    client.lastOf.set(checker, number);
   }
 
   private takeEach(client: SimulatedClient, send: Send): void {
-    const names = Array.from({ length: 1 + this.dice.below(4) }, () => this.someName());
-    const witnesses = names.map((name) => this.witnesses.get(name));
-    if (witnesses.some((witness) => witness === undefined))
+    const names = Array.from({ length: 1 + this.prng.below(4) }, () => this.someName());
+    const checkers = names.map((name) => this.state.checkers.get(name));
+    if (checkers.some((checker) => checker === undefined))
       return send(["MGET", ...names], { answered: expects(NOT_FOUND, EXHAUSTED) });
-    const takes = witnesses.filter((witness) => witness !== undefined);
-    const asked = takes.map((witness) => this.askedOf(witness));
+    const takes = checkers.filter((checker) => checker !== undefined);
+    const asked = takes.map((checker) => this.askedOf(checker));
     const answered = (reply: Reply) => {
       if (!Array.isArray(reply)) return expects(EXHAUSTED)(reply);
-      for (const [index, witness] of takes.entries()) {
-        const number = witness.acknowledge(String(reply[index]), asked[index]!);
-        this.received(client, witness, number);
+      for (const [index, checker] of takes.entries()) {
+        const number = checker.acknowledge(String(reply[index]), asked[index]!);
+        this.received(client, checker, number);
       }
     };
     // What it took of lines whose reservation stands is wasted.
     const failed = () => {
-      for (const [index, witness] of takes.entries())
-        if (asked[index]!.strategy !== "elegant_close") witness.excused++;
+      for (const [index, checker] of takes.entries())
+        if (asked[index]!.strategy !== "elegant_close") checker.excused++;
     };
     send(["MGET", ...names], { takes, answered, failed });
   }
 
   private define(send: Send): void {
     const name = this.someName();
-    if (this.witnesses.has(name)) return;
+    if (this.state.checkers.has(name)) return;
     const deleted = this.state.deleted.get(name) ?? [];
-    const isSame = deleted.length > 0 && this.dice.once(2);
-    const shape = isSame ? this.dice.pick(deleted).shape : this.someShape();
-    const strategy = this.dice.pick(strategyNames);
-    const reuse = this.dice.once(8);
+    const isSame = deleted.length > 0 && this.prng.once(2);
+    const shape = isSame ? this.prng.pick(deleted).shape : this.someShape();
+    const strategy = this.prng.pick(strategyNames);
+    const reuse = this.prng.once(8);
     const { type, length, starting, step } = shape;
     const fields: Record<string, string> = { type, auto_disk: strategy };
     if (type !== "3") fields.length = String(length);
@@ -206,30 +206,30 @@ export class Model {
     if (reuse) this.state.deleted.delete(name);
     const inUse = (reuse ? undefined : this.state.inUse.get(name)) ?? new Set<bigint>();
     this.state.inUse.set(name, inUse);
-    const witness = new Checker(name, shape, strategy, inUse);
-    this.state.witnesses.set(name, witness);
+    const checker = new Checker(name, shape, strategy, inUse);
+    this.state.checkers.set(name, checker);
     reply = isNumber;
-    if (witness.hasPositions) reply = this.begins(witness, same);
+    if (checker.hasPositions) reply = this.begins(checker, same);
   }
 
   /** A line of this name was let in: it is new, or goes on. Answers what its reply has to be. */
-  private begins(witness: Checker, same: Deleted | undefined): (reply: Reply) => void {
-    const { name, inUse } = witness;
-    const { position, counts } = this.dispenserOf(witness);
+  private begins(checker: Checker, same: Deleted | undefined): (reply: Reply) => void {
+    const { name, inUse } = checker;
+    const { position, counts } = this.dispenserOf(checker);
     for (const number of inUse)
-      if (witness.has(number, position)) witness.fail(`let in though ${number} is in use`);
+      if (checker.has(number, position)) checker.fail(`let in though ${number} is in use`);
     if (same === undefined) {
-      if (position !== 0n) witness.fail(`is new, and begins at position ${position}`);
+      if (position !== 0n) checker.fail(`is new, and begins at position ${position}`);
       return isNumber;
     }
     if (position < same.spentBelow || (same.position ?? position) !== position)
-      witness.fail(`goes on at position ${position}, and was deleted at ${same.position}`);
-    witness.goesOn(position, counts.generated);
+      checker.fail(`goes on at position ${position}, and was deleted at ${same.position}`);
+    checker.goesOn(position, counts.generated);
     const others = this.state.deleted.get(name)!.filter((line) => line !== same);
     this.state.deleted.set(name, others);
     return (reply) => {
       isNumber(reply);
-      witness.spend(position);
+      checker.spend(position);
     };
   }
 
@@ -248,88 +248,88 @@ export class Model {
   }
 
   private someShape(): Shape {
-    const type = this.dice.pick(["1", "2", "3", "3", "3"] as const);
-    const length = type === "1" ? 18 : this.dice.pick([1, 2, 3, 18]);
-    const step = this.dice.pick([1n, 1n, 3n, 1000n, 2n ** 61n]);
+    const type = this.prng.pick(["1", "2", "3", "3", "3"] as const);
+    const length = type === "1" ? 18 : this.prng.pick([1, 2, 3, 18]);
+    const step = this.prng.pick([1n, 1n, 3n, 1000n, 2n ** 61n]);
     const starting =
       type === "2"
-        ? 10n ** BigInt(length) - this.dice.pick([1n, 2n, 8n])
-        : this.dice.pick([0n, 7n, 2n ** 53n - 3n, 2n ** 63n - 40n, 2n ** 63n - 1n]);
+        ? 10n ** BigInt(length) - this.prng.pick([1n, 2n, 8n])
+        : this.prng.pick([0n, 7n, 2n ** 53n - 3n, 2n ** 63n - 40n, 2n ** 63n - 1n]);
     return type === "3"
       ? { type, length: 0, starting, step }
       : { type, length, starting, step: type === "1" ? 1n : step };
   }
 
   private switch(send: Send): void {
-    const witness = this.someWitness();
-    if (witness === undefined) return;
-    const strategy = this.dice.pick(strategyNames);
-    const dispenser = this.dispenserOf(witness);
+    const checker = this.someChecker();
+    if (checker === undefined) return;
+    const strategy = this.prng.pick(strategyNames);
+    const dispenser = this.dispenserOf(checker);
     const before = dispenser.definition.strategy;
     const { current, position, counts } = dispenser;
-    const { countedFrom } = witness;
-    const reuse = this.dice.once(2);
-    const isInUse = witness.hasPositions && counts.generated > 0n;
+    const { countedFrom } = checker;
+    const reuse = this.prng.once(2);
+    const isInUse = checker.hasPositions && counts.generated > 0n;
     const isRefused = strategy === "memory" && before !== "memory" && isInUse && !reuse;
     const answered = (reply: Reply) => {
       if (isRefused) return expects("ERR cannot change 'auto_disk' of ")(reply);
       isNumber(reply);
-      if (strategy !== before) witness.spend(position);
+      if (strategy !== before) checker.spend(position);
     };
     const changes = strategy !== before && !isRefused;
-    if (changes) this.changed.add(witness.name);
-    const words = ["HSET", witness.name, "auto_disk", strategy];
+    if (changes) this.changed.add(checker.name);
+    const words = ["HSET", checker.name, "auto_disk", strategy];
     send(reuse ? [...words, "reuse", "yes"] : words, { answered });
-    if (this.dispenserOf(witness).current !== current) witness.fail("a switch moved the position");
+    if (this.dispenserOf(checker).current !== current) checker.fail("a switch moved the position");
     if (!changes) return;
-    witness.switched(strategy);
-    witness.countedFrom = 0n;
+    checker.switched(strategy);
+    checker.countedFrom = 0n;
     this.undo.push(() => {
-      witness.countedFrom = countedFrom;
+      checker.countedFrom = countedFrom;
     });
   }
 
   private grow(send: Send): void {
-    const witness = this.someWitness();
-    if (witness?.shape.type !== "2") return;
-    const { shape } = witness;
-    const length = Math.min(18, shape.length + this.dice.pick([-1, 0, 1, 1, 5]));
-    const { position } = this.dispenserOf(witness);
+    const checker = this.someChecker();
+    if (checker?.shape.type !== "2") return;
+    const { shape } = checker;
+    const length = Math.min(18, shape.length + this.prng.pick([-1, 0, 1, 1, 5]));
+    const { position } = this.dispenserOf(checker);
     // One that grew is answered after its commit; what is refused, at once.
     let reply: (reply: Reply) => void = isNumber;
     if (length !== shape.length) reply = expects("ERR cannot change 'length' of ", "ERR invalid ");
     const answered = (found: Reply) => reply(found);
-    send(["HSET", witness.name, "length", String(length)], { answered });
-    const now = this.dispenserOf(witness);
-    if (now.position !== position) witness.fail("growing moved it");
+    send(["HSET", checker.name, "length", String(length)], { answered });
+    const now = this.dispenserOf(checker);
+    if (now.position !== position) checker.fail("growing moved it");
     if (length > shape.length && Number(now.definition.values.length) < length) {
-      const deleted = this.state.deleted.get(witness.name) ?? [];
-      const first = witness.numberAt(position);
+      const deleted = this.state.deleted.get(checker.name) ?? [];
+      const first = checker.numberAt(position);
       const mayMeet = deleted.some((line) => line.position === undefined || lastOf(line) >= first);
-      if (!mayMeet) witness.fail("may not grow, for nothing");
+      if (!mayMeet) checker.fail("may not grow, for nothing");
     }
     if (Number(now.definition.values.length) === shape.length) return;
     reply = isNumber;
-    this.changed.add(witness.name);
-    witness.shape = { ...shape, length };
+    this.changed.add(checker.name);
+    checker.shape = { ...shape, length };
     this.undo.push(() => {
-      witness.shape = shape;
+      checker.shape = shape;
     });
-    for (const number of witness.inUse)
-      if (witness.has(number, position)) witness.fail(`grows into ${number}, in use`);
+    for (const number of checker.inUse)
+      if (checker.has(number, position)) checker.fail(`grows into ${number}, in use`);
   }
 
   private remove(send: Send): void {
     const name = this.someName();
-    const witness = this.witnesses.get(name);
-    if (witness !== undefined) {
+    const checker = this.state.checkers.get(name);
+    if (checker !== undefined) {
       this.changed.add(name);
-      this.keep(witness);
-      this.state.witnesses.delete(name);
+      this.keep(checker);
+      this.state.checkers.delete(name);
     }
     send(["DEL", name], {
       answered: (reply) => {
-        if (reply !== Number(witness !== undefined))
+        if (reply !== Number(checker !== undefined))
           throw new Broken(`DEL ${name}: ${String(reply)}`);
       },
     });
@@ -346,44 +346,44 @@ export class Model {
   }
 
   private advance(send: Send): void {
-    const witness = this.someWitness();
-    if (witness === undefined || !witness.hasPositions) return;
+    const checker = this.someChecker();
+    if (checker === undefined || !checker.hasPositions) return;
     let skipped = 0n;
-    const before = this.dispenserOf(witness).position;
-    const skip = BigInt(this.dice.pick([0, 1, 50, 100_000]));
+    const before = this.dispenserOf(checker).position;
+    const skip = BigInt(this.prng.pick([0, 1, 50, 100_000]));
     const answered = (reply: Reply) => {
       if (typeof reply !== "string") return expects(EXHAUSTED)(reply);
-      if (skipped > 0n) witness.spend(witness.positionOf(BigInt(reply)));
+      if (skipped > 0n) checker.spend(checker.positionOf(BigInt(reply)));
     };
-    const number = witness.numberAt(before + skip);
+    const number = checker.numberAt(before + skip);
     const most = 2n ** 63n - 1n;
-    if (skip > 0n && number <= witness.limit) this.changed.add(witness.name);
+    if (skip > 0n && number <= checker.limit) this.changed.add(checker.name);
     const target = String(number < most ? number : most);
-    send(["ADVANCE", witness.name, target, "FORCE"], { answered });
-    skipped = this.dispenserOf(witness).position - before;
-    witness.excused += skipped;
+    send(["ADVANCE", checker.name, target, "FORCE"], { answered });
+    skipped = this.dispenserOf(checker).position - before;
+    checker.excused += skipped;
     this.undo.push(() => {
-      witness.excused -= skipped;
+      checker.excused -= skipped;
     });
   }
 
   private inform(send: Send): void {
     const name = this.someName();
-    const witness = this.witnesses.get(name);
-    if (witness === undefined) return send(["INFO", name], { answered: expects(NOT_FOUND) });
-    const { countedFrom } = witness;
+    const checker = this.state.checkers.get(name);
+    if (checker === undefined) return send(["INFO", name], { answered: expects(NOT_FOUND) });
+    const { countedFrom } = checker;
     const answered = (reply: Reply) => {
       const lines = String(reply).trim().split("\r\n");
       const fields = Object.fromEntries(lines.map((line) => line.split(":") as [string, string]));
-      witness.checkInfo(fields, countedFrom);
+      checker.checkInfo(fields, countedFrom);
     };
     send(["INFO", name], { answered });
   }
 
   /** With no request under way, counts are what clients received. */
   checkQuiet(): void {
-    for (const witness of this.witnesses.values())
-      witness.checkGenerated(this.dispenserOf(witness).counts.generated);
+    for (const checker of this.state.checkers.values())
+      checker.checkGenerated(this.dispenserOf(checker).counts.generated);
   }
 }
 

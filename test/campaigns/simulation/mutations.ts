@@ -1,5 +1,5 @@
 /**
- * Deliberate breakages of the program, each a small change of its text that a slip could make. The
+ * Mutations of the program, each a small change of its text that a slip could make. The
  * simulation has to catch every one: that is what its silence on the sound program is worth.
  */
 
@@ -7,7 +7,7 @@ import type { Change } from "../../support/program-copy.ts";
 
 export interface Mutation extends Change {
   readonly title: string;
-  /** What stops it before the law itself does: SQLite, arithmetic, or the checks of a start. */
+  /** What stops it before an invariant does: SQLite, arithmetic, or the checks of a start. */
   readonly caughtBy?: "SQLite" | "arithmetic" | "start";
 }
 

@@ -188,7 +188,7 @@ test("files of tests that documents name are there", () => {
   }
 });
 
-test("GUARANTEES.md names every breakage that the simulation has to catch", () => {
+test("GUARANTEES.md names every mutation that the simulation has to catch", () => {
   const text = textOf("docs/GUARANTEES.md");
   for (const { title, file } of mutations) expect(text).toContain(`| ${title} | \`${file}\` | `);
 });

@@ -22,7 +22,7 @@ const wasteMax: Record<
 
 const TIMEOUT_MS = 30_000;
 /** Lives on one data folder; `bun run kills` has more of them. */
-const ROUNDS = 16;
+const ROUNDS = 10;
 
 async function takeMany(client: TestClient, name: string, count: number): Promise<number[]> {
   const replies: Reply[] = [];

@@ -1,4 +1,4 @@
-/** The command line of a campaign: whole numbers, each with a default. */
+/** The command line of a soak: whole numbers, each with a default. */
 
 import { readFlags, refuseFlags } from "../../testkit/flags.ts";
 
@@ -6,7 +6,7 @@ import { readFlags, refuseFlags } from "../../testkit/flags.ts";
 export const anySeed = () => Date.now() % 1_000_000_000;
 
 /** Reads `--name number` for each name; `text` is an option that is no number. Exits with 2. */
-export function campaignArguments<Name extends string>(
+export function soakArguments<Name extends string>(
   defaults: Readonly<Record<Name, number>>,
   text?: string,
 ): Record<Name, number> & { text: string | undefined } {

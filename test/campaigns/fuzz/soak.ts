@@ -1,11 +1,11 @@
 /** `bun run fuzz --seed S --runs N`: N inputs from seed S on; the first that goes wrong ends it. */
 
-import { anySeed, campaignArguments } from "../../support/campaign.ts";
+import { anySeed, soakArguments } from "../../support/arguments.ts";
 import { fuzz, HISTORY_INPUTS } from "./history.ts";
 
 const PROGRESS_EVERY_MS = 10_000;
 
-const { seed: first, runs } = campaignArguments({ seed: anySeed(), runs: 1_000_000 });
+const { seed: first, runs } = soakArguments({ seed: anySeed(), runs: 1_000_000 });
 console.log(`${runs} inputs from seed ${first} on`);
 const began = performance.now();
 let done = 0;

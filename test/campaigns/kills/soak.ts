@@ -4,10 +4,10 @@ import { rmSync } from "node:fs";
 import { resolve } from "node:path";
 import { temporaryRoot } from "../../../testkit/folder.ts";
 import { fromSource } from "../../../testkit/process.ts";
-import { anySeed, campaignArguments } from "../../support/campaign.ts";
+import { anySeed, soakArguments } from "../../support/arguments.ts";
 import { Rounds } from "./rounds.ts";
 
-const given = campaignArguments({ seed: anySeed(), rounds: 200 }, "program");
+const given = soakArguments({ seed: anySeed(), rounds: 200 }, "program");
 const { seed, rounds: count, text: program } = given;
 const rounds = new Rounds(program === undefined ? fromSource : [resolve(program)], seed);
 console.log(`${count} lives on one data folder, seed ${seed}`);

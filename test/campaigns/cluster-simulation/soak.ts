@@ -3,10 +3,10 @@
  * seed S on; of both subjects in turn where none is named.
  */
 
-import { anySeed, campaignArguments } from "../../support/campaign.ts";
+import { anySeed, soakArguments } from "../../support/arguments.ts";
 import { isSubject, simulateCluster, subjects } from "./simulate.ts";
 
-const options = campaignArguments({ seed: anySeed(), runs: 1000 }, "subject");
+const options = soakArguments({ seed: anySeed(), runs: 1000 }, "subject");
 const { seed: first, runs, text } = options;
 if (text !== undefined && !isSubject(text)) {
   console.error(`--subject: '${text}' must be one of ${subjects.join(", ")}`);
@@ -26,4 +26,4 @@ for (let seed = first; seed < first + runs; seed++) {
   }
 }
 const seconds = (performance.now() - began) / 1000;
-console.log(`the law held in all of them (${seconds.toFixed(1)} s)`);
+console.log(`the invariants held in all of them (${seconds.toFixed(1)} s)`);

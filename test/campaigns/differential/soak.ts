@@ -5,7 +5,7 @@
 
 import { rmSync } from "node:fs";
 import { temporaryRoot } from "../../../testkit/folder.ts";
-import { anySeed, campaignArguments } from "../../support/campaign.ts";
+import { anySeed, soakArguments } from "../../support/arguments.ts";
 import { compareAll, isSame, report } from "./compare.ts";
 import { generate } from "./generate.ts";
 import { startServers, whyNot } from "./servers.ts";
@@ -14,7 +14,7 @@ import { startServers, whyNot } from "./servers.ts";
 const BATCH = 1000;
 const SHOWN_MAX = 10;
 
-const { seed: first, runs } = campaignArguments({ seed: anySeed(), runs: 10_000 });
+const { seed: first, runs } = soakArguments({ seed: anySeed(), runs: 10_000 });
 if (whyNot !== undefined) {
   console.error(whyNot);
   process.exit(1);

@@ -1,9 +1,9 @@
 /** `bun run simulate --seed S --runs N`: histories from seed S on; the first broken one ends it. */
 
-import { anySeed, campaignArguments } from "../../support/campaign.ts";
+import { anySeed, soakArguments } from "../../support/arguments.ts";
 import { simulate } from "./simulate.ts";
 
-const { seed: first, runs } = campaignArguments({ seed: anySeed(), runs: 1000 });
+const { seed: first, runs } = soakArguments({ seed: anySeed(), runs: 1000 });
 console.log(`${runs} histories from seed ${first} on`);
 const began = performance.now();
 for (let seed = first; seed < first + runs; seed++) {
@@ -15,4 +15,4 @@ for (let seed = first; seed < first + runs; seed++) {
   }
 }
 const seconds = (performance.now() - began) / 1000;
-console.log(`the law held in all of them (${seconds.toFixed(1)} s)`);
+console.log(`the invariants held in all of them (${seconds.toFixed(1)} s)`);

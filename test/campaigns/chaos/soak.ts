@@ -7,11 +7,11 @@
 import { rmSync } from "node:fs";
 import { temporaryRoot } from "../../../testkit/folder.ts";
 import { endAll } from "../../../testkit/process.ts";
-import { anySeed, campaignArguments } from "../../support/campaign.ts";
-import { Ordeal } from "./chaos.ts";
+import { anySeed, soakArguments } from "../../support/arguments.ts";
+import { Chaos } from "./chaos.ts";
 import { RealEtcd, RealPostgres } from "./fleet.ts";
 
-const given = campaignArguments({ seed: anySeed(), seconds: 60, pause: 10, back: 0 }, "store");
+const given = soakArguments({ seed: anySeed(), seconds: 60, pause: 10, back: 0 }, "store");
 const { seed, seconds, pause, back, text: only } = given;
 const stores = { postgres: () => new RealPostgres(), etcd: () => new RealEtcd() };
 try {
@@ -19,13 +19,13 @@ try {
     if (only !== undefined && only !== name) continue;
     const store = open();
     console.log(`${store.title}: three nodes for ${seconds} s, seed ${seed}`);
-    const ordeal = new Ordeal({
+    const chaos = new Chaos({
       ...{ store, seed, seconds, say: console.log },
       pauseMs: pause * 1000,
       putBackEverySeconds: back,
     });
-    const numbers = await ordeal.run();
-    const events = Object.entries(ordeal.events).map(([event, times]) => `${times} ${event}`);
+    const numbers = await chaos.run();
+    const events = Object.entries(chaos.events).map(([event, times]) => `${times} ${event}`);
     console.log(`${numbers} numbers received, none repeated: ${events.join(", ")}`);
   }
 } catch (error) {

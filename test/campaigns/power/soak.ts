@@ -1,5 +1,5 @@
 /**
- * A campaign of power cuts: `bun test/campaigns/power/campaign.ts --cuts 50 --seed 1`. Each life of the real
+ * Power cuts: `bun run power --cuts 50 --seed 1`. Each life of the real
  * server begins on what the cut before left, so that harm adds up; every life is also cut at
  * further instants, which are recovered and looked at, but not lived on.
  */
@@ -7,7 +7,7 @@
 import { rmSync } from "node:fs";
 import { temporaryRoot } from "../../../testkit/folder.ts";
 import { randomFrom } from "../../../testkit/random.ts";
-import { anySeed, campaignArguments } from "../../support/campaign.ts";
+import { anySeed, soakArguments } from "../../support/arguments.ts";
 import {
   type CutOptions,
   cutPower,
@@ -26,7 +26,7 @@ import { runWorkload } from "./workload.ts";
 const EVERY_WAL_MOVED = 3;
 const EVERY_RESTARTED = 4;
 
-export interface CampaignOptions {
+export interface SoakOptions {
   /** Cuts after which the real server goes on; each is one life. */
   readonly cuts: number;
   /** Further instants of each life to cut at. */
@@ -34,7 +34,7 @@ export interface CampaignOptions {
   readonly seed: number;
 }
 
-export interface CampaignResult {
+export interface SoakResult {
   cuts: number;
   recoveries: number;
   syncs: number;
@@ -42,7 +42,7 @@ export interface CampaignResult {
 }
 
 /** Runs one. Throws an Error that names the seed where something is lost or repeated. */
-export async function runCampaign(options: CampaignOptions): Promise<CampaignResult> {
+export async function soak(options: SoakOptions): Promise<SoakResult> {
   const { cuts, instantsPerLife, seed } = options;
   const result = { cuts: 0, recoveries: 0, syncs: 0, acknowledged: 0 };
   const random = randomFrom(seed);
@@ -73,7 +73,7 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRes
       result.syncs += counts.syncs;
     } catch (error) {
       const what = (error as Error).message;
-      throw new Error(`campaign seed ${seed}, life ${life + 1}: ${what}`, { cause: error });
+      throw new Error(`seed ${seed}, life ${life + 1}: ${what}`, { cause: error });
     }
   }
   return result;
@@ -99,12 +99,12 @@ function cutLife(options: CutOptions, random: () => number): Image {
 
 async function main(): Promise<number> {
   if (tracingMissing !== undefined) return 1;
-  const given = campaignArguments({ seed: anySeed(), cuts: 50, instants: 30 });
+  const given = soakArguments({ seed: anySeed(), cuts: 50, instants: 30 });
   const { seed, cuts, instants: instantsPerLife } = given;
   console.log(`seed ${seed}: ${cuts} lives, each cut at ${instantsPerLife} further instants`);
   const began = performance.now();
   try {
-    const result = await runCampaign({ cuts, instantsPerLife, seed });
+    const result = await soak({ cuts, instantsPerLife, seed });
     const seconds = ((performance.now() - began) / 1000).toFixed(1);
     console.log(
       `nothing repeated, nothing lost: ${cuts} lives, ${result.cuts} power cuts, ` +

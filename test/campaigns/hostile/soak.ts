@@ -5,14 +5,14 @@
 
 import { rmSync } from "node:fs";
 import { temporaryRoot } from "../../../testkit/folder.ts";
-import { campaignArguments } from "../../support/campaign.ts";
+import { soakArguments } from "../../support/arguments.ts";
 import { attacks } from "./attacks.ts";
 import { besiege } from "./siege.ts";
 
 const MEBIBYTE = 1024 * 1024;
 const GET_MS_MAX = 100;
 
-const { scale } = campaignArguments({ scale: 2 });
+const { scale } = soakArguments({ scale: 2 });
 let isBroken = false;
 console.log(
   "| attack | a GET, p99 ms | longest ms | memory grew by MiB | at most |\n|---|---|---|---|---|",
