@@ -1,6 +1,6 @@
 /**
- * RESP over TCP, TLS and unix sockets: who is let in, and for how long. What all the sockets that
- * were ready staged is committed once, at the end of the turn (commit-turn.ts).
+ * RESP over TCP, TLS and unix sockets: opens and closes the connections of clients. Whatever they
+ * stage in one turn of the event loop is committed once, at its end (session/commit-turn.ts).
  */
 
 import type { Socket, SocketHandler } from "bun";
@@ -16,11 +16,11 @@ import type { Endpoints } from "../session/peer.ts";
 import { FINISH_MS_MAX, type Frontend, type ServerForFrontends } from "./frontend.ts";
 
 /**
- * So many of the clients that sent much are read on in a turn: all of them at once would bring more
- * bytes (direct-wire.ts says how many of each) than can be read in a few milliseconds.
+ * How many of the clients with much left to read go on in one turn. All of them together would send
+ * more bytes (net/direct-wire.ts bounds each) than the server can handle in a few milliseconds.
  */
 const READ_ON_MAX = 8;
-/** So often it is looked for clients that were silent too long. */
+/** The interval at which clients that were silent for too long are closed. */
 const SWEEP_EVERY_MS = 1000;
 
 type Data = Connection | undefined;
@@ -31,7 +31,7 @@ export class RespFrontend implements Frontend {
   private readonly connections = new Set<Connection>();
   private readonly sockets: Sockets<Data>;
   private readonly admission: Admission<Data>;
-  /** Connections whose requests take long, in the order in which they go on. */
+  /** Connections with requests left over from their turn, in the order in which they go on. */
   private readonly deferred: TimeSlices;
   private readonly buffers: BufferLimit;
   private readonly host: Host;
@@ -60,7 +60,7 @@ export class RespFrontend implements Frontend {
     };
   }
 
-  /** The port it listens on; 0 where it listens on unix sockets alone. */
+  /** The port it listens on; 0 if it listens only on unix sockets. */
   get port(): number {
     return this.sockets.port;
   }
@@ -79,7 +79,7 @@ export class RespFrontend implements Frontend {
     this.server.every(SWEEP_EVERY_MS, () => this.sweep());
   }
 
-  /** Reads the certificates again; new connections get them. Keeps the old ones where it cannot. */
+  /** Reads the certificates again for new connections. If that fails, the old ones stay in use. */
   reloadTls(): void {
     const { log } = this.server;
     try {
@@ -103,7 +103,7 @@ export class RespFrontend implements Frontend {
     this.sockets.stop(true);
   }
 
-  /** A client is let in: its connection, on what sends to it. */
+  /** Makes the connection of an admitted client, which sends through `transport`. */
   connect(transport: ClientTransport, ends: Endpoints): Connection {
     const { server } = this;
     server.counters.connections++;
@@ -115,7 +115,7 @@ export class RespFrontend implements Frontend {
     return connection;
   }
 
-  /** What sends to a client is closed. */
+  /** To be called when the transport of a connection has closed. */
   disconnect(connection: Connection): void {
     const { server } = this;
     const { session } = connection;
@@ -131,7 +131,7 @@ export class RespFrontend implements Frontend {
     return {
       open: (socket) => guarded(() => this.admission.arrive(socket, address, isTls)),
       ...(isTls && {
-        // Called for one that failed, too.
+        // Bun calls this for a failed handshake, too.
         handshake: (socket: ClientSocket, isWhole: boolean) =>
           guarded(() => {
             const { tlsClientCa } = this.server.config;
