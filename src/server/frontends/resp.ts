@@ -1,6 +1,6 @@
 /**
  * RESP over TCP, TLS and unix sockets: opens and closes the connections of clients. Whatever they
- * stage in one turn of the event loop is committed once, at its end (session/commit-turn.ts).
+ * stage in one turn of the event loop is committed once, at its end (commit-turn.ts).
  */
 
 import type { Socket, SocketHandler } from "bun";
@@ -17,7 +17,7 @@ import { FINISH_MS_MAX, type Frontend, type ServerForFrontends } from "./fronten
 
 /**
  * How many of the clients with much left to read go on in one turn. All of them together would send
- * more bytes (net/direct-wire.ts bounds each) than the server can handle in a few milliseconds.
+ * more bytes (direct-wire.ts bounds each) than the server can handle in a few milliseconds.
  */
 const READ_ON_MAX = 8;
 /** The interval at which clients that were silent for too long are closed. */
@@ -43,8 +43,8 @@ export class RespFrontend implements Frontend {
     this.server = server;
     const { engine, turn, guarded, log, config } = server;
     this.deferred = server.slices(READ_ON_MAX);
-    this.admission = new Admission<Data>(server, (socket, ends, isTls) =>
-      this.letIn(socket, ends, isTls),
+    this.admission = new Admission<Data>(server, (socket, endpoints, isTls) =>
+      this.letIn(socket, endpoints, isTls),
     );
     const bytesMax = () => server.config.bufferBytesMax;
     this.buffers = new BufferLimit(this.connections, log, bytesMax);
@@ -104,14 +104,14 @@ export class RespFrontend implements Frontend {
   }
 
   /** Makes the connection of an admitted client, which sends through `transport`. */
-  connect(transport: ClientTransport, ends: Endpoints): Connection {
+  connect(transport: ClientTransport, endpoints: Endpoints): Connection {
     const { server } = this;
     server.counters.connections++;
     const id = ++this.lastId;
-    const connection = new Connection(this.host, transport, { id, ...ends });
+    const connection = new Connection(this.host, transport, { id, ...endpoints });
     this.connections.add(connection);
     server.sessions.add(connection.session);
-    server.log.debug("client connected", { client: ends.address, id });
+    server.log.debug("client connected", { client: endpoints.address, id });
     return connection;
   }
 
@@ -157,9 +157,9 @@ export class RespFrontend implements Frontend {
     };
   }
 
-  private letIn(socket: ClientSocket, ends: Endpoints, isTls: boolean): void {
+  private letIn(socket: ClientSocket, endpoints: Endpoints, isTls: boolean): void {
     boundReceiving(socket);
-    socket.data = this.connect(isTls ? socket : wireOf(socket), ends);
+    socket.data = this.connect(isTls ? socket : wireOf(socket), endpoints);
     const { keepaliveSeconds } = this.server.config;
     if (keepaliveSeconds > 0) {
       socket.setKeepAlive(true, keepaliveSeconds * 1000);

@@ -49,12 +49,12 @@ export class Admission<Data> {
   private readonly arriving = new Map<Socket<Data>, Arrival>();
   private readonly server: ServerForFrontends;
   private readonly jobs: TimeSlices;
-  private readonly letIn: (socket: Socket<Data>, ends: Endpoints, isTls: boolean) => void;
+  private readonly letIn: (socket: Socket<Data>, endpoints: Endpoints, isTls: boolean) => void;
 
   /** `letIn` turns an admitted socket into a client. */
   constructor(
     server: ServerForFrontends,
-    letIn: (socket: Socket<Data>, ends: Endpoints, isTls: boolean) => void,
+    letIn: (socket: Socket<Data>, endpoints: Endpoints, isTls: boolean) => void,
   ) {
     this.server = server;
     this.jobs = server.slices();
@@ -86,12 +86,12 @@ export class Admission<Data> {
     if (arrival === undefined) return;
     this.forget(socket);
     const { server } = this;
-    const ends = endpointsOf(socket, arrival.listening);
-    if (ends === undefined || server.isStopping) return void socket.terminate();
+    const endpoints = endpointsOf(socket, arrival.listening);
+    if (endpoints === undefined || server.isStopping) return void socket.terminate();
     const isProtected = server.config.protectedMode && server.access.anonymous !== undefined;
-    const refusal = denialFor(ends.isLocal, isProtected);
-    if (refusal === undefined) this.letIn(socket, ends, arrival.isTls);
-    else this.refuse(socket, ends.address, refusal);
+    const refusal = denialFor(endpoints.isLocal, isProtected);
+    if (refusal === undefined) this.letIn(socket, endpoints, arrival.isTls);
+    else this.refuse(socket, endpoints.address, refusal);
   }
 
   /** To be called when a socket closes. */
