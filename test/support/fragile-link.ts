@@ -1,27 +1,27 @@
-/** A TCP connection, by way of this process, between a node and a store, that can be cut in the ways a network can. */
+/** A TCP proxy between a node and a store that can fail in the ways of a network. */
 
 import type { Socket } from "bun";
 
 export type Cut =
-  /** All goes through. */
+  /** Everything goes through. */
   | "none"
-  /** Connections are closed, new ones too. */
+  /** All connections are closed, also new ones. */
   | "closed"
-  /** Nothing arrives any more, on neither side, and nobody is told. */
+  /** Nothing arrives on either side any more, and connections stay open. */
   | "silent"
-  /** What is asked arrives, and no answer does. */
+  /** Requests arrive, but answers do not. */
   | "answers lost";
 
 interface Ends {
   readonly near: Socket<Ends>;
   far: Socket<Ends> | undefined;
-  /** What the client sent before the other end was there. */
+  /** The bytes that the client sent before the other end was connected. */
   readonly early: Buffer[];
 }
 
 export class FragileLink {
   readonly port: number;
-  /** The port at the other end; new connections go there. */
+  /** The port that new connections are forwarded to. */
   target: number;
   private cut: Cut = "none";
   private readonly pairs = new Set<Ends>();
@@ -75,7 +75,7 @@ export class FragileLink {
     ends.far?.end();
   }
 
-  /** From now on, for connections that are there as well. After a silence they are closed. */
+  /** Sets the failure for present and new connections. Leaving a failure closes the present ones. */
   set(cut: Cut): void {
     const closes = cut === "closed" || (this.cut !== "none" && cut !== this.cut);
     this.cut = cut;
