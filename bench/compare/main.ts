@@ -6,10 +6,10 @@
  * bun run bench:compare [-rounds 5] [-requests 0] [-clients 50,1,500] [-depths 1,16,64] [-only …]
  *
  * -requests 0 makes each run use 0.7 s of the server's CPU time, but last 2 s at most. -only
- * selects works by a part of their titles. With 50 clients, the first of the list, every strategy and type
- * is measured, with one hot name and with 10,000; with the others only the works that show the
- * effect of the number of clients. The load shares the machine's cores with the server, so the rate
- * is mostly limited by the load; requests per CPU-second of the server's process are not.
+ * selects works by a part of their titles. With 50 clients, the first of the list, every strategy
+ * and type is measured, with one hot name and with 10,000; with the others only the works that show
+ * the effect of the number of clients. The load shares the machine's cores with the server, so the
+ * rate is mostly limited by the load; requests per CPU-second of the server's process are not.
  *
  * A run with all flags at their defaults takes about twelve minutes and writes docs/PERFORMANCE.md
  * and its picture; any other only prints. With BENCH_SMALL=1, as in the tests, each work runs a
