@@ -30,7 +30,7 @@ export interface Setting<T> extends Kind<T> {
   readonly unset: string;
   readonly help: string;
   readonly flag?: string;
-  /** Another name of the variable, from the whole path. */
+  /** Another name of the variable: the last word of the path. */
   readonly alias?: string;
   /** The name of the setting in Redis, for CONFIG GET and SET. */
   readonly redisName?: string;
