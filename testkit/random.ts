@@ -1,4 +1,4 @@
-/** A generator of numbers below 1 that a seed repeats (mulberry32). */
+/** A random generator of numbers below 1, which the same seed repeats (mulberry32). */
 export function randomFrom(seed: number): () => number {
   let state = seed >>> 0;
   return () => {

@@ -1,6 +1,6 @@
 /**
- * Opens what a node has on disk: its store, its node state, its allocation and its engine, for the server and for
- * commands that work on the folder of a stopped server.
+ * Opens a node's data: its store, its node state, its allocation and its engine. The server uses
+ * it, and commands that work on the folder of a stopped server.
  */
 
 import { type Allocation, wholeLine } from "../dispenser/allocation.ts";
@@ -12,7 +12,7 @@ import { allocationOf, type NodeSettings } from "./node/allocation.ts";
 import { parseState, type StoredNodeState } from "./node/state.ts";
 import { realClock } from "./stores/monotonic.ts";
 
-/** engine.close() closes the store as well. */
+/** The opened data of a node; engine.close() also closes the store. */
 export interface OpenNode<S extends Store> {
   readonly store: S;
   readonly state: StoredNodeState;
@@ -24,16 +24,16 @@ export interface ServedNodeSettings extends NodeSettings, EngineLimits {
   readonly autoSave: boolean;
 }
 
-/** What the engine of a server needs from outside. */
+/** The part of a World that the engine of a server needs. */
 export interface NodeWorld<S extends Store> {
   readonly openStore: () => S;
   /** A clock that only goes forwards, in milliseconds. */
   readonly now: () => number;
-  /** Called when there is something to commit: engine.commit() has to be called in this turn. */
+  /** Called when the engine staged something; engine.commit() has to be called in this turn. */
   readonly onStaged: () => void;
 }
 
-/** The allocation of a node, by its state and by how many dispensers it has. */
+/** Answers the allocation of a node from its state and the number of its dispensers. */
 type AllocationFor = (state: StoredNodeState, size: number) => Allocation;
 
 /** Opens the data of a server. Throws CannotStart. */
@@ -55,7 +55,10 @@ export function openFolder(
   return openEngine(store, { ...realClock, savesCounts: false }, allocationFor);
 }
 
-/** Opens an engine on a store; the node has the whole of each line unless `allocationFor` differs. Throws CannotStart. */
+/**
+ * Opens an engine on a store. Without `allocationFor` the node has the whole of each line. Throws
+ * CannotStart.
+ */
 export function openEngine<S extends Store>(
   store: S,
   options: Omit<EngineOptions, "allocation">,

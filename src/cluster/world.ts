@@ -1,5 +1,5 @@
 /**
- * What a service takes from outside, so that a test, a simulation or a bench can replace what the process provides.
+ * Everything that a service takes from outside. A test, a simulation or a bench can replace it.
  */
 
 import type { Log } from "../base/log.ts";
@@ -8,24 +8,24 @@ import type { Identity } from "./node/membership.ts";
 import { type Clock, realClock } from "./stores/monotonic.ts";
 import type { LeaseStore } from "./stores/store.ts";
 
-/** What the server takes from outside. */
+/** The part of a World that the server uses. */
 export interface ServerWorld {
   readonly clock: Clock;
   readonly log: Log;
   /** Runs work at the end of this turn of the event loop, in the order in which it is given. */
   readonly schedule: (work: () => void) => void;
-  /** Runs work periodically; the function it answers ends that. */
+  /** Runs work periodically. Answers a function that ends this. */
   readonly every: (milliseconds: number, work: () => void) => () => void;
   /** Called when a client asks the server to stop. */
   readonly onShutdown: (reason: string) => void;
-  /** Called for an error after which the server must not go on: no reply may leave any more. */
+  /** Called for an error after which the server must stop and no reply may leave any more. */
   readonly onFatal: (error: unknown) => void;
 }
 
-/** What a node of a cluster takes from outside. */
+/** The other nodes of a cluster, as one node reaches them. */
 export interface OtherNodes<S extends Store> {
   readonly leaseStore: LeaseStore;
-  /** The node's identity, as far as its own store does not have it. */
+  /** Answers the part of the node's identity that its own store does not have. */
   readonly identityOf: (store: S) => Identity;
 }
 
@@ -35,7 +35,7 @@ export interface World<S extends Store> extends ServerWorld {
   readonly nodes?: OtherNodes<S> | undefined;
 }
 
-/** The clock, the turns and the timers of this process. */
+/** The clock, the end of turns and the timers of this process. */
 export const inRealTime: Pick<ServerWorld, "clock" | "schedule" | "every"> = {
   clock: realClock,
   schedule: (work) => void setImmediate(work),

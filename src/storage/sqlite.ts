@@ -2,9 +2,10 @@
  * The store on SQLite: WAL mode, synchronous=FULL, locked by this process alone. Each commit is one
  * transaction, durable when commit() returns.
  *
- * Invariants: while a server runs, the main file itself says so (server.clean = 0), so that the next start notices a
- * lost WAL; therefore only close() may end in a way that lets SQLite remove the WAL (exit.ts). SQLite never makes a WAL
- * checkpoint by itself, because it would ignore a failed sync.
+ * Invariants: while a server runs, the main file itself says so (server.clean = 0), so that the
+ * next start notices a lost WAL; therefore only close() may end in a way that lets SQLite remove
+ * the WAL (platform/exit.ts). SQLite never makes a WAL checkpoint by itself, because it would
+ * ignore a failed sync.
  */
 
 import type { Database } from "bun:sqlite";
@@ -31,12 +32,15 @@ import {
 /** A WAL checkpoint is made after about so many rows and commits (16 to 32 MiB). */
 const WAL_WRITES_MAX = 4000;
 
-/** While a backup reads the main file, the WAL may grow this many times longer; then the backup is ended. */
+/**
+ * While a backup reads the main file, the WAL may grow this many times longer; then the backup is
+ * ended.
+ */
 const COPYING_FACTOR = 16;
 
 /**
- * A larger database is not checked page by page at the start, because that takes about 4 ms a MiB, and more on a cold
- * disk. Loading still reads all its rows.
+ * A larger database is not checked page by page at the start, because that takes about 4 ms a MiB,
+ * and more on a cold disk. Loading still reads all its rows.
  */
 const CHECKED_BYTES_MAX = 512 * 1024 * 1024;
 
@@ -46,13 +50,16 @@ export function openSqliteStore(folder: string, options: FolderOptions): SqliteS
   try {
     return new SqliteStore(file);
   } catch (error) {
-    // The connection stays open: closing it would make a WAL checkpoint in a file that was refused. The process has to
-    // end by leave() (exit.ts), which does not close it either.
+    // The connection stays open: closing it would make a WAL checkpoint in a file that was refused.
+    // The process has to end by leave() (platform/exit.ts), which does not close it either.
     throw refusalOf(error, folder, file.path);
   }
 }
 
-/** Sorts a failed write: DiskUnavailable (nothing was written), DiskBroken (unknown), or the error itself. */
+/**
+ * Sorts a failed write: DiskUnavailable (nothing was written), DiskBroken (unknown), or the error
+ * itself.
+ */
 export function failureOf(error: unknown, path: string): unknown {
   const code = codeOf(error);
   if (code === "SQLITE_FULL") return new DiskUnavailable("the disk is full");
@@ -266,8 +273,8 @@ export class SqliteStore implements Store {
   }
 
   /**
-   * Throws DiskVanished if the database or its WAL was removed, moved, replaced or copied over. To be called now and
-   * then: a commit checks the open files, not their paths.
+   * Throws DiskVanished if the database or its WAL was removed, moved, replaced or copied over. To
+   * be called now and then: a commit checks the open files, not their paths.
    */
   checkPaths(): void {
     this.file.checkPaths();
