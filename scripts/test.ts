@@ -3,7 +3,8 @@
  * (`*.timed.test.ts`). The status is 1 where one of them fails, or too little of src was run. Each step ends with the
  * counts of `bun test`.
  *
- * `bun run test:fast`: the unit tests and one of each other kind, for development; their coverage is not looked at.
+ * `bun run test:fast`: the unit tests, but for the longest with real stores, and one of each other kind, for
+ * development; their coverage is not looked at.
  *
  * `bun run test ARGUMENT …`: one `bun test` with these arguments, be they parts of paths or flags.
  */
@@ -29,6 +30,14 @@ const samples = [
   "test/integration/clients/bun.test.ts",
   "test/integration/documents/documents.test.ts",
   "test/campaigns/fuzz/fuzz.test.ts",
+];
+
+/** Unit tests that wait for stores and loads for seconds. */
+const long = [
+  "test/unit/cli/bench.test.ts",
+  "test/unit/cli/cluster.test.ts",
+  "test/unit/cluster/stores/etcd-node.test.ts",
+  "test/unit/cluster/stores/going-back.test.ts",
 ];
 
 const timed = ".timed.test.ts";
@@ -79,6 +88,10 @@ let isWell: boolean;
 if (first === undefined) isWell = await runAll();
 else if (first === "--update-timings") isWell = await runAll(first);
 else if (first === "--fast") {
-  isWell = (await run("test/unit", ...samples, ...sideBySide(UNITS_SIDE_BY_SIDE))) === 0;
+  const left = long.map((file) => `--path-ignore-patterns=${file}`);
+  isWell = (await run("test/unit", ...samples, ...sideBySide(UNITS_SIDE_BY_SIDE), ...left)) === 0;
+  console.log(
+    `left for bun run test: the other integration tests and campaigns, ${long.join(", ")}`,
+  );
 } else isWell = (await run(...args)) === 0;
 process.exit(isWell ? 0 : 1);

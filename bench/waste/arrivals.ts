@@ -1,6 +1,6 @@
 /** The rates and patterns of requests that are measured, in simulated milliseconds. */
 
-import { randomFrom } from "../../testkit/random.ts";
+import { randomFrom } from "../../testkit/prng.ts";
 
 export interface Rate {
   readonly title: string;

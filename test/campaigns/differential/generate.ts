@@ -10,7 +10,7 @@
  * right, or no log-in at all. So is what ends a client that wants no replies: Redis never closes it.
  */
 
-import { randomFrom } from "../../../testkit/random.ts";
+import { randomFrom } from "../../../testkit/prng.ts";
 import { encodeRequest } from "../../../testkit/resp.ts";
 import type { Stream } from "./stream.ts";
 

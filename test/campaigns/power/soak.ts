@@ -6,7 +6,7 @@
 
 import { rmSync } from "node:fs";
 import { temporaryRoot } from "../../../testkit/folder.ts";
-import { randomFrom } from "../../../testkit/random.ts";
+import { randomFrom } from "../../../testkit/prng.ts";
 import { anySeed, soakArguments } from "../../support/arguments.ts";
 import {
   type CutOptions,

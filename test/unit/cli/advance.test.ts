@@ -12,6 +12,7 @@ import { LocalCatalog } from "../../../src/engine/local-catalog.ts";
 import { openSqliteStore } from "../../../src/storage/sqlite.ts";
 import { crashCopy, temporaryFolder } from "../../../testkit/folder.ts";
 import { ServerProcess } from "../../../testkit/process.ts";
+import { messageAtOnce } from "../../support/message-of.ts";
 
 const options = { create: true, allowNetworkFileSystem: false };
 const into = Buffer.alloc(20);
@@ -42,15 +43,6 @@ const define = (engine: Engine, name: string, fields: Record<string, string>, re
 
 const advance = (dataDir: string, flags: Record<string, string>) =>
   advanceAll(new Map(Object.entries(flags)), { ...options, dataDir });
-
-const messageOf = (work: () => unknown) => {
-  try {
-    work();
-    return "no error";
-  } catch (error) {
-    return `${(error as Error).name}: ${(error as Error).message}`;
-  }
-};
 
 /** Lines of all kinds, each of which handed out ten numbers, and two that were deleted. */
 function makeFolder(isClean: boolean): string {
@@ -141,7 +133,7 @@ describe("advance -all", () => {
   test("refuses what it cannot know, and changes nothing then", async () => {
     const dataDir = makeFolder(true);
     const refused = (flags: Record<string, string>, folder = dataDir) =>
-      messageOf(() => advance(folder, flags));
+      messageAtOnce(() => advance(folder, flags));
     expect(await refused({ margin: "5", confirm: "" })).toStartWith(
       "UsageError: advance needs -all",
     );
@@ -180,7 +172,7 @@ describe("advance -all", () => {
     const server = await ServerProcess.start({});
     const { dataDir } = server;
     const flagsOfAll = { ...ALL, margin: "100" };
-    expect(messageOf(() => advance(dataDir, flagsOfAll))).toContain(
+    expect(messageAtOnce(() => advance(dataDir, flagsOfAll))).toContain(
       `data folder ${dataDir} is in use by process`,
     );
     await server.end("SIGTERM");

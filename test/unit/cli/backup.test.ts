@@ -20,6 +20,7 @@ import { openSqliteStore } from "../../../src/storage/sqlite.ts";
 import { makeFifo, temporaryFolder } from "../../../testkit/folder.ts";
 import { ServerProcess } from "../../../testkit/process.ts";
 import { ReplyError, TestClient } from "../../../testkit/resp.ts";
+import { messageOf } from "../../support/message-of.ts";
 import { startLocal } from "../../support/server.ts";
 
 const create = { create: true, allowNetworkFileSystem: false };
@@ -35,15 +36,6 @@ const startOnDisk = (dataDir = join(temporaryFolder(), "data")) => ({
   ...startLocal(openSqliteStore(dataDir, create)),
   dataDir,
 });
-
-const messageOf = async (work: () => unknown) => {
-  try {
-    await work();
-    return "no error";
-  } catch (error) {
-    return `${(error as Error).name}: ${(error as Error).message}`;
-  }
-};
 
 /** A backup of lines in every strategy, each of which has handed out 0 to 9. */
 async function makeBackup(): Promise<string> {

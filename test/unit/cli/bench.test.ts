@@ -10,6 +10,7 @@ import { temporaryFolder } from "../../../testkit/folder.ts";
 import { fromSource } from "../../../testkit/process.ts";
 import { TestClient } from "../../../testkit/resp.ts";
 import { until } from "../../../testkit/until.ts";
+import { messageOf } from "../../support/message-of.ts";
 import { startInMemory } from "../../support/server.ts";
 
 /** Somewhere to show progress. */
@@ -18,12 +19,6 @@ function screen(isTTY: boolean) {
   const write = (text: string) => shown.push(text);
   return { shown, stream: { isTTY, write } as unknown as NodeJS.WriteStream };
 }
-
-const messageOf = async (work: Promise<unknown>) =>
-  work.then(
-    () => "no error",
-    ({ name, message }: Error) => `${name}: ${message}`,
-  );
 
 describe("bench", () => {
   test("measures every strategy on the disk of the data folder, shows how far it is, and leaves nothing", async () => {

@@ -12,19 +12,11 @@ import { ServerProcess } from "../../../testkit/process.ts";
 import { TestClient } from "../../../testkit/resp.ts";
 import { until } from "../../../testkit/until.ts";
 import { noPostgres } from "../../support/installed.ts";
+import { messageOf } from "../../support/message-of.ts";
 
 const strategies = ["memory", "pre-base", "pre-checkpoint", "elegant_close", "pre_close"];
 const confirmed = new Map([["confirm", ""]]);
 const gets = (name: string, count: number) => Array.from({ length: count }, () => ["GET", name]);
-
-const messageOf = async (work: () => unknown) => {
-  try {
-    await work();
-    return "no error";
-  } catch (error) {
-    return `${(error as Error).name}: ${(error as Error).message}`;
-  }
-};
 
 test("without a store it says what is missing", async () => {
   const settings = { dataDir: "x", store: "", create: true, allowNetworkFileSystem: false };

@@ -9,21 +9,13 @@ import { endOnExit, ServerProcess } from "../../../testkit/process.ts";
 import { TestClient } from "../../../testkit/resp.ts";
 import { succeeds } from "../../../testkit/until.ts";
 import { noRedis } from "../../support/installed.ts";
+import { messageOf } from "../../support/message-of.ts";
 import { startLocal } from "../../support/server.ts";
 
 const NOBODY = 65_534;
 if (process.getuid?.() !== 0) console.warn("skipped: only root can leave files to others");
 
 const options = { create: true, allowNetworkFileSystem: false };
-
-const messageOf = async (work: () => unknown) => {
-  try {
-    await work();
-    return "no error";
-  } catch (error) {
-    return `${(error as Error).name}: ${(error as Error).message}`;
-  }
-};
 
 /** As the Go implementation writes it, integers above 2^53 among them. */
 function goFile(dispensers: string): string {

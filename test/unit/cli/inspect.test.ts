@@ -7,16 +7,11 @@ import { fromSource, root, ServerProcess } from "../../../testkit/process.ts";
 import { TestClient } from "../../../testkit/resp.ts";
 import { makeAuthority, makeCertificate } from "../../support/certificates.ts";
 import { MemoryStore } from "../../support/memory-store.ts";
+import { messageOf } from "../../support/message-of.ts";
 import { startInMemory, startNode } from "../../support/server.ts";
 import { SharedRows } from "../../support/shared-store.ts";
 
 const at = (port: number) => ({ addr: [{ host: "127.0.0.1", port }], tlsAddr: [] });
-
-const messageOf = async (work: Promise<unknown>) =>
-  work.then(
-    () => "no error",
-    ({ name, message }: Error) => `${name}: ${message}`,
-  );
 
 describe("health", () => {
   test("says in how long the server answered, and that it can write", async () => {

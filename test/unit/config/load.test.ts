@@ -7,6 +7,7 @@ import { loadConfig, unknownVariables } from "../../../src/config/load.ts";
 import { type Setting, settings } from "../../../src/config/settings.ts";
 import { temporaryFolder } from "../../../testkit/folder.ts";
 import { root } from "../../../testkit/process.ts";
+import { messageAtOnce } from "../../support/message-of.ts";
 
 const NO_FILE = join(temporaryFolder(), "empty.yaml");
 writeFileSync(NO_FILE, "");
@@ -18,14 +19,7 @@ function load(text: string, environment: Record<string, string> = {}, ...flags: 
   return loadConfig(parseArguments(["-config", file, ...flags]).flags, environment);
 }
 
-const messageOf = (work: () => unknown) => {
-  try {
-    work();
-    return "no error";
-  } catch (error) {
-    return `${(error as Error).name}: ${(error as Error).message.replace(/\/.*\//, "")}`;
-  }
-};
+const messageOf = (work: () => unknown) => messageAtOnce(work).replace(/\/.*\//, "");
 
 describe("defaults", () => {
   test("are those of the documentation", () => {

@@ -9,20 +9,12 @@ import { openSqliteStore } from "../../../../src/storage/sqlite.ts";
 import { temporaryFolder } from "../../../../testkit/folder.ts";
 import { TestClient } from "../../../../testkit/resp.ts";
 import { MemoryStore } from "../../../support/memory-store.ts";
+import { messageOf } from "../../../support/message-of.ts";
 import { startNode } from "../../../support/server.ts";
 import { SharedRows } from "../../../support/shared-store.ts";
 
 const options = { create: true, allowNetworkFileSystem: false };
 const alone = { store: "", node: "" };
-
-const messageOf = async (work: () => unknown) => {
-  try {
-    await work();
-    return "no error";
-  } catch (error) {
-    return `${(error as Error).name}: ${(error as Error).message}`;
-  }
-};
 
 /** A node that took some numbers of the line `o`; the client is closed. */
 async function nodeWithLine(rows: SharedRows, store = new MemoryStore(), count = 10) {

@@ -5,17 +5,12 @@ import type { LeaseStore } from "../../../../src/cluster/stores/store.ts";
 import { makeAuthority, makeCertificate } from "../../../support/certificates.ts";
 import { EtcdCluster } from "../../../support/etcd.ts";
 import { noEtcd } from "../../../support/installed.ts";
+import { messageOf } from "../../../support/message-of.ts";
 
 const put = (store: LeaseStore, key: string, value: string) =>
   store.write({ guards: new Map(), puts: new Map([[key, value]]) });
 const textAt = async (store: LeaseStore, key: string) =>
   (await store.read([key])).rows.get(key)?.value;
-const failureOf = async (work: Promise<unknown>) =>
-  work.then(
-    () => "no failure",
-    ({ name, message }: Error) => `${name}: ${message}`,
-  );
-
 describe("a URL of etcd", () => {
   test("names members, a prefix, a user and TLS", () => {
     expect(parseEtcdUrl("etcd://a:2379,[::1]:2380")).toEqual({
@@ -51,11 +46,11 @@ describe.skipIf(noEtcd !== undefined)("etcd as it fails", () => {
     await put(store, "a", "1");
     await cluster.kill(await cluster.leader());
     for (let isBack = false; !isBack; )
-      isBack = (await failureOf(put(store, "a", "2"))) === "no failure";
+      isBack = (await messageOf(put(store, "a", "2"))) === "no error";
     expect(await textAt(store, "a")).toBe("2");
     await cluster.kill(await cluster.leader());
-    expect(await failureOf(store.read(["a"]))).toStartWith("LeaseStoreUnavailable: ");
-    expect(await failureOf(put(store, "a", "3"))).toStartWith("LeaseStoreUnavailable: ");
+    expect(await messageOf(store.read(["a"]))).toStartWith("LeaseStoreUnavailable: ");
+    expect(await messageOf(put(store, "a", "3"))).toStartWith("LeaseStoreUnavailable: ");
     await store.close();
     await cluster.stop();
   }, 30_000);
@@ -86,9 +81,9 @@ describe.skipIf(noEtcd !== undefined)("etcd as it fails", () => {
     await cluster.healthy(0);
     expect(await textAt(store, "a")).toBe("1");
     const stranger = open("root:wrong");
-    expect(await failureOf(stranger.read(["a"]))).toContain("authentication failed");
+    expect(await messageOf(stranger.read(["a"]))).toContain("authentication failed");
     const nobody = new EtcdStore(parseEtcdUrl(cluster.url)!);
-    expect(await failureOf(nobody.read(["a"]))).toStartWith("LeaseStoreUnavailable: ");
+    expect(await messageOf(nobody.read(["a"]))).toStartWith("LeaseStoreUnavailable: ");
     for (const each of [store, stranger, nobody]) await each.close();
     await cluster.stop();
   }, 30_000);
@@ -101,7 +96,7 @@ describe.skipIf(noEtcd !== undefined)("etcd as it fails", () => {
     await put(store, "a", "1");
     expect(await textAt(store, "a")).toBe("1");
     const distrustful = new EtcdStore(parseEtcdUrl(`${cluster.url}?tls=true`)!);
-    expect(await failureOf(distrustful.read(["a"]))).toStartWith("LeaseStoreUnavailable: ");
+    expect(await messageOf(distrustful.read(["a"]))).toStartWith("LeaseStoreUnavailable: ");
     for (const each of [store, distrustful]) await each.close();
     await cluster.stop();
   }, 30_000);
