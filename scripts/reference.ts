@@ -62,7 +62,7 @@ They stand in the file alone. Once there is one, everybody has to log in.
 
 ## The command line
 
-${["```text", helpText().split("\n\nThey win over")[0], "```"].join("\n")}
+${["```text", helpText().split("\n\nFlags win over")[0], "```"].join("\n")}
 
 ${commandNames.map((name) => `### number-dispenser ${name}\n\n\`\`\`text\n${helpText(name).trimEnd()}\n\`\`\``).join("\n\n")}
 `;

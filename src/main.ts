@@ -1,4 +1,4 @@
-/** The program: what its command line asks for, and its exit status. */
+/** The program: runs what its command line asks for, and sets its exit status. */
 
 import { parseArguments } from "./cli/arguments.ts";
 import { endWith } from "./cli/ending.ts";
@@ -6,7 +6,7 @@ import { runCommand } from "./cli/run.ts";
 import { serve } from "./cli/serve.ts";
 import { Service } from "./service.ts";
 
-/** A command found something that is not as it should be. */
+/** The exit status of a command that found a problem. */
 const EXIT_NOT_WELL = 1;
 
 async function run(): Promise<void> {
@@ -17,5 +17,5 @@ async function run(): Promise<void> {
   if (!said.isWell) process.exitCode = EXIT_NOT_WELL;
 }
 
-// No await out here: a binary with bytecode cannot have one.
+// A compiled binary with bytecode cannot have an await at the top level.
 run().catch(endWith);

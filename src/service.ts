@@ -1,6 +1,6 @@
 /**
- * All parts put together: the one place where a node's data, the cluster it is in and the server around them become a
- * service. What comes from outside is given as a World.
+ * A service: the one place that puts together a node's data, its cluster and its server. Everything
+ * from outside comes in a World.
  */
 
 import type { Log } from "./base/log.ts";
@@ -14,13 +14,13 @@ import { LocalCatalog } from "./engine/local-catalog.ts";
 import { Server } from "./server/server.ts";
 import type { Store } from "./storage/store.ts";
 
-/** The log names at most so many dispensers that lost numbers in a crash. */
+/** How many dispensers that skipped numbers in a crash the log names at most. */
 const SKIPPED_SHOWN_MAX = 100;
 
 export class Service<S extends Store> {
   readonly store: S;
   readonly engine: Engine;
-  /** Undefined for a node alone. */
+  /** The cluster; undefined for a node alone. */
   readonly cluster: Cluster | undefined;
   readonly server: Server;
   private readonly log: Log;
@@ -44,7 +44,7 @@ export class Service<S extends Store> {
     this.server = new Server({ config, engine, catalog, cluster, world });
   }
 
-  /** Opens the data, and puts the parts around it together; nothing is served yet. Throws CannotStart. */
+  /** Opens the data and makes all parts, but serves nothing yet. Throws CannotStart. */
   static open<S extends Store>(config: Config, world: World<S>): Service<S> {
     const node = openNode(config, {
       openStore: world.openStore,
@@ -56,8 +56,8 @@ export class Service<S extends Store> {
   }
 
   /**
-   * Serves: at once for a node alone, and else when it is in its cluster, for which it waits until stop(). Throws
-   * CannotStart, or rejects with it, once the data are closed.
+   * Begins to serve: at once for a node alone; a node of a cluster first waits until it is in it,
+   * or stop() is called. If it throws CannotStart, or rejects with it, the data are closed.
    */
   start(): Promise<void> | undefined {
     if (this.store.crashed) this.logCrash();
@@ -78,13 +78,13 @@ export class Service<S extends Store> {
   }
 
   private giveUp(error: unknown): never {
-    // What the crash cost is told: it has to be on disk before the close makes it the past.
+    // The numbers that the crash skipped have to be on disk as wasted before the clean close.
     this.engine.commit();
     this.engine.close();
     throw error;
   }
 
-  /** The clean stop. Answers how many numbers it skipped. */
+  /** Stops cleanly. Answers how many numbers the clean close skipped. */
   stop(): Promise<bigint> {
     return this.server.stop();
   }

@@ -2,7 +2,7 @@
 
 import { parseArgs } from "node:util";
 
-/** The values of those that are given; of a switch it is "". Ends the process where there is anything else. */
+/** The values of the given flags; "" for a switch. Ends the process on any other word. */
 export function readFlags<Name extends string>(
   usage: string,
   names: readonly Name[],
@@ -22,7 +22,7 @@ export function readFlags<Name extends string>(
   }
 }
 
-/** Ends the process as one that was called wrongly. */
+/** Ends the process with the exit status for wrong usage. */
 export function refuseFlags(reason: string, usage: string): never {
   console.error(`${reason}\n${usage}`);
   process.exit(2);

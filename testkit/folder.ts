@@ -16,7 +16,7 @@ export function makeFifo(path: string): void {
     throw new Error(`there is no FIFO at ${path}`);
 }
 
-/** What a SIGKILL at this instant would leave of a folder, in a folder of its own. */
+/** Copies a folder as a SIGKILL at this instant would leave it. Answers the copy's path. */
 export function crashCopy(folder: string): string {
   const copy = temporaryFolder();
   cpSync(folder, copy, { recursive: true });

@@ -1,11 +1,12 @@
-/** Below the ports that systems give to who asks for any, be it a listener or the near end of a connection. */
+/** The first port to try: below those that systems choose for sockets that ask for any port. */
 const FIRST = 12_000;
 const COUNT = 20_000;
 const TRIES_MAX = 100;
 
 /**
- * A port of the loopback interface that nobody listens on now, and that nobody gets who asks for any: who connects
- * again and again to one of those, while its server is down, is connected to himself one day.
+ * A port of the loopback interface that nobody listens on now, and that the system does not choose
+ * by itself. A client that retries a port of the system's choice while its server is down can end
+ * up connected to itself.
  */
 export function freePort(): number {
   for (let tries = 1; ; tries++) {

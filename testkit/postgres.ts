@@ -9,7 +9,7 @@ import { until } from "./until.ts";
 
 const DEBIAN = "/usr/lib/postgresql";
 
-/** The folder of PostgreSQL's programs; undefined where it is not installed. */
+/** The folder of PostgreSQL's programs; undefined if it is not installed. */
 export function findPostgres(): string | undefined {
   const initdb = Bun.which("initdb");
   if (initdb !== null) return dirname(realpathSync(initdb));
@@ -18,7 +18,7 @@ export function findPostgres(): string | undefined {
   return versions.map((version) => join(DEBIAN, version, "bin")).find((bin) => existsSync(bin));
 }
 
-/** PostgreSQL refuses to run as root. */
+/** The user to run PostgreSQL as, because it refuses to run as root. */
 const asPostgres =
   process.getuid?.() === 0
     ? ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"]
@@ -34,7 +34,7 @@ export class PostgresServer {
   private readonly bin: string;
   private child: Bun.Subprocess | undefined;
 
-  /** `primary`: it begins as a copy of that one, and follows it. */
+  /** With `primary`, it begins as a copy of that server, and follows it. */
   constructor(primary?: PostgresServer) {
     const bin = findPostgres();
     if (bin === undefined) throw new Error("PostgreSQL is not installed");
@@ -42,7 +42,7 @@ export class PostgresServer {
     this.folder = join(temporaryFolder(), "postgres");
     mkdirSync(this.folder, { mode: 0o700 });
     if (asPostgres.length > 0) {
-      // The way to it has to be open to its user.
+      // PostgreSQL's user has to be able to enter the folders above.
       for (const path of [join(this.folder, ".."), join(this.folder, "../..")])
         chmodSync(path, 0o755);
       chownSync(this.folder, idOf("-u"), idOf("-g"));
@@ -61,13 +61,13 @@ export class PostgresServer {
     return this.run("psql", "-q", "-v", "ON_ERROR_STOP=1", "-c", sql, this.url);
   }
 
-  /** Commits wait for a replica from now on. */
+  /** Makes commits wait for a replica from now on. */
   async waitForReplicas(): Promise<void> {
     await this.query("ALTER SYSTEM SET synchronous_standby_names = '*'");
     await this.query("SELECT pg_reload_conf()");
   }
 
-  /** A replica takes over. */
+  /** Makes this replica take over. */
   promote(): Promise<void> {
     return this.query("SELECT pg_promote()");
   }
@@ -110,7 +110,9 @@ export class PostgresServer {
     });
   }
 
-  /** A dump of the database as it is, which can be put back while the server and its clients go on. */
+  /**
+   * Dumps the database. Answers a function that restores the dump while server and clients go on.
+   */
   async dump(): Promise<() => Promise<void>> {
     const file = join(temporaryFolder(), "dump.sql");
     await this.run("pg_dump", "--clean", "--if-exists", "-f", file, this.url);
@@ -126,7 +128,7 @@ export class PostgresServer {
     if ((await child.exited) !== 0) throw new Error(`${program}: ${said}`);
   }
 
-  /** "SIGQUIT" is PostgreSQL's immediate shutdown: as a crash, for all its processes. */
+  /** Stops the server. "SIGQUIT" is PostgreSQL's immediate shutdown, which is like a crash. */
   async stop(signal: "SIGINT" | "SIGQUIT" = "SIGINT"): Promise<void> {
     this.child?.kill(signal);
     await this.child?.exited;

@@ -1,4 +1,4 @@
-/** Choices that a seed repeats. */
+/** Random choices that the same seed repeats. */
 
 /** A generator of numbers below 1 that a seed repeats (mulberry32). */
 export function randomFrom(seed: number): () => number {
@@ -18,7 +18,7 @@ export class Prng {
     this.random = randomFrom(seed);
   }
 
-  /** From 0 up to, not including, 1. */
+  /** A number from 0 up to, not including, 1. */
   next(): number {
     return this.random();
   }
@@ -32,7 +32,7 @@ export class Prng {
     return values[this.below(values.length)]!;
   }
 
-  /** Whether something happens that does once in so many times. */
+  /** Whether an event happens that happens once in `inSo` times on average. */
   once(inSo: number): boolean {
     return this.below(inSo) === 0;
   }

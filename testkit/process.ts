@@ -11,16 +11,16 @@ export interface ProcessOptions {
   readonly dataDir?: string;
   readonly args?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
-  /** Descriptors of listening sockets, which it has from 3 on. */
+  /** Descriptors of listening sockets, which the process gets from number 3 on. */
   readonly passed?: readonly number[];
 }
 
 export const fromSource: readonly string[] = [process.execPath, join(root, "src/main.ts")];
 
-/** Servers that run; those that a failed test leaves behind are ended when all tests are over. */
+/** The running servers; those that a failed test leaves behind are ended after all tests. */
 const running = new Set<Bun.Subprocess>();
 
-/** A process of a test that is ended with the servers. */
+/** Ends a test's process together with the servers that are left. */
 export function endOnExit(child: Bun.Subprocess): void {
   running.add(child);
   void child.exited.then(() => running.delete(child));
@@ -33,7 +33,7 @@ export function endAll(): void {
 /** A server as a process of its own. */
 export class ServerProcess {
   readonly dataDir: string;
-  /** What it wrote to stderr so far. */
+  /** The text it wrote to stderr so far. */
   log = "";
   port = 0;
   private readonly options: ProcessOptions;
@@ -64,14 +64,14 @@ export class ServerProcess {
     return server;
   }
 
-  /** Once this one has ended: starts the next on its port and data folder. */
+  /** Starts the next one on the same port and data folder, after this one has ended. */
   startAgain(): Promise<ServerProcess> {
     const address = ["-addr", `127.0.0.1:${this.port}`];
     const args = [...(this.options.args ?? []), ...address];
     return ServerProcess.start({ ...this.options, dataDir: this.dataDir, args });
   }
 
-  /** Starts one, and waits for nothing. */
+  /** Starts one without waiting until it is ready. */
   static launch(options: ProcessOptions): ServerProcess {
     return new ServerProcess(options);
   }
@@ -87,7 +87,7 @@ export class ServerProcess {
     return this.child.pid;
   }
 
-  /** Waits until the log has a line like this. */
+  /** Waits until the log matches the pattern. */
   async logged(pattern: RegExp): Promise<void> {
     let ended = false;
     void this.logRead.then(() => {
@@ -106,7 +106,7 @@ export class ServerProcess {
     this.child.kill(signal);
   }
 
-  /** Its exit status; 128 and more for a signal. */
+  /** Waits for its end. Answers its exit status; 128 and more for a signal. */
   async exited(): Promise<number> {
     await this.logRead;
     const status = await this.child.exited;

@@ -1,6 +1,6 @@
-/** A client of our own for the tests: sends bytes as they are, reads RESP2 and RESP3 replies. */
+/** A client for the tests: sends bytes as they are, and reads RESP2 and RESP3 replies. */
 
-/** An error reply; it is a value: what came over the wire has no stack here. */
+/** An error reply, as a value without a stack. */
 export class ReplyError extends Error {
   override readonly name = "ReplyError";
 
@@ -19,7 +19,7 @@ export function encodeRequest(...words: string[]): string {
   return `*${words.length}\r\n${words.map((word) => `$${word.length}\r\n${word}\r\n`).join("")}`;
 }
 
-/** Reads the reply at the start of a byte string; undefined where it is not whole. */
+/** Reads the reply at `from` in a byte string; undefined if it is incomplete. */
 export function readReply(bytes: string, from = 0): { reply: Reply; end: number } | undefined {
   const lineEnd = bytes.indexOf("\r\n", from);
   if (lineEnd < 0) return undefined;
@@ -75,7 +75,7 @@ function readMany(
   return { reply: combine(replies), end };
 }
 
-/** All whole replies of a byte string. */
+/** Reads all complete replies of a byte string. */
 export function readReplies(bytes: string): Reply[] {
   const replies: Reply[] = [];
   for (let end = 0; end < bytes.length; ) {
@@ -88,7 +88,7 @@ export function readReplies(bytes: string): Reply[] {
 }
 
 export class TestClient {
-  /** Everything that arrived and was not yet read as a reply, as a byte string. */
+  /** The bytes that arrived and were not read as a reply yet, as a byte string. */
   private received = "";
   private waiting: ((reply: Reply) => void)[] = [];
   private onClose: () => void = () => {};
@@ -122,7 +122,7 @@ export class TestClient {
     if (this.socket.write(buffer) !== buffer.length) throw new Error("the test sends too much");
   }
 
-  /** The next reply. */
+  /** Waits for the next reply. */
   next(): Promise<Reply> {
     return new Promise((resolve) => {
       this.waiting.push(resolve);
@@ -135,13 +135,13 @@ export class TestClient {
     return this.next();
   }
 
-  /** Sends requests in one write; their replies, in order. */
+  /** Sends requests in one write. Answers their replies, in order. */
   pipeline(requests: string[][]): Promise<Reply[]> {
     this.send(requests.map((words) => encodeRequest(...words)).join(""));
     return Promise.all(requests.map(() => this.next()));
   }
 
-  /** The text of INFO name, as fields. */
+  /** The fields of INFO name. */
   async info(name: string): Promise<Record<string, string>> {
     const text = (await this.command("INFO", name)) as string;
     const lines = text.split("\r\n").filter((line) => line.includes(":"));
@@ -154,7 +154,7 @@ export class TestClient {
     this.socket.end();
   }
 
-  /** Ends the sending side alone. */
+  /** Ends only the sending side. */
   shutdown(): void {
     this.socket.shutdown();
   }

@@ -1,4 +1,4 @@
-/** Turns of an event loop that end when their owner says so. */
+/** Turns of an event loop that end when their owner calls end(). */
 
 export class Turns {
   private waiting: (() => void)[] = [];
@@ -12,7 +12,7 @@ export class Turns {
     this.waiting.push(work);
   };
 
-  /** What is scheduled meanwhile is for the next turn. */
+  /** Ends the turn. Work that is scheduled meanwhile belongs to the next one. */
   readonly end = (): void => {
     const { waiting } = this;
     this.waiting = [];
@@ -20,5 +20,5 @@ export class Turns {
   };
 }
 
-/** Timers that never strike: what they would do their owner does, or leaves. */
+/** Timers that never fire: their owner does their work itself, or leaves it out. */
 export const noTimers = (): (() => void) => () => {};

@@ -1,4 +1,4 @@
-/** Waits until something is so; asks again and again, as nothing outside this process tells. */
+/** Waits until a condition holds by polling it, because other processes do not report it. */
 export async function until(
   isSo: () => boolean | Promise<boolean>,
   everyMilliseconds = 10,
@@ -6,7 +6,7 @@ export async function until(
   while (!(await isSo())) await Bun.sleep(everyMilliseconds);
 }
 
-/** The same for work that fails until then. */
+/** Waits until work succeeds, by trying it again and again. */
 export function succeeds(work: () => unknown): Promise<void> {
   return until(async () => {
     try {

@@ -1,6 +1,6 @@
 /**
  * How long do other clients wait while BACKUP copies a large database? One client takes numbers
- * from memory, one deep, another one durable numbers, alternately with and without a backup.
+ * from memory, one at a time, and another takes durable numbers, with and without a backup in turn.
  *
  * bun run bench:backup [-dispensers 200000] [-rounds 3]
  */
@@ -37,7 +37,7 @@ async function define(): Promise<void> {
   await administrator.command("HSET", "memory", "type", "3", "auto_disk", "memory");
 }
 
-/** Latencies in milliseconds, sorted, of GETs while `work` is under way, and a least number. */
+/** The sorted latencies, in milliseconds, of GETs while `work` is under way, and at least some. */
 async function latencies(work: Promise<unknown>): Promise<number[]> {
   let isDone = false;
   void work.then(() => {

@@ -1,6 +1,6 @@
 /**
- * Many nodes and many lines over one store, in simulated time: what the store sees. The nodes' own engines,
- * leases and transactions, on a store in memory that takes a while to answer.
+ * Measures the load on a lease store from many nodes and many lines, in simulated time. The nodes
+ * run their real engines, leases and transactions, on a store in memory that answers with a delay.
  */
 
 import type { Cluster } from "../../src/cluster/cluster.ts";
@@ -23,13 +23,13 @@ import { LifeStore } from "../waste/store.ts";
 
 const TICK_MS = 20;
 const WARM_UP_SECONDS = 20;
-/** A transaction of the store takes so long. */
+/** How long a transaction of the store takes. */
 const ANSWER_MS = 2;
 
 export interface CrowdOptions {
   readonly nodes: number;
   readonly lines: number;
-  /** Requests a second of the busiest line on each node; the r-th busiest has an r-th of it (Zipf). */
+  /** Requests per second of a node's busiest line; the r-th busiest has an r-th of it (Zipf). */
   readonly busiest: number;
   readonly seconds: number;
 }
@@ -41,11 +41,11 @@ export interface CrowdResult {
   readonly readsPerSecond: number;
   readonly lostRaces: number;
   readonly leasesPerSecond: number;
-  /** Numbers that were asked for and not there at once, of all. */
+  /** The part of all numbers that were not available at once when they were asked for. */
   readonly waited: number;
 }
 
-/** Rows in memory; each call is answered a while later. */
+/** A store of rows in memory that answers each call with a delay. */
 class CountingStore {
   writes = 0;
   reads = 0;
@@ -129,13 +129,13 @@ class SimulatedTime {
       if (due.length === 0) continue;
       this.sleepers = this.sleepers.filter(({ atMs }) => atMs > this.nowMs);
       for (const { wake } of due) wake();
-      // What they wake runs before anything else does.
+      // Work that a sleeper resumes runs before the next one wakes.
       await new Promise<void>((resolve) => void setImmediate(resolve));
     }
   }
 }
 
-/** A node listens nowhere; what it hands out is counted here. */
+/** The settings of a node, which does not listen; its numbers are counted here. */
 const config: Config = {
   ...loadConfig(new Map([["config", "/dev/null"]]), {}),
   addr: [],
@@ -147,7 +147,7 @@ class CrowdNode {
   readonly engine: Engine;
   readonly cluster: Cluster;
   readonly lines: Dispenser[] = [];
-  /** Requests that came and found nothing, by line. */
+  /** How many requests of each line wait for numbers. */
   readonly waiting: number[] = [];
   waited = 0;
   numbers = 0;
@@ -181,7 +181,7 @@ class CrowdNode {
     await this.service.start();
   }
 
-  /** So many requests of a line. */
+  /** Makes `count` requests of a line. */
   take(line: number, count: number): void {
     const dispenser = this.lines[line]!;
     let left = count + (this.waiting[line] ?? 0);
@@ -201,7 +201,7 @@ class CrowdNode {
   }
 }
 
-/** The nodes of a cluster, each of which knows all lines. */
+/** Opens the nodes of a cluster, each of which knows all lines. */
 async function openNodes(
   time: SimulatedTime,
   store: CountingStore,
@@ -240,7 +240,7 @@ export async function simulateCrowd(options: CrowdOptions): Promise<CrowdResult>
   const store = new CountingStore(time.clock);
   const nodes = await openNodes(time, store, options);
 
-  /** A tick of all nodes, each at an instant of its own. */
+  /** Runs work for each node in one tick, each at an instant of its own. */
   const eachInTurn = async (work: (node: CrowdNode, index: number) => void) => {
     for (let ms = 0; ms < TICK_MS; ms++) {
       for (let index = ms; index < nodes.length; index += TICK_MS) {
@@ -265,7 +265,7 @@ export async function simulateCrowd(options: CrowdOptions): Promise<CrowdResult>
       });
     }
   };
-  // Each line is asked for once on each node, in an order of its own: that is when it gets its first lease.
+  // Each node first takes from each line, in an order of its own, and so gets its first leases.
   const orders = nodes.map(() => shuffled(lines));
   const warmUpTicks = (WARM_UP_SECONDS * 1000) / TICK_MS;
   for (let tick = 0; tick < warmUpTicks; tick++) {
@@ -274,7 +274,7 @@ export async function simulateCrowd(options: CrowdOptions): Promise<CrowdResult>
       for (const line of orders[index]!.slice(from, to)) node.take(line, 1);
     });
   }
-  // The first leases of busy lines are small.
+  // Leases of busy lines are small at first, so this part is not measured.
   await run(seconds / 2);
   const before = { ...pick(store), numbers: sum(nodes, "numbers"), waited: sum(nodes, "waited") };
   await run(seconds);

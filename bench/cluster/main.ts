@@ -1,7 +1,7 @@
 /**
- * What does a lease cost a node, and what does the store see? Each strategy's GET on a node that leases from
- * PostgreSQL beside the same on a node alone, in turn, in several rounds of one run; two nodes side by
- * side; and a hundred nodes with ten thousand lines in simulated time.
+ * What does a lease cost a node, and how much load does the store get? It measures each strategy's
+ * GET on a node that leases from PostgreSQL and on a node alone, in turn, in several rounds of one
+ * run; two nodes side by side; and a hundred nodes with ten thousand lines in simulated time.
  *
  * bun run bench:cluster [-rounds 5] [-requests 300000] [-nodes 100] [-lines 10000] [-seconds 10]
  *
@@ -58,7 +58,7 @@ async function define(server: RunningServer): Promise<void> {
   client.close();
 }
 
-/** How often the nodes of a store have leased. */
+/** Answers how often the nodes of a store have leased. */
 async function leasesOf(url: string): Promise<number> {
   const store = openLeaseStore(url);
   const { rows } = await store.list(NODE_PREFIX);
@@ -77,7 +77,7 @@ async function measureNode(url: string): Promise<void> {
     const rows: string[][] = [];
     for (const name of strategyNames) {
       const load = loadOf(name);
-      // What runs for the first time is slower, and the first leases are small.
+      // The first run is slower, and its leases are small, so it is not measured.
       for (const server of [alone, leasing]) await measureLoad(server, load);
       const measured: { alone: Measured[]; leasing: Measured[] } = { alone: [], leasing: [] };
       const before = await leasesOf(url);

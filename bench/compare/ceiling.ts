@@ -1,7 +1,7 @@
 /**
- * The ceiling: how fast can any server on Bun.listen be? It finds where each request ends, and
- * answers each with the same number; it knows no commands, no names, no disk. Run with a port, as
- * a process of its own.
+ * The ceiling: how fast can any server on Bun.listen be? It finds the end of each request, and
+ * answers each with the same number; it knows no commands, no names, no disk. Run it with a port,
+ * as a process of its own.
  */
 
 const REPLY = Buffer.from("$7\r\n1234567\r\n");
@@ -11,12 +11,12 @@ const replies = Buffer.alloc(REPLY.length * REPLIES_AT_ONCE, REPLY);
 const [LF, ZERO, HEAD_LEAST] = [10, 48, 4];
 const NONE = Buffer.alloc(0);
 
-/** What a socket sent and is no whole request yet. */
+/** The bytes of a socket that are not a complete request yet. */
 interface Unread {
   bytes: Buffer;
 }
 
-/** Reads "*2\r\n" or "$3\r\n" at `at`: the count, and where the line ends; -1 for no whole line. */
+/** Reads the count in "*2\r\n" or "$3\r\n" at `at`. Answers the line's end; -1 if incomplete. */
 let count = 0;
 function readCount(bytes: Buffer, at: number, end: number): number {
   if (at + HEAD_LEAST > end) return -1;
@@ -26,7 +26,7 @@ function readCount(bytes: Buffer, at: number, end: number): number {
   return next + 1 < end && bytes[next + 1] === LF ? next + 2 : -1;
 }
 
-/** Where the request at `at` ends; -1 where it is not whole. */
+/** The end of the request at `at`; -1 if it is incomplete. */
 function requestEnd(bytes: Buffer, at: number, end: number): number {
   let next = readCount(bytes, at, end);
   for (let left = count; left > 0 && next >= 0; left--) {

@@ -1,18 +1,19 @@
 /**
- * Is a GET here as fast as INCR of redis-server? redis-benchmark drives redis-server in memory and
- * with every write synced, this server from source and as a binary, and the ceiling, a server on
- * Bun.listen that answers a constant, in turn, in several rounds of one run.
+ * Is a GET here as fast as INCR of redis-server? In several rounds of one run, redis-benchmark
+ * loads in turn redis-server in memory and with every write synced, this server from source and as
+ * a binary, and the ceiling, a server on Bun.listen that answers a constant.
  *
  * bun run bench:compare [-rounds 5] [-requests 0] [-clients 50,1,500] [-depths 1,16,64] [-only …]
  *
- * -requests 0 takes as many as use 0.7 s of CPU time of the server, but for 2 s at most. -only
- * names works by a part of their titles. With 50 clients, the first of the list, every strategy and
- * type is measured, one hot name and 10,000; with the others the works that tell what the number of
- * clients changes. The load shares the machine's cores with the server: the rate alone is mostly the
- * load's own limit, requests for each CPU-second of the server's process are not.
+ * -requests 0 makes each run use 0.7 s of the server's CPU time, but last 2 s at most. -only
+ * selects works by a part of their titles. With 50 clients, the first of the list, every strategy
+ * and type is measured, with one hot name and with 10,000; with the others only the works that show
+ * the effect of the number of clients. The load shares the machine's cores with the server, so the
+ * rate is mostly limited by the load; requests per CPU-second of the server's process are not.
  *
  * A run with all flags at their defaults takes about twelve minutes and writes docs/PERFORMANCE.md
- * and its picture; any other only prints. BENCH_SMALL=1, as the tests run it: a moment of each work.
+ * and its picture; any other only prints. With BENCH_SMALL=1, as in the tests, each work runs a
+ * moment.
  */
 
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -47,7 +48,7 @@ requireTools("redis-server", "redis-benchmark");
 const folder = mkdtempSync(join(tmpdir(), "number-dispenser-compare-"));
 const report = new Report();
 
-/** All works with the first number of clients, the core of them with the others. */
+/** The works of a setting: all with the first number of clients, the core with the others. */
 function worksFor(works: Works, setting: Setting) {
   return works.all.filter(
     ({ title, isBaseline, isCore }) =>
@@ -71,7 +72,7 @@ async function measureAll(works: Works): Promise<Result[]> {
   return results;
 }
 
-/** What the first number of clients gave, against redis in memory, and durable against durable. */
+/** Draws the results of the first number of clients as ratios to redis, in memory and durable. */
 function draw(results: readonly Result[]): string {
   const drawn = results.filter(({ setting }) => setting.clients === clients[0]);
   const shown = drawn[0]!.works.filter(({ names }) => names === 1);

@@ -1,34 +1,34 @@
 /**
- * The rounds. Each round measures every work once, so that what disturbs the machine disturbs all
- * of them; the order rotates from round to round, so that none always comes after the same one.
+ * Measures in rounds. Each round measures every work once, so that a disturbance of the machine
+ * affects all of them; the order rotates, so that none always comes after the same one.
  */
 
 import { type Load, type Measured, measureLoad } from "../support/load.ts";
 import type { Work } from "./works.ts";
 
-/** How the load comes. */
+/** The kind of the load. */
 export interface Setting {
   readonly clients: number;
   readonly depth: number;
 }
 
-/** Of each work, by its title: what was measured in each round. */
+/** The figures of each round, by the title of the work. */
 export type Rounds = ReadonlyMap<string, readonly Measured[]>;
 
 export interface Amount {
-  /** Requests of each run; 0 for as many as take the CPU time below. */
+  /** How many requests each run has; 0 for as many as take the CPU time below. */
   readonly requests: number;
-  /** A clock tick is 10 ms: less would say little. */
+  /** The CPU time of a run; it should be many clock ticks of 10 ms. */
   readonly cpuSeconds: number;
-  /** Unless they take longer than this: a server that waits for the disk uses little CPU time. */
+  /** The longest run, because a server that waits for the disk uses little CPU time. */
   readonly secondsMax: number;
-  /** Requests of the first run, which warms up, 1 deep. */
+  /** How many requests the first run has, which warms up, 1 deep. */
   readonly warmUp: number;
 }
 
 const WARM_UP_DEPTH_MAX = 16;
 
-/** Measures all works in so many rounds, after two runs of each that do not count. */
+/** Measures all works in rounds, after two runs of each that do not count. */
 export async function measureRounds(
   works: readonly Work[],
   setting: Setting,
@@ -39,7 +39,7 @@ export async function measureRounds(
   const requests = new Map<string, number>();
   for (const work of works) {
     const count = amount.warmUp * Math.min(setting.depth, WARM_UP_DEPTH_MAX);
-    // What runs for the first time is slower than it will be, and would ask for too few.
+    // The first run is slower than later ones, and would lead to too few requests.
     await measureLoad(work.server, loadOf(work, setting, count));
     const warm = await measureLoad(work.server, loadOf(work, setting, 2 * count));
     const enough = Math.min(

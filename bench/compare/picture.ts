@@ -1,6 +1,7 @@
 /**
- * Draws ratios to redis-server as dots on a line from the least to the most round: a row for each
- * work, in it a line for each depth. Linear from 0, so that twice as far is twice as fast.
+ * Draws ratios to redis-server. Each work has a row with a line for each depth; it goes from the
+ * least to the most round, with a dot at the median. The axis is linear from 0: twice as far is
+ * twice as fast.
  */
 
 import type { Spread } from "../support/figures.ts";
@@ -8,7 +9,7 @@ import { GREY, line, picture, text } from "../support/svg.ts";
 
 export interface Row {
   readonly title: string;
-  /** One for each depth. */
+  /** The spreads, one for each depth. */
   readonly spreads: readonly Spread[];
 }
 

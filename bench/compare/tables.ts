@@ -1,4 +1,4 @@
-/** The tables of the comparison: a setting, its works, medians and ratios with their range. */
+/** Writes the tables of the comparison: for each setting its works, medians, ratios and ranges. */
 
 import { median, ratios, type Spread, short, spreadOf, spreadText } from "../support/figures.ts";
 import { markdownTable } from "../support/page.ts";
@@ -32,7 +32,7 @@ export function settingTable({ works, rounds }: Result): string {
   return markdownTable(heads, rows);
 }
 
-/** How much redis-server in memory differs from itself within a round: the machine's noise. */
+/** The machine's noise: how much redis-server in memory differs from itself within a round. */
 export function noiseTable(results: readonly Result[]): string {
   const rows = results.map(({ setting, rounds }) => {
     const noise = (figure: "perSecond" | "perCpuSecond") => {
@@ -45,13 +45,13 @@ export function noiseTable(results: readonly Result[]): string {
   return markdownTable(["clients", "deep", "requests/s", "per CPU-second"], rows);
 }
 
-/** The least CPU time a run took: clock ticks are 10 ms. */
+/** The least CPU time of any run, to compare with clock ticks of 10 ms. */
 export function leastCpuSeconds(results: readonly Result[]): number {
   const all = results.flatMap(({ rounds }) => [...rounds.values()].flat());
   return Math.min(...all.map(({ cpuSeconds }) => cpuSeconds));
 }
 
-/** What is drawn of a work in a setting. */
+/** The spread that the picture shows of a work in a setting. */
 export function drawnSpread(result: Result, title: string, isDurable: boolean): Spread {
   const { rounds } = result;
   if (isDurable) {

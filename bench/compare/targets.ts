@@ -1,4 +1,4 @@
-/** What the figures have to reach, at 50 clients and with medians over the rounds. */
+/** The targets of the figures, at 50 clients and with medians over the rounds. */
 
 import { median, ratios } from "../support/figures.ts";
 import type { Measured } from "../support/load.ts";
@@ -15,15 +15,15 @@ export interface Result {
 type Figure = "perSecond" | "perCpuSecond";
 
 const CLIENTS = 50;
-/** The least ratio at each depth. */
+/** The least ratio at each depth that is wanted. */
 const lines: Record<number, number> = { 1: 1, 16: 1.25, 64: 1.8 };
 const random: Record<number, number> = { 1: 0.95, 16: 1.1, 64: 1.5 };
 const durable: Record<number, number> = { 1: 1, 16: 1.3, 64: 1.5 };
 const durableAlone: Record<number, number> = { 1: 1 };
 
 /**
- * Of each round, the mean of what redis-server in memory did in its two runs; over many names it has
- * only one.
+ * The figure of redis-server in memory in each round: the mean of its two runs; over many names it
+ * has only one.
  */
 export function inMemory(rounds: Rounds, figure: Figure, names: number): number[] {
   const first = figuresOf(rounds, overNames(IN_MEMORY, names), figure);
@@ -41,7 +41,7 @@ interface Wanted {
   readonly ratio: number;
 }
 
-/** What is wanted of a work in a setting, and what it does; undefined where nothing is wanted. */
+/** The target of a work in a setting, and its figure; undefined if it has no target. */
 function wanted({ ours, title }: Work, { setting, rounds }: Result): Wanted | undefined {
   if (ours === undefined) return undefined;
   const { clients, depth } = setting;
@@ -59,7 +59,7 @@ function wanted({ ours, title }: Work, { setting, rounds }: Result): Wanted | un
   return { least, ratio, against: "per CPU-second, redis in memory" };
 }
 
-/** The table of what is wanted and whether it is reached, over all results. */
+/** The table of all targets, and whether they are reached. */
 export function targetsTable(results: readonly Result[]): string {
   const rows = results.flatMap((result) =>
     result.works.flatMap((work) => {

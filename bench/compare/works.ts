@@ -1,4 +1,4 @@
-/** What is compared: the servers, and what each of them is asked for. */
+/** The works that are compared: the servers, and the requests that each of them gets. */
 
 import { join } from "node:path";
 import { type StrategyName, strategyNames } from "../../src/dispenser/strategy.ts";
@@ -20,29 +20,31 @@ export interface Work {
   readonly title: string;
   readonly server: RunningServer;
   readonly words: readonly string[];
-  /** How many names it goes over. */
+  /** How many names its requests use. */
   readonly names: number;
-  /** What a GET of ours takes from; undefined of others. */
+  /** The dispenser that a GET takes from; undefined for other servers. */
   readonly ours: { readonly strategy: StrategyName; readonly type: TypeCode } | undefined;
-  /** Whether it is measured with few and with many clients, too. */
+  /** Whether it is also measured with few and with many clients. */
   readonly isCore: boolean;
-  /** Whether others are shown as ratios to it. */
+  /** Whether other works are shown as ratios to it. */
   readonly isBaseline: boolean;
 }
 
-/** Everything is a ratio to these two; redis-server in memory runs twice in each round. */
+/** The two baselines of all ratios; redis-server in memory runs twice in each round. */
 export const IN_MEMORY = "redis INCR, in memory";
 export const IN_MEMORY_AGAIN = "redis INCR, in memory, again";
 export const ALWAYS = "redis INCR, appendfsync always";
 export const CEILING = "Bun.listen, a constant";
 export const NAMES = 10_000;
 
-/** The title of the same over many names. */
+/** The title of a work over many names. */
 export const overNames = (title: string, names: number) =>
   names === 1 ? title : `${title}, ${names} names`;
 
 const DIGITS = 12;
-/** Lines of many names have handed out so many before: a younger one reserves little ahead. */
+/**
+ * How many numbers each line of many has handed out before: a younger one reserves little ahead.
+ */
 const NUMBERS_BEFORE = 100;
 const AT_ONCE = 1000;
 
@@ -63,7 +65,7 @@ export class Works {
     this.all = all;
   }
 
-  /** Starts all servers, with their data under this folder, and defines what they are asked for. */
+  /** Starts all servers with their data under this folder, and defines their dispensers. */
   static async start(folder: string, names: number, withBinary: boolean): Promise<Works> {
     const [redis, always, ceiling, source] = await Promise.all([
       startRedis(join(folder, "redis")),
@@ -100,7 +102,7 @@ function other(title: string, server: RunningServer, ...words: string[]): Work {
   return { title, server, words, names: 1, ours, isCore: true, isBaseline: true };
 }
 
-/** redis-server over many names. */
+/** The work of redis-server over many names. */
 function many(title: string, server: RunningServer, names: number): Work {
   const hot = other(overNames(title, names), server, "incr", "line:__rand_int__");
   return { ...hot, names, isCore: false };
@@ -112,7 +114,7 @@ function startCeiling(): Promise<RunningServer> {
   return RunningServer.start([process.execPath, script, `${port}`], port);
 }
 
-/** One hot name of each of these types and strategies. */
+/** The works of one hot name for each type and strategy. */
 async function ours(
   prefix: string,
   server: RunningServer,
@@ -123,7 +125,7 @@ async function ours(
   const works: Work[] = [];
   for (const type of types) {
     for (const strategy of strategies) {
-      // A GET of type 1 writes nothing, whatever its strategy: two of the five tell it all.
+      // A GET of type 1 writes nothing with any strategy, so two of the five are enough.
       if (type === "1" && strategy.startsWith("pre")) continue;
       const name = `type${type}:${strategy}`;
       await define(client, name, type, strategy);
@@ -147,7 +149,7 @@ async function define(client: TestClient, name: string, type: TypeCode, strategy
   if (typeof reply !== "number") throw new Error(String(reply));
 }
 
-/** Lines of many names, of type 3, that have handed out some numbers each. */
+/** The works over many lines of type 3, each of which has handed out some numbers. */
 async function overMany(server: RunningServer, names: number): Promise<Work[]> {
   const client = await answering(server.port);
   const works: Work[] = [];
@@ -174,6 +176,6 @@ async function overMany(server: RunningServer, names: number): Promise<Work[]> {
   return works;
 }
 
-/** As redis-benchmark fills __rand_int__ in. */
+/** The name that redis-benchmark makes by filling in __rand_int__. */
 export const nameOf = (prefix: string, index: number) =>
   `${prefix}:${String(index).padStart(DIGITS, "0")}`;

@@ -6,10 +6,11 @@
  *
  * bun run bench:isolation [-rounds 5] [-ms 1000] [-plain]
  *
- * Needs redis-benchmark. Skips redis-server and the slow disk (strace, Linux) where there is none.
- * The load, the measuring client and the server are three busy processes: on two cores the client
- * would wait for a core as well as for the server. So it runs at real-time priority where that is
- * allowed (chrt, root); -plain leaves that away. BENCH_SMALL=1, as the tests run it: one short round.
+ * Needs redis-benchmark. Skips redis-server, and the slow disk (strace, Linux), if they are
+ * missing. The load, the measuring client and the server are three busy processes: on two cores the
+ * client would wait for a core as well as for the server. So it runs at real-time priority if that
+ * is allowed (chrt, root) and -plain is not given. With BENCH_SMALL=1, as in the tests, it runs one
+ * short round.
  */
 
 import { mkdtempSync, rmSync } from "node:fs";
@@ -22,12 +23,12 @@ import type { Probed } from "./probe.ts";
 const CLIENTS = 50;
 const SYNC_DELAY_MS = 5;
 const P99_TARGET_MS = 1;
-/** The load runs so long before it is measured beside, and on a fresh server before any round. */
+/** How long the load runs before each measurement, and on a new server before the first round. */
 const LOAD_FIRST_MS = isSmall ? 50 : 300;
 const WARM_UP_MS = isSmall ? 50 : 3000;
 
 interface Round extends Probed {
-  /** Requests of the load a second, in thousands; 0 without a load. */
+  /** Requests per second of the load, in thousands; 0 without a load. */
   readonly load: number;
 }
 
@@ -57,7 +58,7 @@ const slowSyncs = [
 
 const realTime = ["chrt", "-f", "1"];
 
-/** Whether this machine has the program, and lets it do what it is for. */
+/** Whether this machine has the program, and permits it to work. */
 function works(prefix: readonly string[]): boolean {
   if (Bun.which(prefix[0]!) === null) return false;
   return Bun.spawnSync([...prefix, "true"]).exitCode === 0;
@@ -104,7 +105,7 @@ function probeBeside(peer: Peer, words: readonly string[]): Promise<Round> {
   });
 }
 
-/** Rounds of each peer in turn, so that what disturbs the machine disturbs all of them. */
+/** Measures all peers in each round, so that a disturbance of the machine affects all of them. */
 async function measure(disk: string, peers: readonly Peer[]): Promise<Row[]> {
   const rows = peers.flatMap((peer) =>
     peer.probes.flatMap((words) =>

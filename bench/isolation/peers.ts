@@ -1,25 +1,25 @@
-/** The servers that are measured, each ready to be hammered. */
+/** The servers that are measured, each ready for its load. */
 
 import { join } from "node:path";
 import { fromSource, ServerProcess } from "../../testkit/process.ts";
 import { encodeRequest, TestClient } from "../../testkit/resp.ts";
 import { alwaysSyncing, answering, freePort, redisCommand } from "../support/servers.ts";
 
-/** A pre mode that has handed out this many may reserve as much ahead as it likes. */
+/** How many numbers a line has handed out before: enough that its bound limits it no more. */
 const NUMBERS_BEFORE = 10_000;
 
 export interface Peer {
   readonly title: string;
   readonly port: number;
-  /** What the load sends, and what is measured beside it. */
+  /** The request that the load sends, and those that are measured beside it. */
   readonly hammered: readonly string[];
   readonly probes: readonly (readonly string[])[];
-  /** How many numbers the load has got so far. */
+  /** Answers how many numbers the load has got so far. */
   readonly served: () => Promise<number>;
   readonly end: () => Promise<unknown>;
 }
 
-/** Number Dispenser, run by whatever the prefix says, with its data in `dir`. */
+/** Starts Number Dispenser by the command `prefix`, with its data in `dir`. */
 export async function startOurs(prefix: readonly string[], dir: string): Promise<Peer> {
   const dataDir = join(dir, "ours");
   const server = await ServerProcess.start({ program: [...prefix, ...fromSource], dataDir });
@@ -41,14 +41,14 @@ export async function startOurs(prefix: readonly string[], dir: string): Promise
     ],
     served: async () => Number((await client.info("elegant_close")).generated),
     end: () => {
-      // A signal would stop at strace.
+      // A signal would reach only strace.
       client.send(encodeRequest("SHUTDOWN"));
       return server.exited();
     },
   };
 }
 
-/** redis-server, which syncs every write. */
+/** Starts redis-server, which syncs every write. */
 export async function startRedis(prefix: readonly string[], dir: string): Promise<Peer> {
   const port = freePort();
   const command = redisCommand(port, join(dir, "redis"), alwaysSyncing);

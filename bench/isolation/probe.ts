@@ -1,12 +1,12 @@
 /**
  * The measuring client: one connection, one request under way, in a process of its own, so that
- * nothing else in its event loop is measured. Run with port, milliseconds and the request's words;
- * prints what it saw as JSON.
+ * nothing else in its event loop is measured. Run it with port, milliseconds and the request's
+ * words; it prints its measurements as JSON.
  */
 
 import { encodeRequest } from "../../testkit/resp.ts";
 
-/** What the probe prints; times in milliseconds. */
+/** The output of the probe; times in milliseconds. */
 export interface Probed {
   readonly requests: number;
   readonly p50: number;

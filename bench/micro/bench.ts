@@ -1,4 +1,4 @@
-/** A bench of mitata, or in the tests a few calls of what it measures. */
+/** Defines a bench of mitata; in the tests, calls the measured function a few times instead. */
 
 import { bench as measure } from "mitata";
 import { isSmall } from "../support/flags.ts";

@@ -9,7 +9,7 @@ const DEPTH = 16;
 const limits = { requestBytesMax: 1 << 20, requestArgumentsMax: 1 << 20 };
 
 const requests = {
-  "GET, the fast lane": encodeRequest("GET", "order_id"),
+  "GET, the fast path": encodeRequest("GET", "order_id"),
   "GET of a long name": encodeRequest("GET", "shop:eu:order:".repeat(6)),
   "HGET, through redis-parser": encodeRequest("HGET", "order_id", "step"),
   "GET, inline": "GET order_id\r\n",
@@ -29,9 +29,9 @@ export function benchDecode(): void {
     }
   });
   group(`decode: what does it cost more when a pipeline of ${DEPTH} arrives in two pieces?`, () => {
-    const bytes = Buffer.from(requests["GET, the fast lane"].repeat(DEPTH));
+    const bytes = Buffer.from(requests["GET, the fast path"].repeat(DEPTH));
     const decoder = new Decoder(limits);
-    // In the middle of a name.
+    // The cut is in the middle of a name.
     const cut = (bytes.length >> 1) - 5;
     bench("GET, cut within a request", () => {
       for (const piece of [bytes.subarray(0, cut), bytes.subarray(cut)]) {

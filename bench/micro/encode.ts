@@ -7,7 +7,7 @@ import { bench } from "./bench.ts";
 const DEPTH = 16;
 const DIGITS = 12;
 const text = "x".repeat(DIGITS);
-/** As long as INFO of one dispenser. */
+/** A text as long as INFO of one dispenser. */
 const long = "field:value\r\n".repeat(12);
 
 export function benchEncode(): void {

@@ -1,9 +1,10 @@
 /**
  * What do the parts of a GET cost, and all of them together? Each group in bench/micro/ states its
- * question. All on the real engine over a real store, without sockets: bench/compare/main.ts has those.
+ * question. All use the real engine on a real store without sockets; bench/compare/main.ts has
+ * those.
  *
- * `bun run bench`; `bun run bench decode` only the groups whose name begins so. BENCH_SMALL=1 calls
- * each a few times only, as the tests do.
+ * `bun run bench` runs all groups, `bun run bench decode` only those whose name begins so. With
+ * BENCH_SMALL=1, as in the tests, each is called a few times only.
  */
 
 import { mkdtempSync, rmSync } from "node:fs";

@@ -1,4 +1,7 @@
-/** What does it cost to find names among very many, and to take their numbers, when none is in the caches? */
+/**
+ * What does it cost to find names among very many, and to take their numbers, when none is in the
+ * caches?
+ */
 
 import { group } from "mitata";
 import { type Definition, define } from "../../src/dispenser/definition.ts";
@@ -6,7 +9,7 @@ import { Registry } from "../../src/engine/registry.ts";
 import { isSmall } from "../support/flags.ts";
 import { bench } from "./bench.ts";
 
-/** As many as a client may send together. */
+/** How many GETs a client sends together. */
 const TOGETHER = 16;
 const NAME_BYTES = 16;
 const LINE = define(new Map(Object.entries({ type: "3", auto_disk: "memory" }))) as Definition;
@@ -17,7 +20,7 @@ export function benchNames(): void {
   });
 }
 
-/** The numbers below `count` in any order (Fisher and Yates). */
+/** The numbers below `count` in random order (Fisher and Yates). */
 function shuffled(count: number): number[] {
   const order = Array.from({ length: count }, (_, index) => index);
   for (let last = count - 1; last > 0; last--) {
@@ -34,7 +37,7 @@ function benchOne(count: number): void {
     const [id, name] = [index + 1, nameOf(index)];
     names.addDormant({ id, name, definition: LINE, account: undefined, segmentEnd: undefined });
   }
-  // Awake, as lines in use are, in another order than that in which they are asked for.
+  // Loads all dispensers, as lines in use are, in another order than they are asked for later.
   for (const dispenser of names.all()) dispenser.nextBytes;
   const order = shuffled(count);
   const bytes = Buffer.from(order.map(nameOf).join(""));

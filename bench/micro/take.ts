@@ -28,7 +28,7 @@ export function benchTake(engine: Engine): void {
   });
 }
 
-/** A number leaves only when its reservation is committed: where it is not, the commit counts too. */
+/** Measures one take, with its commit if the number is not reserved yet. */
 function benchOne(engine: Engine, title: string, fields: Record<string, string>): void {
   const dispenser = define(engine, `take_${title}`, fields);
   const replies = new Replies();

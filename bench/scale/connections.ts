@@ -1,4 +1,4 @@
-/** Does a GET cost more where very many connections are open, and few of them busy? */
+/** Does a GET cost more if very many connections are open, and few of them busy? */
 
 import { join } from "node:path";
 import { median, ratios } from "../support/figures.ts";
@@ -7,19 +7,19 @@ import { residentBytes } from "../support/process.ts";
 import { answering } from "../support/servers.ts";
 import { type Program, startTimed } from "./start.ts";
 
-/** One connection in so many is busy. */
+/** One in this many connections is busy. */
 const BUSY = 100;
 
 export interface Crowded {
   readonly busy: number;
   readonly alone: readonly Measured[];
   readonly crowded: readonly Measured[];
-  /** CPU time of a GET among all as a ratio to that of the busy ones alone. */
+  /** The ratio of a GET's CPU time among all connections to that among the busy ones alone. */
   readonly costRatio: number;
   readonly bytesEach: number;
 }
 
-/** The busy ones alone, and among all connections, in turn. */
+/** Measures the busy connections alone, and among all, in turn. */
 export async function measureCrowd(
   program: Program,
   folder: string,
@@ -28,7 +28,7 @@ export async function measureCrowd(
   requests: number,
 ): Promise<Crowded> {
   const dataDir = join(folder, `crowd-${program.title}`);
-  // One more for whoever asks: the default limit is as many as are wanted here.
+  // The default limit equals the idle connections, so it is raised for the busy ones.
   const roomy = ["env", `NUMBER_DISPENSER_CLIENTS=${connections + BUSY}`];
   const { server } = await startTimed(program, dataDir, roomy);
   const client = await answering(server.port);
@@ -52,7 +52,7 @@ export async function measureCrowd(
   return { busy, alone, crowded, costRatio: median(ratios(cost(crowded), cost(alone))), bytesEach };
 }
 
-/** Opens idle connections; answers how to close them again. */
+/** Opens idle connections. Answers a function that closes them. */
 async function gather(port: number, count: number): Promise<() => Promise<unknown>> {
   const script = join(import.meta.dir, "crowd.ts");
   const crowd = Bun.spawn([process.execPath, script, `${port}`, `${count}`], {

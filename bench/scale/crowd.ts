@@ -1,11 +1,11 @@
 /**
- * Connections that do nothing, held by a process of their own: with the server's ends of them they
- * are more than one process may have open. Run with a port and how many; prints a line when all are
- * open, and ends when its standard input does.
+ * Holds idle connections in a process of its own, because one process may not have both ends of all
+ * of them open. Run it with a port and how many; it prints a line when all are open, and ends when
+ * its standard input does.
  */
 
 const [port, count] = process.argv.slice(2).map(Number) as [number, number];
-/** So many are opened at a time: the server's queue of new connections is shorter than all. */
+/** How many are opened at a time, because the server's queue of new connections is short. */
 const AT_ONCE = 100;
 
 for (let open = 0; open < count; open += AT_ONCE) {

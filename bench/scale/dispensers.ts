@@ -13,20 +13,20 @@ import { residentBytes } from "../support/process.ts";
 import { answering, type RunningServer } from "../support/servers.ts";
 import { endTimed, PREFIX, type Program, startTimed } from "./start.ts";
 
-/** So many lines are asked at once for a number each, before anything is measured. */
+/** How many lines are asked at once for a number each, before anything is measured. */
 const OPENED_AT_ONCE = 1000;
 const CLIENTS = 50;
 const DEPTH = 16;
 const WARM_UP_REQUESTS_MAX = 100_000;
-/** Requests before the SIGKILL: what they wrote is in the log that recovery reads. */
+/** How many requests come before the SIGKILL; recovery reads what they wrote from the WAL. */
 const KILLED_AFTER_REQUESTS = 100_000;
 
 export interface Sizes {
   readonly dispensers: number;
   readonly rounds: number;
-  /** The garbage of a start is given back within this time, or not at all. */
+  /** The time in which the process may free the garbage of its start. */
   readonly settleMs: number;
-  /** CPU time of the server that a run of GETs is to take, and the seconds it may take at most. */
+  /** The CPU time of the server that a run of GETs should take, and its longest time. */
   readonly cpuSeconds: number;
   readonly secondsMax: number;
 }
@@ -35,12 +35,14 @@ export interface Lives {
   readonly startMs: number;
   readonly stopMs: number;
   readonly recoveryMs: number;
-  /** Resident bytes for each dispenser, over an empty server: started, and after many GETs. */
+  /**
+   * Resident bytes per dispenser beyond an empty server's: after the start, and after many GETs.
+   */
   readonly bytesAtStart: number;
   readonly bytesInUse: number;
   readonly hot: Measured;
   readonly spread: Measured;
-  /** GET spread over all as a ratio to GET of one name, medians of the rounds. */
+  /** The ratio of GET over all names to GET of one name, by the medians of the rounds. */
   readonly ratioPerSecond: number;
   readonly ratioPerCpuSecond: number;
 }
@@ -52,7 +54,7 @@ export function fill(dataDir: string, dispensers: number, strategy: StrategyName
   if (!filled.success) throw new Error(`the folder was not filled: ${filled.stderr}`);
 }
 
-/** What an empty server of this program holds. */
+/** How many bytes an empty server of this program holds. */
 export async function emptyBytes(
   program: Program,
   dataDir: string,
@@ -66,7 +68,7 @@ export async function emptyBytes(
   return bytes;
 }
 
-/** The lives of a server on a filled folder, which is used up by them. */
+/** Measures lives of a server on a filled folder, and changes it. */
 export async function measureLives(
   program: Program,
   dataDir: string,
@@ -101,7 +103,7 @@ const spreadLoad = ({ dispensers }: Sizes, requests: number): Load => {
 
 const common = { clients: CLIENTS, depth: DEPTH };
 
-/** A number of each: a line costs more at its first GET in a life, and more memory from then on. */
+/** Takes a number from each line: its first GET in a life costs more, and loads it into memory. */
 async function openAll({ port }: RunningServer, dispensers: number): Promise<void> {
   const client = await answering(port);
   for (let from = 0; from < dispensers; from += OPENED_AT_ONCE) {
@@ -113,7 +115,7 @@ async function openAll({ port }: RunningServer, dispensers: number): Promise<voi
   client.close();
 }
 
-/** Both in turn, after a short run of each. */
+/** Measures GET of one name and GET over all names in turn, after a short run of each. */
 async function measureGets(server: RunningServer, sizes: Sizes) {
   const enough = ({ perCpuSecond, perSecond }: Measured) => {
     const count = Math.min(perCpuSecond * sizes.cpuSeconds, perSecond * sizes.secondsMax);

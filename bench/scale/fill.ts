@@ -1,6 +1,6 @@
 /**
- * Fills a data folder with dispensers that have handed out a number each, as an operator finds them
- * after a clean stop. Run with the folder, how many, and their strategy, in a process of its own.
+ * Fills a data folder with dispensers that have handed out a number each, as after a clean stop.
+ * Run it with the folder, how many, and their strategy, in a process of its own.
  */
 
 import { openFolder } from "../../src/cluster/open-node.ts";
@@ -8,7 +8,7 @@ import { LocalCatalog } from "../../src/engine/local-catalog.ts";
 import { nameOf } from "../compare/works.ts";
 import { PREFIX } from "./start.ts";
 
-/** So many are defined in one commit. */
+/** How many are defined in one commit. */
 const AT_ONCE = 10_000;
 
 const [folder, count, strategy] = process.argv.slice(2) as [string, string, string];

@@ -1,4 +1,4 @@
-/** What a server costs that nobody uses: CPU time and memory. */
+/** The CPU time and memory of an idle server. */
 
 import { join } from "node:path";
 import { cpuTicks, residentBytes } from "../support/process.ts";
@@ -10,7 +10,7 @@ export interface Idle {
   readonly bytes: number;
 }
 
-/** Watches an idle server for some time, after it has settled. */
+/** Measures an idle server for some time, after it has settled. */
 export async function measureIdle(
   program: Program,
   folder: string,

@@ -1,11 +1,11 @@
 /**
- * One line that hands out very many numbers: does it get slower, or larger? Run as a process of its
- * own with "real" or "simulated", how many, and a data folder; prints the tenths as JSON.
+ * One line that hands out very many numbers: does it get slower, or larger? Run it as a process of
+ * its own with "real" or "simulated", how many, and a data folder; it prints the tenths as JSON.
  *
  * real: GETs as bytes through a connection, the engine and the store on disk, with no socket.
- * simulated: a day of regular traffic. Every number is taken from the real engine, and every commit
- * is planned and confirmed by it; the clock is simulated, the store is in memory, there are no bytes
- * and no sockets. The day has 24 lives, each ended by a clean close and recovered from the store.
+ * simulated: a day of regular traffic. The real engine hands out every number and makes every
+ * commit; the clock is simulated, the store is in memory, there are no bytes and no sockets. The
+ * day has 24 lives, each ended by a clean close and recovered from the store.
  */
 
 import { encodeRequest } from "../../testkit/resp.ts";
@@ -26,7 +26,7 @@ const STRATEGY = "pre_close";
 const LIVES_A_DAY = 24;
 const DAY_SECONDS = 86_400;
 
-/** Calls `work` until it has taken all, and looks at speed and memory after each tenth. */
+/** Calls `work` until it has taken all numbers, and measures speed and memory after each tenth. */
 function measureTenths(numbers: number, work: (count: number) => void): Tenth[] {
   const tenths: Tenth[] = [];
   for (let tenth = 0; tenth < TENTHS; tenth++) {

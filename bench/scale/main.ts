@@ -6,10 +6,10 @@
  *   [-strategies pre_close,pre-base,memory,elegant_close] [-programs source,binary]
  *   [-connections 10000] [-rounds 3] [-numbers 100000000] [-day 1000000000]
  *
- * Each part is in bench/scale/ and says there what it does. Needs redis-benchmark and Linux. A run
- * with all flags at their defaults takes about eight minutes and writes its part of
- * docs/PERFORMANCE.md; any other only prints. BENCH_SMALL=1, as the tests run it: a thousand
- * dispensers, fifty connections, the source alone.
+ * Each part is a file in bench/scale/. Needs redis-benchmark and Linux. A run with all flags at
+ * their defaults takes about eight minutes and writes its part of docs/PERFORMANCE.md; any other
+ * only prints. With BENCH_SMALL=1, as in the tests, it measures a thousand dispensers, fifty
+ * connections, and only the source.
  */
 
 import { mkdtempSync, rmSync } from "node:fs";
@@ -55,15 +55,15 @@ const sizes = {
   cpuSeconds: isSmall ? 0 : 0.6,
   secondsMax: 4,
 };
-/** What a million dispensers, and an idle server, may cost at most. */
+/** The limits for a million dispensers and for an idle server. */
 const START_MS_MAX = 3000;
 const STOP_MS_MAX = 2000;
 const BYTES_EACH_MAX = 600;
 const SPREAD_RATIO_MIN = 0.6;
 const IDLE_MEBIBYTES_MAX = 60;
-/** One clock tick: less cannot be told from none. */
+/** One clock tick, because less cannot be told from none. */
 const IDLE_CPU_MS_MAX = 10;
-/** A cost that does not grow, as far as that can be told from noise. */
+/** The largest ratio of costs that counts as no growth, because of noise. */
 const COST_RATIO_MAX = 1.15;
 
 requireTools("redis-benchmark");
@@ -100,7 +100,7 @@ async function reportDispensers(): Promise<void> {
   const all: tables.NamedLives[] = [];
   for (const program of programs) {
     const empty = await emptyBytes(program, join(folder, "empty"), SETTLE_MS!);
-    // What the binary changes, one strategy tells.
+    // One strategy shows what the binary changes.
     for (const strategy of program === programs[0] ? strategies : strategies.slice(0, 1)) {
       const dataDir = join(folder, "filled");
       fill(dataDir, dispensers, strategy);

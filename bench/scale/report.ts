@@ -1,4 +1,4 @@
-/** The scale's figures as markdown, and which of the targets they reach. No measuring here. */
+/** Writes the figures of scale as markdown, with the targets that they reach. */
 
 import { type Spread, short, spreadText } from "../support/figures.ts";
 import { markdownTable, whole } from "../support/page.ts";
@@ -8,7 +8,7 @@ import type { Lives } from "./dispensers.ts";
 import type { Idle } from "./idle.ts";
 import type { Tenth } from "./long-line.ts";
 
-/** A figure that is promised, beside the most or the least it may be. */
+/** A promised figure, and the most or the least that it may be. */
 export interface Target {
   readonly what: string;
   readonly wanted: string;

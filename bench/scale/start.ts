@@ -1,11 +1,11 @@
-/** How long the server takes from exec to its first answered PING, and from a signal to its end. */
+/** Times the server from exec to its first answered PING, and from a signal to its end. */
 
 import { join } from "node:path";
 import { TestClient } from "../../testkit/resp.ts";
 import { type Spread, spreadOf } from "../support/figures.ts";
 import { freePort, ourCommand, RunningServer } from "../support/servers.ts";
 
-/** What the names of a filled folder begin with. */
+/** The prefix of the names in a filled folder. */
 export const PREFIX = "line";
 
 const ASK_EVERY_MS = 1;
@@ -51,14 +51,14 @@ async function firstToAnswer(port: number): Promise<TestClient> {
   }
 }
 
-/** Ends a server, and times that. */
+/** Ends a server. Answers how long that took. */
 export async function endTimed(server: RunningServer): Promise<number> {
   const beganMs = performance.now();
   await server.end("SIGTERM");
   return performance.now() - beganMs;
 }
 
-/** Starts and clean stops on one folder, which is empty at the first. */
+/** Times starts and clean stops on one folder, which is empty at the first. */
 export async function measureStarts(
   program: Program,
   folder: string,

@@ -2,7 +2,7 @@
 
 import { readFlags, refuseFlags } from "../../testkit/flags.ts";
 
-/** Whether the tests run the bench: sizes that only show that it runs, and no page is written. */
+/** Whether the tests run the bench: sizes are then small, and no page is written. */
 export const isSmall = process.env.BENCH_SMALL !== undefined;
 
 const COUNT = /^[1-9][0-9]{0,9}$/;
@@ -11,10 +11,10 @@ export class Flags<Name extends string> {
   private readonly values: Record<Name, string>;
   private readonly given: Partial<Record<string, string>>;
   private readonly usage: string;
-  /** Whether every flag has its default: only then is a page written. */
+  /** Whether every flag has its default; a page is written only then. */
   readonly areDefaults: boolean;
 
-  /** Ends the process where the command line has other flags than these. */
+  /** Ends the process if the command line has other flags than these. */
   constructor(
     script: string,
     defaults: Readonly<Record<Name, string>>,
@@ -29,7 +29,7 @@ export class Flags<Name extends string> {
     this.areDefaults = names.every((name) => this.values[name] === defaults[name]);
   }
 
-  /** Whether a switch is given. */
+  /** Whether the switch is given. */
   has(name: string): boolean {
     return this.given[name] !== undefined;
   }
@@ -38,19 +38,19 @@ export class Flags<Name extends string> {
     return this.values[name];
   }
 
-  /** A whole number from 1 on. */
+  /** The value of a flag, a whole number from 1 on. */
   count(name: Name): number {
     return this.counts(name)[0]!;
   }
 
-  /** Whole numbers from 1 on, with commas between them. */
+  /** The values of a flag, whole numbers from 1 on, with commas between them. */
   counts(name: Name): number[] {
     const words = this.values[name].split(",");
     if (words.every((word) => COUNT.test(word))) return words.map(Number);
     this.refuse(`-${name} must be whole numbers from 1 on, not '${this.values[name]}'`);
   }
 
-  /** Words with commas between them, each one of those that are allowed. */
+  /** The values of a flag, allowed words with commas between them. */
   words<Word extends string>(name: Name, allowed: readonly Word[]): Word[] {
     const words = this.values[name].split(",") as Word[];
     if (words.every((word) => allowed.includes(word))) return words;
@@ -62,7 +62,7 @@ export class Flags<Name extends string> {
   }
 }
 
-/** Ends the process where the machine lacks one of these programs. */
+/** Ends the process if the machine lacks one of these programs. */
 export function requireTools(...tools: string[]): void {
   const missing = tools.filter((tool) => Bun.which(tool) === null);
   if (missing.length === 0) return;

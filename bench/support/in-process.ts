@@ -1,6 +1,6 @@
 /**
- * A service in this process and one connection of it, with no socket: bytes go in, bytes come out,
- * and the turn ends with the chunk that came.
+ * A service in this process with one connection and no socket: it takes bytes of requests and
+ * answers bytes of replies, and each chunk is one turn.
  */
 
 import { inRealTime } from "../../src/cluster/world.ts";
@@ -13,7 +13,7 @@ import { silent } from "../../test/support/server.ts";
 import { encodeRequest } from "../../testkit/resp.ts";
 import { noTimers, Turns } from "../../testkit/turns.ts";
 
-/** A socket that takes everything, and counts it. */
+/** A transport that accepts and counts all bytes. */
 class Sink {
   bytes = 0;
 
@@ -53,12 +53,12 @@ export class InProcess {
     this.connection = server.resp.connect(this.wire, ends);
   }
 
-  /** Bytes of replies that left. */
+  /** How many bytes of replies were sent. */
   get replied(): number {
     return this.wire.bytes;
   }
 
-  /** What a chunk asks for, and the end of its turn, or of all that it takes. */
+  /** Runs the requests of a chunk to the end of their turn, or of all turns that they take. */
   receive(chunk: Buffer): void {
     this.connection.receive(chunk);
     while (this.turns.isDue) this.turns.end();

@@ -1,21 +1,21 @@
-/** redis-benchmark as the load, and what it and the server's process say of a run. */
+/** Loads a server with redis-benchmark, and reads its figures and the CPU time of the server. */
 
 import { cpuSeconds } from "./process.ts";
 import type { Target } from "./servers.ts";
 
 export interface Load {
   readonly clients: number;
-  /** Requests that each client sends before it waits for their replies. */
+  /** How many requests each client sends before it waits for their replies. */
   readonly depth: number;
   readonly requests: number;
-  /** How many names __rand_int__ in the words stands for; 1 where it is not in them. */
+  /** How many names __rand_int__ in the words stands for; 1 if the words do not have it. */
   readonly names: number;
   readonly words: readonly string[];
 }
 
 export interface Measured {
   readonly perSecond: number;
-  /** Requests for each second of CPU time of the server's process. */
+  /** Requests per second of CPU time of the server's process. */
   readonly perCpuSecond: number;
   readonly cpuSeconds: number;
   /** Milliseconds from a request, or a pipeline of them, to its reply. */
@@ -23,12 +23,12 @@ export interface Measured {
   readonly p99: number;
 }
 
-/** What is said of a server that answers CONFIG GET in its own way. */
+/** The warning of redis-benchmark about a server that answers CONFIG GET in its own way. */
 const HARMLESS = /^WARNING: Could not fetch server CONFIG$/m;
-/** A run that took no tick of CPU time: its figures say nothing, but no one divides by zero. */
+/** The least CPU time of a run, so that a run without a tick does not divide by zero. */
 const CPU_SECONDS_LEAST = 0.01;
 
-/** Loads a server, and measures it meanwhile. */
+/** Loads a server, and measures it during the load. */
 export async function measureLoad(target: Target, load: Load): Promise<Measured> {
   const before = cpuSeconds(target.pid);
   const row = await runBenchmark(target.port, load);
@@ -43,7 +43,7 @@ export async function measureLoad(target: Target, load: Load): Promise<Measured>
   };
 }
 
-/** Answers the row of figures: test, requests a second, average, least, p50, p95, p99, most. */
+/** Answers the row of figures: test, requests per second, average, least, p50, p95, p99, most. */
 async function runBenchmark(port: number, load: Load): Promise<string> {
   const child = Bun.spawn(
     [

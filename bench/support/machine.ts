@@ -1,4 +1,4 @@
-/** What the figures were measured on. */
+/** Describes the machine that the figures were measured on. */
 
 import { closeSync, fsyncSync, openSync, readFileSync, rmSync, writeSync } from "node:fs";
 import { cpus, release, totalmem, type } from "node:os";
@@ -9,7 +9,7 @@ import { markdownTable } from "./page.ts";
 const SYNCS = 101;
 const SYNCED_BYTES = 4096;
 
-/** The table of the machine; the folder is where the servers keep their data. */
+/** The table of the machine; `folder` holds the data of the servers. */
 export function describeMachine(folder: string): string {
   return markdownTable(
     ["part", "what"],
@@ -40,7 +40,7 @@ function redisVersion(): string {
   return /v=(\S+)/.exec(text)?.[1] ?? "unknown";
 }
 
-/** The median time of appending a page to a file of this folder and syncing it. */
+/** The median time that it takes to append a page to a file of this folder and sync it. */
 function syncMs(folder: string): number {
   const path = join(folder, "synced");
   const file = openSync(path, "w");

@@ -1,4 +1,4 @@
-/** Writes what was measured as markdown, into a page between its markers. No measuring here. */
+/** Writes results as markdown into a page, between its markers. */
 
 import { readFileSync, writeFileSync } from "node:fs";
 import { resolve } from "node:path";
@@ -15,7 +15,7 @@ export function markdownTable(
 
 export const whole = (count: number) => count.toLocaleString("en");
 
-/** Replaces what stands in the page between the two markers of this part. */
+/** Replaces the text between the two markers of this part in the page. */
 export function writeBetweenMarkers(path: string, part: string, text: string): void {
   const page = readFileSync(path, "utf8");
   const [beginMarker, endMarker] = [`<!-- ${part}: begin -->`, `<!-- ${part}: end -->`];
@@ -26,7 +26,7 @@ export function writeBetweenMarkers(path: string, part: string, text: string): v
   writeFileSync(path, `${head}\n\n${text}\n\n${page.slice(end)}`);
 }
 
-/** The sections of a part of a page, printed as they come and kept for the page. */
+/** The sections of a part of a page; each is printed when it is added, and kept for the page. */
 export class Report {
   private readonly sections: string[] = [];
 

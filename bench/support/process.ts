@@ -1,8 +1,8 @@
-/** What Linux says of a process: the CPU time it used, the memory it holds. */
+/** Reads from Linux how much CPU time a process used and how much memory it holds. */
 
 import { readFileSync } from "node:fs";
 
-/** Of the times in /proc/PID/stat: sysconf(_SC_CLK_TCK) is 100 on every Linux there is. */
+/** The unit of times in /proc/PID/stat: sysconf(_SC_CLK_TCK) is 100 on every Linux. */
 export const TICK_MS = 10;
 
 /** Ticks of CPU time in user and system mode. */

@@ -41,7 +41,7 @@ export class RunningServer implements Target {
   }
 }
 
-/** The command of Number Dispenser, run by this program, on a port. */
+/** The command that runs Number Dispenser by this program, on a port. */
 export function ourCommand(program: readonly string[], port: number, dataDir: string): string[] {
   return [...program, "-addr", `127.0.0.1:${port}`, "-data", dataDir];
 }
@@ -53,7 +53,7 @@ export function startOurs(program: readonly string[], dataDir: string): Promise<
 
 export const alwaysSyncing = ["--appendonly", "yes", "--appendfsync", "always"];
 
-/** The command of redis-server: nothing on disk but what the flags say. */
+/** The command that runs redis-server; only the flags make it write to the disk. */
 export function redisCommand(port: number, dir: string, flags: readonly string[] = []): string[] {
   mkdirSync(dir, { recursive: true });
   return ["redis-server", "--port", `${port}`, "--dir", dir, "--save", "", ...flags];
@@ -64,7 +64,7 @@ export function startRedis(dir: string, flags: readonly string[] = []): Promise<
   return RunningServer.start(redisCommand(port, dir, flags), port);
 }
 
-/** The program as source and, where it can be built, as a binary made in this folder. */
+/** Builds the program as a binary in this folder. Answers the command that runs it. */
 export function buildBinary(folder: string): readonly string[] {
   const binary = join(folder, "number-dispenser");
   const build = Bun.spawnSync([process.execPath, "run", "build", "--outfile", binary], {
@@ -76,7 +76,7 @@ export function buildBinary(folder: string): readonly string[] {
 
 export { freePort, fromSource };
 
-/** A client of the server that is to answer on the port. */
+/** Waits until a server answers on the port. Answers a client of it. */
 export async function answering(port: number): Promise<TestClient> {
   for (let attempt = 0; attempt < ANSWER_ATTEMPTS_MAX; attempt++) {
     try {

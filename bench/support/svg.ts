@@ -1,4 +1,4 @@
-/** The pieces the pictures are made of. Colours have to be readable on white and on black. */
+/** The elements of the pictures. Colours have to be readable on white and on black. */
 
 export const GREY = "#808080";
 const FONT = 'font-family="system-ui, sans-serif" font-size="13"';

@@ -1,4 +1,4 @@
-/** When requests come, in simulated milliseconds: the rates and the patterns that are measured. */
+/** The rates and patterns of requests that are measured, in simulated milliseconds. */
 
 import { randomFrom } from "../../testkit/prng.ts";
 
@@ -14,7 +14,7 @@ export const rates: readonly Rate[] = [
   { title: "100 a second", perSecond: 100 },
   { title: "1,000 a second", perSecond: 1000 },
   { title: "100,000 a second", perSecond: 100_000 },
-  // What one server hands out at most over sockets, deep pipelines from many clients.
+  // The most that one server hands out over sockets to deep pipelines from many clients.
   { title: "full speed (a million a second)", perSecond: 1_000_000 },
 ];
 
@@ -25,10 +25,10 @@ const CLUMP = 10;
 const CLUMP_SPREAD_MS = 0.1;
 const SEED = 20_240_229;
 
-/** A gap between two events of a Poisson process that come so many milliseconds apart on average. */
+/** A gap between two events of a Poisson process whose gaps have this mean. */
 const poissonGap = (random: () => number, meanMs: number) => -Math.log(1 - random()) * meanMs;
 
-/** How requests may come at one mean rate. */
+/** The patterns in which requests may come at one mean rate. */
 export const patterns: Record<string, (perSecond: number) => Arrivals> = {
   regular: (perSecond) => {
     let count = 0;
@@ -46,7 +46,7 @@ export const patterns: Record<string, (perSecond: number) => Arrivals> = {
     let count = 0;
     return () => (Math.floor(count++ / CLUMP) * CLUMP * 1000) / perSecond;
   },
-  // Ten clients that act on one event: their requests are spread over a moment, and two turns.
+  // Ten clients act on one event: their requests are spread over a moment, and over two turns.
   "ragged clumps of 10 at random": (perSecond) => {
     const random = randomFrom(SEED);
     let [clumpMs, lastMs] = [0, 0];

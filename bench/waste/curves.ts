@@ -1,17 +1,17 @@
-/** What of the measured waste is drawn. */
+/** Selects the measured waste that the picture shows. */
 
 import { rates } from "./arrivals.ts";
 import { bounds, type Measured, type Waste } from "./measure.ts";
 import { wastedByOneSegment } from "./peers.ts";
 import type { Curve } from "./picture.ts";
 
-/** Of one length of life: the waste at each rate, by its title. */
+/** The waste of lives of one length at each rate, by the rate's title. */
 export type ByRate = ReadonlyMap<string, Waste>;
 
-/** Most lines never see more a second. */
+/** The most requests per second that most lines ever see. */
 const ORDINARY_RATE_MAX = 1000;
 
-/** The worst of some lives in each figure; the median is the worst of their medians. */
+/** The worst of several lives in each figure; the median is the worst of their medians. */
 export function worstOf(lives: readonly Waste[]): Waste {
   const most = (figure: keyof Waste) => Math.max(0, ...lives.map((life) => life[figure]));
   return { crashWorst: most("crashWorst"), crashMedian: most("crashMedian"), close: most("close") };

@@ -1,8 +1,8 @@
 /**
  * One life of a line in simulated time: the real engine over a store in memory, turn by turn.
  *
- * A turn takes every request that has arrived, and where something is staged its commit follows.
- * While that runs, requests wait for the next turn; a turn without a commit takes no time.
+ * A turn takes every request that has arrived, and ends with a commit if something is staged. While
+ * that runs, requests wait for the next turn; a turn without a commit takes no time.
  *
  * `handedOut` counts what clients have: a number whose reply waits for the commit is under way,
  * and neither handed out nor wasted if the server dies before the reply leaves.
@@ -17,29 +17,29 @@ import { LocalCatalog } from "../../src/engine/local-catalog.ts";
 import type { Arrivals } from "./arrivals.ts";
 import { LifeStore } from "./store.ts";
 
-/** About one commit with its sync on a local disk. */
+/** About the time of one commit with its sync on a local disk. */
 const COMMIT_MS = 0.2;
 const NAME = "line";
 
 export class Life {
   nowMs = 0;
   handedOut = 0;
-  /** Replies that wait for the commit under way. */
+  /** How many replies wait for the commit under way. */
   underWay = 0;
-  /** GETs that had to wait for a commit, over the life. */
+  /** How many GETs had to wait for a commit in this life. */
   held = 0;
   private readonly store: LifeStore;
   private readonly engine: Engine;
   private readonly dispenser: Dispenser;
   private readonly arrivals: Arrivals;
-  /** Where on the line this life began. */
+  /** The position at which this life began. */
   private readonly positionAtStart: bigint;
   private readonly commitsAtStart: number;
   private nextArrivalMs: number;
   private hasStaged = false;
   private readonly into = Buffer.alloc(20);
 
-  /** Begins with a new line, or where `store` is given, as the next life of the line in it. */
+  /** Begins with a new line; if `store` is given, with the next life of the line in it. */
   constructor(strategy: StrategyName, arrivals: Arrivals, store = new LifeStore()) {
     this.store = store;
     this.engine = engineOver(
@@ -65,7 +65,7 @@ export class Life {
     this.nextArrivalMs = arrivals();
   }
 
-  /** Numbers of the line that earlier lives handed out or wasted. */
+  /** How many numbers of the line earlier lives handed out or wasted. */
   get startedAt(): number {
     return Number(this.positionAtStart);
   }
@@ -80,8 +80,9 @@ export class Life {
   }
 
   /**
-   * The next turn, of at most so many requests. Calls `instant` wherever a crash may fall and
-   * something has changed: before the commit, before its replies leave, and after they left.
+   * Runs the next turn, of `requestsMax` requests at most. Calls `instant` at each moment of a
+   * possible crash after a change: before the commit, before its replies leave, and after they
+   * left.
    */
   turn(requestsMax: number, instant: () => void): void {
     this.nowMs = Math.max(this.nowMs, this.nextArrivalMs);
@@ -103,21 +104,21 @@ export class Life {
     instant();
   }
 
-  /** Kills the server at this instant, recovers for real, and counts what was wasted. */
+  /** Kills the server at this instant, recovers with the real engine, and counts the waste. */
   wastedByRecovery(): number {
     const next = engineOver(this.store.reopen(), () => this.nowMs).find(NAME)!;
     const skipped = Number(next.position - this.positionAtStart) - this.handedOut;
-    // Where the commit came through, the numbers under way are below the reservation.
+    // If the commit succeeded, the numbers under way are below the reservation.
     return Math.max(0, skipped - this.underWay);
   }
 
-  /** The clean close: the store as the next life finds it. */
+  /** Closes cleanly. Answers the store as the next life finds it. */
   close(): LifeStore {
     this.engine.close();
     return this.store.reopen();
   }
 
-  /** The clean close, and what it wasted as the next life finds it. */
+  /** Closes cleanly. Answers the waste that the next life finds. */
   wastedByClose(): number {
     const next = engineOver(this.close(), () => this.nowMs).find(NAME)!;
     return Number(next.position - this.positionAtStart) - this.handedOut;

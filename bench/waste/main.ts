@@ -1,11 +1,12 @@
 /**
- * What does a stop of the server waste, at every length of life and every rate of requests, and
- * does a pre mode stay off the disk? Lives of 1 to 10^7 numbers in simulated time, with the real
- * engine, each ended by a crash and by a clean close; then steady traffic, simulated and against
- * the real server. Fails where a promise of the contract is broken.
+ * How much does a stop of the server waste, at every length of life and every rate of requests, and
+ * does a pre mode stay off the disk? It runs lives of 1 to 10^7 numbers in simulated time, with the
+ * real engine, each ended by a crash and by a clean close; then steady traffic, simulated and
+ * against the real server. It fails if a promise of the contract is broken.
  *
- * `bun run bench:waste` takes some minutes and writes docs/WASTE.md and docs/waste.svg.
- * BENCH_SMALL=1, as the tests run it: short lives, a moment of the real server, no files.
+ * `bun run bench:waste` takes some minutes and writes docs/WASTE.md and docs/waste.svg. With
+ * BENCH_SMALL=1, as in the tests, lives are short, the real server runs a moment, and no file is
+ * written.
  */
 
 import { writeFileSync } from "node:fs";
@@ -36,13 +37,15 @@ const CLEAN_STOPS = 99;
 const MIXED_SHARE_MAX = 0.001;
 const STEADY_RATE_MAX = isSmall ? 1000 : rates.at(-1)!.perSecond;
 const STEADY_NUMBERS = isSmall ? 3000 : 100_000;
-/** The rates between those of the table too: the number ahead is a matter of rounding there. */
+/**
+ * How many rates per decade are measured: also between those of the table, where rounding matters.
+ */
 const STEADY_RATES_PER_DECADE = isSmall ? 1 : 8;
 const COMMITS_PER_SECOND_MAX = 100;
 const HELD_MAX = 0.001;
 const HELD_RATE_MAX = 1000;
 const PACED_RATES = [10, 100, 1000];
-/** A load that is later than this sends a clump larger than any that something is promised for. */
+/** The most that a load may be late; past it, its clump is larger than the promises cover. */
 const LATE_MS_MAX = 10;
 const FULL_SPEED_DEPTHS = [1, 16];
 const PACED_MS = 20_000;
@@ -52,7 +55,7 @@ const SMALL_MS = 300;
 const broken: string[] = [];
 const report = new Report();
 
-/** Of each strategy and length of life: the waste at each rate, worst over the patterns. */
+/** The waste of each strategy and length of life at each rate, at the worst pattern. */
 function measureLives(): Map<Measured, ByRate[]> {
   const measured = new Map<Measured, ByRate[]>();
   for (const strategy of measuredStrategies) {
@@ -202,7 +205,7 @@ async function reportPaced(): Promise<void> {
   report.add("Steady traffic, the real server over sockets", pacedTable(all));
 }
 
-/** Too short to judge anything by: that it runs is what the tests want to know. */
+/** Runs it for a moment, too short to judge its figures, to test that it works. */
 async function runPacedBriefly(): Promise<void> {
   const works = { strategies: ["pre_close"], patterns: ["regular"] };
   const times = { riseMs: SMALL_MS, measuredMs: SMALL_MS };

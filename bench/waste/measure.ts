@@ -1,6 +1,6 @@
 /**
- * The measurements in simulated time: what lives of each length waste, what 99 clean stops and a
- * crash waste together, how often steady traffic commits and how many of its GETs wait.
+ * The measurements in simulated time: the waste of lives of each length, the waste of 99 clean
+ * stops and a crash together, how often steady traffic commits, and how many of its GETs wait.
  */
 
 import { strict as assert } from "node:assert";
@@ -9,7 +9,7 @@ import { median } from "../support/figures.ts";
 import type { Arrivals } from "./arrivals.ts";
 import { Life } from "./life.ts";
 
-/** The strategies that promise something about waste. */
+/** The strategies that promise a bound of waste. */
 export const measuredStrategies = [
   "pre-base",
   "pre-checkpoint",
@@ -20,7 +20,7 @@ export const preModes = ["pre-base", "pre-checkpoint", "pre_close"] as const;
 
 export type Measured = (typeof measuredStrategies)[number];
 
-/** The contract's bounds: wasted <= bound * (handed out + wasted), at a crash and a clean close. */
+/** The contract's bounds, at a crash and a clean close: wasted <= bound * (handed out + wasted). */
 export const bounds: Record<Measured, { readonly crash: number; readonly close: number }> = {
   "pre-base": { crash: 0.5, close: 0.5 },
   "pre-checkpoint": { crash: 0.05, close: 0.05 },
@@ -28,15 +28,15 @@ export const bounds: Record<Measured, { readonly crash: number; readonly close: 
   elegant_close: { crash: 0, close: 0 },
 };
 
-/** The crash falls into this last part of a life. */
+/** The last part of a life, in which the crash falls. */
 const END = 0.1;
-/** Instants of that part, evenly spread, at which the server is killed and recovered for real. */
+/** How many evenly spread instants of that part the server is killed at and recovered from. */
 const CRASHES = 21;
 
 export interface Waste {
-  /** Shares of all numbers handed out and wasted: the worst over every instant near the end. */
+  /** The wasted share of all numbers handed out and wasted, at the worst instant near the end. */
   readonly crashWorst: number;
-  /** The median over the evenly spread instants. */
+  /** The median of that share over the evenly spread instants. */
   readonly crashMedian: number;
   readonly close: number;
 }
@@ -44,7 +44,7 @@ export interface Waste {
 const share = (wasted: number, handedOut: number) =>
   wasted === 0 ? 0 : wasted / (handedOut + wasted);
 
-/** The waste of one life of so many numbers. Throws where a bound is broken at any instant. */
+/** The waste of one life of `numbers` numbers. Throws if a bound is broken at any instant. */
 export function measureLife(strategy: Measured, arrivals: Arrivals, numbers: number): Waste {
   const life = new Life(strategy, arrivals);
   const bound = bounds[strategy];
@@ -72,13 +72,13 @@ export class BoundBroken extends Error {
   override readonly name = "BoundBroken";
 }
 
-/** In whole numbers: 0.05 is 1 in 20, and a share that rounds to the bound is not above it. */
+/** Checks a bound as 1 in n (0.05 is 1 in 20), so that rounding cannot break it. */
 function checkBound(wasted: number, handedOut: number, bound: number): void {
   const allowed = bound === 0 ? 0 : (handedOut + wasted) / Math.round(1 / bound);
   if (wasted > allowed) throw new BoundBroken(`${wasted} wasted of ${handedOut} handed out`);
 }
 
-/** What pre_close wastes of all numbers over so many clean stops and then a crash. */
+/** The share of all numbers that pre_close wastes over `stops` clean stops and then a crash. */
 export function measureMixed(makeArrivals: () => Arrivals, numbers: number, stops: number): number {
   let life = new Life("pre_close", makeArrivals());
   let worst = 0;
@@ -96,7 +96,7 @@ export function measureMixed(makeArrivals: () => Arrivals, numbers: number, stop
 }
 
 export interface Steady {
-  /** Commits in the busiest second, after the line's first ten. */
+  /** How many commits the busiest second had, after the line's first ten. */
   readonly commitsPerSecond: number;
   /** The share of GETs that waited for a commit, from the line's 1,000th number on. */
   readonly held: number;
@@ -104,10 +104,10 @@ export interface Steady {
 
 export const STEADY_FROM_MS = 10_000;
 export const STEADY_FROM_NUMBER = 1000;
-/** So many seconds of traffic are looked at, at least, after the first ten. */
+/** The least time of traffic that is measured after the first ten seconds. */
 const STEADY_SECONDS = 3;
 
-/** Steady traffic of at least so many numbers after the 1,000th. */
+/** Measures steady traffic of at least this many numbers after the 1,000th. */
 export function measureSteady(
   strategy: Measured,
   arrivals: Arrivals,

@@ -1,6 +1,6 @@
 /**
- * The same questions to the real server: steady traffic over sockets, paced by a clock, and what
- * INFO then says of commits and of replies that waited for one.
+ * Measures the real server under steady traffic over sockets, paced by a clock: its commits, and
+ * its replies that waited for one, as INFO counts them.
  */
 
 import { mkdtempSync, rmSync } from "node:fs";
@@ -14,17 +14,17 @@ import { STEADY_FROM_MS, STEADY_FROM_NUMBER } from "./measure.ts";
 export interface PacedFigures {
   readonly load: string;
   readonly strategy: string;
-  /** GETs a second that were answered while it was measured. */
+  /** GETs per second that were answered during the measurement. */
   readonly perSecond: number;
   readonly commitsPerSecond: number;
-  /** GETs that waited for a commit, and all of them, from the 1,000th number on. */
+  /** The GETs that waited for a commit, and all GETs, from the 1,000th number on. */
   readonly held: number;
   readonly gets: number;
-  /** How late the load itself was at worst: what it owed then went out as one clump. */
+  /** How late the load itself was at worst; it then sent the overdue requests as one clump. */
   readonly lateMs: number | undefined;
 }
 
-/** Requests that come together come from several clients. */
+/** How many clients send requests that come together. */
 const CONNECTIONS = 10;
 const BENCHMARK_CLIENTS = 50;
 const NAME = "line";
@@ -61,7 +61,7 @@ class Paced {
     return paced;
   }
 
-  /** Sends what is due by the clock until the time is up. Answers how late it was at worst. */
+  /** Sends the requests that are due until the time is up. Answers how late it was at worst. */
   async load(arrivals: Arrivals, forMs: number): Promise<number> {
     const beganMs = performance.now();
     let dueMs = arrivals();
@@ -102,12 +102,14 @@ export interface Traffic {
   readonly perSecond: number;
   readonly strategies: readonly string[];
   readonly patterns: readonly string[];
-  /** Not counted; the steady traffic that is promised something begins after it. */
+  /**
+   * How long the rise lasts, which is not counted: the promises hold for steady traffic after it.
+   */
   readonly riseMs: number;
   readonly measuredMs: number;
 }
 
-/** Each strategy under each pattern, all at once, each on a server of its own. */
+/** Measures each strategy under each pattern, all at once, each on a server of its own. */
 export async function measurePaced(traffic: Traffic): Promise<PacedFigures[]> {
   const { perSecond, strategies, riseMs, measuredMs } = traffic;
   const folder = mkdtempSync(join(tmpdir(), "number-dispenser-waste-"));
@@ -131,7 +133,7 @@ export async function measurePaced(traffic: Traffic): Promise<PacedFigures[]> {
   }
 }
 
-/** Each pre mode as fast as redis-benchmark goes. */
+/** Measures each pre mode at the full speed of redis-benchmark. */
 export async function measureFullSpeed(
   strategies: readonly string[],
   depth: number,
@@ -174,8 +176,9 @@ function between(before: Counters, after: Counters) {
 }
 
 /**
- * Whether other programs of the machine may hold up this process and what it starts from now on.
- * Held up, the load would send what it owes as one clump. Does nothing where it is not allowed.
+ * Turns real-time priority on or off for this process and those that it starts from now on, so that
+ * other programs do not delay the load, which would then send overdue requests as one clump. Does
+ * nothing if that is not allowed.
  */
 export function setRealTime(isOn: boolean): void {
   if (Bun.which("chrt") === null) return;

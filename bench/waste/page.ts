@@ -1,9 +1,9 @@
-/** The waste's figures as markdown. No measuring here. */
+/** Writes the figures of waste as markdown. */
 
 import { markdownTable, whole } from "../support/page.ts";
 import type { PacedFigures } from "./paced.ts";
 
-/** Three digits that say something: 5 %, 0.526 %, 0.0042 %; "0" where nothing was wasted. */
+/** A share in percent with three significant digits: 5 %, 0.526 %; "0" if nothing was wasted. */
 export function percent(share: number): string {
   if (share === 0) return "0";
   const digits = share < 0.001 ? 2 : 3;

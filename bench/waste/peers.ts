@@ -1,21 +1,21 @@
 /**
- * What generators waste that fetch whole segments and remember nothing finer: Leaf, TinyID, CosId
- * and idgo are built like this. Computed from how they work, not measured.
+ * The waste of generators that fetch whole segments and keep nothing finer, as Leaf, TinyID, CosId
+ * and idgo do. It is computed from their design, not measured.
  */
 
-/** The step their documentation starts from. */
+/** The segment that their documentation begins with. */
 export const SEGMENT = 1000;
-/** Where the next segment is fetched early, it is there once this part of one is used (Leaf). */
+/** The part of a segment after whose use the next one is fetched early (Leaf). */
 const FETCHED_AT = 0.1;
 
 /** The worst share wasted by a stop near the end of a life of so many numbers. */
 export function wastedByOneSegment(numbers: number): number {
-  // Worst is a stop right after the first number of a segment.
+  // The worst stop is right after the first number of a segment.
   const wasted = numbers < SEGMENT ? SEGMENT - numbers : SEGMENT - 1;
   return wasted / (numbers + wasted);
 }
 
-/** The same where the next segment is fetched early and lost with the present one. */
+/** The same if the next segment is fetched early and lost with the present one. */
 export function wastedByTwoSegments(numbers: number): number {
   const fetchedAt = SEGMENT * FETCHED_AT;
   if (numbers < fetchedAt) return wastedByOneSegment(numbers);

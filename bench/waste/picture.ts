@@ -1,6 +1,6 @@
 /**
- * Draws shares over lives of growing length as an SVG. Both axes are logarithmic, with a row of
- * its own for a share of 0. All colours are readable on white and on black.
+ * Draws shares over lives of growing length as an SVG. Both axes are logarithmic; a share of 0 has
+ * a row of its own. All colours are readable on white and on black.
  */
 
 import { line, picture, text } from "../support/svg.ts";
@@ -8,9 +8,9 @@ import { line, picture, text } from "../support/svg.ts";
 export interface Curve {
   readonly title: string;
   readonly colour: string;
-  /** Bounds and computed figures are drawn dashed. */
+  /** Whether it is drawn dashed, as bounds and computed figures are. */
   readonly isDashed: boolean;
-  /** Shares, 0 to 1, one for each life. */
+  /** The shares, 0 to 1, one for each life. */
   readonly shares: readonly number[];
 }
 
@@ -73,7 +73,7 @@ function drawCurve(curve: Curve, lives: readonly number[], x: (numbers: number) 
   return `<polyline points="${points.join(" ")}" fill="none" stroke="${curve.colour}" ${look}/>`;
 }
 
-/** The titles right of the curves' ends, pushed apart where they would overlap. */
+/** Draws the titles to the right of the curves' ends, moved apart if they would overlap. */
 function drawLabels(curves: readonly Curve[]): string[] {
   const ends = curves
     .map(({ title, colour, shares }) => ({ title, colour, y: heightOf(shares.at(-1)!) }))

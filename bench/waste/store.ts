@@ -1,6 +1,6 @@
 /**
- * A store in memory, for lives of millions of commits: it keeps of each dispenser what recovery
- * needs, and nothing in it can fail. The real store is tested with the real engine elsewhere.
+ * A store in memory for lives of millions of commits. It keeps the part of each dispenser that
+ * recovery needs, and never fails. Other tests run the real store with the real engine.
  */
 
 import type { Change, Store, StoredDispenser } from "../../src/storage/store.ts";
@@ -12,7 +12,7 @@ export class LifeStore implements Store {
   private staged: Change[] = [];
   private isClean = true;
 
-  /** The store as the next life finds it, after a crash or a clean close of this one. */
+  /** Opens the store as the next life finds it, after a crash or a clean close of this one. */
   reopen(): LifeStore {
     const next = new LifeStore();
     next.kept = new Map(this.kept);
@@ -52,7 +52,7 @@ export class LifeStore implements Store {
     return [];
   }
 
-  /** A node alone remembers nothing of itself. */
+  /** A node alone has no node state. */
   readonly node = undefined;
 
   writeNode(): void {}

@@ -1,5 +1,5 @@
 /**
- * Assertions that stay on in production. One that fails is a programmer's error: the server stops
+ * Assertions that stay on in production. A failing one is a programmer's error: the server stops
  * rather than go on with a state it does not understand.
  */
 

@@ -1,4 +1,4 @@
-/** What Math.min() and Math.max() are for numbers. */
+/** Math.min() and Math.max() for BigInt. */
 
 export function smallest(first: bigint, ...others: readonly bigint[]): bigint {
   let found = first;

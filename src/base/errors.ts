@@ -1,11 +1,11 @@
 /**
- * The two ways of saying no: to a client, as a value, and to who starts the server, as an error.
+ * The two ways of saying no: a Refusal, a value, to a client; CannotStart, an error, to the operator.
  */
 
 /**
- * A client's mistake, as a value: what the engine answers instead of doing the thing. It becomes
- * an error reply at the edge. The message starts with the error code ("ERR …"), names what was
- * wrong with which value and what is allowed, and is ASCII but for the values it quotes.
+ * A client's mistake, returned instead of a result; the server makes an error reply of it. The
+ * message starts with the error code ("ERR …"), says which value is wrong and what is allowed, and
+ * is ASCII except for the values it quotes.
  */
 export class Refusal {
   readonly message: string;
@@ -25,30 +25,30 @@ export function refusePastEnd(name: string, number: string): Refusal {
   );
 }
 
-/** As long as a name may be. */
+/** The longest name a dispenser may have. */
 const QUOTED_BYTES_MAX = 255;
 
-/** A client's own value in quotes, cut to a length that an error line can bear. */
+/** A client's value in quotes, cut where it would make the error line too long. */
 export function quoted(value: string): string {
   return value.length <= QUOTED_BYTES_MAX
     ? `'${value}'`
     : `'${value.slice(0, QUOTED_BYTES_MAX)}...'`;
 }
 
-/** A value that a field or an argument cannot have: `allowed` says which it can. */
+/** Refuses a value of a field or an argument; `allowed` says which values it can have. */
 export function invalid(name: string, value: string, allowed: string): Refusal {
   return new Refusal(`ERR invalid ${name} ${quoted(value)}: ${allowed}`);
 }
 
 /**
- * The server cannot start in this environment: the message is one line that says what and where.
- * No number was handed out.
+ * The server cannot start in this environment. The message is one line that says what is wrong and
+ * where. No number was handed out.
  */
 export class CannotStart extends Error {
   override readonly name = "CannotStart";
 }
 
-/** What an error of the operating system says, without the path that the caller names. */
+/** The text of an operating system error, without the path: the caller names that. */
 export function reasonOf(error: unknown): string {
   const { code, message } = error as NodeJS.ErrnoException;
   const text = message.replace(/^[A-Z]+: /, "").replace(/, \w+( '.*')?$/, "");

@@ -1,6 +1,6 @@
 /**
- * The log: one line an event on stderr, for people or as JSON. Never a line for each request.
- * Texts from clients are escaped, so that nobody can write a line of their own into it.
+ * The log: one line for each event, as text or JSON; never one for each request. Texts from clients
+ * are escaped, so that no client can forge a line.
  */
 
 export const logLevels = ["debug", "info", "warning", "error"] as const;
@@ -18,7 +18,7 @@ export interface Log {
   error(event: string, fields?: LogFields): void;
 }
 
-/** A log of the events at `level` and above, each line given to `write` without its end. */
+/** Logs the events at `level` and above; `write` gets each line without a line break. */
 export function createLog(
   level: LogLevel,
   format: LogFormat,

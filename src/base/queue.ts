@@ -1,7 +1,7 @@
-/** A list from which what was added first is taken first; a million of it cost nothing but their places. */
+/** First in, first out. Adding and taking cost the same however long the queue is. */
 export class Queue<T> {
   private items: T[] = [];
-  /** Those before were taken. */
+  /** The index of the next item to take; the items before it were taken. */
   private first = 0;
 
   get size(): number {
@@ -12,11 +12,11 @@ export class Queue<T> {
     this.items.push(item);
   }
 
-  /** Takes the first; undefined for none. */
+  /** Takes the oldest item; undefined if the queue is empty. */
   take(): T | undefined {
     if (this.first === this.items.length) return undefined;
     const item = this.items[this.first++];
-    // Not each time: what is behind has to move.
+    // Only when half is taken, because slicing copies the rest.
     if (2 * this.first >= this.items.length) {
       this.items = this.items.slice(this.first);
       this.first = 0;

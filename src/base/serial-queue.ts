@@ -1,11 +1,11 @@
-/** What has to be done one after the other, though each takes a while: the urgent first. */
+/** Runs asynchronous work one piece after the other, urgent pieces first. */
 
 export class SerialQueue {
   private readonly urgent: (() => Promise<void>)[] = [];
   private readonly ordinary: (() => Promise<void>)[] = [];
   private isUnderWay = false;
 
-  /** Runs work when what came before is over. It is not begun before this returns. */
+  /** Runs `work` once all work before it has ended, and never before take() returns. */
   take<T>(work: () => Promise<T>, isUrgent = false): Promise<T> {
     const done = Promise.withResolvers<T>();
     const queue = isUrgent ? this.urgent : this.ordinary;

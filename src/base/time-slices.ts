@@ -1,10 +1,10 @@
 /**
- * Work that may take longer than a turn should, done step by step: all jobs of a queue together get
- * a few milliseconds of each turn, so that nobody else waits longer for them. The first job is
- * brought to its end before the next begins, so only one of them holds memory for its result.
+ * Work too long for one turn, done in steps: all jobs of a queue together get a few milliseconds of
+ * each turn, so that clients wait no longer than that for them. A job ends before the next begins,
+ * so only one of them holds memory for its result.
  */
 
-/** Jobs get so much of a turn. */
+/** The time that all jobs of a queue together get in one turn. */
 const SLICE_MS = 2;
 
 export class TimeSlices {
@@ -14,8 +14,8 @@ export class TimeSlices {
   private readonly queue: (() => boolean)[] = [];
 
   /**
-   * `later` runs work in a later turn of the event loop; `stepsMax` is how many steps a turn may have,
-   * where each brings more than its own time.
+   * `later` runs work in a later turn of the event loop. `stepsMax` limits the steps of a turn, for steps that
+   * cause more work than they do themselves.
    */
   constructor(
     now: () => number,
@@ -27,12 +27,12 @@ export class TimeSlices {
     this.stepsMax = stepsMax;
   }
 
-  /** Adds a step, which is called until it answers that the job is done. */
+  /** Adds a job: `step` is called until it returns true, which means that the job is done. */
   add(step: () => boolean): void {
     if (this.queue.push(step) === 1) this.schedule();
   }
 
-  /** Runs a job to its end; each `yield` of it should come after well less than a millisecond. */
+  /** Runs a job to its end. It should yield well within every millisecond. */
   run(job: Iterator<undefined>): Promise<void> {
     return new Promise((done) => {
       this.add(() => {
@@ -51,7 +51,7 @@ export class TimeSlices {
     const endMs = this.now() + SLICE_MS;
     let steps = 0;
     do {
-      // The first one leaves only now: a step may add another.
+      // Removed after its last step, not before: a step may add a job, and add() must not schedule twice.
       if (this.queue[0]!()) this.queue.shift();
       steps++;
     } while (this.queue.length > 0 && steps < this.stepsMax && this.now() < endMs);

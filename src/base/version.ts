@@ -1,16 +1,15 @@
-/** The version, as package.json says it; the compiled binary carries it inside. */
+/** The version in package.json, which the compiled binary contains. */
 import manifest from "../../package.json";
 
-/** Set where the program is compiled (scripts/build.ts). */
+/** Defined only in the compiled binary (scripts/build.ts). */
 declare const BUILD_COMMIT: string;
 
 export const version: string = manifest.version;
 
-/** Whether this is the compiled binary. */
 export const isCompiled: boolean = typeof BUILD_COMMIT !== "undefined";
 
-/** The commit that was compiled; run from source it is what lies there. */
+/** The commit that was compiled, or "source". */
 const commit = isCompiled ? `commit ${BUILD_COMMIT}` : "source";
 
-/** What -version says. */
+/** The output of -version. */
 export const versionText = `number-dispenser ${version} (${commit}, Bun ${Bun.version})`;

@@ -1,6 +1,7 @@
 /**
- * `number-dispenser advance -all`: for a data folder that went back in time, as a disk's snapshot that was put back
- * does. What was handed out after that moment is not in it; so each line moves ahead by a margin.
+ * `number-dispenser advance -all`: moves each line of a data folder ahead by a margin. It is for a
+ * folder that went back in time, as by a disk snapshot that was put back, and so does not know the
+ * numbers handed out since then.
  */
 
 import { CannotStart, reasonOf } from "../base/errors.ts";
@@ -11,7 +12,7 @@ import { type FolderSettings, requireDatabase } from "./data-folder.ts";
 import { confirmedMargin } from "./margin.ts";
 import { moveAhead, named } from "./move-ahead.ts";
 
-/** The numbers of a cluster's node are leased: its folder alone does not know how far its lines went. */
+/** Refuses the folder of a cluster's node: only the lease store knows how far its lines went. */
 function refuse({ membership, joining }: StoredNodeState): string | undefined {
   if (membership === undefined && joining === undefined) return undefined;
   return (
@@ -20,7 +21,7 @@ function refuse({ membership, joining }: StoredNodeState): string | undefined {
   );
 }
 
-/** Answers one line that says what was done. Throws CannotStart, and UsageError. */
+/** Answers one line that says what was done. Throws CannotStart and UsageError. */
 export function advanceAll(flags: ReadonlyMap<string, string>, options: FolderSettings): string {
   if (!flags.has("all")) {
     throw new UsageError(
@@ -32,8 +33,8 @@ export function advanceAll(flags: ReadonlyMap<string, string>, options: FolderSe
     "advance",
     "handed out since the moment that the folder is of",
     (margin) =>
-      `every line skips ${margin} numbers for good, and numbers handed out since the moment that the folder is of are ` +
-      "handed out again where they are more than that of a line",
+      `every line skips ${margin} numbers for good, and a line that handed out more than that since the moment that the ` +
+      "folder is of hands out numbers again",
   );
   const { dataDir } = options;
   requireDatabase(dataDir, ": name the folder with -data");

@@ -1,4 +1,4 @@
-/** The command line as it was typed: which command, its operands, its flags. */
+/** Reads the command line into a command, its operands and its flags. */
 
 import { parseArgs } from "node:util";
 import { UsageError } from "../config/file.ts";
@@ -12,18 +12,18 @@ import {
   lineOf,
 } from "./commands.ts";
 
-/** What the command line asks for. */
+/** The command line as it was read. */
 export interface Invocation {
   readonly command: CommandName | "help" | "version";
   readonly operands: readonly string[];
-  /** The values of flags; a switch has the value "". */
+  /** The values of the flags; a switch has the value "". */
   readonly flags: ReadonlyMap<string, string>;
-  /** Of which command -help was asked; undefined: of the program. */
+  /** The command whose help is wanted; undefined for the program's. */
   readonly topic?: CommandName | "cluster" | undefined;
 }
 
 /**
- * Reads a command (`server` where none is named), its operands, and flags, with one dash or two,
+ * Reads a command (`server` if none is named), its operands, and its flags, with one dash or two,
  * as `-flag value` or `-flag=value`. Throws UsageError.
  */
 export function parseArguments(argv: readonly string[]): Invocation {
@@ -45,7 +45,7 @@ export function parseArguments(argv: readonly string[]): Invocation {
   throw new UsageError(`cluster needs one of ${actions.join(", ")}; see cluster -help`);
 }
 
-/** What follows a command, which was named or is the default. */
+/** Reads the words that follow the command, which was named or is the default. */
 function parseFlags(
   command: CommandName,
   named: CommandName | undefined,
@@ -72,7 +72,9 @@ function parseFlags(
   return { command, operands, flags };
 }
 
-/** A flag, with one dash or two. Any other word is an operand or a value: `-1`, `-` and `--`, too. */
+/**
+ * A flag, with one dash or two. Any other word is an operand or a value, also `-1`, `-` and `--`.
+ */
 const FLAG = /^--?(?=[a-z][a-z-]*(=.*)?$)/s;
 
 const options = Object.fromEntries(
@@ -82,9 +84,12 @@ const options = Object.fromEntries(
   }),
 );
 
-/** The operands, and the flags with what follows them, attached by = or as the next word, as they were typed. */
+/**
+ * The operands and the flags as they were typed; each flag with its value, or the word after it.
+ */
 function typedIn(words: readonly string[]) {
-  // parseArgs sees two dashes before each flag and none elsewhere; what was typed stands at its place.
+  // parseArgs gets two dashes before each flag and "" for any other word; `words` has what was
+  // typed.
   const args = words.map((word) => (FLAG.test(word) ? word.replace(FLAG, "--") : ""));
   const loose = { strict: false, allowPositionals: true, tokens: true } as const;
   return parseArgs({ args, options, ...loose }).tokens.map((token) => {
@@ -95,7 +100,10 @@ function typedIn(words: readonly string[]) {
   });
 }
 
-/** The value of a flag; "" of a switch. Throws UsageError where the command has no such flag, or no value follows. */
+/**
+ * The value of a flag; "" for a switch. Throws UsageError if the command has no such flag, or no
+ * value follows.
+ */
 function flagValue(
   { word, name, isAttached, value }: ReturnType<typeof typedIn>[number],
   allowed: readonly FlagName[],

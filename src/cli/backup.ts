@@ -1,4 +1,6 @@
-/** `number-dispenser backup FILE`: has the running server copy its database, and checks the copy. */
+/**
+ * `number-dispenser backup FILE`: makes the running server copy its database, and checks the copy.
+ */
 
 import { statSync } from "node:fs";
 import { resolve } from "node:path";

@@ -1,4 +1,4 @@
-/** `number-dispenser bench`: what this machine and its disk give, measured on a server of its own. */
+/** `number-dispenser bench`: measures this machine and its disk with a server of its own. */
 
 import {
   closeSync,
@@ -27,19 +27,19 @@ const SYNCS_MS = 500;
 const SYNC_BYTES = 4096;
 const BAR_WIDTH = 30;
 
-/** One load and what came of it. */
+/** One load and its result. */
 interface Measured {
   readonly strategy: string;
   readonly depth: number;
   readonly numbers_per_second: number;
-  /** Of the server's CPU time. */
+  /** Numbers per second of the server's CPU time. */
   readonly numbers_per_cpu_second: number;
   readonly p50_ms: number;
   readonly p99_ms: number;
 }
 
 /**
- * Measures, showing how far it is on `progress`, and answers a summary, or JSON. Throws CannotStart and
+ * Measures, shows progress on `progress`, and answers a summary or JSON. Throws CannotStart and
  * UsageError.
  */
 export async function bench(
@@ -69,12 +69,12 @@ export async function bench(
   }
 }
 
-/** Nothing is to stay where the program is ended meanwhile. Answers how to take that back. */
+/** Cleans up if a signal ends the program. Answers a function that takes this back. */
 function endAtSignals(cleanUp: () => void): () => void {
   const handlers = (["SIGINT", "SIGTERM", "SIGHUP"] as const).map((signal) => {
     const handler = () => {
       cleanUp();
-      // As it would have ended without this.
+      // Ends the process by the same signal, as it would have ended without this handler.
       process.removeListener(signal, handler);
       process.kill(process.pid, signal);
     };
@@ -92,7 +92,7 @@ function secondsOf(text: string): number {
   throw new UsageError(`-seconds: '${text}' must be a number from 0.1 to 60`);
 }
 
-/** A folder on the disk of the data folder: in it, or where it would be made. */
+/** Makes a folder on the disk of the data folder: in it, or where it would be made. */
 function makeFolder(dataDir: string): string {
   let place = dataDir;
   while (!existsSync(place)) place = dirname(place);
@@ -103,7 +103,7 @@ function makeFolder(dataDir: string): string {
   }
 }
 
-/** How often a second the disk takes a block and says that it is safe. */
+/** Measures how many times a second the disk writes and syncs a block. */
 function syncsPerSecond(folder: string): number {
   const file = openSync(join(folder, "syncs"), "w");
   const block = Buffer.alloc(SYNC_BYTES, 1);
@@ -170,7 +170,7 @@ async function cpuSeconds(client: RedisClient): Promise<number> {
 
 const round = (value: number, digits: number) => Number(value.toFixed(digits));
 
-/** A bar where somebody looks; nothing elsewhere. */
+/** Shows a progress bar on a terminal, and nothing elsewhere. */
 function showProgress(stream: NodeJS.WriteStream, share: number, what: string): void {
   if (!stream.isTTY) return;
   const filled = Math.round(share * BAR_WIDTH);

@@ -1,13 +1,13 @@
 /**
- * `number-dispenser cluster …`: what an operator does with a cluster. join and leave work on a data folder
- * whose server is stopped, the others on the shared store alone. Each answers what was done, in words.
+ * `number-dispenser cluster …`: the operator's work on a cluster. join and leave work on a data
+ * folder whose server is stopped, and on the lease store; the others work only on the lease store.
  */
 
 import { hostname } from "node:os";
 import { dirname } from "node:path";
 import { CannotStart } from "../base/errors.ts";
-import { type Folder, moveIn } from "../cluster/admin/join.ts";
-import { handBack } from "../cluster/admin/leave.ts";
+import { type Folder, joinCluster } from "../cluster/admin/join.ts";
+import { returnLeases } from "../cluster/admin/leave.ts";
 import { advanceHistory, forgetNode, nodesOf } from "../cluster/admin/operations.ts";
 import { enter, findCluster, type Identity } from "../cluster/node/membership.ts";
 import { fingerprintOf, NodeState } from "../cluster/node/state.ts";
@@ -28,7 +28,7 @@ export interface ClusterSettings extends FolderSettings {
 
 export type ClusterAction = "join" | "leave" | "forget" | "advance" | "nodes";
 
-/** Does it, and answers lines that say what was done. Throws CannotStart and UsageError. */
+/** Runs the action, and answers lines that say what was done. Throws CannotStart and UsageError. */
 export async function operateCluster(
   action: ClusterAction,
   operands: readonly string[],
@@ -36,27 +36,27 @@ export async function operateCluster(
   settings: ClusterSettings,
 ): Promise<string> {
   if (settings.store === "") {
-    throw new UsageError(`cluster ${action} needs the shared store: -store URL, or storage.store`);
+    throw new UsageError(`cluster ${action} needs the lease store: -store URL, or storage.store`);
   }
-  const shared = openLeaseStore(settings.store);
+  const leaseStore = openLeaseStore(settings.store);
   try {
     switch (action) {
       case "join":
-        return await join(shared, settings);
+        return await join(leaseStore, settings);
       case "leave":
-        return await leave(shared, settings);
+        return await leave(leaseStore, settings);
       case "forget":
-        return await forget(shared, operands[0]!, flags);
+        return await forget(leaseStore, operands[0]!, flags);
       case "advance":
-        return await advance(shared, flags);
+        return await advance(leaseStore, flags);
       case "nodes":
-        return await listNodes(shared, flags.has("json"));
+        return await listNodes(leaseStore, flags.has("json"));
     }
   } catch (error) {
     if (!(error instanceof LeaseStoreUnavailable)) throw error;
-    throw new CannotStart(`store ${shared.title} unavailable: ${error.message}`);
+    throw new CannotStart(`store ${leaseStore.title} unavailable: ${error.message}`);
   } finally {
-    await shared.close();
+    await leaseStore.close();
   }
 }
 
@@ -74,7 +74,9 @@ const foundingBy = ({ unique }: Identity, isAllowed: boolean) => ({
   clock: realClock,
 });
 
-/** Opens the data folder, whose server is stopped, and closes it whatever becomes of the work. */
+/**
+ * Runs work on the data folder of a stopped server, and closes the folder even if the work fails.
+ */
 async function withFolder<T>(
   settings: ClusterSettings,
   allocation: Allocation,
@@ -96,7 +98,7 @@ async function withFolder<T>(
   }
 }
 
-function join(shared: LeaseStore, settings: ClusterSettings): Promise<string> {
+function join(leaseStore: LeaseStore, settings: ClusterSettings): Promise<string> {
   return withFolder(settings, wholeLine, async (folder) => {
     const { membership, stripe, joining } = folder.state;
     if (membership !== undefined) {
@@ -108,30 +110,30 @@ function join(shared: LeaseStore, settings: ClusterSettings): Promise<string> {
       );
     }
     const identity = identityOf(folder.store);
-    const cluster = await findCluster(shared, joining, foundingBy(identity, true));
-    const history = new MonotonicStore(shared, (await shared.read([])).version);
-    const dispensers = await moveIn(folder, history, cluster, identity, joining);
+    const cluster = await findCluster(leaseStore, joining, foundingBy(identity, true));
+    const monotonic = new MonotonicStore(leaseStore, (await leaseStore.read([])).version);
+    const dispensers = await joinCluster(folder, monotonic, cluster, identity, joining);
     return `joined cluster ${cluster.id} with ${dispensers} dispensers, each where it stood: start the server with -store`;
   });
 }
 
-function leave(shared: LeaseStore, settings: ClusterSettings): Promise<string> {
+function leave(leaseStore: LeaseStore, settings: ClusterSettings): Promise<string> {
   return withFolder(settings, nothingLeased, async (folder) => {
     const { membership } = folder.state;
     if (membership === undefined) throw new CannotStart("the data folder belongs to no cluster");
     const identity = identityOf(folder.store);
-    await findCluster(shared, membership, foundingBy(identity, false));
-    const memory = new NodeState(folder.store, membership, identity.unique);
-    const fenced = new FencedStore(shared, memory);
-    const doubt = await enter(memory, fenced, identity);
+    await findCluster(leaseStore, membership, foundingBy(identity, false));
+    const nodeState = new NodeState(folder.store, membership, identity.unique);
+    const fenced = new FencedStore(leaseStore, nodeState);
+    const doubt = await enter(nodeState, fenced, identity);
     if (doubt !== undefined) throw new CannotStart(`nothing is handed back: ${doubt}`);
-    const numbers = await handBack(folder, fenced, memory);
+    const numbers = await returnLeases(folder, fenced, nodeState);
     return `node ${membership.node} has left cluster ${membership.cluster}, and handed back ${numbers} numbers`;
   });
 }
 
 async function forget(
-  shared: LeaseStore,
+  leaseStore: LeaseStore,
   node: string,
   flags: ReadonlyMap<string, string>,
 ): Promise<string> {
@@ -140,24 +142,27 @@ async function forget(
     "cluster forget",
     `what node ${node} holds is wasted, and it stops if it still runs`,
   );
-  const numbers = await forgetNode(shared, node);
+  const numbers = await forgetNode(leaseStore, node);
   return `node ${node} is written off; it held ${numbers} numbers when it last said so`;
 }
 
-async function advance(shared: LeaseStore, flags: ReadonlyMap<string, string>): Promise<string> {
+async function advance(
+  leaseStore: LeaseStore,
+  flags: ReadonlyMap<string, string>,
+): Promise<string> {
   const margin = confirmedMargin(
     flags,
     "cluster advance",
     "leased in what the store forgot",
     (margin) =>
-      `numbers that the store forgot are leased again where they are more than the margin, ${margin} of a line`,
+      `where the store forgot leases of more than ${margin} numbers of a line, numbers are leased again`,
   );
-  const lines = await advanceHistory(shared, margin, Date.now());
+  const lines = await advanceHistory(leaseStore, margin, Date.now());
   return `${lines} lines moved ahead by ${margin} numbers; the nodes go on by themselves`;
 }
 
-async function listNodes(shared: LeaseStore, isJson: boolean): Promise<string> {
-  const nodes = await nodesOf(shared);
+async function listNodes(leaseStore: LeaseStore, isJson: boolean): Promise<string> {
+  const nodes = await nodesOf(leaseStore);
   if (isJson) {
     const all = [...nodes].map(([node, { host, state, version, generation, sequence }]) => ({
       ...{ node, state, host, version },

@@ -1,24 +1,24 @@
-/** The table of the program's commands: what each takes, what it does, and when it fails. */
+/** The table of the program's commands and their flags, with the texts that -help shows. */
 
 import { DEFAULT_FILE, keys, VARIABLE_PREFIX } from "../config/load.ts";
 import { settings } from "../config/settings.ts";
 
 export interface CommandLine {
-  /** What has to be given besides flags, in order; in brackets what may be left out. */
+  /** The operands in their order; one in brackets may be left out. */
   readonly operands: readonly string[];
-  /** Names of the flags it takes, of those below. */
+  /** The names of the flags that it takes. */
   readonly flags: readonly FlagName[];
-  /** One line. */
+  /** One line for the list of commands. */
   readonly summary: string;
-  /** Whole sentences. */
+  /** The description, in whole sentences. */
   readonly details: string;
-  /** What its exit status 1 says. */
+  /** The meaning of exit status 1. */
   readonly failure: string;
   /** A call as a user would make it, after the program's name. */
   readonly example: string;
 }
 
-/** A flag with a value has its name here, one without none. */
+/** A flag; `value` names its value, and is undefined for a switch. */
 interface Flag {
   readonly value?: string;
   readonly help: string;
@@ -30,7 +30,7 @@ export const flags = {
     help: "address of the server, or several, as [ipv6]:port, unix:/path (default :6380)",
   },
   data: { value: "dir", help: "folder of the database (default ./data)" },
-  store: { value: "URL", help: `store that several nodes share: ${settings.store.allowed}` },
+  store: { value: "URL", help: `lease store of the cluster: ${settings.store.allowed}` },
   node: { value: "i/n", help: "node i of n that share their lines without a store" },
   config: {
     value: "file",
@@ -42,7 +42,7 @@ export const flags = {
   strategy: { value: "s", help: "their auto_disk (default elegant_close)" },
   seconds: { value: "N", help: "how long each load lasts, 0.1 to 60 (default 1)" },
   all: { help: "every line of the folder" },
-  confirm: { help: "you have read what the command cannot know" },
+  confirm: { help: "you accept the risk that the command explains" },
   json: { help: "answer in JSON" },
 } satisfies Record<string, Flag>;
 
@@ -58,12 +58,12 @@ export const commands = {
   server: {
     operands: [],
     flags: ["config", ...keys.flatMap((key) => (settings[key].flag as FlagName) ?? [])],
-    summary: "runs the server; what is meant where no command is named",
+    summary: "runs the server; the default command",
     details:
       "Serves until SIGTERM, SIGINT or SHUTDOWN, which save all positions first. SIGHUP reads the certificates " +
       "of TLS again. The log goes to stderr.",
     failure:
-      "it could not start (address in use, damaged database, …), or had to stop as a sync failed",
+      "it could not start (address in use, damaged database, …), or had to stop because a sync failed",
     example: "-addr 127.0.0.1:6380 -data /var/lib/number-dispenser",
   },
   health: {
@@ -78,7 +78,7 @@ export const commands = {
     operands: ["[NAME]"],
     flags: ["config", "addr", "json"],
     summary: "shows the server's figures, or those of one dispenser",
-    details: `What the command INFO answers. ${ofServer}`,
+    details: `Shows the reply of the command INFO. ${ofServer}`,
     failure: "no server answers, or it has no such dispenser",
     example: "info order_id -json",
   },
@@ -96,8 +96,7 @@ export const commands = {
     summary: "puts a backup into a data folder that has no database",
     details:
       "A backup does not know what was handed out after it was made, so each line moves ahead by -margin numbers. " +
-      "Numbers handed out since repeat where they are more than that of a line; -confirm says that you have " +
-      "thought of it.",
+      "A line that handed out more than that since then repeats numbers; -confirm says that you accept this.",
     failure: "the folder has a database, or the backup is none",
     example: "restore /backups/monday.db -data ./data -margin 100000 -confirm",
   },
@@ -106,8 +105,8 @@ export const commands = {
     flags: ["config", "data"],
     summary: "makes the database of a data folder, for a server with storage.create: false",
     details:
-      "Said once, before the first start. From then on a server that finds no database there, as where a mount is missing, " +
-      "refuses to start instead of counting from the beginning again. A database that is there stays as it is.",
+      "Run it once, before the first start. From then on a server that finds no database there, as when a mount is missing, " +
+      "refuses to start instead of counting from the beginning again. An existing database stays as it is.",
     failure: "the folder or the database cannot be made",
     example: "init -data /var/lib/number-dispenser",
   },
@@ -117,10 +116,10 @@ export const commands = {
     summary:
       "says whether a database whose log is gone lost anything, and makes it fit for a start",
     details:
-      "For a data folder whose server refuses to start as the write-ahead log of a crash is gone or damaged. Where it is proven " +
-      "that nothing is lost, as when SQLite's own tool moved the log into the database, that is all. Where it is not, it " +
-      "says so, and needs -margin and -confirm: each line moves ahead by so many numbers, and what was there is kept in a " +
-      "folder of its own. Numbers repeat where more than that of a line are lost.",
+      "For a data folder whose server refuses to start because the write-ahead log of a crash is gone or damaged. If it can " +
+      "prove that nothing is lost, as when SQLite's own tool moved the log into the database, it makes the folder fit for a " +
+      "start. If it cannot, it says so, and needs -margin and -confirm: each line then moves ahead by that margin, and the " +
+      "old files are kept in a folder of their own. A line that lost more than the margin repeats numbers.",
     failure: "nothing was changed, for the reason that is given",
     example: "repair -data ./data",
   },
@@ -128,10 +127,10 @@ export const commands = {
     operands: [],
     flags: ["config", "data"],
     summary:
-      "takes a data folder that was copied from another place or machine as the one that counts on",
+      "accepts a data folder that was copied from another place or machine in place of the original",
     details:
-      "A server on such a folder warns at every start, as the folder that it was copied from hands out the same numbers. Said " +
-      "once, when that one will never be started again. The folder's server is stopped.",
+      "A server on such a folder warns at every start, because the original folder hands out the same numbers. Run this once, " +
+      "when the original will never be started again. The folder's server has to be stopped.",
     failure: "the folder has no database, or is in use",
     example: "accept-copy -data ./data",
   },
@@ -139,11 +138,11 @@ export const commands = {
     operands: [],
     flags: ["config", "data", "all", "margin", "confirm"],
     summary:
-      "moves all lines of a folder ahead that went back in time, as a snapshot of a disk does",
+      "moves all lines ahead in a folder that went back in time, as by a snapshot of its disk",
     details:
-      "The folder's server is stopped. Such a folder does not know what was handed out after the moment it is of, so each " +
-      "line moves ahead by -margin of its numbers: those in memory, of node i/n, and deleted ones as well. A backup needs " +
-      "restore instead, and the store of a cluster cluster advance.",
+      "The folder's server has to be stopped. Such a folder does not know what was handed out after the moment that it is of, " +
+      "so each line moves ahead by -margin of its numbers, also lines in memory, of node i/n, and deleted ones. For a backup " +
+      "use restore instead, for the store of a cluster use cluster advance.",
     failure: "the folder has no database, or a server runs on it",
     example: "advance -all -margin 100000 -confirm -data ./data",
   },
@@ -152,10 +151,10 @@ export const commands = {
     flags: ["config", "data", "margin", "redis", "match", "strategy"],
     summary: "takes the lines of the Go implementation's dispensers.json, or a Redis's counters",
     details:
-      "Either FILE or -redis. Each line moves ahead by -margin of its own numbers (default 1000): the Go implementation " +
+      "Give either FILE or -redis. Each line moves ahead by -margin of its own numbers (default 1000): the Go implementation " +
       "saves every 5 seconds, and not when it stops, so keep traffic from it for that long before you stop it, or choose " +
-      "a margin above what a line hands out meanwhile. Stop what counts there first, and the server of this folder. " +
-      "All or nothing is taken, nothing overwritten.",
+      "a margin above what a line hands out in that time. First stop the program that counts there, and the server of this " +
+      "folder. All lines are imported, or none; nothing is overwritten.",
     failure: "nothing was imported, for the reason that is given",
     example: "import dispensers.json -data ./data",
   },
@@ -165,8 +164,8 @@ export const commands = {
     summary: "measures this machine: numbers a second of each strategy, syncs a second of the disk",
     details:
       "Starts a server of its own on the loopback interface, with a folder of its own in the data folder, so on the " +
-      "same disk, and loads it with 50 clients from one process. A server that runs there goes on, but shares the " +
-      "machine with it. Nothing stays.",
+      "same disk, and loads it with 50 clients from one process. A server that runs on the data folder goes on, but shares " +
+      "the machine with it. The folder is removed at the end.",
     failure: "the server could not be started, or answered what it should not",
     example: "bench -data /var/lib/number-dispenser -seconds 5",
   },
@@ -174,16 +173,17 @@ export const commands = {
     operands: [],
     flags: ["config", "data", "store"],
     summary: "takes the dispensers of a data folder into a cluster, each where it stands",
-    details: "The folder's server is stopped. It is started with the same -store from then on.",
+    details:
+      "The folder's server has to be stopped, and started with the same -store from then on.",
     failure: "nothing was changed, for the reason that is given",
     example: "cluster join -data ./data -store postgres://db/numbers",
   },
   "cluster leave": {
     operands: [],
     flags: ["config", "data", "store"],
-    summary: "hands back what a node holds, and empties its folder",
+    summary: "returns the numbers that a node holds, and empties its folder",
     details:
-      "The node's server is stopped. What it held is handed out by nodes that have not passed it.",
+      "The node's server has to be stopped. Nodes whose lines have not passed its numbers hand them out.",
     failure: "the node is still one, for the reason that is given",
     example: "cluster leave -data ./data -store postgres://db/numbers",
   },
@@ -201,8 +201,8 @@ export const commands = {
     flags: ["config", "store", "confirm"],
     summary: "writes off a node that will never come back",
     details:
-      "NODE is the name that cluster nodes shows. What it holds is wasted. If it still runs it stops; started again it is " +
-      "another node.",
+      "NODE is the name that cluster nodes shows. The numbers that it holds are wasted. If it still runs, it stops; started " +
+      "again, it is another node.",
     failure: "the node is still one, for the reason that is given",
     example:
       "cluster forget 9b2f0c66-6ff1-4b0a-9d53-0f3bb0a3c8d1 -store postgres://db/numbers -confirm",
@@ -219,7 +219,7 @@ export const commands = {
   },
 } satisfies Record<string, CommandLine>;
 
-/** What may stand first on the command line. */
+/** A command, which may stand first on the command line. */
 export type CommandName = keyof typeof commands;
 
 export const lineOf = (name: CommandName): CommandLine => commands[name];

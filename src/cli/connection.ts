@@ -1,4 +1,4 @@
-/** How a command of the program reaches the server that runs on this machine. */
+/** Connects a command of the program to the server that runs on this machine. */
 
 import { RedisClient, type Socket } from "bun";
 import { CannotStart, reasonOf } from "../base/errors.ts";
@@ -10,13 +10,13 @@ export const CONNECT_MS_MAX = 5000;
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-/** Where the server listens. */
+/** The addresses that the server listens on. */
 export type Addresses = Pick<Config, "addr" | "tlsAddr">;
 
 /**
- * Runs work with a client of the server, at the first of its addresses. Where passwords are set, the
- * environment names the user and the password. Throws CannotStart where no server answers, and what the
- * work throws.
+ * Runs work with a client of the server, at the first of its addresses. If passwords are set, the
+ * environment gives the user and the password. Throws CannotStart if no server answers, and
+ * whatever the work throws.
  */
 export async function withServer<T>(
   { addr, tlsAddr }: Addresses,
@@ -29,7 +29,7 @@ export async function withServer<T>(
   const client = new RedisClient(urlOf(address, isTls, environment), {
     autoReconnect: false,
     connectionTimeout: CONNECT_MS_MAX,
-    // It is this machine's own server, whoever signed its certificate.
+    // The server is on this machine, so its certificate need not be signed by a known authority.
     ...(isTls && { tls: { rejectUnauthorized: false } }),
   });
   try {
@@ -47,7 +47,7 @@ export async function withServer<T>(
   }
 }
 
-/** Asks the server for something. Throws CannotStart with what it answered where it refuses. */
+/** Sends a command to the server. Throws CannotStart with the server's error. */
 export async function ask(client: RedisClient, ...words: [string, ...string[]]): Promise<unknown> {
   const [command, ...args] = words;
   try {
@@ -57,7 +57,7 @@ export async function ask(client: RedisClient, ...words: [string, ...string[]]):
   }
 }
 
-/** Where a server that listens there is reached from its own machine. */
+/** The address at which a server that listens on `address` is reached from its own machine. */
 function reachable(address: Address): Address {
   return "unix" in address ? address : { ...address, host: address.host ?? "127.0.0.1" };
 }
@@ -68,17 +68,17 @@ function urlOf(address: Address, isTls: boolean, environment: Environment): stri
   const credentials =
     password === undefined ? "" : `${encodeURIComponent(user)}:${encodeURIComponent(password)}@`;
   if ("unix" in address) {
-    // Behind credentials Bun's client wants a host, though it is not looked at.
+    // Bun's client wants a host after credentials, but ignores it.
     const host = credentials === "" ? "" : `${credentials}localhost`;
     return `${isTls ? "redis+tls+unix" : "redis+unix"}://${host}${address.unix}`;
   }
   return `${isTls ? "rediss" : "redis"}://${credentials}${addressText(reachable(address))}`;
 }
 
-/** What a server says first to a client that logs in; that it closes, or that nobody listens. */
+/** The server's first line; "closed" if it closed the connection, "nobody" if nothing listens. */
 type FirstAnswer = { readonly line: string } | "closed" | "nobody";
 
-/** Asks once more by hand: Bun's client does not tell why it was not let in. */
+/** Asks once more without Bun's client, which does not tell why it was refused. */
 async function firstAnswer(
   address: Address,
   isTls: boolean,
@@ -115,7 +115,7 @@ async function firstAnswer(
   }
 }
 
-/** What such an answer means to an operator; undefined where it says nothing. */
+/** Explains an answer to the operator; undefined if there is nothing to explain. */
 function whyNot(shown: string, isTls: boolean, answer: FirstAnswer): string | undefined {
   if (answer === "nobody") return `nothing listens on ${shown}`;
   if (answer === "closed") {

@@ -1,6 +1,7 @@
 /**
- * dispensers.json, the data file of the Go implementation of this idea. It has had two forms: in the first a type is what
- * it is here; in the second type 2 has a mode, and types 3, 4 and 5 are letters, Snowflake ids and UUIDs, which are no lines.
+ * Reads dispensers.json, the data file of the Go implementation of this idea. It has had two forms.
+ * In the first, types are the same as here. In the second, type 2 has a mode, and types 3, 4 and 5
+ * are letters, Snowflake ids and UUIDs, which are not lines.
  */
 
 import { CannotStart, reasonOf } from "../base/errors.ts";
@@ -9,32 +10,32 @@ import { NUMBER_MAX, parseNumber } from "../dispenser/types/whole-number.ts";
 
 import { readRegular } from "../platform/files.ts";
 
-/** A dispenser as the file has it. */
+/** A dispenser in the file, with its fields as a definition has them here. */
 export interface Entry {
   readonly name: string;
   readonly fields: Fields;
-  /** The number it would have handed out next; undefined for random ones. */
+  /** The number that it would have handed out next; undefined for a random dispenser. */
   readonly next: bigint | undefined;
 }
 
 export interface DispensersFile {
   readonly entries: readonly Entry[];
-  /** Names of those that have no type here. */
+  /** The names of dispensers whose type does not exist here. */
   readonly leftOut: readonly string[];
 }
 
 type Config = Readonly<Record<string, unknown>>;
 
-/** Fields that say which form a file has. */
+/** Fields that only the second form has. */
 const SECOND_FORM = ["incr_mode", "charset", "uuid_format", "machine_id", "datacenter_id"];
-/** Fields that a definition here has, too. */
+/** Fields that a definition also has here. */
 const SHARED = ["type", "length", "starting", "step", "auto_disk"];
 
-/** Numbers keep all their digits. */
+/** Keeps a number as its text, so that it loses no digits. */
 const exactly = (_: string, value: unknown, { source }: { source?: string } = {}): unknown =>
   typeof value === "number" ? source : value;
 
-/** Reads the file. Throws CannotStart where it is none. */
+/** Reads the file. Throws CannotStart if it is not a dispensers.json. */
 export function readDispensers(file: string): DispensersFile {
   let data: Record<string, { config?: Config; current?: unknown } | null>;
   try {
@@ -69,8 +70,8 @@ export function readDispensers(file: string): DispensersFile {
 }
 
 /**
- * The number that comes next; undefined for none. That implementation counts in 64 bits: a step past 2^63 - 1 leads
- * it to the lowest of all numbers, and the line is at its end.
+ * The next number; undefined if the text is not one. The Go implementation counts in 64 bits: a
+ * step past 2^63 - 1 wraps to the lowest numbers, and the line is then at its end.
  */
 function readCurrent(text: string, step: unknown): bigint | undefined {
   const isWhole = /^-[1-9][0-9]{0,18}$/.test(text);
@@ -83,7 +84,7 @@ function isSecondForm(config: Config): boolean {
   return SECOND_FORM.some((field) => field in config) || ["4", "5"].includes(String(config.type));
 }
 
-/** The type here; undefined for none. */
+/** The type that a dispenser of the second form has here; undefined for none. */
 function typeOfSecondForm({ type, incr_mode: mode, length = "0" }: Config): string | undefined {
   if (String(type) === "1") return "1";
   if (String(type) !== "2") return undefined;
@@ -94,12 +95,12 @@ function typeOfSecondForm({ type, incr_mode: mode, length = "0" }: Config): stri
 function fieldsOf(config: Config, type: string): Fields {
   const fields = new Map<string, string>();
   for (const [field, value] of Object.entries(config)) {
-    // What was not given stands there as 0 or as nothing.
+    // A field that was not given is 0 or empty in the file.
     if (SHARED.includes(field) && String(value) !== "0" && value !== "")
       fields.set(field, String(value));
   }
   fields.set("type", type);
-  // It keeps these where they mean nothing, too.
+  // The file also has these fields for types that do not use them.
   const meaningless = { "1": ["starting", "step"], "3": ["length"] }[type] ?? [];
   for (const field of meaningless) fields.delete(field);
   return fields;

@@ -1,4 +1,4 @@
-/** What -help says, of the program and of each of its commands. */
+/** The texts of -help, for the program and for each of its commands. */
 
 import { version } from "../base/version.ts";
 import { keys, VARIABLE_PREFIX } from "../config/load.ts";
@@ -7,10 +7,10 @@ import { type CommandName, commandNames, type FlagName, flagOf, lineOf } from ".
 
 const WIDTH = 96;
 
-/** Exit statuses; 1 is said of each command. */
+/** The exit statuses; each command's help says what 1 means for it. */
 const EXITS = `Exit status: 0 when it is done, 1 for what the environment refuses, 2 for bad usage (flags, values,
-the file's content), 78 where the database vanished under it (starting it again is no help), each with one
-line on stderr that says what and where.`;
+the file's content), 78 if the database vanished under it (starting it again does not help); each error is
+one line on stderr that says what and where.`;
 
 /** The text of -help, or of `COMMAND -help`. */
 export function helpText(topic?: CommandName | "cluster"): string {
@@ -26,7 +26,7 @@ export function flagText(name: FlagName): string {
   return value === undefined ? `-${name}` : `-${name} ${value}`;
 }
 
-/** How a command is called. */
+/** The usage line of a command. */
 export function usageOf(name: CommandName): string {
   const { operands } = lineOf(name);
   return ["number-dispenser", name, ...operands, "[flags]"].join(" ");
@@ -54,11 +54,11 @@ Each takes -help, which tells its flags. Those of the server, with one dash or t
 ${flagRows("server")}
   -help, -version   show this, or the version
 
-They win over the environment, that over the file, that over defaults. All settings, as flag, place in the file, variable (after ${VARIABLE_PREFIX}), meaning (default):
+Flags win over the environment, the environment over the file, the file over defaults. All settings, as flag, place in the file, variable (after ${VARIABLE_PREFIX}), meaning (default):
 
 ${settingRows.join("\n")}
 
-Users and their rights stand in the file alone.
+Users and their rights can be set only in the file.
 
 ${EXITS}
 `;
@@ -69,7 +69,7 @@ function flagRows(name: CommandName): string {
   return flags.map((flag) => `  ${flagText(flag).padEnd(18)}${flagOf(flag).help}`).join("\n");
 }
 
-/** The flags, what it does, its exit statuses, an example. */
+/** The text of `COMMAND -help`. */
 function commandHelp(name: CommandName): string {
   const { summary, details, failure, example } = lineOf(name);
   return `number-dispenser ${name}: ${summary}
@@ -86,7 +86,7 @@ Exit status: 0 when it is done; 1: ${failure}; 2: bad usage.
 `;
 }
 
-/** The words of a text in lines. */
+/** Breaks a text into lines. */
 function wrap(text: string): string {
   const lines = [""];
   for (const word of text.split(" ")) {

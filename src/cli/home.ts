@@ -1,6 +1,7 @@
 /**
- * `number-dispenser accept-copy`: makes the place where a data folder is now its home. A node without a lease store warns
- * when its folder is elsewhere, as its twin would hand out the same numbers.
+ * `number-dispenser accept-copy`: makes the present place of a data folder its home. A node without
+ * a lease store warns if its folder is not at home, because the original would hand out the same
+ * numbers.
  */
 
 import { CannotStart } from "../base/errors.ts";
@@ -9,7 +10,7 @@ import { openFolder } from "../cluster/open-node.ts";
 import type { FolderOptions } from "../storage/folder.ts";
 import { requireDatabase } from "./data-folder.ts";
 
-/** Makes the place where the database of a folder is its home. Throws CannotStart. */
+/** Makes the present place of a folder's database its home. Throws CannotStart. */
 export function noteHomeOf(folder: string, options: FolderOptions): void {
   const { store, engine } = openFolder(folder, { ...options, create: false });
   noteHome(store);
@@ -24,13 +25,13 @@ export function acceptCopy(dataDir: string, options: FolderOptions): string {
     const { membership } = state;
     if (membership !== undefined) {
       throw new CannotStart(
-        `the data folder belongs to cluster ${membership.cluster}: a copy of it joins that as a node of its own, ` +
-          "and needs no word",
+        `the data folder belongs to cluster ${membership.cluster}: a copy of it joins that cluster as another node ` +
+          "by itself, without this command",
       );
     }
     noteHome(store);
   } finally {
     engine.close();
   }
-  return `${store.path} is at home here now: never start the one that it is a copy of again`;
+  return `${store.path} is at home here now: never start the original that it was copied from again`;
 }

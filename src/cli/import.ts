@@ -1,7 +1,8 @@
 /**
- * `number-dispenser import FILE` and `import -redis URL`: lines that another program counted go on here.
- * FILE is dispensers.json of the Go implementation of this idea, which saves late: each line moves ahead by
- * a margin that covers what it may have handed out since. All of them are taken, or none.
+ * `number-dispenser import FILE` and `import -redis URL`: imports all lines that another program
+ * counted, or none, and moves each ahead by a margin. FILE is dispensers.json of the Go
+ * implementation of this idea, which saves late; the margin covers what it may have handed out
+ * since.
  */
 
 import { smallest } from "../base/bigint.ts";
@@ -17,12 +18,12 @@ import { type Entry, readDispensers } from "./dispensers-json.ts";
 import { marginIn } from "./margin.ts";
 import { readCounters } from "./redis-counters.ts";
 
-/** A segment of the Go implementation: it may have handed out so many that it did not save. */
+/** A segment of the Go implementation, which it may have handed out without saving it. */
 const MARGIN_DEFAULT = 1000n;
 const SAVES_LATE =
   "that implementation saves every 5 seconds, and not when it stops: where a line handed out more than the margin " +
   "since, ADVANCE it past the highest number used";
-/** The report names so many lines. */
+/** How many lines the report names at most. */
 const SHOWN_MAX = 100;
 
 interface Planned {
@@ -31,7 +32,7 @@ interface Planned {
   readonly position: bigint;
 }
 
-/** Answers lines that say what was done. Throws CannotStart, and UsageError. */
+/** Answers lines that say what was done. Throws CannotStart and UsageError. */
 export async function importDispensers(
   file: string | undefined,
   flags: ReadonlyMap<string, string>,
@@ -66,7 +67,7 @@ export async function importDispensers(
   return [what, ...rowsOf(planned, redis === undefined), ...others, ...advice].join("\n");
 }
 
-/** What was imported, a row each, of many the first. */
+/** A row for each line that was imported, up to SHOWN_MAX. */
 function rowsOf(planned: readonly Planned[], isFile: boolean): string[] {
   const shown = planned.slice(0, SHOWN_MAX).map(({ name, definition, position }) => {
     const isOver = position >= definition.series.positions;
@@ -122,12 +123,12 @@ function write(planned: readonly Planned[], options: FolderSettings): void {
     }
     for (const { name, definition, position } of planned) {
       catalog.define(name, fieldsOf(definition));
-      // A line that was deleted here goes on where it stood, if that is further.
+      // A line that was deleted here may stand further; then it stays there.
       const dispenser = engine.find(name)!;
       const ahead = position - dispenser.position;
       if (ahead > 0n) engine.skip(dispenser, ahead);
     }
-    // One commit: all of them or none.
+    // One commit imports all lines or none.
     const failure = engine.commit();
     if (failure !== undefined) throw failure;
   } finally {

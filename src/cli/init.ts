@@ -1,6 +1,6 @@
 /**
- * `number-dispenser init`: makes the database of a data folder once, so that the server can be told to refuse a folder
- * without one (storage.create: false), as where a mount is missing.
+ * `number-dispenser init`: makes the database of a data folder once, so that the server can refuse
+ * a folder without one (storage.create: false), as when a mount is missing.
  */
 
 import { existsSync } from "node:fs";

@@ -1,19 +1,19 @@
 /**
- * `number-dispenser health` and `number-dispenser info [name]`: what the server that runs on this machine says
- * of itself.
+ * `number-dispenser health` and `number-dispenser info [name]`: show what the server on this
+ * machine reports.
  */
 
 import { CannotStart } from "../base/errors.ts";
 import { type Addresses, ask, type Environment, withServer } from "./connection.ts";
 
-/** What `health` found. */
+/** The result of `health`. */
 export interface Health {
   readonly isWell: boolean;
   /** One line, or JSON. */
   readonly text: string;
 }
 
-/** Whether the server answers and can write. Throws CannotStart where that cannot be asked. */
+/** Whether the server answers and can write. Throws CannotStart if the server cannot be asked. */
 export async function health(
   addresses: Addresses,
   environment: Environment,
@@ -44,7 +44,7 @@ export async function health(
   }
 }
 
-/** The server's own figures, or those of one dispenser, as INFO shows them, or as JSON. */
+/** The reply of INFO, for the server or for one dispenser, as text or as JSON. */
 export function info(
   name: string | undefined,
   addresses: Addresses,
@@ -58,7 +58,7 @@ export function info(
   });
 }
 
-/** The lines field:value of INFO. */
+/** The fields of a reply of INFO, from its lines of field:value. */
 export function infoFields(text: unknown): Record<string, string> {
   const lines = String(text).split(/\r?\n/);
   return Object.fromEntries(

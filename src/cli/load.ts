@@ -1,9 +1,9 @@
-/** Load for a server: connections that each keep so many GETs under way. */
+/** Loads a server with connections that each keep a number of GETs under way. */
 
 import type { Socket } from "bun";
 import { CannotStart } from "../base/errors.ts";
 
-/** A batch that takes longer has failed. */
+/** How long the last batches may take after the end of the load. */
 const PATIENCE_SECONDS = 30;
 
 const LINE_END = 0x0a;
@@ -13,14 +13,16 @@ export interface LoadOptions {
   readonly port: number;
   readonly name: string;
   readonly connections: number;
-  /** How many requests of a connection are under way at a time. */
+  /** How many requests each connection has under way at a time. */
   readonly depth: number;
   readonly seconds: number;
-  /** How long it waits for the last batches beyond that. */
+  /** How long the last batches may take after `seconds`. */
   readonly patienceSeconds?: number;
 }
 
-/** What a load got: numbers, in how many seconds, and how long it waited for each batch of `depth`, sorted. */
+/**
+ * The result of a load: how many numbers came in how many seconds, and the sorted waits of batches.
+ */
 export interface LoadResult {
   readonly numbers: number;
   readonly seconds: number;
@@ -28,8 +30,8 @@ export interface LoadResult {
 }
 
 /**
- * Takes numbers of a dispenser for some seconds; each batch that was begun is finished. Throws CannotStart where the
- * server answers anything else than a number.
+ * Takes numbers from a dispenser for some seconds, and waits for the batches under way. Throws
+ * CannotStart if the server answers anything but a number.
  */
 export async function load(options: LoadOptions): Promise<LoadResult> {
   const { connections, depth, seconds, patienceSeconds = PATIENCE_SECONDS } = options;
@@ -46,13 +48,13 @@ export async function load(options: LoadOptions): Promise<LoadResult> {
   return { numbers: waitsMs.length * depth, seconds: took, waitsMs };
 }
 
-/** How long each batch of one connection took, in milliseconds. */
+/** Runs the load of one connection. Answers how long each batch took, in milliseconds. */
 function loadOfOne({ port, name, depth }: LoadOptions, untilMs: number): Promise<number[]> {
   const request = `*2\r\n$3\r\nGET\r\n$${name.length}\r\n${name}\r\n`;
   const batch = Buffer.from(request.repeat(depth));
   const waits: number[] = [];
   const { promise, resolve, reject } = Promise.withResolvers<number[]>();
-  /** Of a reply with a number, "$4\r\n1000\r\n", there are two lines, and no minus. */
+  /** A reply with a number, "$4\r\n1000\r\n", has two lines and no minus. */
   let linesLeft = 0;
   let sentAt = 0;
   const send = (socket: Socket) => {
@@ -76,7 +78,7 @@ function loadOfOne({ port, name, depth }: LoadOptions, untilMs: number): Promise
         const now = performance.now();
         waits.push(now - sentAt);
         if (now < untilMs) return send(socket);
-        // Before it ends: then it is closed at once.
+        // The promise is resolved before end() calls close(), which would reject it.
         resolve(waits);
         socket.end();
       },

@@ -1,6 +1,6 @@
 /**
- * The flags -margin and -confirm: by how many of its numbers each line moves ahead, which only the operator can know,
- * and that the operator knows what that cannot save.
+ * The flags -margin and -confirm. -margin is how many numbers each line moves ahead, which only the
+ * operator can know; -confirm says that the operator accepts the risk that remains.
  */
 
 import { UsageError } from "../config/file.ts";
@@ -8,7 +8,7 @@ import { NUMBER_MAX, parseNumber } from "../dispenser/types/whole-number.ts";
 
 type Flags = ReadonlyMap<string, string>;
 
-/** The number of -margin; undefined where it is not given. Throws UsageError. */
+/** The number of -margin; undefined if it is not given. Throws UsageError. */
 export function marginIn(flags: Flags): bigint | undefined {
   const text = flags.get("margin");
   if (text === undefined) return undefined;
@@ -17,14 +17,14 @@ export function marginIn(flags: Flags): bigint | undefined {
   throw new UsageError(`-margin: '${text}' must be a whole number from 0 to ${NUMBER_MAX}`);
 }
 
-/** Throws UsageError without -confirm; `danger` says what the operator has to know. */
+/** Throws UsageError without -confirm; `danger` is the risk that the operator has to accept. */
 export function requireConfirmed(flags: Flags, command: string, danger: string): void {
   if (!flags.has("confirm")) throw new UsageError(`${command} needs -confirm: ${danger}`);
 }
 
 /**
- * The number of -margin for a command that needs both flags. `covered` completes "how many numbers of each line may have
- * been". Throws UsageError.
+ * The number of -margin for a command that needs both flags. `covered` completes the sentence "how
+ * many numbers of each line may have been …". Throws UsageError.
  */
 export function confirmedMargin(
   flags: Flags,

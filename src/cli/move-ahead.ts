@@ -1,6 +1,7 @@
 /**
- * Moves all lines of a data folder ahead by a margin: what was handed out after the moment that the folder is of, which
- * only the operator can know, is then not handed out again. Deleted lines move, too: one that is defined again goes on there.
+ * Moves all lines of a data folder ahead by a margin, so that numbers handed out after the moment
+ * that the folder is of do not come again. Deleted lines move, too, because one that is defined
+ * again goes on where it stands.
  */
 
 import { CannotStart } from "../base/errors.ts";
@@ -12,25 +13,25 @@ import { toText } from "../dispenser/name.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { FolderOptions } from "../storage/folder.ts";
 
-/** So many names are told of lines that are at their end. */
+/** How many names of ended lines a message has at most. */
 const NAMED_MAX = 20;
-/** So many lines are moved ahead in one commit. */
+/** How many lines one commit moves ahead at most. */
 const LINES_PER_COMMIT = 10_000;
 
-/** What was moved. */
+/** The result of a move. */
 export interface Moved {
-  /** Dispensers in the folder. */
+  /** How many dispensers the folder has. */
   readonly dispensers: number;
-  /** Lines that were deleted, and are remembered. */
+  /** How many deleted lines the folder has. */
   readonly deleted: number;
-  /** Names of lines that have no number left, and had one before. */
+  /** The names of lines that lost their last numbers by the move. */
   readonly ended: readonly string[];
 }
 
 /**
- * Opens the folder as a server would, moves its lines ahead, those in memory where they start over, and closes it
- * cleanly. A line without so many numbers is at its end then. `refuse` may say of what the folder is why it is not to be
- * moved. Throws CannotStart.
+ * Opens the folder as a server would, moves its lines ahead, and closes it cleanly. A line in
+ * memory moves its restart point; a line with fewer numbers left than the margin is then at its
+ * end. `refuse` may answer why a folder in this state must not be moved. Throws CannotStart.
  */
 export function moveAhead(
   folder: string,
@@ -59,13 +60,13 @@ export function moveAhead(
   return { dispensers, deleted, ended };
 }
 
-/** What the folder has of each line: a stripe, or all of it. */
+/** The allocation of the folder's node: a stripe, or the whole of each line. */
 function ownAllocation(state: StoredNodeState, size: number): Allocation {
   if (state.stripe === undefined) return wholeLine;
   return allocationOf({ store: "", node: state.stripe }, state, size);
 }
 
-/** The names of lines that the margin left nothing of, so many as fit a line. */
+/** The first NAMED_MAX of these names, as a text. */
 export function named(names: readonly string[]): string {
   const more = names.length > NAMED_MAX ? `, and ${names.length - NAMED_MAX} more` : "";
   return `${names.slice(0, NAMED_MAX).join(", ")}${more}`;

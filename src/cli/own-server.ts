@@ -1,4 +1,4 @@
-/** This program, started once more: a server to be measured. */
+/** Starts this program once more as a server to measure. */
 
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -7,12 +7,12 @@ import { isCompiled } from "../base/version.ts";
 import { VARIABLE_PREFIX } from "../config/load.ts";
 import type { Environment } from "./connection.ts";
 
-/** How this program is started once more. */
+/** The command line that starts this program. */
 const programCommand = isCompiled
   ? [process.execPath]
   : [process.execPath, join(import.meta.dir, "../main.ts")];
 
-/** This program as a server with a folder of its own and the default settings. */
+/** A server process with a folder of its own and the default settings. */
 export class OwnServer {
   private readonly child: Bun.Subprocess<"ignore", "ignore", "pipe">;
 
@@ -31,7 +31,7 @@ export class OwnServer {
     });
   }
 
-  /** Once it is ready, the port it listens on. */
+  /** Waits until the server is ready. Answers the port that it listens on. */
   ready(): Promise<number> {
     return readyPort(this.child.stderr);
   }
@@ -46,7 +46,7 @@ export class OwnServer {
   }
 }
 
-/** The port on which a server that logs in JSON is ready. Throws CannotStart with what it says instead. */
+/** The port from the ready line of a JSON log. Throws CannotStart with the log if none comes. */
 async function readyPort(log: ReadableStream<Uint8Array>): Promise<number> {
   let text = "";
   for await (const piece of log) {

@@ -1,4 +1,4 @@
-/** The counters of a Redis, read as lines that go on here. */
+/** Reads the counters of a Redis as lines to import. */
 
 import { RedisClient } from "bun";
 import { CannotStart, reasonOf } from "../base/errors.ts";
@@ -8,13 +8,13 @@ import type { Entry } from "./dispensers-json.ts";
 
 interface Counters {
   readonly entries: Entry[];
-  /** Names of those whose next number would be below 0. */
+  /** The names of counters whose next number would be below 0. */
   readonly below: readonly string[];
 }
 
 /**
- * The counters of a Redis: its keys that match a pattern and whose value is a whole number. Their lines get
- * the strategy. Throws CannotStart.
+ * The counters of a Redis: its keys that match a pattern and whose value is a whole number. Their
+ * lines get the strategy. Throws CannotStart.
  */
 export async function readCounters(
   url: string,
@@ -38,13 +38,14 @@ export async function readCounters(
       for (const [index, name] of keys.entries()) {
         const value = readInteger(String(values[index]));
         if (value === undefined) continue;
-        // INCR would have answered this next.
+        // The number that INCR would have answered next.
         const next = value + 1n;
         if (next < 0n) {
           below.add(name);
           continue;
         }
-        // Of a counter at its end there is no next number: the last one is behind it.
+        // A counter at its end has no next number: its line starts at the last one, and has passed
+        // it.
         const starting = next <= NUMBER_MAX ? next : NUMBER_MAX;
         const fields = new Map([
           ["type", "3"],
@@ -60,12 +61,12 @@ export async function readCounters(
   } finally {
     client.close();
   }
-  // A key may be scanned twice.
+  // SCAN may list a key twice.
   const entries = [...new Map(found.map((line) => [line.name, line])).values()];
   return { entries, below: [...below] };
 }
 
-/** A whole number of Redis, as INCR takes it; undefined for any other text. */
+/** A whole number as INCR accepts it; undefined for any other text. */
 function readInteger(text: string): bigint | undefined {
   if (!/^(0|-?[1-9][0-9]{0,18})$/.test(text)) return undefined;
   const value = BigInt(text);

@@ -1,7 +1,7 @@
 /**
- * `number-dispenser repair`: of a data folder whose server refuses to start, as the log of a crash is gone: whether anything
- * is lost. Where that is proven not to be so, the folder is made fit for the next start; otherwise each line
- * moves ahead by a margin, which only the operator can know.
+ * `number-dispenser repair`: repairs a data folder whose server refuses to start because the WAL of
+ * a crash is gone or damaged. If it can prove that nothing is lost, it makes the folder fit for the
+ * next start; otherwise each line moves ahead by a margin, which only the operator can know.
  */
 
 import { closeSync, existsSync, statSync } from "node:fs";
@@ -10,11 +10,11 @@ import { CannotStart, reasonOf } from "../base/errors.ts";
 import { UsageError } from "../config/file.ts";
 import { DATABASE_FILE } from "../storage/file.ts";
 import { type FolderOptions, lockFolder, prepareFolder } from "../storage/folder.ts";
-import { examine, type Finding, mend, replace } from "../storage/repair.ts";
+import { examine, type Finding, repairDatabase, replace } from "../storage/repair.ts";
 import { marginIn, requireConfirmed } from "./margin.ts";
 import { aheadText, makeAhead } from "./restore.ts";
 
-/** Answers lines that say what was found and done. Throws CannotStart, and UsageError. */
+/** Answers lines that say what was found and done. Throws CannotStart and UsageError. */
 export function repair(
   dataDir: string,
   flags: ReadonlyMap<string, string>,
@@ -30,7 +30,7 @@ export function repair(
     if (finding.kind === "doubtful") {
       return moveAhead(path, dataDir, finding.because, margin, flags, options);
     }
-    mend(dataDir, finding);
+    repairDatabase(dataDir, finding);
     return saidOf(path, finding);
   } catch (error) {
     if (error instanceof CannotStart || error instanceof UsageError) throw error;
@@ -77,7 +77,7 @@ function moveAhead(
   requireConfirmed(
     flags,
     "repair",
-    `${found}; numbers repeat where more than the margin, ${margin} of a line, are lost`,
+    `${found}; a line that lost more than ${margin} numbers repeats numbers`,
   );
   let aside = "";
   const log = `${path}-wal`;

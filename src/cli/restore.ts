@@ -1,6 +1,6 @@
 /**
- * `number-dispenser restore FILE`: makes a data folder of a backup. What was handed out after the
- * backup was made is not in it, and would be handed out again; so each line is moved ahead by a
+ * `number-dispenser restore FILE`: makes a data folder from a backup. The backup does not know the
+ * numbers handed out after it was made; so that they do not come again, each line moves ahead by a
  * margin, which only the operator can know.
  */
 
@@ -9,7 +9,8 @@ import { join } from "node:path";
 import { CannotStart, reasonOf } from "../base/errors.ts";
 import { PRIVATE_FILE, PRIVATE_FOLDER } from "../platform/files.ts";
 import { checkBackup } from "../storage/backup.ts";
-import { DATABASE_FILE, isTaken, publish, RESTORING, readyForUse } from "../storage/file.ts";
+import { readyForUse } from "../storage/database.ts";
+import { DATABASE_FILE, isTaken, publish, RESTORING } from "../storage/file.ts";
 import {
   type FolderOptions,
   giveToOwner,
@@ -23,7 +24,7 @@ import { noteHomeOf } from "./home.ts";
 import { confirmedMargin } from "./margin.ts";
 import { type Moved, moveAhead, named } from "./move-ahead.ts";
 
-/** Answers one line that says what was done. Throws CannotStart, and UsageError. */
+/** Answers one line that says what was done. Throws CannotStart and UsageError. */
 export function restore(
   file: string,
   flags: ReadonlyMap<string, string>,
@@ -34,9 +35,8 @@ export function restore(
     "restore",
     "handed out since the backup was made",
     (margin) =>
-      "numbers handed out after the backup was made are handed out again where they are more than the margin, " +
-      `${margin} of a line; if you know the highest number that was used of a line, ADVANCE name number moves it past ` +
-      "that once the server runs",
+      `a line that handed out more than ${margin} numbers after the backup was made hands out numbers again; if you ` +
+      "know the highest number that was used of a line, ADVANCE name number moves it past that once the server runs",
   );
   const { dataDir } = options;
   const path = join(dataDir, DATABASE_FILE);
@@ -63,8 +63,9 @@ export function restore(
 }
 
 /**
- * Makes a database of a copied one, and of its log where that is given, too, each line moved ahead by a margin. `publish`
- * gets it when it is whole and durable; it lies in the data folder, which is locked.
+ * Makes a database from a copy of another, and of its WAL if that is given, with each line moved
+ * ahead by a margin. `publish` gets its path in the data folder, which is locked, once it is
+ * durable.
  */
 export function makeAhead(
   [main, log]: readonly [main: string, log?: string],
@@ -79,11 +80,11 @@ export function makeAhead(
     const unfinished = join(work, DATABASE_FILE);
     copyFileSync(main, unfinished);
     if (log !== undefined) copyFileSync(log, `${unfinished}-wal`);
-    // Not those of a backup put out of harm's way.
+    // The backup may have been made read-only.
     chmodSync(unfinished, PRIVATE_FILE);
     readyForUse(unfinished);
     const moved = moveAhead(work, margin, options);
-    // It is no copy of what it was made of, but goes on in its place.
+    // The new database takes the place of its source, so it is no copy to warn of.
     noteHomeOf(work, options);
     giveToOwner(unfinished, dataDir);
     makeDurable(unfinished);
@@ -94,7 +95,7 @@ export function makeAhead(
   }
 }
 
-/** What is said of lines that were moved ahead. */
+/** The text that reports the lines that were moved ahead. */
 export function aheadText({ ended }: Moved, margin: bigint): string {
   const over =
     ended.length === 0

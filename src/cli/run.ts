@@ -1,4 +1,4 @@
-/** The commands beside the server, by their names: each does its work and answers what it says of it. */
+/** Runs the program's commands, except for the server, by their names. */
 
 import { CannotStart } from "../base/errors.ts";
 import { versionText } from "../base/version.ts";
@@ -19,15 +19,15 @@ import { health, info } from "./inspect.ts";
 import { repair } from "./repair.ts";
 import { restore } from "./restore.ts";
 
-/** What a command says. */
+/** The output of a command. */
 export interface Said {
-  /** For the standard output. */
+  /** The text for the standard output. */
   readonly text: string;
-  /** Whether all is as it should be; if not, the exit status tells. */
+  /** Whether the command found everything in order; if not, the exit status is 1. */
   readonly isWell: boolean;
 }
 
-/** What a command works on. */
+/** The input of a command. */
 interface Request {
   readonly operands: readonly string[];
   readonly flags: ReadonlyMap<string, string>;
@@ -67,7 +67,10 @@ const runs: Record<Exclude<CommandName, "server">, Run> = {
   "cluster nodes": cluster("nodes"),
 };
 
-/** Runs a command. Undefined: it is the server, which is to be started. Throws UsageError and CannotStart. */
+/**
+ * Runs a command. Answers undefined if the command is the server, which the caller starts. Throws
+ * UsageError and CannotStart.
+ */
 export async function runCommand(
   { command, operands, flags, topic }: Invocation,
   environment: Environment,

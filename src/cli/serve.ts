@@ -1,4 +1,4 @@
-/** The server as this process: its log, its signals, its service manager, and how it ends. */
+/** Runs the server as this process, with its log, its signals, its service manager and its end. */
 
 import { hostname } from "node:os";
 import { createLog, type Log } from "../base/log.ts";
@@ -17,13 +17,13 @@ import { clearUnixSockets } from "../platform/unix-sockets.ts";
 import { openSqliteStore, type SqliteStore } from "../storage/sqlite.ts";
 import { endingOf, faultOf, statusOf, unsavedOf, writeToStderr } from "./ending.ts";
 
-/** So often it is looked whether the database is still at its path: what is not is told within a second. */
+/** The interval at which the server checks that the database is still at its path. */
 const PATHS_EVERY_MS = 500;
 
-/** What opens a service, as Service.open() does. */
+/** A function that opens a service, as Service.open() does. */
 export type OpenService = (config: Config, world: World<SqliteStore>) => RunningService;
 
-/** What a process asks of the service that it runs. */
+/** The part of a service that its process uses. */
 export interface RunningService {
   readonly store: SqliteStore;
   readonly engine: { readonly size: number };
@@ -37,7 +37,10 @@ export interface RunningService {
   stop(): Promise<bigint>;
 }
 
-/** Runs a service as this process, until a signal or a client stops it. Throws UsageError and CannotStart. */
+/**
+ * Runs a service as this process until a signal or a client stops it. Throws UsageError and
+ * CannotStart.
+ */
 export async function serve(
   open: OpenService,
   flags: ReadonlyMap<string, string>,
@@ -52,14 +55,15 @@ export async function serve(
   };
   process.on("uncaughtException", onFatal);
   process.on("unhandledRejection", onFatal);
-  // Bun's client of PostgreSQL says so by itself that its LISTEN failed; the log says what became of the store.
+  // Bun's client of PostgreSQL prints a warning if its LISTEN fails; the log reports the store
+  // itself.
   console.warn = (text: unknown) => log.debug("runtime", { warning: String(text) });
   const leaseStore = config.store === "" ? undefined : openLeaseStore(config.store);
   await clearUnixSockets([...config.addr, ...config.tlsAddr]);
 
   const stop = (reason: string) => {
     if (service.server.isStopping) return;
-    // The clean close looks for itself.
+    // The clean close checks the paths itself.
     endWatching();
     log.info("stopping", { reason });
     notify("STOPPING=1");
@@ -74,7 +78,7 @@ export async function serve(
   for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => stop(signal));
   await service.start();
   if (service.server.isStopping) return;
-  // As in redis-server: the end of the terminal it was started from is not the server's.
+  // As in redis-server, the server goes on when the terminal that started it closes.
   process.on("SIGHUP", () => {
     if (config.tlsAddr.length > 0) service.server.reloadTls();
     else log.info("SIGHUP ignored");
@@ -93,11 +97,11 @@ export async function serve(
   });
 }
 
-/** What this process and its machine give a service. */
+/** The world that this process and its machine give a service. */
 function worldOf(config: Config, leaseStore: LeaseStore | undefined) {
   const identityOf = ({ path }: SqliteStore): Identity => ({
     unique: () => crypto.randomUUID(),
-    // Several nodes may be on one machine.
+    // The data folder tells several nodes on one machine apart.
     host: `${hostname()}:${config.dataDir}`,
     folderFingerprint: fingerprintOf(path),
   });
@@ -119,13 +123,13 @@ async function stopProcess(service: RunningService, log: Log): Promise<void> {
   process.exit(0);
 }
 
-/** What the operator should know of the data. */
+/** Logs warnings about the data. */
 function logWarnings({ store }: RunningService, log: Log, config: Config, isCopy: boolean): void {
   for (const warning of store.warnings) log.warning(warning);
   if (isCopy) {
     log.warning(
-      "the data folder was copied from another place or machine, where its twin hands out the same numbers: once that " +
-        "one will never be started again, say so with number-dispenser accept-copy",
+      "the data folder was copied from another place or machine, where the original hands out the same numbers: once " +
+        "that will never be started again, say so with number-dispenser accept-copy",
       { data: config.dataDir },
     );
   }

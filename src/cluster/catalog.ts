@@ -19,20 +19,20 @@ import { LeaseStoreUnavailable } from "./stores/store.ts";
 /** The node asks the store for unknown names at most so often. */
 const MISS_MS = 10;
 
-/** What the catalog asks of its node, once that is in its cluster. */
+/** What the catalog needs of its node, once the node is in its cluster. */
 export interface CatalogHost {
   readonly engine: Engine;
   readonly clock: Clock;
-  /** Why the store cannot be used now; undefined while it can. */
+  /** Why the store cannot be used now; undefined if it can. */
   readonly trouble: string | undefined;
   readonly sharing: Sharing;
   readonly fenced: FencedStore;
   readonly lines: ClusterLines;
   readonly leasing: Leasing;
   readonly usage: Usage;
-  /** Asks something of the store that may fail; what became of it is noted. */
+  /** Runs work on the store in its turn, and notes a failure. */
   ask<T>(work: () => Promise<T>): Promise<T>;
-  /** The same for what writes it: once the members have confirmed what they wrote. */
+  /** As ask(), for work that writes the store: runs it once the members have confirmed their rows. */
   askToWrite<T>(work: () => Promise<T>, isUrgent?: boolean): Promise<T>;
 }
 
@@ -96,7 +96,7 @@ export class ClusterCatalog implements Catalog {
     }
   }
 
-  /** A line needs so many numbers more. Resolves when it was leased some, or has none. */
+  /** Asks for a lease of at least `count` numbers. Resolves once it is granted, or the line has none left. */
   want(dispenser: Dispenser, count: number): Promise<void> {
     const granted = this.host.leasing.want(dispenser, count);
     if (!this.isLeasing) void this.keepLeasing();
@@ -138,7 +138,7 @@ export class ClusterCatalog implements Catalog {
     return this.host.askToWrite(() => this.lines.advance(this.host.fenced, dispenser, number));
   }
 
-  /** What all nodes did with a line, as they last said. Rejects with LeaseStoreUnavailable. */
+  /** What all nodes did with a line, as they last reported. Rejects with LeaseStoreUnavailable. */
   async describe(dispenser: Dispenser): Promise<InfoFields> {
     const { trouble, usage, fenced } = this.host;
     if (trouble !== undefined) throw new LeaseStoreUnavailable(trouble);

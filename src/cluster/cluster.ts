@@ -1,9 +1,9 @@
 /**
- * A node among others that share its lines. What it asks of the shared store it asks in turn, one thing
- * after the other, so that what it hears later is never older; everything the store answered is in the
- * engine before the next thing is asked.
+ * A node of a cluster. It asks the lease store one thing after the other, so that a later answer is never
+ * older than an earlier one, and puts each answer into the engine before it asks again.
  *
- * While the store is away, what the node holds is served; what needs the store is refused at once.
+ * While the store cannot be reached, the node serves the numbers it holds and refuses at once what needs
+ * the store.
  */
 
 import { SerialQueue } from "../base/serial-queue.ts";
@@ -24,31 +24,32 @@ import { type Clock, StoreWentBack } from "./stores/monotonic.ts";
 import { NAMES, ROLL } from "./stores/records.ts";
 import { LeaseStoreUnavailable } from "./stores/store.ts";
 
-/** So often a node asks what changed, beside being told. */
+/** How often a node asks what changed, in case the store did not tell it. */
 export const POLL_MS = 400;
-/** So often it is looked whether rows are to be removed. */
+/** How often a node checks whether rows are to be removed. */
 const PURGE_LOOK_MS = 600_000;
 /** The log names at most so many nodes that did not answer a roll call. */
 const MISSING_SHOWN_MAX = 10;
+
 export interface ClusterOptions extends EntryOptions {
-  /** It must not go on as this node: nothing may leave any more. */
+  /** The process must not go on as this node: no number may leave any more. */
   readonly onFatal: (error: unknown) => void;
 }
 
 export class Cluster implements CatalogHost {
-  /** The dispensers, as commands ask for them. */
+  /** The dispensers, as commands use them. */
   readonly catalog: ClusterCatalog = new ClusterCatalog(this);
-  /** Why the store cannot be used now; undefined while it can. */
+  /** Why the store cannot be used now; undefined if it can. */
   trouble: string | undefined;
-  /** Whether that is because it forgot something: an operator has to do something about it. */
+  /** Whether it cannot be used because it went back in time, which only an operator can resolve. */
   private hasForgotten = false;
   private readonly options: ClusterOptions;
   private readonly entry: Entry;
   usage!: Usage;
   leasing!: Leasing;
-  private readonly turns = new SerialQueue();
+  private readonly storeQueue = new SerialQueue();
   private nextPoll: Promise<void> | undefined;
-  /** While the members are asked to confirm what they wrote. */
+  /** The roll call under way. */
   private rollCall: Promise<void> | undefined;
   private wasConfirmed = false;
   /** The store has another timeline, which not all members have confirmed. */
@@ -68,12 +69,12 @@ export class Cluster implements CatalogHost {
     return this.entry.node;
   }
 
-  /** Whether its folder says that the store went back in time. */
+  /** Whether the folder says that the store went back in time. */
   get isSuspicious(): boolean {
     return this.entry.nodeState.membership.doubt !== undefined;
   }
 
-  /** Whether it has not yet found its cluster: it is no node yet. */
+  /** Whether it has not found its cluster yet, and so is no node yet. */
   get isOutside(): boolean {
     return this.entry.nodeState === undefined;
   }
@@ -104,8 +105,8 @@ export class Cluster implements CatalogHost {
   }
 
   /**
-   * Enters the cluster, and makes the engine's dispensers what they are there; nothing may be served
-   * before. Waits for a store that is away, until close(). Throws CannotStart.
+   * Enters the cluster and makes the engine's dispensers like the cluster's; nothing may be served before.
+   * Waits for a store that cannot be reached, until close(). Throws CannotStart.
    */
   async join(): Promise<void> {
     while (!this.isClosed) {
@@ -148,7 +149,7 @@ export class Cluster implements CatalogHost {
     this.confirmed()?.catch(() => {});
   }
 
-  /** Resolves once the store may be written; undefined where it may be now. Rejects with LeaseStoreUnavailable. */
+  /** Resolves once the store may be written; undefined if it may be now. Rejects with LeaseStoreUnavailable. */
   private confirmed(): Promise<void> | undefined {
     if (this.fenced.isConfirmed) return undefined;
     this.rollCall ??= this.callRoll().finally(() => {
@@ -159,7 +160,7 @@ export class Cluster implements CatalogHost {
 
   private async callRoll(): Promise<void> {
     const { clock, log } = this.options;
-    const inTurn = <T>(work: () => Promise<T>) => this.turns.take(work, true);
+    const inTurn = <T>(work: () => Promise<T>) => this.storeQueue.take(work, true);
     const onMissing = (nodes: readonly string[]) =>
       log.warning("went on without what these nodes know of the store", {
         nodes: nodes.slice(0, MISSING_SHOWN_MAX).join(","),
@@ -168,7 +169,7 @@ export class Cluster implements CatalogHost {
     const { fenced, node } = this;
     try {
       if (this.entry.needsRepair)
-        throw new LeaseStoreUnavailable("it is still told what it forgot");
+        throw new LeaseStoreUnavailable("this node is still writing back what it forgot");
       await callRoll({ store: fenced, node, clock, inTurn, onMissing }, !this.wasConfirmed);
       this.wasConfirmed = true;
       if (this.unconfirmed === undefined) return;
@@ -204,13 +205,13 @@ export class Cluster implements CatalogHost {
     }
   }
 
-  /** Removes rows that nobody needs any more, where that is due. */
+  /** Removes rows that nobody needs any more, if that is due. */
   async purge(): Promise<void> {
     const { engine, clock, log } = this.options;
-    // What fails here, a right that the node has not, is no trouble of the store.
+    // A failure here, such as a missing right to delete, says nothing about the store: it is not noted.
     const inTurn = async <T>(work: () => Promise<T>) => {
       await this.confirmed();
-      return this.turns.take(work);
+      return this.storeQueue.take(work);
     };
     const store = () => this.fenced;
     const ranMs = clock.now() - this.lookedToPurgeAtMs;
@@ -220,17 +221,17 @@ export class Cluster implements CatalogHost {
       log.info("removed from the store what was deleted long ago", removed);
   }
 
-  /** Looks what changed in the store, and whether it can be used. Never rejects. */
+  /** Takes over what changed in the store, and checks whether it can be used. Never rejects. */
   poll(): Promise<void> {
-    // One that waits for its turn will see all that is there by then.
-    this.nextPoll ??= this.turns
+    // A poll that waits for its turn will see everything written until then: no other is needed.
+    this.nextPoll ??= this.storeQueue
       .take(async () => {
         this.nextPoll = undefined;
         await this.entry.look();
         if (this.trouble !== undefined) await this.entry.probe();
       })
       .then(() => {
-        // What is missing then is a member, and it may be back.
+        // A member did not confirm; it may be back by now.
         if (this.unconfirmed === undefined) this.noteTrouble(undefined);
         else this.beginRollCall();
         this.noteWarning();
@@ -239,26 +240,26 @@ export class Cluster implements CatalogHost {
     return this.nextPoll;
   }
 
-  /** The node is being stopped: says what it did with its lines, if the store hears it. Never rejects. */
+  /** Ends the node: reports its usage if the store can be reached. Never rejects. */
   async close(): Promise<void> {
     this.isClosed = true;
     try {
       if (this.trouble === undefined)
-        await this.turns.take(() => this.usage.report(this.fenced, this.options.engine), true);
+        await this.storeQueue.take(() => this.usage.report(this.fenced, this.options.engine), true);
     } catch (error) {
-      this.options.log.warning("figures not reported", { reason: (error as Error).message });
+      this.options.log.warning("usage not reported", { reason: (error as Error).message });
     }
     this.abandon();
     await this.options.leaseStore.close();
   }
 
-  /** Whatever the store still answers reaches the engine no more, which may be closed after this. */
+  /** From now on no answer of the store reaches the engine, which may be closed after this. */
   abandon(): void {
     this.isClosed = true;
     this.entry.close();
   }
 
-  /** Asks something of the store that writes it: once the members have confirmed what they wrote. */
+  /** Runs work that writes the store, once the members have confirmed their rows. */
   async askToWrite<T>(work: () => Promise<T>, isUrgent = false): Promise<T> {
     for (;;) {
       if (this.trouble === undefined) await this.confirmed();
@@ -270,10 +271,10 @@ export class Cluster implements CatalogHost {
     }
   }
 
-  /** Asks something of the store that may fail; what became of it is noted. */
+  /** Runs work on the store in its turn, and notes a failure. */
   async ask<T>(work: () => Promise<T>, isUrgent = false): Promise<T> {
     try {
-      return await this.turns.take(() => {
+      return await this.storeQueue.take(() => {
         if (this.trouble !== undefined) throw new LeaseStoreUnavailable(this.trouble);
         return work();
       }, isUrgent);
@@ -285,24 +286,24 @@ export class Cluster implements CatalogHost {
 
   private note(error: unknown): void {
     if (this.isClosed) return;
-    // That is being seen to.
+    // A roll call is under way: it will end this.
     if (error instanceof NotConfirmed) return;
     if (error instanceof LeaseStoreUnavailable) {
-      // Nobody knows what it did meanwhile.
+      // While it could not be reached, it may have gone back in time.
       this.fenced?.doubt();
       if (error instanceof StoreWentBack) this.entry.suspect(error.reason);
       this.noteTrouble(error);
     }
-    // The node's own disk is full: that is another trouble, and passes.
+    // DiskUnavailable: the node's own disk is full, which passes by itself.
     else if (!(error instanceof DiskUnavailable)) this.options.onFatal(error);
   }
 
-  /** What an operator should see to in the store, before it fails. */
+  /** What an operator should do about the store before it fails. */
   get warning(): string | undefined {
     return this.options.leaseStore.warning;
   }
 
-  /** Said once when it begins. */
+  /** Logs a warning once, when it begins. */
   private noteWarning(): void {
     const { warning } = this;
     if (warning !== undefined && this.warned === undefined)
@@ -310,7 +311,7 @@ export class Cluster implements CatalogHost {
     this.warned = warning;
   }
 
-  /** Said once when it begins and when it is over; and when it becomes an operator's matter. */
+  /** Logs a trouble once when it begins, when only an operator can resolve it, and when it is over. */
   private noteTrouble(error: LeaseStoreUnavailable | undefined): void {
     const { log } = this.options;
     if (this.isClosed) return;

@@ -1,6 +1,6 @@
 /**
- * A node's standing in its cluster: how it enters, and how it goes along with what changes there, a store
- * that went back in time included.
+ * A node's entry into its cluster: how it enters, and how it follows what changes there, also where the
+ * store went back in time.
  */
 
 import type { Log } from "../base/log.ts";
@@ -31,7 +31,7 @@ import {
 } from "./stores/records.ts";
 import type { LeaseStore } from "./stores/store.ts";
 
-/** The highest revision that was seen is saved at most so often, beside what leases save of it. */
+/** The highest revision seen is saved at most this often; a lease saves it as well. */
 const SEEN_SAVED_EVERY_MS = 1000;
 
 export interface EntryOptions {
@@ -41,18 +41,18 @@ export interface EntryOptions {
   readonly log: Log;
   readonly clock: Clock;
   readonly identity: Identity;
-  /** What the folder remembers; undefined in one that belongs to no cluster. */
+  /** The membership in the folder; undefined if it belongs to no cluster. */
   readonly membership: Membership | undefined;
-  /** Whether a cluster may be founded where there is none. */
+  /** Whether a cluster may be founded if there is none. */
   readonly mayFound: boolean;
 }
 
 export class Entry {
   nodeState!: NodeState;
-  /** The store, as it may be asked. */
+  /** The lease store, guarded for this node. */
   fenced!: FencedStore;
   lines!: ClusterLines;
-  /** The store has to be confirmed by the members before it is written again. */
+  /** Called when the members have to confirm their rows before the store is written again. */
   onNewTerm: () => void = () => {};
   private readonly options: EntryOptions;
   private seenSavedAtMs = Number.NEGATIVE_INFINITY;
@@ -66,15 +66,15 @@ export class Entry {
     return this.nodeState.membership.node;
   }
 
-  /** Whatever the store still answers reaches the engine no more. */
+  /** From now on no answer of the store reaches the engine. */
   close(): void {
     this.isClosed = true;
     this.fenced?.close();
   }
 
   /**
-   * Enters the cluster, and makes the engine's dispensers what they are there. Throws LeaseStoreUnavailable, and
-   * is to be tried again then; CannotStart where the folder and the store do not belong together.
+   * Enters the cluster and makes the engine's dispensers like the cluster's. Throws LeaseStoreUnavailable, after
+   * which it may be called again; CannotStart if the folder and the store do not belong together.
    */
   async enter(): Promise<void> {
     const { leaseStore, engine, store, identity, log, clock, mayFound } = this.options;
@@ -105,21 +105,21 @@ export class Entry {
     }
   }
 
-  /** Whether the store has yet to be told what this node knows. */
+  /** Whether the store still lacks what this node knows. */
   get needsRepair(): boolean {
     return this.nodeState.membership.needsRepair === true;
   }
 
   private openFencedStore(): void {
     const { leaseStore, clock } = this.options;
-    // Whoever still asks by the history before would take the present one for a store that went back.
+    // A reader that still compares with the history before would find that the store went back.
     this.fenced?.close();
     this.fenced = new FencedStore(leaseStore, this.nodeState, clock);
     this.fenced.onNewTerm = () => this.onNewTerm();
     if (this.isClosed) this.fenced.close();
   }
 
-  /** Makes the folder another node's, without what the one had: its runs are lost. */
+  /** Makes the folder that of a new node. The ranges that the old node held are lost. */
   private becomeNewNode(cluster: ClusterRecord): {
     runs_of_lines_lost: number;
     numbers_lost: bigint;
@@ -145,7 +145,7 @@ export class Entry {
     return { runs_of_lines_lost: lines, numbers_lost: numbers };
   }
 
-  /** Goes along with what changed in the store. Throws LeaseStoreUnavailable, Fenced. */
+  /** Follows what changed in the store. Throws LeaseStoreUnavailable, Fenced. */
   async look(): Promise<void> {
     const { fenced } = this;
     try {
@@ -164,7 +164,7 @@ export class Entry {
     }
   }
 
-  /** Goes along with an operator that took the store for good; answers whether one did. */
+  /** Accepts the store as it is if an operator did (`cluster advance`); answers whether one did. */
   private async acceptEpoch(): Promise<boolean> {
     const { leaseStore, identity, clock } = this.options;
     const { membership } = this.nodeState;
@@ -182,20 +182,20 @@ export class Entry {
   }
 
   /**
-   * The store went back in time: neither this process, nor its next life, nor any other node leases anything
-   * until an operator begins another epoch. First here, as the store may not hear it.
+   * Stops all leasing, because the store went back in time: in this life, the next ones, and on every other node,
+   * until an operator begins another epoch. Saved in this folder first, because the store may be out of reach.
    */
   private async accuse({ reason }: StoreWentBack): Promise<void> {
     this.suspect(reason);
     await markCluster(this.options.leaseStore, this.nodeState.membership, reason);
   }
 
-  /** The part of that which needs no store. */
+  /** The part of accuse() that needs no store. */
   suspect(reason: string): void {
     this.nodeState.suspect(reason);
   }
 
-  /** A store that is behind what was seen went back, also in the eyes of the next life. */
+  /** Saves the revision seen, so that the next life notices a store that is behind it. */
   private saveSeen(): void {
     const { clock } = this.options;
     const revision = String(this.fenced.seen.revision);
@@ -205,20 +205,20 @@ export class Entry {
     this.nodeState.save({ revision });
   }
 
-  /** Throws LeaseStoreUnavailable where the store takes no writes: leases are some. */
+  /** Makes a write, because leases need one. Throws LeaseStoreUnavailable if the store takes none. */
   async probe(): Promise<void> {
     await this.fenced.transact([], () => ({ puts: new Map(), result: undefined, own: {} }), true);
   }
 
-  /** Tells a store that forgot what this node knows; until that is done nothing is leased. */
+  /** Writes what this node knows into a store that lost data. Nothing is leased before that is done. */
   private async repair(): Promise<void> {
     const { fenced } = this;
     await repair(fenced, this.options.engine, this.nodeState);
     await this.lines.sync(fenced, true);
     const { revision } = fenced.seen;
-    // The names that were looked at are on disk with the next commit only: until then all are new.
+    // The names just read reach the disk with the next commit: until then the folder knows none.
     this.nodeState.save({ needsRepair: false, revision: String(revision), namesRevision: "0" });
     const { log, leaseStore } = this.options;
-    log.info("an operator took the store as it is for good", { store: leaseStore.title });
+    log.info("an operator accepted the store as it is", { store: leaseStore.title });
   }
 }

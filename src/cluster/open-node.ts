@@ -1,6 +1,6 @@
 /**
- * What a node has on disk, opened: its store, what it remembers of itself, its part of all lines, its engine. The
- * server opens it so, and so do commands that work on the folder of a server that is stopped.
+ * Opens a node's data: its store, its node state, its allocation and its engine. The server uses
+ * it, and commands that work on the folder of a stopped server.
  */
 
 import { type Allocation, wholeLine } from "../dispenser/allocation.ts";
@@ -12,7 +12,7 @@ import { allocationOf, type NodeSettings } from "./node/allocation.ts";
 import { parseState, type StoredNodeState } from "./node/state.ts";
 import { realClock } from "./stores/monotonic.ts";
 
-/** Let go of by engine.close(), which closes the store. */
+/** The opened data of a node; engine.close() also closes the store. */
 export interface OpenNode<S extends Store> {
   readonly store: S;
   readonly state: StoredNodeState;
@@ -24,16 +24,16 @@ export interface ServedNodeSettings extends NodeSettings, EngineLimits {
   readonly autoSave: boolean;
 }
 
-/** What the engine of a server needs from outside. */
+/** The part of a World that the engine of a server needs. */
 export interface NodeWorld<S extends Store> {
   readonly openStore: () => S;
   /** A clock that only goes forwards, in milliseconds. */
   readonly now: () => number;
-  /** Called when there is something to commit: engine.commit() has to be called in this turn. */
+  /** Called when the engine staged something; engine.commit() has to be called in this turn. */
   readonly onStaged: () => void;
 }
 
-/** What a node has of each line, by what it remembers of itself and how many dispensers it has. */
+/** Answers the allocation of a node from its state and the number of its dispensers. */
 type AllocationFor = (state: StoredNodeState, size: number) => Allocation;
 
 /** Opens the data of a server. Throws CannotStart. */
@@ -45,7 +45,7 @@ export function openNode<S extends Store>(
   return openEngine(openStore(), options, (state, size) => allocationOf(settings, state, size));
 }
 
-/** Opens the data folder of a server that is stopped, without limits. Throws CannotStart. */
+/** Opens the data folder of a stopped server, without limits. Throws CannotStart. */
 export function openFolder(
   folder: string,
   options: FolderOptions,
@@ -55,7 +55,10 @@ export function openFolder(
   return openEngine(store, { ...realClock, savesCounts: false }, allocationFor);
 }
 
-/** Opens what is in a store. Each line is all of the node's own unless `allocationFor` says otherwise. Throws CannotStart. */
+/**
+ * Opens an engine on a store. Without `allocationFor` the node has the whole of each line. Throws
+ * CannotStart.
+ */
 export function openEngine<S extends Store>(
   store: S,
   options: Omit<EngineOptions, "allocation">,

@@ -1,6 +1,5 @@
 /**
- * What a service takes from outside, so that it can be another's: the process's own, or that of a test, a simulation or
- * a bench.
+ * Everything that a service takes from outside. A test, a simulation or a bench can replace it.
  */
 
 import type { Log } from "../base/log.ts";
@@ -9,24 +8,24 @@ import type { Identity } from "./node/membership.ts";
 import { type Clock, realClock } from "./stores/monotonic.ts";
 import type { LeaseStore } from "./stores/store.ts";
 
-/** What the server itself takes. */
+/** The part of a World that the server uses. */
 export interface ServerWorld {
   readonly clock: Clock;
   readonly log: Log;
   /** Runs work at the end of this turn of the event loop, in the order in which it is given. */
   readonly schedule: (work: () => void) => void;
-  /** Runs work again and again; answers what ends that. */
+  /** Runs work periodically. Answers a function that ends this. */
   readonly every: (milliseconds: number, work: () => void) => () => void;
-  /** A client asked the server to stop. */
+  /** Called when a client asks the server to stop. */
   readonly onShutdown: (reason: string) => void;
-  /** Something that must not go on happened: no reply may leave any more. */
+  /** Called for an error after which the server must stop and no reply may leave any more. */
   readonly onFatal: (error: unknown) => void;
 }
 
-/** What a node of a cluster takes. */
+/** The other nodes of a cluster, as one node reaches them. */
 export interface OtherNodes<S extends Store> {
   readonly leaseStore: LeaseStore;
-  /** Who the node is, beside what its own store says. */
+  /** Answers the part of the node's identity that its own store does not have. */
   readonly identityOf: (store: S) => Identity;
 }
 
@@ -36,7 +35,7 @@ export interface World<S extends Store> extends ServerWorld {
   readonly nodes?: OtherNodes<S> | undefined;
 }
 
-/** The clock, the turns and the timers of this process. */
+/** The clock, the end of turns and the timers of this process. */
 export const inRealTime: Pick<ServerWorld, "clock" | "schedule" | "every"> = {
   clock: realClock,
   schedule: (work) => void setImmediate(work),

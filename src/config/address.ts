@@ -1,15 +1,15 @@
-/** Where a server listens, as texts of the settings and back. */
+/** The addresses that a server listens on, read from the texts of settings and written back. */
 
-/** One that a service manager listens on already. */
+/** The part of an address that a service manager may have opened already. */
 interface Passed {
-  /** The descriptor of the listening socket; undefined where the server has to open it. */
+  /** The descriptor of the listening socket; undefined if the server has to open it. */
   readonly descriptor?: number;
 }
 
 export interface TcpAddress extends Passed {
-  /** Undefined: all interfaces. */
+  /** The host; undefined for all interfaces. */
   readonly host: string | undefined;
-  /** 0: one that is free. */
+  /** The port; 0 for any free one. */
   readonly port: number;
 }
 
@@ -21,13 +21,13 @@ export interface UnixAddress extends Passed {
 export type Address = TcpAddress | UnixAddress;
 
 const UNIX = "unix:";
-/** The longest path a unix socket may have on Linux (sun_path, with its end). */
+/** The longest path that a unix socket may have on Linux (sun_path without its final NUL). */
 const UNIX_PATH_BYTES_MAX = 107;
 
-/** How an address is written, for error texts. */
+/** The forms of an address, for error texts. */
 export const addressForms = "host:port, [ipv6]:port, :port or unix:/path";
 
-/** One address; undefined where the text is none. */
+/** Reads one address; undefined if the text is none. */
 export function parseAddress(text: string): Address | undefined {
   if (text.startsWith(UNIX)) {
     const unix = text.slice(UNIX.length);
@@ -41,7 +41,7 @@ export function parseAddress(text: string): Address | undefined {
   return { host: (match[1] ?? match[2]) || undefined, port };
 }
 
-/** An address as parseAddress() takes it. */
+/** The text of an address, which parseAddress() reads. */
 export function addressText(address: Address): string {
   if ("unix" in address) return UNIX + address.unix;
   const { host = "", port } = address;

@@ -1,7 +1,4 @@
-/**
- * The YAML file of settings, text by text, with the line each stands on. What the texts mean is the matter of
- * load.ts.
- */
+/** Reads the YAML file of settings into texts with their lines. load.ts reads the values. */
 
 import { readFileSync } from "node:fs";
 import { isMap, isScalar, isSeq, LineCounter, type Node, parseDocument } from "yaml";
@@ -12,25 +9,25 @@ export class UsageError extends Error {
   override readonly name = "UsageError";
 }
 
-/** A setting as the file has it. */
+/** A setting in the file. */
 export interface FileSetting {
-  /** Which of the paths it is. */
+  /** The path of the setting, with a star for any key. */
   readonly path: string;
-  /** What stands in the place of the path's star. */
+  /** The key in the place of the star; undefined if the path has none. */
   readonly key: string | undefined;
-  /** The value; of a list all values, with spaces between them. */
+  /** The value; for a list all values, with spaces between them. */
   readonly text: string;
-  /** file:line */
+  /** The place in the file, as file:line. */
   readonly where: string;
 }
 
 const SEPARATOR = ".";
-/** Stands for any key. */
+/** The part of a path that stands for any key. */
 const ANY = "*";
 
 /**
- * The settings a file gives, each of which must be one of `paths` ("server.addr", "users.*.names").
- * Throws CannotStart, or UsageError with file:line.
+ * Reads the settings of a file, each of which must be one of `paths` ("server.addr",
+ * "users.*.names"). Throws CannotStart, or UsageError with file:line.
  */
 export function readConfigFile(file: string, paths: readonly string[]): FileSetting[] {
   const lines = new LineCounter();

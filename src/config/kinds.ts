@@ -1,15 +1,17 @@
-/** The kinds of values that settings have: how each is read from a text, and what is allowed. */
+/**
+ * The kinds of values that settings have; each reads a text and describes which texts it allows.
+ */
 
 import { resolve } from "node:path";
 import { type Address, addressForms, parseAddress } from "./address.ts";
 
 export interface Kind<T> {
-  /** The value of a text, or undefined; `allowed` then completes "must be ...". */
+  /** Reads a text; undefined if it is not allowed, and then `allowed` completes "must be ...". */
   readonly parse: (text: string) => { readonly value: T } | undefined;
   readonly allowed: string;
 }
 
-/** What a parser answers for a value; undefined for none. */
+/** The result of a parser for a value; undefined for none. */
 const some = <T>(value: T | undefined) => (value === undefined ? undefined : { value });
 
 export const truth: Kind<boolean> = {
@@ -34,7 +36,7 @@ export function oneOf<T extends string>(values: readonly T[]): Kind<T> {
   };
 }
 
-/** The words of a list: separated by spaces or commas, as in the file's lists, too. */
+/** The words of a list, which spaces or commas separate; the file's lists are joined by spaces. */
 export function wordsOf(text: string): string[] {
   return text.split(/[\s,]+/).filter((word) => word !== "");
 }
@@ -47,7 +49,7 @@ export const addresses: Kind<readonly Address[]> = {
   allowed: `one or several of ${addressForms}, with a port from 0 to 65535`,
 };
 
-/** A path; undefined for none, "" for the empty text. */
+/** The absolute path of a text; undefined if it is not a path, "" for the empty text. */
 const pathOf = (text: string) => (text.includes("\0") ? undefined : text && resolve(text));
 
 export const optionalFile: Kind<string> = {
@@ -70,7 +72,7 @@ export const fileMode: Kind<number> = {
   allowed: "three octal digits, as 0770",
 };
 
-/** SHA-256 of a password that is given as it is, or as sha256: and the hash in hex. */
+/** The SHA-256 of a password that is given as it is, or as "sha256:" and the hash in hex. */
 export function parsePassword(text: string): Buffer | undefined {
   const hash = /^sha256:([0-9a-fA-F]{64})$/.exec(text)?.[1];
   if (hash !== undefined) return Buffer.from(hash, "hex");
@@ -91,7 +93,7 @@ export const storeForms =
 const postgresUrl = /^postgres(ql)?:\/\/[^\s/?]\S*$/;
 const etcdUrl = /^etcd:\/\/([^\s@/]*@)?[^\s,/?@]+:\d{1,5}(,[^\s,/?@]+:\d{1,5})*([/?]\S*)?$/;
 
-/** The URL of a shared store; empty for none. Who opens it looks at the rest (cluster/stores/open.ts). */
+/** The URL of a lease store; empty for none. cluster/stores/open.ts checks the rest of it. */
 export const storeUrl: Kind<string> = {
   parse: (text) => {
     const isUrl = postgresUrl.test(text) || etcdUrl.test(text);
@@ -100,10 +102,10 @@ export const storeUrl: Kind<string> = {
   allowed: storeForms,
 };
 
-/** So many nodes can share their lines without a store. */
+/** How many nodes can share their lines without a lease store at most. */
 const NODES_MAX = 1000;
 
-/** Node i of n, as i/n; empty for none. */
+/** The stripe of node i of n, as i/n; empty for none. */
 export const stripe: Kind<string> = {
   parse: (text) => {
     const [, index, nodes] = /^([1-9][0-9]{0,3})\/([1-9][0-9]{0,3})$/.exec(text) ?? [];

@@ -1,4 +1,4 @@
-/** Settings put together: defaults < YAML file < environment < flags, made one frozen Config. */
+/** Makes one frozen Config of defaults, YAML file, environment and flags; later ones win. */
 
 import { existsSync } from "node:fs";
 import { readConfigFile, UsageError } from "./file.ts";
@@ -12,16 +12,16 @@ type Key = keyof typeof settings;
 
 export const keys = Object.keys(settings) as Key[];
 
-/** Variables that are no settings: what the command `backup` logs in with, and the file. */
+/** Variables that are not settings: the file, and the user and password of commands that log in. */
 const OTHER_VARIABLES = ["CONFIG", "USER", "PASSWORD"];
 
-/** The name every connection has until it logs in as somebody. */
+/** The name of the user that connections have before they log in. */
 export const DEFAULT_USER = "default";
 
 const userFields = ["password", "rights", "names"] as const;
 const userPath = (field: (typeof userFields)[number]) => `access.users.*.${field}`;
 
-/** Puts the settings together. Throws UsageError or CannotStart. */
+/** Reads all settings. Throws UsageError or CannotStart. */
 export function loadConfig(
   flags: ReadonlyMap<string, string>,
   environment: Readonly<Record<string, string | undefined>>,
@@ -52,7 +52,7 @@ export function loadConfig(
   return Object.freeze(whole);
 }
 
-/** What no single setting can be blamed for. */
+/** Checks that settings fit each other. Throws UsageError. */
 function checkTogether(config: Config): void {
   const { addr, tlsAddr, tlsCert, tlsKey, tlsClientCa, store, node } = config;
   if (store !== "" && node !== "") {
@@ -100,8 +100,8 @@ function usersIn(found: ReturnType<typeof readConfigFile>): UserSettings[] {
 }
 
 /**
- * Variables that look like settings and are none, to be warned of. They are no error, because
- * others make such names too: Kubernetes does for a service called number-dispenser.
+ * Variables that look like settings but are not, to be warned of. They are no error, because other
+ * programs set such names, too: Kubernetes does for a service called number-dispenser.
  */
 export function unknownVariables(names: readonly string[]): readonly string[] {
   const others = OTHER_VARIABLES.map((name) => VARIABLE_PREFIX + name);
@@ -109,7 +109,7 @@ export function unknownVariables(names: readonly string[]): readonly string[] {
   return names.filter((name) => name.startsWith(VARIABLE_PREFIX) && !known.has(name));
 }
 
-/** The variables of a setting; the last one that is set wins. */
+/** The variables of a setting; if several are set, the last one wins. */
 function variablesOf(key: Key): string[] {
   const { variable, alias } = settings[key];
   return [alias, variable].flatMap((name) => (name === undefined ? [] : VARIABLE_PREFIX + name));

@@ -1,6 +1,6 @@
 /**
- * The table of settings: each with its place in the file, its variable, its default, its kind and its meaning.
- * load.ts puts the values together.
+ * The table of settings: each with its path in the file, its variable, its default, its kind and
+ * its meaning. load.ts reads the values.
  */
 
 import { logFormats, logLevels } from "../base/log.ts";
@@ -22,21 +22,21 @@ import {
 } from "./kinds.ts";
 
 export interface Setting<T> extends Kind<T> {
-  /** Where it stands in the file. */
+  /** The path of the setting in the file. */
   readonly path: string;
-  /** NUMBER_DISPENSER_ and this is its environment variable; by default it is the last word of the path. */
+  /** The environment variable after NUMBER_DISPENSER_; by default the last word of the path. */
   readonly variable: string;
-  /** The default, written as a user would. */
+  /** The default, as a user would write it. */
   readonly unset: string;
   readonly help: string;
   readonly flag?: string;
-  /** Another name of the variable, that of its place in the file. */
+  /** Another name of the variable: the last word of the path. */
   readonly alias?: string;
-  /** What Redis calls it, in CONFIG GET and SET. */
+  /** The name of the setting in Redis, for CONFIG GET and SET. */
   readonly redisName?: string;
-  /** Whether CONFIG SET may change it. */
+  /** Whether CONFIG SET may change it while the server runs. */
   readonly isLive?: boolean;
-  /** Whether nobody may be shown it. */
+  /** Whether it is a secret that is never shown. */
   readonly isSecret?: boolean;
 }
 
@@ -85,7 +85,7 @@ export const settings = {
     redisName: "tls-ca-cert-file",
   }),
 
-  /** SHA-256 of the default user's password; undefined for none. */
+  /** The SHA-256 of the default user's password; undefined for none. */
   requirepass: setting("access.requirepass", "", optionalPassword, {
     help: "password of the default user, who may do everything; none: no password",
     isSecret: true,
@@ -115,14 +115,14 @@ export const settings = {
     help: "days of running time for which it is remembered how far a deleted line had come, so that its numbers do not repeat",
     isLive: true,
   }),
-  /** URL of the store that nodes share; empty for a node alone. */
+  /** The URL of the lease store; empty for a node alone. */
   store: setting("storage.store", "", storeUrl, {
     help: `store from which several nodes lease their lines: ${storeForms}`,
     flag: "store",
     isSecret: true,
   }),
 
-  /** "i/n": node i of n that share their lines without a store; empty for none. */
+  /** The stripe "i/n" of a node that shares its lines without a lease store; empty for none. */
   node: setting("cluster.node", "", stripe, {
     help: "i/n: node i of n that share their lines without a store",
     flag: "node",
@@ -198,23 +198,23 @@ type Values = {
 
 /** The values of all settings. */
 export interface Config extends Values {
-  /** Those under access.users of the file, which is the one place for them. */
+  /** The users, which only access.users in the file can set. */
   readonly users: readonly UserSettings[];
 }
 
-/** What a user may do. */
+/** The rights that a user may have. */
 export const rights = ["take", "inspect", "verify", "create", "manage", "define", "admin"] as const;
 export type Right = (typeof rights)[number];
 
-/** Rights that are others together. */
+/** Rights that stand for several others. */
 export const rightsIn: Partial<Record<Right, readonly Right[]>> = { define: ["create", "manage"] };
 
-/** A user as the settings have it. */
+/** A user in the settings. */
 export interface UserSettings {
   readonly name: string;
-  /** SHA-256 of the password. */
+  /** The SHA-256 of the password. */
   readonly passwordHash: Buffer;
   readonly rights: readonly Right[];
-  /** Patterns of the names the user may use. */
+  /** Patterns of the names that the user may use. */
   readonly names: readonly string[];
 }

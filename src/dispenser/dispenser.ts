@@ -251,12 +251,12 @@ export class Dispenser {
    * Adds a leased range to the allocation. Its numbers wait for the commit under way, as those of any
    * changed line do. After `threshold` more numbers the node asks for the next lease.
    */
-  extend(first: bigint, count: bigint, leaseAt: number): void {
+  extend(first: bigint, count: bigint, threshold: number): void {
     assert(this.allocation instanceof Leased, "extend() of what is not leased");
     const used = this.start + BigInt(Math.min(this.taken, this.reserved));
     this.allocation = this.allocation.with(first, count, used);
     this.capacity = numbersLeft(this.definition, this.allocation, this.start);
-    this.leaseThreshold = this.taken + leaseAt;
+    this.leaseThreshold = this.taken + threshold;
     this.updateThresholds();
   }
 

@@ -92,7 +92,7 @@ const SPAN_MIN_MS = 10;
  * ten: one for each 32 numbers acknowledged, up to 32.
  */
 const LEAST_AHEAD_MAX = 32;
-const HANDED_OUT_PER_LEAST_AHEAD = 32;
+const ACKNOWLEDGED_PER_LEAST_AHEAD = 32;
 /** A checkpoint strategy's segment holds about this many checkpoints. */
 const CHECKPOINTS_PER_SEGMENT = 10;
 
@@ -106,13 +106,13 @@ const CHECKPOINTS_PER_SEGMENT = 10;
  */
 export function reserveAhead(
   strategy: Strategy,
-  handedOut: number,
+  acknowledged: number,
   used: number,
   spanMs: number,
   commitMs = 0,
 ): number {
-  const budget = Math.floor(handedOut / strategy.acknowledgedPerAhead);
-  const least = Math.floor(Math.min(LEAST_AHEAD_MAX, handedOut / HANDED_OUT_PER_LEAST_AHEAD));
+  const budget = Math.floor(acknowledged / strategy.acknowledgedPerAhead);
+  const least = Math.floor(Math.min(LEAST_AHEAD_MAX, acknowledged / ACKNOWLEDGED_PER_LEAST_AHEAD));
   const slowMs = Math.min(HORIZON_COMMITS * commitMs, HORIZON_MS_MAX);
   const horizonMs = Math.max(HORIZON_MS, slowMs);
   const byRate = Math.ceil((used * horizonMs) / Math.max(spanMs, SPAN_MIN_MS));

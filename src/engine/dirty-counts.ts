@@ -1,27 +1,27 @@
 /**
- * Dispensers whose counts, which INFO shows, the disk may not know: they are saved in the background. Uniqueness never
- * depends on it.
+ * Dispensers whose counts, which INFO shows, may not be on disk yet. They are saved in the background; uniqueness never
+ * depends on them.
  */
 
 import { Queue } from "../base/queue.ts";
 import type { Dispenser } from "../dispenser/dispenser.ts";
 import type { CommitBatch } from "./commit.ts";
 
-/** At most so many are saved in one commit. */
+/** The most dispensers that one commit saves. */
 const PER_COMMIT_MAX = 1000;
-/** And so many are looked through for it: most have nothing to save, as those of lines in memory. */
+/** The most that are looked through for that: many have nothing to save, such as lines in memory. */
 const LOOKED_THROUGH_MAX = 10_000;
 
 export class DirtyCounts {
   private readonly waiting = new Queue<Dispenser>();
 
-  /** Numbers of one that is not `active` were taken: it is now. */
+  /** Queues a dispenser that is not yet queued, because numbers of it were taken. */
   add(dispenser: Dispenser): void {
     dispenser.isQueued = true;
     this.waiting.add(dispenser);
   }
 
-  /** Stages those that waited longest. */
+  /** Stages the dispensers that have waited longest. */
   stage(pending: CommitBatch): void {
     for (let looked = 0, staged = 0; looked < LOOKED_THROUGH_MAX; looked++) {
       const dispenser = staged < PER_COMMIT_MAX ? this.waiting.take() : undefined;

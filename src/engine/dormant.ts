@@ -1,18 +1,17 @@
-/** Dispensers that sleep: what stands on disk of them, as plain numbers in typed arrays, by row of the names. */
+/** Dormant dispensers: what the disk has of them, as plain numbers in typed arrays, by row of the name index. */
 
 import type { Definition } from "../dispenser/definition.ts";
 import type { Account, Recovered } from "../dispenser/reservation.ts";
 import type { StoredDispenser } from "../storage/store.ts";
 import { grown } from "./name-index.ts";
 
-/** Numbers a row: reserved, generated and the end of its segment. */
+/** Numbers for each row: reserved, generated and the end of the segment. */
 const NUMBERS = 3;
-/** How much of them there is. */
+/** Which of them a row has. */
 const NO_ACCOUNT = 0;
 const NO_SEGMENT = 1;
 const ALL = 2;
 
-/** What stands on disk of dispensers that lost nothing, by row. */
 export class DormantDispensers {
   private numbers: BigUint64Array;
   private kept: Uint8Array;
@@ -23,8 +22,8 @@ export class DormantDispensers {
   }
 
   /**
-   * Not one that lost numbers in a crash: it must be told of, and written. Nor one with a share of its
-   * own.
+   * Whether a dispenser can be dormant. One that skipped numbers in a crash cannot, because these must be logged and
+   * written; nor can one with an allocation of its own.
    */
   static mayHold({ account, definition, allocation }: StoredDispenser): boolean {
     if (allocation !== undefined) return false;
@@ -68,7 +67,7 @@ export class DormantDispensers {
   }
 }
 
-/** What of a line that lost nothing else is wasted. */
+/** The numbers that a line has wasted if it skipped none in a crash. */
 function wastedOf(counts: Omit<Account, "wasted">, { type }: Definition): bigint {
   return type.hasPositions ? counts.reserved - counts.generated : 0n;
 }

@@ -1,27 +1,27 @@
 /**
- * Names and their rows: numbers that count up from 0 in the order in which names are added. A hash
- * table with open addressing and linear probing (Knuth, The Art of Computer Programming 3, 6.4) in
- * typed arrays. To find one of a million names touches two places in memory, a slot and the entry of
- * the name, where a Map of strings touches five or more, each of which misses the processor's caches.
+ * Maps names to rows, numbers that count up from 0 as names are added. It is a hash table with open addressing and
+ * linear probing (Knuth, The Art of Computer Programming 3, 6.4) in typed arrays. Finding one of a million names
+ * touches two places in memory, a slot and the name's entry; a Map of strings touches five or more, and each of them
+ * misses the processor's caches.
  *
- * Names are byte strings of 1 to 255 bytes. A name that is removed leaves its row behind.
+ * Names are byte strings of 1 to 255 bytes. The row of a removed name is not used again.
  */
 
-/** Chosen anew by each process, so that nobody can make up names that all meet in one slot. */
+/** Random in each process, so that nobody can choose names that all fall into one slot. */
 const SEED = crypto.getRandomValues(new Int32Array(1))[0]!;
 /** FNV-1a (http://www.isthe.com/chongo/tech/comp/fnv/), with the seed for its basis. */
 const FNV_PRIME = 0x01000193;
 
 const ROWS_MIN = 512;
-/** There are at least so many slots for a row. */
+/** The least number of slots for each row. */
 const SLOTS_PER_ROW = 2;
-/** An entry is a row, the length of the name, or 0 once it is removed, and the name. */
+/** An entry is the row, the length of the name (0 once it is removed), and the name. */
 const LENGTH_AT = 4;
 const NAME_AT = 5;
 const BYTES_PER_ROW = 24;
 
 const NAME_BYTES_MAX = 255;
-/** Where a name that comes as a text is looked for as bytes. */
+/** The bytes of a name that find() got as a text. */
 const scratch = Buffer.alloc(NAME_BYTES_MAX);
 
 function hashOf(bytes: Uint8Array, from: number, to: number): number {
@@ -30,7 +30,7 @@ function hashOf(bytes: Uint8Array, from: number, to: number): number {
   return (hash ^ (hash >>> 15)) >>> 0;
 }
 
-/** Names in some bytes: the first is from `from(0)` to `to(0)`. */
+/** Names as parts of some bytes: the first is from `from(0)` to `to(0)`. */
 export interface NamesInBytes {
   readonly bytes: Uint8Array;
   readonly count: number;
@@ -39,19 +39,19 @@ export interface NamesInBytes {
 }
 
 export class NameIndex {
-  /** Rows so far, those of removed names among them. */
+  /** How many rows there are, those of removed names included. */
   rows = 0;
-  /** Names. */
+  /** How many names there are. */
   size = 0;
-  /** A slot is two numbers: where an entry begins and 1, or 0 for none, and the hash of its name. */
+  /** A slot is two numbers: 1 more than where an entry begins (0: no entry), and the hash of its name. */
   private slots: Uint32Array;
   private mask: number;
   private entries: Buffer;
   private entriesEnd = 0;
-  /** Where the entry of a row begins. */
+  /** Where the entry of each row begins. */
   private starts: Uint32Array;
 
-  /** With room for so many rows before it has to grow. */
+  /** Makes an index with room for `rows` rows before it grows. */
   constructor(rows: number) {
     const room = 2 ** Math.ceil(Math.log2(Math.max(rows, ROWS_MIN)));
     this.slots = new Uint32Array(2 * SLOTS_PER_ROW * room);
@@ -60,7 +60,7 @@ export class NameIndex {
     this.starts = new Uint32Array(room);
   }
 
-  /** The row of a name; -1 where it is not there. */
+  /** The row of a name; -1 if the name is not there. */
   find(name: string): number {
     const { length } = name;
     if (length > NAME_BYTES_MAX) return -1;
@@ -72,7 +72,7 @@ export class NameIndex {
     return this.findBytes(scratch, 0, length);
   }
 
-  /** The row of the name whose bytes these are; -1 where it is not there. */
+  /** The row of the name with these bytes; -1 if it is not there. */
   findBytes(bytes: Uint8Array, from: number, to: number): number {
     const { slots, mask, entries } = this;
     const hash = hashOf(bytes, from, to);
@@ -88,10 +88,10 @@ export class NameIndex {
   }
 
   /**
-   * Reads what findBytes() of these names will read, first the slots of all, then the entries of all: so the processor
-   * fetches many at a time from memory, where a search alone waits for each ("group prefetching": Chen, Ailamaki,
-   * Gibbons and Mowry, Improving Hash Join Performance through Prefetching, ICDE 2004). Puts into `rows` what lies in
-   * each name's own slot, which mostly is its row, or else any.
+   * Reads what findBytes() of these names will read: first the slots of all, then the entries of all. So the processor
+   * fetches many of them from memory at a time, while separate searches would wait for each one ("group prefetching":
+   * Chen, Ailamaki, Gibbons and Mowry, Improving Hash Join Performance through Prefetching, ICDE 2004). Puts the row in
+   * each name's first slot into `rows`: mostly the name's own, sometimes another.
    */
   prefetch(names: NamesInBytes, rows: Int32Array): void {
     const { slots, mask, entries } = this;
@@ -107,7 +107,7 @@ export class NameIndex {
     }
   }
 
-  /** Adds a name that is not there. Answers its row. */
+  /** Adds a name, which must not be there, and answers its row. */
   add(name: string): number {
     if (this.rows === this.starts.length) this.grow();
     const row = this.rows++;
@@ -125,31 +125,30 @@ export class NameIndex {
     return row;
   }
 
-  /** Takes away the name of a row. */
+  /** Removes the name of a row. */
   remove(row: number): void {
     this.entries[this.starts[row]! + LENGTH_AT] = 0;
     this.size--;
   }
 
-  /** Whether remove() took this name from the row. */
+  /** Whether this name was removed from the row. */
   had(row: number, name: string): boolean {
     const start = this.starts[row]! + NAME_AT;
     const end = row + 1 < this.rows ? this.starts[row + 1]! : this.entriesEnd;
     return !this.has(row) && this.entries.toString("latin1", start, end) === name;
   }
 
-  /** Gives a row the name back that remove() took. */
+  /** Undoes remove(). */
   restore(row: number, name: string): void {
     this.entries[this.starts[row]! + LENGTH_AT] = name.length;
     this.size++;
   }
 
-  /** Whether the name of a row is still there. */
+  /** Whether the name of a row was not removed. */
   has(row: number): boolean {
     return this.entries[this.starts[row]! + LENGTH_AT] !== 0;
   }
 
-  /** The name of a row. */
   name(row: number): string {
     const start = this.starts[row]! + NAME_AT;
     return this.entries.toString("latin1", start, start + this.entries[start - 1]!);
@@ -175,7 +174,7 @@ export class NameIndex {
   }
 }
 
-/** Copies the numbers of a column into a longer one. */
+/** Copies a column into a longer one, and answers that. */
 export function grown<Column extends { set(from: Column): void }>(
   from: Column,
   to: Column,

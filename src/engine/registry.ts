@@ -218,15 +218,15 @@ export class Registry {
     const found = this.dispensers[row]!;
     if (found instanceof Dispenser) return found;
     const recovered = this.dormant.get(row, found);
-    const woken = new Dispenser(
+    const loaded = new Dispenser(
       this.ids[row]!,
       this.index.name(row),
       found,
       this.allocation,
       recovered,
     );
-    this.dispensers[row] = woken;
-    return woken;
+    this.dispensers[row] = loaded;
+    return loaded;
   }
 
   /** The answer of the last find() may be wrong from now on. */

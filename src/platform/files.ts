@@ -1,15 +1,15 @@
 /**
- * Files at paths that come from outside the program: whatever lies there is never waited for, as for a FIFO;
- * what is made there is new, this user's alone, and no link leads elsewhere.
+ * Files at paths that come from outside the program. Opening one never blocks, as a FIFO would. A file made
+ * there is new, belongs to this user alone, and is never made through a link.
  */
 
 import { closeSync, constants, fchmodSync, fstatSync, openSync, readFileSync } from "node:fs";
 
-/** Permissions of what only the server's user may read. */
+/** Permissions of files and folders that only the server's user may use. */
 export const PRIVATE_FILE = 0o600;
 export const PRIVATE_FOLDER = 0o700;
 
-/** Opens a regular file for reading; links are followed. Throws for anything else, a FIFO among them. */
+/** Opens a regular file for reading and follows links. Throws for anything else, such as a FIFO. */
 export function openRegular(path: string, more = 0): number {
   const descriptor = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | more);
   if (fstatSync(descriptor).isFile()) return descriptor;
@@ -17,7 +17,7 @@ export function openRegular(path: string, more = 0): number {
   throw Object.assign(new Error("it is not a regular file"), { code: "EINVAL", errno: -22 });
 }
 
-/** The bytes of a regular file; links are followed. Throws as openRegular() does. */
+/** The bytes of a regular file. Follows links, and throws as openRegular() does. */
 export function readRegular(path: string, more = 0): Buffer {
   const descriptor = openRegular(path, more);
   try {
@@ -27,7 +27,7 @@ export function readRegular(path: string, more = 0): Buffer {
   }
 }
 
-/** Makes a new file, whatever the umask, and opens it. Throws EEXIST where there is anything, be it a link. */
+/** Makes a private file, whatever the umask, and opens it. Throws EEXIST if anything is there, even a link. */
 export function createPrivate(path: string): number {
   const { O_RDWR, O_CREAT, O_EXCL, O_NOFOLLOW } = constants;
   const descriptor = openSync(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, PRIVATE_FILE);

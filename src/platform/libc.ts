@@ -1,16 +1,16 @@
-/** The C library of this machine: the few calls that Bun has no function for. */
+/** The few calls of the C library that Bun has no function for. */
 
 import { dlopen, type FFIFunction, ptr, read } from "bun:ffi";
 import { fstatSync } from "node:fs";
 
-/** Where it is, on the systems known. */
+/** The names of the C library on a platform. */
 export function libcFiles(platform: string): readonly string[] {
   return platform === "darwin"
     ? ["libSystem.B.dylib"]
     : ["libc.so.6", "libc.musl-x86_64.so.1", "libc.musl-aarch64.so.1"];
 }
 
-/** Opens the first of these files that is there, with these functions; undefined for none. */
+/** Binds functions of the first of these libraries that can be opened; undefined if none can. */
 export function openLibc<Functions extends Record<string, FFIFunction>>(
   functions: Functions,
   files = libcFiles(process.platform),
@@ -19,24 +19,24 @@ export function openLibc<Functions extends Record<string, FFIFunction>>(
     try {
       return dlopen(file, functions).symbols;
     } catch {
-      // Another C library, then.
+      // The next name may be the right one.
     }
   }
   return undefined;
 }
 
-/** Another descriptor of the same open file or socket: dup(2). Throws where there is none. */
+/** Another descriptor of the same open file or socket: dup(2). Throws if `descriptor` is not open. */
 export function duplicate(descriptor: number): number {
   const copy = openLibc({ dup: { args: ["int"], returns: "int" } })?.dup(descriptor) ?? -1;
   if (copy < 0) throw new Error(`descriptor ${descriptor} is not open`);
   return copy;
 }
 
-/** What an open file has of names, and of bytes. */
+/** How many names and bytes an open file has. */
 export interface Extent {
   nlink: number;
   size: number;
-  /** When it was last written to, in milliseconds; 0 where that was not asked for. */
+  /** When it was last written to, in milliseconds; 0 if that was not asked for. */
   mtimeMs: number;
 }
 
@@ -51,10 +51,10 @@ const SIZE_AT = 40;
 const MTIME_AT = 112;
 
 /**
- * What tells the extent of an open file, into one object that is used again, without its time unless `hasTime`.
- * Not by fstatSync() where there is another way, which takes ten times as long; and who asks Linux for the time of
- * the last write, as that does, makes the next write to the file keep a finer one, which cost a commit half its
- * processor time (multigrain timestamps, Linux 6.13).
+ * Returns a function that reads the extent of an open file into one reused object; with its time only if `hasTime`.
+ * On Linux it calls statx(2), because fstatSync() takes ten times as long and always asks for the time of the last
+ * write. That makes the kernel keep a finer time at the next write, which costs a commit half its processor time
+ * (multigrain timestamps, Linux 6.13).
  */
 export function extents(
   hasTime: boolean,
@@ -80,7 +80,7 @@ export function extents(
       const { nlink, size, mtimeMs } = fstatSync(descriptor);
       Object.assign(extent, { nlink, size, mtimeMs: hasTime ? mtimeMs : 0 });
     }
-    // The library writes into them, whatever the collector thinks.
+    // Used here so that the collector keeps both buffers: the library writes into them.
     path[0] = 0;
     into[STATX_BYTES - 1] = 0;
     return extent;
@@ -89,12 +89,12 @@ export function extents(
 
 const LOCK_EX = 2;
 const LOCK_NB = 4;
-/** EAGAIN, which is EWOULDBLOCK: on Linux, on macOS. */
+/** EWOULDBLOCK on Linux and on macOS. */
 const TAKEN = [11, 35];
 
 /**
- * Locks an open file or folder, without waiting, as long as the descriptor is open: flock(2). "taken": somebody else has
- * it; "unknown": there is no such lock here.
+ * Locks an open file or folder for as long as the descriptor is open, without waiting: flock(2). "taken": another
+ * process holds the lock; "unknown": it cannot be locked here.
  */
 export function lockExclusively(descriptor: number): "locked" | "taken" | "unknown" {
   const flock = { args: ["int", "int"], returns: "int" } as const;

@@ -2,10 +2,10 @@
 
 import { readFileSync } from "node:fs";
 
-/** For the database, the log, listening sockets, and clients that are being refused. */
+/** Descriptors for the database, the log, listening sockets, and clients that are being refused. */
 const RESERVED = 64;
 
-/** As many as the process may open files, less those it needs itself; Infinity where unknown. */
+/** The files that the process may open, less those it needs itself; Infinity if unknown. */
 export function clientsByDescriptors(limits = "/proc/self/limits"): number {
   let text = "";
   try {

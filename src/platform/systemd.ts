@@ -1,6 +1,6 @@
 /**
- * The service manager that started the process, as systemd has it: what it is told (sd_notify(3), a datagram to
- * the socket that NOTIFY_SOCKET names), and the sockets that it listens on for the server (sd_listen_fds(3)).
+ * Talks to the service manager as systemd defines it: tells it the server's state by a datagram to the socket in
+ * NOTIFY_SOCKET (sd_notify(3)), and takes over the sockets that it passes (sd_listen_fds(3)).
  */
 
 import { ptr } from "bun:ffi";
@@ -22,12 +22,12 @@ const TLS_NAME = "tls";
 const PATH_AT = 2;
 const PATH_BYTES_MAX = 108;
 
-/** Tells the service manager a state, as `READY=1`; nobody where there is none. Answers whether somebody was told. */
+/** Tells the service manager a state such as `READY=1`. Answers whether there was one to tell. */
 export function notify(state: string, socket = process.env.NOTIFY_SOCKET): boolean {
   if (socket === undefined || socket === "" || process.platform !== "linux") return false;
   const path = Buffer.from(socket);
   if (path.length > PATH_BYTES_MAX) return false;
-  // A name that begins with @ is none of the file system: there it begins with a NUL.
+  // @ stands for the NUL with which the address of an abstract socket begins.
   if (path[0] === 0x40) path[0] = 0;
   const address = Buffer.alloc(PATH_AT + path.length);
   address.writeUInt16LE(AF_UNIX);
@@ -46,15 +46,15 @@ export function notify(state: string, socket = process.env.NOTIFY_SOCKET): boole
   return Number(sent) === message.length;
 }
 
-/** Addresses to listen on, of sockets that are open; of those that were passed. */
+/** The addresses of the sockets that were passed: they are open already. */
 export interface PassedSockets {
   readonly addr?: readonly Address[];
   readonly tlsAddr?: readonly Address[];
 }
 
 /**
- * The sockets that the service manager passed to this process, those named "tls" for TLS; undefined for none.
- * Throws CannotStart where one of them is no TCP or unix socket that listens.
+ * The sockets that the service manager passed to this process; those named "tls" are for TLS. Undefined if there are
+ * none. Throws CannotStart if one of them is not a listening TCP or unix socket.
  */
 export function passedSockets(
   environment: Readonly<Record<string, string | undefined>>,
@@ -74,7 +74,7 @@ export function passedSockets(
   return { ...(addr.length > 0 && { addr }), ...(tlsAddr.length > 0 && { tlsAddr }) };
 }
 
-/** Where a socket listens: getsockname(2). */
+/** The address on which a socket listens: getsockname(2). */
 function addressOf(descriptor: number): Address {
   const libc = openLibc({
     getsockname: { args: ["int", "ptr", "ptr"], returns: "int" },
@@ -96,7 +96,7 @@ function addressOf(descriptor: number): Address {
       `descriptor ${descriptor} of the service manager is no TCP or unix socket that listens`,
     );
   }
-  // A port is at the same place in both, then an IPv4 address of 4 bytes, or 4 bytes and an IPv6 one of 16.
+  // The port is at the same place in both. An IPv4 address follows it; before an IPv6 address are 4 bytes more.
   const port = name.readUInt16BE(2);
   const host = family === AF_INET ? name.subarray(4, 8).join(".") : ipv6Text(name.subarray(8, 24));
   return { host: host === "0.0.0.0" || host === "::" ? undefined : host, port, descriptor };
@@ -106,6 +106,6 @@ function ipv6Text(bytes: Buffer): string {
   const groups = Array.from({ length: 8 }, (_, index) =>
     bytes.readUInt16BE(2 * index).toString(16),
   );
-  // In the short form, as the URL standard has it.
+  // URL shortens the address.
   return new URL(`http://[${groups.join(":")}]/`).hostname.slice(1, -1);
 }

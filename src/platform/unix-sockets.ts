@@ -1,4 +1,4 @@
-/** Unix sockets at paths: whether a server listens there, or what is there was left by one that was killed. */
+/** Tells a unix socket on which a server listens from one that a killed server left, and removes the latter. */
 
 import { lstatSync, readFileSync, type Stats, unlinkSync } from "node:fs";
 import type { Socket } from "bun";
@@ -8,7 +8,7 @@ import { type Address, addressText } from "../config/address.ts";
 /** Where Linux lists the sockets that are bound. */
 const BOUND = "/proc/self/net/unix";
 
-/** Removes what a killed server left at the paths of unix sockets. Throws CannotStart where one is in use. */
+/** Removes the unix sockets that killed servers left at these addresses. Throws CannotStart if one is in use. */
 export async function clearUnixSockets(
   addresses: readonly Address[],
   bound = BOUND,
@@ -25,7 +25,7 @@ export async function clearUnixSockets(
 }
 
 async function clear(path: string, bound: string): Promise<void> {
-  // Not what a link leads to: it is the link that would be removed.
+  // The entry itself, not what a link leads to: unlinking would remove the link.
   const found = present(path);
   if (found === undefined) return;
   if (!found.isSocket()) throw new Error("there is a file that is no socket");
@@ -33,7 +33,7 @@ async function clear(path: string, bound: string): Promise<void> {
   if (present(path)?.ino === found.ino) unlinkSync(path);
 }
 
-/** What is at a path; undefined for nothing, and where its folder is none, as opening it then tells. */
+/** The entry at a path; undefined if it cannot be read: listening on it will say why. */
 function present(path: string): Stats | undefined {
   try {
     return lstatSync(path);
@@ -42,7 +42,7 @@ function present(path: string): Stats | undefined {
   }
 }
 
-/** Whether nobody has that socket. One who is too busy to answer has it all the same. */
+/** Whether no process has the socket. A process that is too busy to answer still has it. */
 async function isDead(unix: string, bound: string): Promise<boolean> {
   if (isBound(unix, bound)) return false;
   try {
@@ -54,7 +54,7 @@ async function isDead(unix: string, bound: string): Promise<boolean> {
   }
 }
 
-/** Whether Linux knows of one; elsewhere a connection alone shows it. */
+/** Whether the socket is in Linux's list; on other systems only a connection can tell. */
 function isBound(unix: string, bound: string): boolean {
   try {
     const sockets = readFileSync(bound, "utf8").split("\n");

@@ -1,7 +1,7 @@
 /**
- * Bytes into requests. The framer admits whole requests; redis-parser takes them apart. A GET of
- * one name, the request there is most of, is recognised as it stands and needs neither: the fast
- * lane. Both ways give the same answer on every input, which test/unit/resp/decode.test.ts checks.
+ * Turns bytes into requests. The framer admits whole requests; redis-parser takes them apart. A GET
+ * of one name, by far the most frequent request, takes the fast path: it is recognised in the bytes
+ * and needs neither. Both paths give the same result on every input (test/unit/resp/decode.test.ts).
  *
  * Texts are byte strings: one character for each byte.
  */
@@ -12,18 +12,18 @@ import { FAST_GET_BYTES_MAX, FastGet, type PrefetchNames } from "./fast-get.ts";
 import { BROKEN, Framer, INCOMPLETE, INLINE, type RequestLimits } from "./frame.ts";
 import { splitLine } from "./inline.ts";
 
-/** What next() found. */
+/** The results of next(). NOTHING: no whole request is there. */
 export const NOTHING = 0;
 /** A GET of the name in `name`. */
 export const GET = 1;
-/** A request of the arguments in `args`, at least one of them. */
+/** A request whose arguments are in `args`, at least one. */
 export const REQUEST = 2;
-/** Not a request: `error` says why, and nothing more can be read. */
+/** Not a request: `error` says why, and the connection can be read no further. */
 export const FAILED = 3;
-/** A request of nothing, which is answered by nothing. */
+/** A request without arguments, which gets no reply. */
 export const EMPTY_REQUEST = 4;
 
-/** Shorter chunks are copied together: each that is kept costs memory of its own. */
+/** Shorter chunks are copied together, because each chunk that is kept has an overhead. */
 const KEPT_BYTES_MIN = 16 * 1024;
 
 const EMPTY = Buffer.alloc(0);
@@ -36,39 +36,39 @@ export class Decoder {
   private bytes: Buffer = EMPTY;
   private start = 0;
   private end = 0;
-  /** Whether `bytes` is this decoder's own and has room to append, or a chunk as it came. */
+  /** Whether this decoder allocated `bytes` and may append to it; else it is a chunk as it arrived. */
   private owned = false;
   /**
-   * Large chunks behind `bytes`, in order, and how long they are together. They are not moved before
-   * a request needs them: to fill fresh memory costs more than all else about them.
+   * Large chunks that follow `bytes`, in order, and their length in all. They are copied only when a
+   * request needs them: filling fresh memory costs more than everything else done with them.
    */
   private later: Buffer[] = [];
   private laterBytes = 0;
-  /** The last GET of the fast lane as it came: the name is from `nameFrom` to `nameTo`. */
+  /** The bytes of the last GET of the fast path; its name is from `nameFrom` to `nameTo`. */
   readonly lastGet = Buffer.alloc(FAST_GET_BYTES_MAX);
   nameFrom = 0;
   nameTo = 0;
-  /** Whether it is the same as the one before. */
+  /** Whether the last GET is the same as the one before. */
   isRepeat = false;
   private lastGetBytes = 0;
-  /** The name as a text, once it was asked for. */
+  /** The name as a text, made when it is first asked for. */
   private lastName = "";
 
   constructor(limits: RequestLimits) {
     this.framer = new Framer(limits);
   }
 
-  /** Bytes of requests not yet taken by next(). */
+  /** Bytes that next() has not yet taken. */
   get pending(): number {
     return this.end - this.start + this.laterBytes;
   }
 
-  /** Bytes of memory held for them. */
+  /** Bytes of memory that the decoder holds. */
   get held(): number {
     return this.bytes.length + this.laterBytes;
   }
 
-  /** The name that the last GET asked for. */
+  /** The name in the last GET. */
   get name(): string {
     if (this.lastName === "") {
       this.lastName = this.lastGet.toString("latin1", this.nameFrom, this.nameTo);
@@ -77,11 +77,11 @@ export class Decoder {
   }
 
   /** Whether the client has yet to log in, so that its requests must be small. */
-  set isUnauthenticated(isStranger: boolean) {
-    this.framer.isStranger = isStranger;
+  set isUnauthenticated(isUnauthenticated: boolean) {
+    this.framer.isUnauthenticated = isUnauthenticated;
   }
 
-  /** Adds what arrived. The decoder keeps the chunk: it must not change any more. */
+  /** Adds a chunk that arrived. The decoder keeps it, so the caller must not change it any more. */
   push(chunk: Buffer): void {
     const pending = this.pending + chunk.length;
     if (pending === chunk.length) {
@@ -122,7 +122,7 @@ export class Decoder {
   }
 
   private nothing(): number {
-    // What was decoded is let go of, so that an idle connection holds no chunk.
+    // Chunks that were decoded are released, so that an idle connection holds none.
     if (this.start === this.end) {
       this.bytes = EMPTY;
       this.start = 0;
@@ -133,7 +133,7 @@ export class Decoder {
     return NOTHING;
   }
 
-  /** Goes on with kept chunks, as many as the request under way needs. Whether there were so many. */
+  /** Adds the kept chunks that the request under way needs. Answers whether there are enough. */
   private goOnLater(): boolean {
     const { later, framer } = this;
     if (later.length === 0 || this.pending < framer.needs) return false;
@@ -153,7 +153,7 @@ export class Decoder {
     return true;
   }
 
-  /** Moves `bytes` and so many kept chunks into memory of its own, of this size. */
+  /** Copies `bytes` and the first `chunks` kept chunks into a new buffer of `size` bytes. */
   private own(size: number, chunks: number): void {
     const own = Buffer.allocUnsafeSlow(size);
     let end = this.bytes.copy(own, 0, this.start, this.end);
@@ -178,8 +178,8 @@ export class Decoder {
   }
 
   /**
-   * The fast lane's own: the same bytes as the last GET ask for the same name, which need not be
-   * read again. Names mostly differ at their end, so that is looked at first.
+   * Whether the next request has the same bytes as the last GET, so that its name is known. Names
+   * mostly differ at their end, so the comparison begins there.
    */
   private repeatsGet(): boolean {
     const { bytes, start, lastGet, lastGetBytes } = this;
@@ -192,7 +192,7 @@ export class Decoder {
     return true;
   }
 
-  /** The fast lane: a whole GET of one name at the start of what is there. */
+  /** Whether a whole GET of one name comes next; takes it. */
   private matchGet(): boolean {
     const { bytes, start, fastGet, lastGet } = this;
     if (!fastGet.match(bytes, start, this.end)) return false;
@@ -206,7 +206,7 @@ export class Decoder {
     return true;
   }
 
-  /** The names of the GETs that come next. */
+  /** Finds the names of the next GETs. */
   prefetch(names: PrefetchNames): void {
     names.gather(this.bytes, this.start, this.end);
   }
@@ -226,9 +226,9 @@ function createParser(returnBuffers: boolean): RedisParser {
   });
 }
 
-/** Gives the arguments as bytes. */
+/** Returns the arguments as bytes. */
 const parser = createParser(true);
-/** Gives them as texts of UTF-8, which for ASCII are byte strings, too, and cost half as much. */
+/** Returns them as UTF-8 texts. For ASCII these are byte strings as well, and cost half as much. */
 const asciiParser = createParser(false);
 
 /** The arguments of one whole multibulk request. */
@@ -236,7 +236,7 @@ function takeApart(request: Buffer): string[] {
   taken = undefined;
   const isText = isAscii(request);
   (isText ? asciiParser : parser).execute(request);
-  // An array of less than one argument parses to null or to nothing: it asks for nothing.
+  // An array without arguments parses to null or to nothing.
   if (!Array.isArray(taken)) return [];
   return isText ? taken : taken.map((argument: Buffer) => argument.toString("latin1"));
 }

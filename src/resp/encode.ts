@@ -1,6 +1,6 @@
 /**
- * Replies appended to bytes, in RESP2 or RESP3. Texts are byte strings: one character for each
- * byte. The bytes come from a small pool, so that connections with nothing to say hold none.
+ * Appends replies to a buffer, in RESP2 or RESP3. Texts are byte strings: one character for each
+ * byte. Buffers come from a small pool, so that a connection without replies holds none.
  */
 
 export type ProtocolVersion = 2 | 3;
@@ -37,7 +37,6 @@ export class Replies {
     if (this.bytes.length === POOLED_BYTES && pool.length < POOL_MAX) pool.push(this.bytes);
   }
 
-  /** Forgets everything. */
   clear(): void {
     this.giveBack();
     this.bytes = NONE;
@@ -55,7 +54,7 @@ export class Replies {
     this.raw(`+${text}\r\n`);
   }
 
-  /** An error: its code and text; CR and LF in it become spaces, as in Redis. */
+  /** An error: its code and text. CR and LF become spaces, as in Redis. */
   error(message: string): void {
     this.raw(`-${message.replace(/[\r\n]/g, " ")}\r\n`);
   }
@@ -69,8 +68,8 @@ export class Replies {
   }
 
   /**
-   * Begins a bulk of 1 to 99 bytes and answers where in `bytes` they are to be written; they and
-   * the end of the bulk count as appended.
+   * Appends a bulk of `count` bytes, 1 to 99, and answers where in `bytes` the caller has to write
+   * them.
    */
   bulkRoom(count: number): number {
     this.reserve(count + 7);
@@ -87,7 +86,7 @@ export class Replies {
     return at;
   }
 
-  /** Text for people: verbatim in RESP3, a bulk in RESP2. */
+  /** Text for people: a verbatim string in RESP3, a bulk in RESP2. */
   verbatim(text: string): void {
     if (this.version === 2) this.bulk(text);
     else this.raw(`=${text.length + 4}\r\ntxt:${text}\r\n`);
@@ -97,17 +96,17 @@ export class Replies {
     this.raw(this.version === 2 ? "$-1\r\n" : "_\r\n");
   }
 
-  /** Begins an array; so many replies must follow. */
+  /** Begins an array; `count` replies must follow. */
   array(count: number): void {
     this.raw(`*${count}\r\n`);
   }
 
-  /** Begins a set (RESP2: an array); so many replies must follow. */
+  /** Begins a set (in RESP2 an array); `count` replies must follow. */
   set(count: number): void {
     this.raw(`${this.version === 2 ? "*" : "~"}${count}\r\n`);
   }
 
-  /** Begins a map (RESP2: a flat array); so many pairs of replies must follow. */
+  /** Begins a map (in RESP2 a flat array); `count` pairs of replies must follow. */
   map(count: number): void {
     this.raw(this.version === 2 ? `*${2 * count}\r\n` : `%${count}\r\n`);
   }

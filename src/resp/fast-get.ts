@@ -1,20 +1,20 @@
 /**
- * The fast lane: a whole GET of one name, the request there is most of, recognised as it stands in the bytes.
- * What it does not recognise goes the general way, and gets the same answer (test/unit/resp/decode.test.ts).
+ * The fast path: recognises a whole GET of one name, by far the most frequent request, in the bytes.
+ * Everything else goes through the framer and the parser, with the same result (test/unit/resp/decode.test.ts).
  */
 
 import { assert } from "../base/assert.ts";
 
-/** "*2\r\n$3\r\nGET\r\n$": how a GET begins. */
+/** How a GET begins, up to the length of its name. */
 const HEAD = Buffer.from("*2\r\n$3\r\nget\r\n$");
 const HEAD_BYTES = HEAD.length;
-/** The letters of GET in the head: these may be in either case. */
+/** Where the letters of GET are in the head; they may be in either case. */
 const LETTERS_FROM = 8;
 const LETTERS_TO = 11;
 const LOWER_CASE = 32;
-/** A name of up to two digits of length takes the fast lane. */
+/** The longest name on the fast path: its length has two digits. */
 const NAME_BYTES_MAX = 99;
-/** The longest there is: its head, two digits, CRLF, the name, CRLF. */
+/** The longest GET on the fast path: head, two digits, CRLF, name, CRLF. */
 export const FAST_GET_BYTES_MAX = HEAD_BYTES + 2 + 2 + NAME_BYTES_MAX + 2;
 
 const CR = 13;
@@ -22,12 +22,12 @@ const LF = 10;
 const ZERO = 48;
 const NINE = 57;
 
-/** A whole GET in some bytes. */
+/** Finds a whole GET in some bytes. */
 export class FastGet {
   nameFrom = 0;
   nameTo = 0;
 
-  /** Whether there is one in the bytes up to `end`. Then its name is from `nameFrom` to `nameTo`. */
+  /** Whether a whole GET is at `start`; then its name is from `nameFrom` to `nameTo`. */
   match(bytes: Uint8Array, start: number, end: number): boolean {
     if (start + HEAD_BYTES + 3 > end) return false;
     for (let at = 0; at < HEAD_BYTES; at++) {
@@ -50,24 +50,24 @@ export class FastGet {
     return true;
   }
 
-  /** Where the one that was found ends. */
+  /** Where the GET that was found ends. */
   get end(): number {
     return this.nameTo + 2;
   }
 }
 
 const NO_BYTES = Buffer.alloc(0);
-/** So many names at most are looked for together. */
+/** The most names that are prefetched together. */
 const GROUP_MAX = 32;
 
-/** The names of the GETs that come next, as they stand in the bytes. */
+/** The names of the next GETs, as positions in the bytes. */
 export class PrefetchNames {
   bytes: Uint8Array = NO_BYTES;
   count = 0;
   private readonly bounds = new Int32Array(2 * GROUP_MAX);
   private readonly get = new FastGet();
 
-  /** Finds those that follow one another from `start` on. */
+  /** Finds the GETs that follow one another from `start` on. */
   gather(bytes: Uint8Array, start: number, end: number): void {
     const { get, bounds } = this;
     this.bytes = bytes;
@@ -79,7 +79,7 @@ export class PrefetchNames {
     }
   }
 
-  /** Forgets them, so that nothing holds the bytes. */
+  /** Releases the bytes. */
   letGo(): void {
     this.bytes = NO_BYTES;
     this.count = 0;

@@ -1,15 +1,15 @@
 /**
- * Where a request ends. Every size is checked before anything is kept for it, so that what is
- * handed on is one whole, flat, well-formed request. The rules and the error texts are those of
- * redis-server (networking.c, processMultibulkBuffer), except that a bulk without its CRLF is an
- * error here: Redis skips two bytes there, whatever they are.
+ * Finds where a request ends. Every size is checked before memory is kept for it, so redis-parser
+ * only gets whole, flat, well-formed requests. The rules and the error texts are those of
+ * redis-server (networking.c, processMultibulkBuffer), except that a bulk must end in CRLF here:
+ * Redis skips two bytes there, whatever they are.
  *
  * A request is a multibulk (*2 CRLF $3 CRLF GET CRLF ...) or a line (GET order_id CRLF).
  */
 
-/** What a request of somebody who has not logged in may hold, as in Redis. */
-const STRANGER_ARGUMENTS_MAX = 10;
-const STRANGER_BULK_BYTES_MAX = 16 * 1024;
+/** Limits for a client that has not logged in, as in Redis. */
+const UNAUTHENTICATED_ARGUMENTS_MAX = 10;
+const UNAUTHENTICATED_BULK_BYTES_MAX = 16 * 1024;
 
 export interface RequestLimits {
   /** The most bytes of one request, headers included. */
@@ -18,7 +18,7 @@ export interface RequestLimits {
   readonly requestArgumentsMax: number;
 }
 
-/** What scan() found. */
+/** The results of scan(). */
 export const INCOMPLETE = 0;
 export const MULTIBULK = 1;
 export const INLINE = 2;
@@ -26,11 +26,11 @@ export const BROKEN = 3;
 
 /** The longest header and the longest inline request, as in Redis (PROTO_INLINE_MAX_SIZE). */
 const LINE_BYTES_MAX = 64 * 1024;
-/** A length has at most so many characters: a minus and 19 digits. */
+/** The most characters of a length: a minus and 19 digits. */
 const LENGTH_CHARACTERS_MAX = 20;
 const INT64_MIN = -(2n ** 63n);
 const INT64_MAX = 2n ** 63n - 1n;
-/** Lengths of so many characters are exact as plain numbers. */
+/** Lengths of up to this many characters are exact as plain numbers. */
 const EXACT_CHARACTERS_MAX = 15;
 
 const CR = 13;
@@ -44,37 +44,37 @@ const NINE = 57;
 const NOT_A_NUMBER = Number.MIN_SAFE_INTEGER;
 
 export class Framer {
-  /** Where the request that scan() found ends, counted from its start. */
+  /** The bytes of the request that scan() found. */
   length = 0;
-  /** What is wrong, once scan() said BROKEN. */
+  /** What is wrong, once scan() has answered BROKEN. */
   error = "";
   /** Whether the client has yet to log in: its requests must be small. */
-  isStranger = false;
+  isUnauthenticated = false;
   private readonly limits: RequestLimits;
-  /** How far the request has been read, counted from its start: scan() goes on here. */
+  /** How many bytes of the request have been read: scan() goes on behind them. */
   private read = 0;
   /** Arguments still to come; -1 before the header of the multibulk. */
   private argumentsLeft = -1;
-  /** Bytes of the bulk whose header was read; -1 before its header. */
+  /** The length of the bulk whose header was read; -1 before its header. */
   private bulkBytes = -1;
 
   constructor(limits: RequestLimits) {
     this.limits = limits;
   }
 
-  /** Whether the scan of a request has begun: it must go on before anything else reads it. */
+  /** Whether the scan of a request has begun: then only scan() may read on. */
   get isUnderWay(): boolean {
     return this.read > 0;
   }
 
-  /** How many bytes of the request must be there before scan() gets any further; 0: unknown. */
+  /** How many bytes of the request scan() needs to get any further; 0 if unknown. */
   get needs(): number {
     return this.bulkBytes < 0 ? 0 : this.read + this.bulkBytes + 2;
   }
 
   /**
    * Looks for the end of the request that starts at `start` in the bytes up to `end`. After
-   * INCOMPLETE call it again with the same request and more bytes; it does not read any twice.
+   * INCOMPLETE call it again with the same request and more bytes: it goes on where it stopped.
    */
   scan(bytes: Uint8Array, start: number, end: number): number {
     if (start === end) return INCOMPLETE;
@@ -95,7 +95,7 @@ export class Framer {
     if (lineBytes > Math.min(LINE_BYTES_MAX, this.limits.requestBytesMax)) {
       return this.broken("too big inline request");
     }
-    // A line that is not whole is read from its start again, for the NUL that may be in it.
+    // An incomplete line is read from its start again, because a NUL may be in it.
     if (lineEnd < 0) return INCOMPLETE;
     this.read = lineEnd + 1 - start;
     return INLINE;
@@ -109,7 +109,7 @@ export class Framer {
       if (count === NOT_A_NUMBER || count > requestArgumentsMax) {
         return this.broken("invalid multibulk length");
       }
-      if (this.isStranger && count > STRANGER_ARGUMENTS_MAX) {
+      if (this.isUnauthenticated && count > UNAUTHENTICATED_ARGUMENTS_MAX) {
         return this.broken("unauthenticated multibulk length");
       }
       this.argumentsLeft = Math.max(0, count);
@@ -132,7 +132,7 @@ export class Framer {
       if (length < 0 || this.read + length + 2 > this.limits.requestBytesMax) {
         return this.broken("invalid bulk length");
       }
-      if (this.isStranger && length > STRANGER_BULK_BYTES_MAX) {
+      if (this.isUnauthenticated && length > UNAUTHENTICATED_BULK_BYTES_MAX) {
         return this.broken("unauthenticated bulk length");
       }
       this.bulkBytes = length;
@@ -148,9 +148,9 @@ export class Framer {
   }
 
   /**
-   * Reads a header line, its first character skipped, and goes behind it. Undefined while it is
-   * incomplete, or once it is too long, which sets the error. As in Redis a CR ends it, and the
-   * byte after that is skipped.
+   * Reads the number in a header line, behind its first character. Undefined if the line is
+   * incomplete, or too long, which sets the error. As in Redis a CR ends the line, and the byte
+   * after the CR is skipped.
    */
   private header(bytes: Uint8Array, start: number, end: number, what: string): number | undefined {
     const at = start + this.read;
@@ -171,8 +171,8 @@ export class Framer {
 }
 
 /**
- * Where the line at `from` ends; -1 where it does not. Redis looks for its end as in a string of C,
- * so a NUL hides it.
+ * Where the line at `from` ends; -1 if it does not. Redis searches it as a C string, so a NUL hides
+ * its end.
  */
 function findEnd(bytes: Uint8Array, mark: number, from: number, end: number): number {
   const near = Math.min(end, from + LENGTH_CHARACTERS_MAX + 2);
@@ -188,8 +188,8 @@ function findEnd(bytes: Uint8Array, mark: number, from: number, end: number): nu
 }
 
 /**
- * A length as Redis reads it (util.c, string2ll): a 64-bit integer without a plus and without a
- * leading zero, nothing else. NOT_A_NUMBER for others.
+ * A length as Redis reads it (util.c, string2ll): a 64-bit integer without a plus and without
+ * leading zeros. NOT_A_NUMBER for anything else.
  */
 function numberIn(bytes: Uint8Array, from: number, to: number): number {
   const negative = bytes[from] === MINUS;

@@ -1,24 +1,24 @@
-/** Patterns of KEYS, SCAN, CONFIG GET and users' names as Redis matches them (util.c, stringmatchlen). */
+/** Patterns of KEYS, SCAN, CONFIG GET and users' names, matched as in Redis (util.c, stringmatchlen). */
 
-/** What one character of a text has to be. */
+/** What one character of a text must be; a star stands for any number of them. */
 type Element =
-  /** Any run of characters, an empty one too. */
+  /** Any characters, or none. */
   | { readonly kind: "star" }
   | { readonly kind: "any" }
   | { readonly kind: "one"; readonly character: string }
-  /** One of 256 bytes. */
+  /** One of the bytes that are marked. */
   | { readonly kind: "set"; readonly has: Uint8Array };
 
-/** The longest text there is to match: a dispenser's name. A pattern that asks for more fits none. */
+/** The longest text to match: a dispenser's name. A pattern that needs more matches nothing. */
 const TEXT_BYTES_MAX = 255;
 
 /**
- * A pattern of * ? [abc] [a-z] [^a] and \x, taken apart once. Texts are byte strings. A match takes
- * time as (elements of the pattern) * (length of the text) at worst, and runs of stars are one.
+ * A pattern of * ? [abc] [a-z] [^a] and \x, parsed once. Texts are byte strings. Consecutive stars
+ * count as one, and a match takes at most (elements of the pattern) * (length of the text) steps.
  */
 export class Pattern {
   private readonly elements: readonly Element[];
-  /** How many characters a text must have at least. */
+  /** The fewest characters a matching text has. */
   private readonly lengthMin: number;
 
   constructor(pattern: string) {
@@ -31,7 +31,7 @@ export class Pattern {
     if (text.length < this.lengthMin || text.length > TEXT_BYTES_MAX) return false;
     let at = 0;
     let to = 0;
-    // Where to go on when what follows the last star does not fit: one character further.
+    // Where to try again when the rest does not match: the last star takes one character more.
     let starAt = -1;
     let starTo = 0;
     while (to < text.length) {
@@ -67,7 +67,7 @@ function fits(element: Element, text: string, at: number): boolean {
 function elementsOf(pattern: string): Element[] {
   const elements: Element[] = [];
   let at = 0;
-  // Between any two elements there is one star at most: past so many, no text is long enough.
+  // At most every second element is a star: a pattern of more elements matches no text of this length.
   while (at < pattern.length && elements.length <= 2 * TEXT_BYTES_MAX + 1) {
     const character = pattern[at++]!;
     if (character === "*") {
@@ -87,7 +87,7 @@ function elementsOf(pattern: string): Element[] {
   return elements;
 }
 
-/** Reads a set from behind its bracket; answers where the pattern goes on. */
+/** Reads a set that begins at `from`, behind its bracket; answers where the pattern goes on. */
 function readSet(pattern: string, from: number, has: Uint8Array): number {
   const negated = pattern[from] === "^";
   let at = negated ? from + 1 : from;
@@ -107,6 +107,6 @@ function readSet(pattern: string, from: number, has: Uint8Array): number {
     }
   }
   if (negated) for (let byte = 0; byte < has.length; byte++) has[byte] = 1 - has[byte]!;
-  // A set that is not closed ends with the pattern.
+  // A set without a closing bracket ends with the pattern.
   return Math.min(at + 1, pattern.length);
 }

@@ -1,16 +1,16 @@
 /**
- * Inline requests: a line of words, as one types them into netcat. Quoting is that of Redis
- * (sds.c, sdssplitargs): "..." with escapes \n \r \t \b \a \xHH and \c, '...' with \' alone.
+ * Inline requests: a line of words, as typed into netcat. Quoting is that of Redis (sds.c,
+ * sdssplitargs): "..." with the escapes \n \r \t \b \a \xHH and \c; '...' with the escape \' only.
  */
 
 const escapes: Record<string, string> = { n: "\n", r: "\r", t: "\t", b: "\b", a: "\x07" };
 
-/** What stands between words (C's isspace), and what ends a word that is not quoted. */
+/** The characters between words (C's isspace), and those that end a word without quotes. */
 const SPACES = " \t\n\v\f\r";
 const ENDS = " \t\n\r";
 const HEX = /^x[0-9a-fA-F]{2}$/;
 
-/** The words of a line; undefined where its quotes are unbalanced. */
+/** The words of a line; undefined if its quotes are unbalanced. */
 export function splitLine(line: string): string[] | undefined {
   const words: string[] = [];
   let at = 0;
@@ -25,7 +25,7 @@ export function splitLine(line: string): string[] | undefined {
         continue;
       }
       const end = quote === '"' ? closeDouble(line, at + 1) : closeSingle(line, at + 1);
-      // A closing quote must be followed by a space or by nothing at all.
+      // Only a space or the end of the line may follow a closing quote.
       if (end < 0 || (end + 1 < line.length && !isSpace(line[end + 1]!))) return undefined;
       const inside = line.slice(at + 1, end);
       word += quote === '"' ? unescapeDouble(inside) : inside.replaceAll("\\'", "'");

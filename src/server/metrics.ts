@@ -1,20 +1,21 @@
 /**
- * What the server tells of itself, in one list: INFO shows it by sections and fields, and what is a number has a name
- * by which it can be collected. A new metric is an entry here; where it counts, it is `++` on a field of Counters.
+ * The list of everything that INFO shows, by sections and fields. An entry that is a number has a
+ * name by which it can be collected. A new metric is an entry here; a new counter is also a field
+ * of Counters, which the code that counts increments.
  */
 
 import { version } from "../base/version.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { ServerForCommands } from "./commands/command.ts";
 
-/** The Redis whose protocol and replies this server follows: some clients look at the number. */
+/** The Redis whose protocol and replies this server follows: some clients check the version. */
 const REDIS_VERSION = "7.0.0";
 
-/** Where metrics are read from, once; what the process is asked for is asked once. */
+/** The source of the metrics for one INFO. It asks the process for each figure once at most. */
 export class MetricSource {
   readonly server: ServerForCommands;
   readonly engine: Engine;
-  /** Whether the reader may know of every name: how many there are is not for who may use some alone. */
+  /** Whether the user may use every name; only such a user is told how many dispensers exist. */
   readonly seesAllNames: boolean;
   private residentBytes: number | undefined;
   private cpuUsage: NodeJS.CpuUsage | undefined;
@@ -36,22 +37,22 @@ export class MetricSource {
   }
 }
 
-/** A field of INFO that is no figure to collect: a text, what never changes, or another form of a metric. */
+/** A field of INFO that is not collected: a text, a constant, or another form of a metric. */
 export interface Field {
   readonly section: string;
   readonly field: string;
-  /** Undefined where it does not apply, and is left out. */
+  /** Undefined if the field does not apply; INFO then leaves it out. */
   read(source: MetricSource): string | number | undefined;
 }
 
-/** A number to collect, as Prometheus names such, which is a field of INFO, too. */
+/** A field of INFO that is a number to collect, named in the style of Prometheus. */
 export interface Metric extends Field {
   readonly name: `number_dispenser_${string}`;
   readonly help: string;
-  /** A counter only rises, until the server is started again or CONFIG RESETSTAT. */
+  /** A counter only rises, until the server restarts or CONFIG RESETSTAT sets it to 0. */
   readonly kind: "counter" | "gauge";
   read(source: MetricSource): number | undefined;
-  /** How INFO shows it, where that is not the number itself. */
+  /** Formats the value for INFO; without it, INFO shows the number itself. */
   readonly show?: (value: number) => string;
 }
 
@@ -231,7 +232,7 @@ export const metrics: readonly (Metric | Field)[] = [
     section: "Cluster",
     field: "cluster_store_status",
     name: "number_dispenser_lease_store_up",
-    help: "Whether the store that nodes share can be used: 1 or 0",
+    help: "Whether the lease store can be used: 1 or 0",
     kind: "gauge",
     read: ({ server: { catalog } }) =>
       catalog.sharing && Number(catalog.sharing.trouble === undefined),
@@ -255,10 +256,10 @@ export const metrics: readonly (Metric | Field)[] = [
   },
 ];
 
-/** The sections of INFO, in the order shown. */
+/** The sections of INFO, in the order in which it shows them. */
 export const sectionTitles: readonly string[] = [...new Set(metrics.map(({ section }) => section))];
 
-/** A section of INFO: its title, and a line for each field that applies. */
+/** The text of one section of INFO: its title, and a line for each field that applies. */
 export function sectionText(title: string, source: MetricSource): string {
   const lines = metrics
     .filter(({ section }) => section === title)

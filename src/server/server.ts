@@ -1,7 +1,7 @@
 /**
- * A server: its start and its clean stop, the settings as they are now, and what it counts. How
- * clients come and go is the matter of its frontends; what all of them stage in a turn of the event
- * loop is committed once, at the end of it.
+ * A server: its start and its clean stop, its current settings and its counters. Its frontends
+ * handle the clients. Everything that they stage in one turn of the event loop is committed once,
+ * at the end of that turn.
  */
 
 import type { Log } from "../base/log.ts";
@@ -18,16 +18,16 @@ import { FINISH_MS_MAX, type Frontend, type ServerForFrontends } from "./fronten
 import { RespFrontend } from "./frontends/resp.ts";
 import { CommitTurn } from "./session/commit-turn.ts";
 
-/** So often it is looked for deleted lines that need not be remembered any more. */
+/** The interval at which deleted lines that need not be kept any more are removed. */
 const PURGE_EVERY_MS = 1000;
-/** So often counts are saved in the background, where auto_save is on. */
+/** The interval at which counts are saved in the background if auto_save is on. */
 const COUNTS_EVERY_MS = 1000;
 
 export interface ServerOptions {
   readonly config: Config;
   readonly engine: Engine;
   readonly catalog: Catalog;
-  /** The cluster that the node leaves when the server stops; undefined for a node alone. */
+  /** The cluster, which is told when the server stops; undefined for a node alone. */
   readonly cluster: Cluster | undefined;
   readonly world: ServerWorld;
 }
@@ -71,12 +71,12 @@ export class Server implements ServerForFrontends {
     this.frontends = [this.resp];
   }
 
-  /** The port for RESP; 0 where it listens on unix sockets alone. */
+  /** The port for RESP; 0 if the server listens only on unix sockets. */
   get port(): number {
     return this.resp.port;
   }
 
-  /** Where it listens, with the ports it got. */
+  /** The addresses the server listens on, with the actual ports. */
   get addresses(): readonly string[] {
     return this.frontends.flatMap(({ addresses }) => addresses);
   }
@@ -89,7 +89,7 @@ export class Server implements ServerForFrontends {
     return this.turn.storageTrouble;
   }
 
-  /** Begins to accept clients. Throws CannotStart, and listens nowhere then. */
+  /** Begins to accept clients. If it throws CannotStart, the server listens nowhere. */
   start(): void {
     const { config } = this;
     for (const frontend of this.frontends) frontend.start();
@@ -115,7 +115,7 @@ export class Server implements ServerForFrontends {
     this.resp.reloadTls();
   }
 
-  /** The engine staged something: commits at the end of this turn. */
+  /** To be called when the engine staged something: makes the turn end with a commit. */
   scheduleTurn(): void {
     this.world.schedule(this.endTurn);
   }
@@ -154,14 +154,14 @@ export class Server implements ServerForFrontends {
   }
 
   /**
-   * No new clients and requests; replies under way are sent, positions saved, connections ended.
-   * Answers how many numbers the clean close skipped.
+   * Stops cleanly: accepts no more clients and requests, saves positions, sends the replies under
+   * way and ends the connections. Answers how many numbers the clean close skipped.
    */
   async stop(): Promise<bigint> {
     this.isStopping = true;
     for (const end of this.endTimers) end();
     for (const frontend of this.frontends) frontend.refuseClients();
-    // SHUTDOWN asks for this in the middle of its own request: let that end first.
+    // SHUTDOWN calls this in the middle of its own request, which has to end first.
     await new Promise<void>((resolve) => void setImmediate(resolve));
     this.turn.end();
     if (this.cluster !== undefined) await this.leaveStore(this.cluster);
@@ -170,11 +170,11 @@ export class Server implements ServerForFrontends {
     return skipped;
   }
 
-  /** The store hears what the node did; the close does not wait for it for long. */
+  /** Tells the lease store what the node did, and waits for it for FINISH_MS_MAX at most. */
   private async leaveStore(cluster: Cluster): Promise<void> {
     await Promise.race([cluster.close(), this.sleep(FINISH_MS_MAX)]);
     cluster.abandon();
-    // A lease may have come in meanwhile.
+    // A lease may have arrived in the meantime, and has to be committed.
     this.turn.end();
   }
 }

@@ -1,8 +1,7 @@
 /**
- * Copies the database of a running server. Between two moves of the WAL nobody writes the main
- * file, so after one move it is a whole database as of that instant, and can be read in pieces
- * while the server goes on. The copy is marked as a backup: no server starts on it by mistake,
- * because what was handed out since then would be handed out again (cli/restore.ts).
+ * Copies the database of a running server. Right after a WAL checkpoint the main file is a whole database, and nobody
+ * writes it before the next one, so it can be read in pieces while the server goes on. The copy is marked as a backup,
+ * so that no server starts on it by mistake: numbers handed out since then would come again (cli/restore.ts).
  */
 
 import { constants, Database } from "bun:sqlite";
@@ -24,24 +23,25 @@ import { pathToFileURL } from "node:url";
 import { promisify } from "node:util";
 import { CannotStart, reasonOf } from "../base/errors.ts";
 import { createPrivate, openRegular } from "../platform/files.ts";
-import { DATABASE_FILE, publish, readValue, UNFINISHED } from "./file.ts";
+import { readValue } from "./database.ts";
+import { DATABASE_FILE, publish, UNFINISHED } from "./file.ts";
 import { OWNER_FILE } from "./folder.ts";
 import { BACKUP_ID, ID_OFFSET, migrations } from "./schema.ts";
 
-/** So much is copied between two turns of the event loop. */
+/** How much is copied between two turns of the event loop. */
 const PIECE_BYTES = 1024 * 1024;
 
 const writeAt = promisify(write);
 const sync = promisify(fsync);
 
-/** A backup may not be written there. */
+/** A backup may not be written to this path. */
 export class PathRefused extends Error {
   override readonly name = "PathRefused";
 }
 
 /**
- * The path at which a backup to `path` is written, with no link on the way to it. Throws PathRefused where that is
- * not below `allowed` (empty: anywhere), and what the file system throws.
+ * `path` with the links of its folder resolved. Throws PathRefused if that is not below `allowed` (empty: anywhere),
+ * and whatever the file system throws.
  */
 export function targetOf(path: string, allowed: string): string {
   const folder = realpathSync(dirname(path));
@@ -52,8 +52,8 @@ export function targetOf(path: string, allowed: string): string {
 }
 
 /**
- * Refuses a path in the data folder that the server takes for a file of its own, or that the next
- * start removes as unfinished. Throws PathRefused.
+ * Throws PathRefused for a path in the data folder that is the server's own, or that the next start would remove as
+ * unfinished.
  */
 export function refuseOwnPath(path: string, dataFolder: string): void {
   const folder = realpathSync(dataFolder);
@@ -68,15 +68,15 @@ function isWithin(path: string, folder: string): boolean {
 }
 
 /**
- * Writes what `reader` reads to `path`, durably, or not at all. Only the reading is done in turns of
- * the event loop: what is written may be on a slower disk. `check` is called before each piece, and
- * throws to end the copy. Throws what the file system throws, EEXIST where `path` exists.
+ * Copies what `reader` reads to `path`, durably, or not at all. It reads in the turns of the event loop and writes
+ * beside them, because the target may be on a slower disk. `check` is called before each piece, and throws to end the
+ * copy. Throws whatever the file system throws; EEXIST if `path` exists.
  *
- * Others may be able to write to the folder: the unfinished file has a name that nobody can guess, and only
- * a file that this call made is given the final name, or removed.
+ * Others may be able to write to the target's folder. So the unfinished file has a name that nobody can guess, and only
+ * a file that this call made is renamed or removed.
  */
 export async function copyDatabase(reader: number, path: string, check: () => void): Promise<void> {
-  // Not only at the end, when all is copied.
+  // Checked now as well, and not only when all is copied.
   if (lstatSync(path, { throwIfNoEntry: false }) !== undefined) throw taken();
   const unfinished = `${path}${UNFINISHED}-${crypto.randomUUID()}`;
   const target = createPrivate(unfinished);
@@ -95,14 +95,14 @@ export async function copyDatabase(reader: number, path: string, check: () => vo
 
 const taken = () => Object.assign(new Error("file already exists"), { code: "EEXIST" });
 
-/** Whether an open file is the one at this path. */
+/** Whether `path` leads to this open file. */
 function isAt(descriptor: number, path: string): boolean {
   const there = lstatSync(path, { throwIfNoEntry: false });
   const { dev, ino } = fstatSync(descriptor);
   return there !== undefined && there.dev === dev && there.ino === ino;
 }
 
-/** As publish(), also on file systems without hard links. Overwrites nothing. */
+/** As publish(), but also on file systems without hard links. Overwrites nothing. */
 function publishAnywhere(finished: string, path: string, descriptor: number): void {
   if (!isAt(descriptor, finished)) throw new PathRefused("others moved its unfinished file");
   try {
@@ -110,7 +110,7 @@ function publishAnywhere(finished: string, path: string, descriptor: number): vo
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code !== "EPERM" && code !== "ENOTSUP" && code !== "EOPNOTSUPP") throw error;
-    // The name is taken first: only a file of our own is then renamed over.
+    // An empty file of ours takes the name first, so that the rename replaces nothing else.
     const placeholder = createPrivate(path);
     try {
       if (!isAt(placeholder, path)) throw taken();
@@ -136,12 +136,12 @@ async function copyPieces(reader: number, target: number, check: () => void): Pr
   }
 }
 
-/** Reads a whole backup and answers how many dispensers are in it. Throws CannotStart. */
+/** Reads a whole backup and answers how many dispensers it has. Throws CannotStart. */
 export function checkBackup(path: string): number {
   let found: unknown;
   try {
     closeSync(openRegular(path));
-    // Immutable: SQLite makes no other file beside it.
+    // "immutable" keeps SQLite from making other files beside it.
     const uri = `${pathToFileURL(path).href}?immutable=1`;
     const flags = constants.SQLITE_OPEN_URI | constants.SQLITE_OPEN_READONLY;
     const database = new Database(uri, flags);

@@ -1,18 +1,18 @@
 /**
- * File systems on which locks, syncs or the write-ahead log cannot be relied on: those that other machines write
- * to as well, and those that another program stands behind. Known by statfs(2) on Linux.
+ * Recognises file systems on which locks, syncs or the write-ahead log cannot be relied on: those that other machines
+ * write to as well, and those that another program implements. Known by statfs(2) on Linux only.
  */
 
 import { readFileSync, statfsSync, statSync } from "node:fs";
 
-/** Of FUSE, whatever program is behind it; virtiofs and the shared folders of Docker Desktop are of it, too. */
+/** FUSE, whatever program implements it: also virtiofs and the shared folders of Docker Desktop. */
 const FUSE = 0x65735546;
 
 const network = "a network file system";
 const cluster = "a cluster file system";
 const hypervisor = "a folder shared by a hypervisor";
 
-/** What a file system is by its type, and its name. */
+/** The kind and the name of file systems, by their statfs(2) type. */
 const kinds = new Map<number, readonly [kind: string, name: string]>([
   [0x6969, [network, "NFS"]],
   [0x6e667364, [network, "nfsd"]],
@@ -43,13 +43,13 @@ const kinds = new Map<number, readonly [kind: string, name: string]>([
 
 /** A file system that is not simply a disk of this machine. */
 export interface Doubtful {
-  /** As "a network file system (NFS)". */
+  /** Such as "a network file system (NFS)". */
   readonly title: string;
-  /** Whether a disk of this machine is below it, so that a warning will do. */
+  /** Whether it is on a disk of this machine, so that a warning is enough. */
   readonly isLocal: boolean;
 }
 
-/** What is doubtful about the file system of a folder; undefined for a plain disk. */
+/** The doubts about the file system of a folder; undefined for a plain disk. */
 export function doubtsAbout(folder: string): Doubtful | undefined {
   if (process.platform !== "linux") return undefined;
   return doubtful(statfsSync(folder).type, () =>
@@ -57,7 +57,7 @@ export function doubtsAbout(folder: string): Doubtful | undefined {
   );
 }
 
-/** The same by its statfs(2) type; `mounted` answers what it is mounted as, and is asked for FUSE alone. */
+/** The doubts about a statfs(2) type. `mounted` answers the type of the mount; it is called for FUSE only. */
 export function doubtful(type: number, mounted: () => string | undefined): Doubtful | undefined {
   if (type >>> 0 === FUSE) {
     const name = mounted();
@@ -68,7 +68,7 @@ export function doubtful(type: number, mounted: () => string | undefined): Doubt
   return found && { title: `${found[0]} (${found[1]})`, isLocal: false };
 }
 
-/** The type of the file system on this device, by the text of /proc/self/mountinfo. */
+/** The type of the file system on a device, in the text of /proc/self/mountinfo. */
 export function mountedAs(device: number, mountinfo: string): string | undefined {
   // As glibc's gnu_dev_major() and gnu_dev_minor(), for numbers below 2^32.
   const major = (device >>> 8) & 0xfff;

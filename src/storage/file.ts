@@ -1,13 +1,13 @@
 /**
- * The database file in its data folder: made whole or not at all, opened under its lock, looked at
- * before anything is written, let go of. What is read and written in it is the store's (sqlite.ts).
+ * The database file in its data folder: made whole or not at all, opened under its lock, checked before anything is
+ * written, and released. sqlite.ts reads and writes its content.
  *
- * Invariants: the file under its final name is always a whole database. While it is open, nothing
- * of this process may open and close it again: that would drop the lock (POSIX). Copies read it
- * through `reader`, which is closed after SQLite's own descriptor.
+ * Invariants: the file under its final name is always a whole database. While it is open, this process must not open
+ * and close it again: that would drop the lock (POSIX). A backup reads it through `reader`, which is closed after
+ * SQLite's own descriptor.
  */
 
-import { Database } from "bun:sqlite";
+import type { Database } from "bun:sqlite";
 import {
   closeSync,
   constants,
@@ -21,6 +21,7 @@ import {
 import { join } from "node:path";
 import { CannotStart, reasonOf } from "../base/errors.ts";
 import { createPrivate, openRegular } from "../platform/files.ts";
+import { closeWhole, codeOf, connect, migrate, readValue, WAL_BYTES_KEPT } from "./database.ts";
 import { doubtsAbout } from "./file-systems.ts";
 import {
   FIRST_START,
@@ -36,57 +37,55 @@ import {
   unmarkOwner,
 } from "./folder.ts";
 import { Presence } from "./presence.ts";
-import { APPLICATION_ID, BACKUP_ID, COPIED, ID_OFFSET, mark, migrations } from "./schema.ts";
+import { BACKUP_ID, ID_OFFSET } from "./schema.ts";
 import { DiskUnavailable } from "./store.ts";
 import { secureWal } from "./wal.ts";
 
 /** The database's name in the data folder. */
 export const DATABASE_FILE = "number-dispenser.db";
-/** Of the names of files that are not finished, and that the next start removes after a crash. */
+/** In the names of files that are not finished: the next start removes those that a crash left. */
 export const UNFINISHED = ".unfinished";
-/** Of the folder in which a restore works: a start does not pass over one that did not end. */
+/** In the name of the folder in which a restore works: a start refuses a folder with a restore that did not end. */
 export const RESTORING = ".restoring";
 /**
- * Of a second name that the log has while the database is in use: where another program moves the log into
- * the main file and removes it, or somebody removes it, repair (repair.ts) can tell what it held.
+ * Ends the second name, a hard link, that the WAL has while the database is in use. If another program checkpoints
+ * and removes the WAL, or somebody deletes it, repair.ts can still tell what it held.
  */
 export const LOG_KEPT = "-wal-kept";
-/** After a log grew past this, it shrinks to it where it begins anew. */
-const WAL_BYTES_KEPT = 64 * 1024 * 1024;
 
-/** The database as the store needs it; the simulation has one of its own. */
+/** The database file as the store needs it. The simulation has an implementation of its own. */
 export interface DatabaseFile {
   readonly path: string;
   readonly database: Database;
-  /** Whether there was no database before. */
+  /** Whether this start made the database. */
   readonly isNew: boolean;
   /** A descriptor for reading the main file. */
   readonly reader: number;
-  /** What the operator should know of the folder. */
+  /** What the operator should know about the folder. */
   readonly warnings: readonly string[];
   /**
-   * The lock is taken. Makes the log durable as it reads, and checks the one that a crash left of a
-   * database in use. Throws CannotStart.
+   * Called once the lock is taken: makes the WAL durable. `inUse`: the server crashed while it used the database, so
+   * the WAL is checked for damage. Throws CannotStart.
    */
   secure(inUse: boolean): void;
-  /** All was found well: marks the folder as ours, and makes its entries durable. */
+  /** Called once all checks passed: marks the folder as ours, and makes its entries durable. */
   settle(): void;
   /**
-   * After each commit, and before the log is moved, once all was found well: throws DiskVanished
-   * where the file or its log was removed or cut, or others wrote to the file (presence.ts).
+   * Called after each commit and before each WAL checkpoint. Throws DiskVanished if the file or its WAL was removed or
+   * cut, or if others wrote to the file (presence.ts).
    */
   check(): void;
-  /** Before each commit: the same of the log alone. What is written behind the end of one that was cut hides that. */
+  /** Called before each commit, because writing behind the end of a WAL that was cut would hide the cut. */
   checkLog(): void;
-  /** Now and then: the same where one of them is not at its path any more. */
+  /** Called now and then: throws DiskVanished also if one of the two is not at its path any more. */
   checkPaths(): void;
-  /** SQLite has just moved the log into the main file. */
-  noteMoved(): void;
-  /** SQLite let go of the file. Throws DiskVanished where it did not leave it at its path. */
+  /** SQLite has just made a WAL checkpoint. */
+  noteWalCheckpoint(): void;
+  /** Called after SQLite closed the file. Throws DiskVanished if the file is not at its path. */
   release(): void;
 }
 
-/** Opens the database in a folder, creating both where allowed. Throws CannotStart. */
+/** Opens the database in a folder; creates both if allowed. Throws CannotStart. */
 export function openDatabaseFile(folder: string, options: FolderOptions): DatabaseFile {
   const warnings = prepareFolder(folder, options);
   const lock = lockFolder(folder);
@@ -134,7 +133,7 @@ function openLocked(
     check: () => presence?.check(),
     checkLog: () => presence?.checkLog(),
     checkPaths: () => presence?.checkPaths(),
-    noteMoved: () => presence?.noteWritten(),
+    noteWalCheckpoint: () => presence?.noteWritten(),
     release() {
       presence?.end();
       presence = undefined;
@@ -146,7 +145,7 @@ function openLocked(
   };
 }
 
-/** Before SQLite reads it: a log beside it would hide the mark. */
+/** Reads the mark of a backup before SQLite opens the file, because a WAL beside it could hide the mark. */
 function refuseBackup(path: string, reader: number): void {
   const id = Buffer.alloc(4);
   readSync(reader, id, 0, id.length, ID_OFFSET);
@@ -159,7 +158,7 @@ function refuseBackup(path: string, reader: number): void {
 
 function openBoth(folder: string, path: string): Pick<DatabaseFile, "reader" | "database"> {
   try {
-    // For writing, though nothing is: an overlay file system then gives the file that SQLite writes.
+    // Opened for writing, though only read: only then does an overlay file system open the file that SQLite writes.
     const reader = openRegular(path, constants.O_RDWR);
     refuseBackup(path, reader);
     return { reader, database: connect(path) };
@@ -168,7 +167,7 @@ function openBoth(folder: string, path: string): Pick<DatabaseFile, "reader" | "
   }
 }
 
-/** Makes the log durable; refuses one that a crash left and that cannot be all of it. */
+/** Makes the WAL durable. If the database was in use, refuses a WAL that is missing or damaged. */
 function secure(path: string, inUse: boolean): void {
   const wal = `${path}-wal`;
   const damage = secureWal(wal);
@@ -180,7 +179,7 @@ function secure(path: string, inUse: boolean): void {
   );
 }
 
-/** Makes a whole database beside the final name and links it there, if no other server did. */
+/** Makes a whole database under another name and links it to the final one, unless another server was quicker. */
 function createDatabase(folder: string, path: string, options: FolderOptions): void {
   if (!options.create) {
     throw new CannotStart(`${path} does not exist, and storage.create is false: ${FIRST_START}`);
@@ -203,7 +202,7 @@ function createDatabase(folder: string, path: string, options: FolderOptions): v
   let isOurs = false;
   try {
     remove(unfinished);
-    // SQLite gives the files that it makes beside it the same permissions.
+    // Made here, because SQLite gives its WAL the permissions of the database.
     closeSync(createPrivate(unfinished));
     const database = connect(unfinished);
     database.run("PRAGMA journal_mode = WAL");
@@ -217,117 +216,47 @@ function createDatabase(folder: string, path: string, options: FolderOptions): v
     makeDurable(folder);
   } catch (error) {
     if (!isOurs) remove(unfinished);
-    // Another server was quicker: the lock decides whose it is.
+    // Another server was quicker: the lock decides which of the two goes on.
     if (!isOurs && existsSync(path)) return;
     throw new CannotStart(`cannot create ${path}: ${reasonOf(error)}`);
   }
 }
 
-/** Gives the log its second name. */
+/** Gives the WAL its second name. */
 function keepLog(path: string): void {
   const [log, kept] = [`${path}-wal`, path + LOG_KEPT];
   try {
     if (existsSync(kept)) rmSync(kept);
     linkSync(log, kept);
   } catch {
-    // On a file system without hard links repair can tell less.
+    // The file system has no hard links: repair can tell less.
   }
 }
 
-/** Removes a database that is no one's yet, with all that SQLite made beside it. */
+/** Removes an unfinished database with the files that SQLite made beside it. */
 function remove(path: string): void {
   for (const suffix of ["", "-wal", "-shm", "-journal"]) rmSync(path + suffix, { force: true });
 }
 
-/**
- * Moves the log into the main file and closes. Throws where that fails, as on a full disk: SQLite itself would
- * close all the same, and leave a main file that lacks what the log has.
- */
-function closeWhole(database: Database): void {
-  try {
-    const moved = database.query<{ busy: bigint }, []>("PRAGMA wal_checkpoint(TRUNCATE)").get();
-    if (moved?.busy !== 0n) throw new Error("the write-ahead log is busy");
-  } catch (error) {
-    database.close();
-    throw error;
-  }
-  database.close(true);
-}
-
-/** Gives a finished file, which is synced, its final name. Throws EEXIST where that is taken. */
+/** Gives a finished and synced file its final name. Throws EEXIST if that is taken. */
 export function publish(finished: string, path: string): void {
   linkSync(finished, path);
 }
 
-/** Whether an error of the system says that a file is there already. */
+/** Whether an error says that the file exists. */
 export function isTaken(error: unknown): boolean {
   return (error as NodeJS.ErrnoException).code === "EEXIST";
 }
 
-/** A connection with the settings that durability rests on. */
-function connect(path: string): Database {
-  const database = new Database(path, { create: true, strict: true, safeIntegers: true });
-  for (const setting of [
-    "locking_mode = EXCLUSIVE",
-    "synchronous = FULL",
-    "fullfsync = ON",
-    "checkpoint_fullfsync = ON",
-    "wal_autocheckpoint = 0",
-    "foreign_keys = ON",
-    `journal_size_limit = ${WAL_BYTES_KEPT}`,
-  ]) {
-    database.run(`PRAGMA ${setting}`);
-  }
-  return database;
-}
-
-/** Brings the tables to this program's version. */
-export function migrate(database: Database): void {
-  const version = Number(readValue(database, "PRAGMA user_version"));
-  if (version === migrations.length) return;
-  database.transaction(() => {
-    for (const migration of migrations.slice(version)) database.run(migration);
-    database.run(`PRAGMA application_id = ${APPLICATION_ID}`);
-    database.run(`PRAGMA user_version = ${migrations.length}`);
-  })();
-}
-
-/** Makes a copied backup a database. */
-export function readyForUse(path: string): void {
-  const database = connect(path);
-  database.run(`PRAGMA application_id = ${APPLICATION_ID}`);
-  database.run(mark(COPIED));
-  closeWhole(database);
-}
-
-/** The one value that a pragma or a query of one row and column answers. */
-export function readValue(database: Database, sql: string): bigint | string | null {
-  const row = database.query<Record<string, bigint | string | null>, []>(sql).get();
-  if (row === null) throw new RangeError(`nothing answers ${sql}`);
-  return Object.values(row)[0]!;
-}
-
-/** Whether there is such a table: there may not be before migrate(). */
-export function hasTable(database: Database, name: string): boolean {
-  const sql = `SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = '${name}'`;
-  return readValue(database, sql) === 1n;
-}
-
-/** Whether a table has such a column. */
-export function hasColumn(database: Database, table: string, name: string): boolean {
-  const sql = `SELECT count(*) FROM pragma_table_info('${table}') WHERE name = '${name}'`;
-  return readValue(database, sql) === 1n;
-}
-
-/** Why the database could not be opened, in words for the operator. */
+/** The error to start with: it tells the operator why the database could not be opened. */
 export function refusalOf(error: unknown, folder: string, path: string): unknown {
   if (error instanceof DiskUnavailable) return new CannotStart(`${path}: ${error.message}`);
-  // Values of other kinds than the tables allow.
+  // Thrown for values of other kinds than the tables allow.
   if (error instanceof TypeError || error instanceof RangeError) {
     return new CannotStart(`${path} is damaged: ${error.message}; restore a backup`);
   }
   const code = codeOf(error);
-  // What is neither SQLite's nor the system's says itself what it is about.
+  // An error of neither SQLite nor the system explains itself.
   const isOfTheSystem = typeof (error as NodeJS.ErrnoException).errno === "number";
   if (code === undefined && !isOfTheSystem) return error;
   if (code === "SQLITE_BUSY") {
@@ -337,10 +266,4 @@ export function refusalOf(error: unknown, folder: string, path: string): unknown
     return new CannotStart(`${path} is damaged: ${reasonOf(error)}; restore a backup`);
   }
   return new CannotStart(`cannot open ${path}: ${reasonOf(error)}`);
-}
-
-/** SQLite's name of an error that is SQLite's. */
-export function codeOf(error: unknown): string | undefined {
-  const { code } = error as { code?: unknown };
-  return typeof code === "string" && code.startsWith("SQLITE_") ? code : undefined;
 }

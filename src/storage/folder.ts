@@ -1,6 +1,6 @@
 /**
- * The data folder around the database: made and synced so that a power cut cannot take it back,
- * refused where locks and WAL do not work, locked, and marked with the process that uses it.
+ * The data folder: made and synced so that a power cut cannot undo it, refused on file systems where locks and WAL do
+ * not work, locked, and marked with the process that uses it.
  */
 
 import {
@@ -27,14 +27,14 @@ import { lockExclusively } from "../platform/libc.ts";
 import { doubtsAbout } from "./file-systems.ts";
 
 export interface FolderOptions {
-  /** Whether a folder without a database may be started afresh. */
+  /** Whether a new database may be made in a folder that has none. */
   readonly create: boolean;
   readonly allowNetworkFileSystem: boolean;
 }
 
 /**
- * Makes the folder where it is missing, each new level synced into its parent, for this user alone. Answers
- * what the operator should know of a folder that was there. Throws CannotStart.
+ * Makes the folder if it is missing, for this user alone, and syncs each new level into its parent. Answers warnings
+ * about a folder that existed. Throws CannotStart.
  */
 export function prepareFolder(folder: string, options: FolderOptions): readonly string[] {
   const missing = missingOf(folder);
@@ -59,12 +59,12 @@ export function prepareFolder(folder: string, options: FolderOptions): readonly 
   return [...warningsOf(folder, found), ...checkFileSystem(folder, options)];
 }
 
-/** What is safe to do where a database is missing that may not be made. */
+/** Advice for a missing database that may not be made. */
 export const FIRST_START =
   "if there was one, find out what became of it (a mount that is missing?) and bring it back; " +
   "for a first start, 'number-dispenser init' makes it";
 
-/** The levels of a path that are not there, the topmost first. */
+/** The missing levels of a path, the topmost first. */
 function missingOf(folder: string): string[] {
   const missing: string[] = [];
   for (let path = resolve(folder); ; path = dirname(path)) {
@@ -85,7 +85,7 @@ function missingOf(folder: string): string[] {
   }
 }
 
-/** Only the warning: who else may write there may be meant to. */
+/** A folder that all users may write to is only warned of, because it may be intended. */
 function warningsOf(folder: string, { mode }: Stats): string[] {
   if ((mode & 0o002) === 0) return [];
   const shown = (mode & 0o7777).toString(8).padStart(4, "0");
@@ -117,12 +117,12 @@ export function requireAccess(path: string): void {
 }
 
 /**
- * Locks the folder itself, for as long as the descriptor that it answers is open: the lock on the database is gone
- * with the file where that is removed. Throws CannotStart where another process has it.
+ * Locks the folder itself for as long as the returned descriptor is open, because the lock on the database goes with
+ * the file if that is removed. Throws CannotStart if another process holds the lock.
  */
 export function lockFolder(folder: string): number {
   const descriptor = openSync(folder, constants.O_RDONLY | constants.O_DIRECTORY);
-  // Where it cannot be locked at all, the lock on the database decides alone.
+  // If the folder cannot be locked at all, the lock on the database alone decides.
   if (lockExclusively(descriptor) !== "taken") return descriptor;
   closeSync(descriptor);
   throw inUse(folder);
@@ -132,7 +132,7 @@ export function inUse(folder: string): CannotStart {
   return new CannotStart(`data folder ${folder} is in use by ${ownerOf(folder)}`);
 }
 
-/** Where root makes a file in the folder of another user, as a command may for a service, it is that user's. */
+/** Gives a file that root made to the owner of the folder, as when a command works for a service's user. */
 export function giveToOwner(path: string, folder: string): void {
   if (process.getuid?.() !== 0) return;
   const { uid, gid } = statSync(folder);
@@ -149,14 +149,14 @@ export function makeDurable(path: string): void {
   }
 }
 
-/** Which process has the folder: only what a second server is told rests on it. */
+/** Names the process that uses the folder. Only the error of a second server depends on it. */
 export const OWNER_FILE = "number-dispenser.pid";
 
-/** Writes down, for a second server's refusal, which process has the folder. */
+/** Writes this process into the owner file. */
 export function markOwner(folder: string): void {
   const path = join(folder, OWNER_FILE);
   try {
-    // One that another user's run left may be removed, but not written to.
+    // A file of another user can be removed, but perhaps not written to.
     rmSync(path, { force: true });
     const descriptor = createPrivate(path);
     try {
@@ -166,7 +166,7 @@ export function markOwner(folder: string): void {
     }
     giveToOwner(path, folder);
   } catch {
-    // Then the refusal says less.
+    // A second server's error says less then.
   }
 }
 
@@ -174,11 +174,11 @@ export function unmarkOwner(folder: string): void {
   try {
     rmSync(join(folder, OWNER_FILE), { force: true });
   } catch {
-    // It is no file of ours.
+    // The file is not ours.
   }
 }
 
-/** "process N", as far as it is known who has the folder. */
+/** "process N", or "another process" if it is not known which one uses the folder. */
 export function ownerOf(folder: string): string {
   const pid = lockOwner(folder) ?? writtenOwner(folder);
   return pid === undefined ? "another process" : `process ${pid}`;
@@ -193,7 +193,7 @@ function writtenOwner(folder: string): string | undefined {
   }
 }
 
-/** Who has the lock on the folder, as Linux tells it, which no crash leaves behind and nobody removes. */
+/** The process that holds the lock on the folder, by Linux's own list, which a crash cannot leave stale. */
 function lockOwner(folder: string): string | undefined {
   try {
     const { ino } = statSync(folder);
@@ -206,7 +206,7 @@ function lockOwner(folder: string): string | undefined {
   }
 }
 
-/** Removes what a crash left of making a database; only who has the lock may call it. */
+/** Removes the unfinished files that a crash left. The caller must hold the lock. */
 export function removeLeftovers(folder: string, prefix: string): void {
   for (const entry of readdirSync(folder)) {
     if (entry.startsWith(prefix)) rmSync(join(folder, entry), { force: true, recursive: true });

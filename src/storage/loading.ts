@@ -10,9 +10,8 @@ import type { Definition } from "../dispenser/definition.ts";
 import { toBytes } from "../dispenser/name.ts";
 import { isPossible } from "../dispenser/reservation.ts";
 import { strategies } from "../dispenser/strategy.ts";
-
+import { hasColumn, hasTable } from "./database.ts";
 import { checkDeleted, selectDeleted } from "./deleted-rows.ts";
-import { hasColumn, hasTable } from "./file.ts";
 import { LINE_OF_COLUMNS } from "./schema.ts";
 import type { StoredDispenser } from "./store.ts";
 import { accountOf, Contradiction, definitionIn, type KeptRow } from "./stored-values.ts";

@@ -1,19 +1,19 @@
 /**
- * Whether the database and its write-ahead log are still there while the server uses them. SQLite writes on
- * into a file that was unlinked, and behind the end of one that was cut, without a word: numbers
- * would leave whose reservation no later start can read.
+ * Checks that the database and its write-ahead log (WAL) are still there while the server uses them. SQLite silently
+ * writes on into a file that was unlinked, and behind the end of one that was cut: numbers would leave whose
+ * reservation no later start can read.
  *
- * By descriptors of our own, at each commit: a file that was unlinked or cut, or the main one copied over. By
- * the paths, now and then: one that was moved or replaced, too. Nothing but SQLite writes to the two,
- * and to the main file only while it moves the log there; neither gets shorter but for the log, which
- * begins anew no shorter than `journal_size_limit`.
+ * Each commit checks descriptors of our own: they show that a file was unlinked or cut, or that the main file was
+ * copied over. Now and then the paths are checked: they also show that a file was moved or replaced. This relies on
+ * SQLite alone writing to both files, to the main file only during a WAL checkpoint, and on neither getting shorter,
+ * except that the WAL may be cut to `journal_size_limit` when it begins anew.
  */
 
 import { closeSync, fstatSync, openSync, readSync, type Stats, statSync } from "node:fs";
 import { type Extent, extents } from "../platform/libc.ts";
 import { DiskVanished } from "./store.ts";
 
-/** A file whose name leads nowhere, or through what is no folder, is not there. */
+/** Errors that say that a file is not at its path. */
 const GONE = ["ENOENT", "ENOTDIR", "ELOOP"];
 
 const extentOf = extents(false);
@@ -25,10 +25,10 @@ class UsedFile {
   private readonly shortenedTo: number;
   private readonly found: Stats;
   private links: number;
-  /** At least so long it is from now on. */
+  /** The least size that the file must have from now on. */
   private bytes = 0;
 
-  /** `shortenedTo`: SQLite itself may cut it to no less than so many bytes. */
+  /** `shortenedTo`: SQLite itself may cut the file, but not below this. */
   constructor(path: string, descriptor: number, shortenedTo: number) {
     this.path = path;
     this.descriptor = descriptor;
@@ -38,14 +38,14 @@ class UsedFile {
     this.check(this.found);
   }
 
-  /** Throws where it has fewer names than it had, or is shorter. */
+  /** Throws if the file was removed or is shorter than it was. */
   check({ nlink, size }: Extent): void {
     if (nlink < this.links) this.lostLink(nlink);
     if (size < this.bytes) throw this.vanished(`was cut from ${this.bytes} to ${size} bytes`);
     this.bytes = Math.min(size, this.shortenedTo);
   }
 
-  /** It may have had others than the one that the server needs. */
+  /** The file lost a name, which need not be the one that the server uses. */
   private lostLink(left: number): void {
     this.links = left;
     if (left === 0) throw this.vanished("was removed");
@@ -57,7 +57,7 @@ class UsedFile {
     try {
       there = statSync(this.path);
     } catch (error) {
-      // What may not be looked at now, as its folder's permissions changed, may be there.
+      // If the path cannot be read now, as after a change of permissions, the file may still be there.
       if (!GONE.includes((error as NodeJS.ErrnoException).code ?? "")) return;
       throw this.vanished("was removed or moved away, or its folder was");
     }
@@ -65,7 +65,7 @@ class UsedFile {
     if (there.dev !== dev || there.ino !== ino) throw this.vanished("was replaced by another file");
   }
 
-  /** Where the first bytes of what was cut are written again, as zeros, its length says nothing. */
+  /** A file that was cut and then written behind its end begins with zeros, while its length looks right. */
   checkStart(): void {
     const start = Buffer.alloc(4);
     const count = readSync(this.descriptor, start, 0, start.length, 0);
@@ -79,16 +79,16 @@ class UsedFile {
   }
 }
 
-/** The database and its log, from the moment on when both are in use. */
+/** The database and its WAL, once both are in use. */
 export class Presence {
   private readonly main: UsedFile;
   private readonly log: UsedFile;
-  /** When SQLite last wrote to the main file; undefined where the file system does not keep to that. */
+  /** When SQLite last wrote to the main file; undefined if the file system's times cannot be relied on. */
   private writtenMs: number | undefined;
 
   /**
-   * `reader` is a descriptor of the main file, and stays the caller's; `isPlainDisk`: the time of the last write is that
-   * of the last write, which a network or another program may set late. Throws DiskVanished.
+   * `reader` is a descriptor of the main file that the caller closes. `isPlainDisk`: the time of the last write can be
+   * relied on; a network file system or another program may set it late. Throws DiskVanished.
    */
   constructor(
     path: string,
@@ -98,7 +98,7 @@ export class Presence {
     isPlainDisk: boolean,
   ) {
     this.main = new UsedFile(path, reader, Number.POSITIVE_INFINITY);
-    // There are no locks on the log that closing this descriptor could drop.
+    // Closing this descriptor drops no lock, because SQLite holds none on the WAL.
     this.log = new UsedFile(logPath, openSync(logPath, "r"), logBytesKept);
     this.writtenMs = isPlainDisk ? timedExtentOf(reader).mtimeMs : undefined;
     this.checkPaths();
@@ -112,8 +112,8 @@ export class Presence {
   }
 
   /**
-   * Throws DiskVanished where one of them was unlinked or cut, or the main one written to. Takes about
-   * two microseconds.
+   * Throws DiskVanished if one of the two was unlinked or cut, or if others wrote to the main file. Takes about two
+   * microseconds.
    */
   check(): void {
     const found = timedExtentOf(this.main.descriptor);
@@ -124,12 +124,12 @@ export class Presence {
     this.checkLog();
   }
 
-  /** The same of the log alone. */
+  /** Throws DiskVanished if the WAL was unlinked or cut. */
   checkLog(): void {
     this.log.check(extentOf(this.log.descriptor));
   }
 
-  /** The same where one of them is not at its path any more. */
+  /** As check(), and throws DiskVanished also if one of the two is not at its path any more. */
   checkPaths(): void {
     this.check();
     this.main.checkPath();
@@ -137,7 +137,7 @@ export class Presence {
     this.log.checkStart();
   }
 
-  /** SQLite moved the log into the main file, removed it and let go of both. Throws DiskVanished. */
+  /** SQLite has checkpointed and removed the WAL and closed both files. Throws DiskVanished. */
   end(): void {
     closeSync(this.log.descriptor);
     this.main.check(timedExtentOf(this.main.descriptor));

@@ -1,12 +1,11 @@
 /**
- * Whether a database that its server did not close, and whose log is gone or damaged, has lost anything; and what
- * is safe to do about it. Nothing is written before that is known.
+ * Finds out whether a database that its server did not close, and whose WAL is gone or damaged, has lost anything, and
+ * does what is safe about it. Nothing is written before that is known.
  *
- * While a database is in use its log has a second name (LOG_KEPT). So it is there where the log was moved into
- * the main file and removed by another program, as by SQLite's own tool that only looked, and where
- * somebody removed it. What is proven by it:
- *   all pages of its commits are in the main file: nothing is lost, the log is not needed any more;
- *   the main file did not change since the log was last written: put back, it makes the state of the crash.
+ * While a database is in use its WAL has a second name (LOG_KEPT). So it is still there after another program, such as
+ * SQLite's own shell, checkpointed and removed it, and after somebody deleted it. It can prove one of two things:
+ *   the main file has all pages of its commits: nothing is lost, and the WAL is not needed any more;
+ *   the main file did not change since the WAL was last written: putting the WAL back restores the state of the crash.
  */
 
 import { constants, Database } from "bun:sqlite";
@@ -25,23 +24,24 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { CannotStart } from "../base/errors.ts";
 import { openRegular, PRIVATE_FOLDER, readRegular } from "../platform/files.ts";
-import { DATABASE_FILE, LOG_KEPT, readValue, readyForUse, refusalOf } from "./file.ts";
+import { readValue, readyForUse } from "./database.ts";
+import { DATABASE_FILE, LOG_KEPT, refusalOf } from "./file.ts";
 import { makeDurable } from "./folder.ts";
 import { APPLICATION_ID, IN_USE } from "./schema.ts";
 import { committedBy, damageOf } from "./wal.ts";
 
-/** What is so, and what repair() does about it. */
+/** What examine() found. */
 export type Finding =
-  /** The next start goes on by itself. */
+  /** Nothing is to be done: the server can start. */
   | { readonly kind: "well"; readonly because: string }
-  /** All of the log is in the main file. */
+  /** The main file has all content of the WAL. */
   | { readonly kind: "moved" }
-  /** The log was removed, and is there under its second name. */
+  /** The WAL was removed, and still exists under its second name. */
   | { readonly kind: "removed" }
   /** Something may be lost. */
   | { readonly kind: "doubtful"; readonly because: string };
 
-/** Looks at the database of a folder that is locked. Throws CannotStart where there is none to be read. */
+/** Examines the database of a locked folder. Throws CannotStart if there is none that can be read. */
 export function examine(folder: string): Finding {
   const path = join(folder, DATABASE_FILE);
   if (!existsSync(path)) throw new CannotStart(`${path} does not exist: restore a backup`);
@@ -59,8 +59,8 @@ export function examine(folder: string): Finding {
   return isOlder(path, path + LOG_KEPT) ? { kind: "removed" } : { kind: "doubtful", because };
 }
 
-/** Does what is safe after these findings. */
-export function mend(folder: string, { kind }: Finding): void {
+/** Makes the database ready for a start, as far as the finding makes that safe. */
+export function repairDatabase(folder: string, { kind }: Finding): void {
   const path = join(folder, DATABASE_FILE);
   if (kind === "removed") {
     rmSync(`${path}-wal`, { force: true });
@@ -75,8 +75,8 @@ export function mend(folder: string, { kind }: Finding): void {
 }
 
 /**
- * Puts a finished database in the place of the one that is there, which is kept with its log in a folder of its own.
- * Answers that. A crash leaves the old one, without its log, or the new one.
+ * Replaces the database with a finished one. Keeps the old one and its WAL in a folder, and answers that folder. A
+ * crash meanwhile leaves the old database without its WAL, or the new one.
  */
 export function replace(folder: string, finished: string): string {
   const path = join(folder, DATABASE_FILE);
@@ -93,7 +93,7 @@ export function replace(folder: string, finished: string): string {
   return aside;
 }
 
-/** How the main file alone says that its last life ended. */
+/** The mark in the main file alone that says how its last life ended. */
 function markOf(folder: string, path: string): number {
   try {
     closeSync(openRegular(path));
@@ -111,12 +111,12 @@ function markOf(folder: string, path: string): number {
   }
 }
 
-/** Those of a file; none where there is none. */
+/** The bytes of a file; none if it does not exist. */
 function bytesOf(path: string): Buffer {
   return existsSync(path) ? readRegular(path) : Buffer.alloc(0);
 }
 
-/** Whether the main file is as the log's commits leave it. */
+/** Whether the main file has all pages that the log's commits leave. */
 function isIn(path: string, log: Buffer): boolean {
   const { pages, pagesInAll } = committedBy(log);
   const main = openRegular(path);
@@ -134,8 +134,8 @@ function isIn(path: string, log: Buffer): boolean {
 }
 
 /**
- * Whether a file is as it was when another was last written to. The time of the last change of any kind (ctime) is
- * the system's alone: who copies a file there cannot set it.
+ * Whether a file has not changed since another one was last written. It compares the time of the last change of any
+ * kind (ctime), which only the system sets: copying a file cannot fake it.
  */
 function isOlder(path: string, than: string): boolean {
   return statSync(path, { bigint: true }).ctimeNs <= statSync(than, { bigint: true }).mtimeNs;

@@ -10,7 +10,7 @@ import { toText } from "../dispenser/name.ts";
 import type { Reservation } from "../dispenser/reservation.ts";
 import { NUMBER_MAX } from "../dispenser/types/whole-number.ts";
 
-import { readValue } from "./file.ts";
+import { readValue } from "./database.ts";
 import type { Change, DeletedLine } from "./store.ts";
 
 export class Rows {

@@ -2,10 +2,10 @@
  * The store on SQLite: WAL mode, synchronous=FULL, locked by this process alone. Each commit is one
  * transaction, durable when commit() returns.
  *
- * Invariants: while a server runs, the main file itself says so (server.clean = 0), so that a lost
- * WAL is noticed (so a process must not end in a way that lets SQLite remove the WAL, unless by
- * close(): exit.ts); SQLite never moves the WAL into the main file by itself, because it would
- * swallow a failed sync.
+ * Invariants: while a server runs, the main file itself says so (server.clean = 0), so that the
+ * next start notices a lost WAL; therefore only close() may end in a way that lets SQLite remove
+ * the WAL (platform/exit.ts). SQLite never makes a WAL checkpoint by itself, because it would
+ * ignore a failed sync.
  */
 
 import type { Database } from "bun:sqlite";
@@ -13,16 +13,9 @@ import { dirname } from "node:path";
 import { assert } from "../base/assert.ts";
 import { CannotStart, reasonOf } from "../base/errors.ts";
 import { copyDatabase, refuseOwnPath } from "./backup.ts";
+import { codeOf, hasTable, migrate, readValue } from "./database.ts";
 import { DeletedRows } from "./deleted-rows.ts";
-import {
-  codeOf,
-  type DatabaseFile,
-  hasTable,
-  migrate,
-  openDatabaseFile,
-  readValue,
-  refusalOf,
-} from "./file.ts";
+import { type DatabaseFile, openDatabaseFile, refusalOf } from "./file.ts";
 import type { FolderOptions } from "./folder.ts";
 import { loadDispensers } from "./loading.ts";
 import { Rows } from "./rows.ts";
@@ -36,31 +29,37 @@ import {
   type StoredDispenser,
 } from "./store.ts";
 
-/** After about so many rows and commits the WAL is moved into the main file (16 to 32 MiB). */
+/** A WAL checkpoint is made after about so many rows and commits (16 to 32 MiB). */
 const WAL_WRITES_MAX = 4000;
 
-/** While a backup reads the main file the log may grow so much longer; then the backup ends. */
+/**
+ * While a backup reads the main file, the WAL may grow this many times longer; then the backup is
+ * ended.
+ */
 const COPYING_FACTOR = 16;
 
 /**
- * A larger database is not checked page by page at start, which takes about 4 ms a MiB and more
- * on a cold disk. Loading it reads all its rows all the same.
+ * A larger database is not checked page by page at the start, because that takes about 4 ms a MiB,
+ * and more on a cold disk. Loading still reads all its rows.
  */
 const CHECKED_BYTES_MAX = 512 * 1024 * 1024;
 
-/** Opens the store in a folder, creating both where allowed. Throws CannotStart. */
+/** Opens the store in a folder; creates both if allowed. Throws CannotStart. */
 export function openSqliteStore(folder: string, options: FolderOptions): SqliteStore {
   const file = openDatabaseFile(folder, options);
   try {
     return new SqliteStore(file);
   } catch (error) {
-    // The connection stays open: closing it would move the WAL into a file just refused. The
-    // process has to end by leave() (exit.ts), which does not close it either.
+    // The connection stays open: closing it would make a WAL checkpoint in a file that was refused.
+    // The process has to end by leave() (platform/exit.ts), which does not close it either.
     throw refusalOf(error, folder, file.path);
   }
 }
 
-/** What a failed write means: nothing was written, or nobody knows, or the program is wrong. */
+/**
+ * Sorts a failed write: DiskUnavailable (nothing was written), DiskBroken (unknown), or the error
+ * itself.
+ */
 export function failureOf(error: unknown, path: string): unknown {
   const code = codeOf(error);
   if (code === "SQLITE_FULL") return new DiskUnavailable("the disk is full");
@@ -71,13 +70,13 @@ export function failureOf(error: unknown, path: string): unknown {
 }
 
 interface Copying {
-  /** Why it cannot go on. */
+  /** Why the backup cannot go on. */
   endedBy: string | undefined;
 }
 
 export class SqliteStore implements Store {
   readonly crashed: boolean;
-  /** Whether nothing lies reserved ahead of what is known to be handed out or wasted. */
+  /** Whether the last life ended by a clean close that left all positions and counts exact. */
   private readonly isExact: boolean;
   private readonly file: DatabaseFile;
   private readonly walWritesMax: number;
@@ -85,12 +84,12 @@ export class SqliteStore implements Store {
   private rows: Rows | undefined;
   private deleted: DeletedRows | undefined;
   private staged: Change[] = [];
-  /** Rows and commits written since the WAL was last moved into the main file. */
+  /** Rows and commits written since the last WAL checkpoint. */
   private walWrites = 0;
-  /** The backup that reads the main file, which must not change before that is ended. */
+  /** The backup that reads the main file, which must not change before the backup is ended. */
   private copying: Copying | undefined;
 
-  /** `walWritesMax`: after about so many rows and commits the log is moved into the main file. */
+  /** `walWritesMax`: a WAL checkpoint is made after about so many rows and commits. */
   constructor(file: DatabaseFile, walWritesMax = WAL_WRITES_MAX) {
     this.file = file;
     this.walWritesMax = walWritesMax;
@@ -107,17 +106,17 @@ export class SqliteStore implements Store {
     return this.file.path;
   }
 
-  /** What the operator should know of the folder. */
+  /** What the operator should know about the folder. */
   get warnings(): readonly string[] {
     return this.file.warnings;
   }
 
-  /** Whether there was no database before. */
+  /** Whether this start made the database. */
   get isNew(): boolean {
     return this.file.isNew;
   }
 
-  /** The first access takes the lock, or throws SQLITE_BUSY. */
+  /** Makes the first access, which takes the lock or throws SQLITE_BUSY. */
   private checkIdentity(): void {
     const { path } = this.file;
     const version = Number(readValue(this.database, "PRAGMA user_version"));
@@ -137,7 +136,7 @@ export class SqliteStore implements Store {
     if (pages * Number(readValue(this.database, "PRAGMA page_size")) > CHECKED_BYTES_MAX) return;
     const found = readValue(this.database, "PRAGMA quick_check(1)");
     if (found === "ok") return;
-    // A page that the disk did not give is no damaged one: it may give it the next time.
+    // A page that could not be read is not a damaged one: the next try may read it.
     const isUnread = String(found).includes("unable to get the page");
     throw new CannotStart(
       isUnread
@@ -160,9 +159,9 @@ export class SqliteStore implements Store {
     }
   }
 
-  /** All was read and found well: only now is anything written. */
+  /** Writes for the first time, after everything was read and checked. */
   private enter(): void {
-    // The log begins anew: nothing is ever written behind an end that a crash tore (wal.ts).
+    // The WAL begins anew, so that nothing is written behind a commit that a crash tore (wal.ts).
     this.checkpointWal();
     migrate(this.database);
     this.rows = new Rows(this.database);
@@ -246,7 +245,7 @@ export class SqliteStore implements Store {
   maintain(): void {
     const most = this.walWritesMax * (this.copying === undefined ? 1 : COPYING_FACTOR);
     if (this.walWrites < most) return;
-    // Counted anew even where it fails: the next try comes after as many writes again.
+    // Reset even if the checkpoint fails: the next try comes after as many writes again.
     this.walWrites = 0;
     this.endCopy("the write-ahead log grew too long meanwhile: try when less is written");
     this.guard(() => this.checkpointWal());
@@ -268,14 +267,14 @@ export class SqliteStore implements Store {
     }
   }
 
-  /** The main file is about to change: what was read of it so far is of no use. */
+  /** Ends the backup under way, because the main file is about to change. */
   private endCopy(reason: string): void {
     if (this.copying !== undefined) this.copying.endedBy ??= reason;
   }
 
   /**
-   * Throws DiskVanished where the database or its log is not at its path any more, as it was removed, moved,
-   * replaced or copied over. To be called now and then: a commit tells only what it can see of the open files.
+   * Throws DiskVanished if the database or its WAL was removed, moved, replaced or copied over. To
+   * be called now and then: a commit checks the open files, not their paths.
    */
   checkPaths(): void {
     this.file.checkPaths();
@@ -286,7 +285,7 @@ export class SqliteStore implements Store {
     this.commit();
     this.guard(() => this.checkpointWal());
     this.file.checkPaths();
-    // The mark goes last: whoever reads it in the main file finds all the rest there, too.
+    // The mark is written last, so that a main file with the mark has everything else as well.
     this.guard(() => {
       this.database.run(mark(CLOSED));
       this.checkpointWal("TRUNCATE");
@@ -297,21 +296,21 @@ export class SqliteStore implements Store {
     this.file.release();
   }
 
-  /** Moves the whole WAL into the main file and syncs that. Throws DiskVanished, too. */
+  /** Copies the whole WAL into the main file and syncs that. Also throws DiskVanished. */
   private checkpointWal(mode: "RESTART" | "TRUNCATE" = "RESTART"): void {
     this.file.check();
-    const move = this.database.query<{ busy: bigint }, []>(`PRAGMA wal_checkpoint(${mode})`);
+    const checkpoint = this.database.query<{ busy: bigint }, []>(`PRAGMA wal_checkpoint(${mode})`);
     let row: { busy: bigint } | null;
     try {
-      row = move.get();
+      row = checkpoint.get();
     } finally {
-      // Some of it may be moved where the disk is full, too.
-      this.file.noteMoved();
+      // Even if the disk is full, a part of it may have been copied.
+      this.file.noteWalCheckpoint();
     }
     if (row?.busy !== 0n) throw new DiskUnavailable("the write-ahead log is busy");
   }
 
-  /** Runs what writes, and sorts its failure into what can be tried again and what cannot. */
+  /** Runs work that writes; rolls back and sorts the error if it fails (failureOf()). */
   private guard(work: () => void): void {
     try {
       work();

@@ -1,13 +1,12 @@
 /**
- * What a crash left in the write-ahead log, told from damage as far as that can be told.
+ * Tells a write-ahead log (WAL) as a crash leaves it from a damaged one, as far as that is possible.
  *
- * SQLite reads a log up to the first frame whose checksum does not fit and takes the rest for a
- * commit that the crash tore. A flipped bit so loses every later commit without a word. But a
- * commit is synced before the next one is written: where, behind the broken frame, a whole frame
- * ends a commit and a whole one carries on from it, the broken one was once whole, too. Nothing less
- * says so: what a crash tore may lie over frames of older commits, and a frame's header may be half
- * of the one and half of the other. Damage within the last commit, and sometimes the last two,
- * cannot be told from a torn one.
+ * SQLite reads a log up to the first frame whose checksum is wrong and takes the rest for a commit that the crash tore.
+ * So a single flipped bit silently loses every later commit. But each commit is synced before the next one is written:
+ * if behind the broken frame a whole frame ends a commit and another whole frame follows it, the broken frame was whole
+ * once, and is damaged. Weaker evidence proves nothing: torn frames may lie over frames of older commits, and a frame's
+ * header may be half old and half new. Damage within the last commit, and sometimes the last two, cannot be told from
+ * a torn commit.
  * The format: https://sqlite.org/fileformat2.html#walformat
  */
 
@@ -15,7 +14,7 @@ import { closeSync, fsyncSync, openSync, readFileSync, writeSync } from "node:fs
 
 const HEADER_BYTES = 32;
 const FRAME_HEADER_BYTES = 24;
-/** The last bit of it says in which byte order checksums read their words. */
+/** The last bit of the magic number gives the byte order in which checksums read their words. */
 const MAGIC = 0x377f0682;
 
 /** The two running sums of a log's checksums. */
@@ -44,7 +43,7 @@ class WalFile {
     return this.bytes.getUint32(at);
   }
 
-  /** The page that a frame has, its bytes, and how many pages there are after the commit that it ends. */
+  /** The page in a frame, its bytes, and how many pages the database has after the commit that the frame ends. */
   page(frame: number): { page: number; bytes: Buffer; pagesInAll: number } {
     const at = this.at(frame);
     const { buffer, byteOffset } = this.bytes;
@@ -56,18 +55,18 @@ class WalFile {
     return HEADER_BYTES + frame * this.frameBytes;
   }
 
-  /** Whether a frame is of this log, not left over from the log that was here before. */
+  /** Whether a frame belongs to this log, and is not left over from an earlier one in the same file. */
   private isOurs(frame: number): boolean {
     const at = this.at(frame);
     return this.word(at + 8) === this.word(16) && this.word(at + 12) === this.word(20);
   }
 
-  /** Whether a frame that is whole ends a commit. */
+  /** Whether a whole frame ends a commit. */
   endsCommit(frame: number): boolean {
     return this.word(this.at(frame) + 4) !== 0;
   }
 
-  /** Whether a frame is whole, by the checksum that the frame before it carries. */
+  /** Whether a frame is whole and continues the checksum of the frame before it. */
   follows(frame: number): boolean {
     if (!this.isOurs(frame)) return false;
     const at = this.at(frame);
@@ -87,11 +86,11 @@ class WalFile {
   }
 }
 
-/** What is wrong with the log that a crash left; undefined where it is as a crash leaves it. */
+/** What is wrong with a log; undefined if it is as a crash leaves it. */
 export function damageOf(bytes: Buffer): string | undefined {
   if (bytes.length < HEADER_BYTES) return "it is missing or empty";
   const log = new WalFile(bytes);
-  // The header is synced before the first frame, and lies in one sector: it is never torn.
+  // A crash never tears the header: it is synced before the first frame and lies in one sector.
   if (!log.headerIsWhole) return "its header is damaged";
   let broken = 0;
   while (broken < log.frames && log.follows(broken)) broken++;
@@ -103,14 +102,14 @@ export function damageOf(bytes: Buffer): string | undefined {
   return undefined;
 }
 
-/** What a log says that the main file is to be. */
+/** What the main file becomes by the commits of a log. */
 export interface Committed {
-  /** The pages it has, counted from 1, as its last whole commit leaves them. */
+  /** The pages in the log, counted from 1, as its last whole commit leaves them. */
   readonly pages: ReadonlyMap<number, Buffer>;
   readonly pagesInAll: number;
 }
 
-/** What the whole commits of a log leave; damageOf() has found it as a crash leaves it. */
+/** The result of a log's whole commits. damageOf() must have found nothing wrong with it. */
 export function committedBy(bytes: Buffer): Committed {
   const log = new WalFile(bytes);
   const pages = new Map<number, Buffer>();
@@ -128,10 +127,10 @@ export function committedBy(bytes: Buffer): Committed {
 }
 
 /**
- * Makes sure that a log is on the disk as it reads: after a failed sync the system shows bytes that
- * never got there, and no later sync writes them. A power cut while they are moved into the main
- * file would leave a mix. Written anew they are on the disk; a cut amid that leaves each sector as
- * it was or as it is to be. Answers what is wrong with the log, as damageOf() does; then it is left.
+ * Makes sure that a log is on the disk as it reads. After a failed sync the system shows bytes that never reached the
+ * disk and that no later sync writes; a power cut during the next WAL checkpoint would then leave a mix. Writing and
+ * syncing the log anew puts them on the disk; a power cut meanwhile leaves each sector old or new. Answers what is
+ * wrong with the log, as damageOf() does, and leaves a damaged log as it is.
  */
 export function secureWal(path: string): string | undefined {
   let descriptor: number;

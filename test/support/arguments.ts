@@ -2,10 +2,10 @@
 
 import { readFlags, refuseFlags } from "../../testkit/flags.ts";
 
-/** A seed nobody chose. */
+/** An arbitrary seed, from the clock. */
 export const anySeed = () => Date.now() % 1_000_000_000;
 
-/** Reads `--name number` for each name; `text` is an option that is no number. Exits with 2. */
+/** Reads `--name number` for each name; `text` is an option whose value is a text. Exits with 2 on bad usage. */
 export function soakArguments<Name extends string>(
   defaults: Readonly<Record<Name, number>>,
   text?: string,

@@ -4,7 +4,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { temporaryFolder } from "../../testkit/folder.ts";
 
-/** Why no certificate can be made here; undefined where they can. */
+/** Why no certificate can be made here; undefined if they can. */
 export const noCertificates =
   Bun.which("openssl") === null ? "openssl is missing: nothing is known of TLS" : undefined;
 
@@ -21,7 +21,7 @@ function openssl(...args: string[]): void {
 
 const newKey = ["-newkey", "rsa:2048", "-nodes"];
 
-/** An authority, which signs itself. */
+/** Makes an authority, whose certificate is self-signed. */
 export function makeAuthority(name: string): Certificate {
   const folder = temporaryFolder();
   const [cert, key] = [join(folder, `${name}.pem`), join(folder, `${name}.key`)];
@@ -29,7 +29,7 @@ export function makeAuthority(name: string): Certificate {
   return { cert, key };
 }
 
-/** A certificate for localhost, 127.0.0.1 and ::1 that an authority signs. */
+/** Makes a certificate for localhost, 127.0.0.1 and ::1, signed by an authority. */
 export function makeCertificate(name: string, authority: Certificate): Certificate {
   const folder = temporaryFolder();
   const [cert, key, request, extensions] = [".pem", ".key", ".csr", ".ext"].map((ending) =>

@@ -1,4 +1,4 @@
-/** An etcd of some members for the tests, on the loopback interface. */
+/** An etcd cluster for the tests, on the loopback interface. */
 
 import { rmSync } from "node:fs";
 import { join } from "node:path";
@@ -29,7 +29,7 @@ export class EtcdCluster {
   private readonly tls: Certificate | undefined;
   private readonly flags: Readonly<Record<string, string>>;
 
-  /** With a certificate clients speak TLS; `flags` are more of its own. */
+  /** With a certificate, clients speak TLS; `flags` are further flags of etcd. */
   constructor(count: number, tls?: Certificate, flags: Readonly<Record<string, string>> = {}) {
     this.tls = tls;
     this.flags = flags;
@@ -77,7 +77,7 @@ export class EtcdCluster {
       stdin: "ignore",
       stdout: "ignore",
       stderr: "ignore",
-      // Debian has it ask for this where the machine is none that its makers test on.
+      // Debian's etcd demands this on architectures that its makers do not test.
       env: { ...process.env, ETCD_UNSUPPORTED_ARCH: process.arch },
     });
     endOnExit(member.child);
@@ -102,7 +102,7 @@ export class EtcdCluster {
     await child?.exited;
   }
 
-  /** Which member leads. */
+  /** The index of the member that leads. */
   async leader(): Promise<number> {
     let found: number | undefined;
     await until(async () => {
@@ -119,7 +119,7 @@ export class EtcdCluster {
           };
           if (header.member_id === leader) found = index;
         } catch {
-          // It is down.
+          // This member is down.
         }
       }
       return found !== undefined;
@@ -127,7 +127,7 @@ export class EtcdCluster {
     return found!;
   }
 
-  /** Makes room after it was full: compacts, defragments, and takes the alarm back. */
+  /** Makes room after the store was full: compacts, defragments, and clears the alarm. */
   async makeRoom(): Promise<void> {
     const [{ clientPort }] = this.members as [Member];
     const endpoints = `--endpoints=127.0.0.1:${clientPort}`;
@@ -139,7 +139,7 @@ export class EtcdCluster {
     await etcdctl(endpoints, "alarm", "disarm");
   }
 
-  /** A snapshot as etcdctl makes it; what it answers has all members begin anew on it. */
+  /** Makes a snapshot with etcdctl. Answers a function that restarts all members from it. */
   async snapshot(): Promise<() => Promise<void>> {
     const file = join(temporaryFolder(), "snapshot.db");
     const [{ clientPort }] = this.members as [Member];
@@ -159,7 +159,7 @@ export class EtcdCluster {
     };
   }
 
-  /** All members, as each is told of them. */
+  /** The list of all members that each of them is started with. */
   private get peers(): string {
     return this.members.map((each) => `${each.name}=http://127.0.0.1:${each.peerPort}`).join(",");
   }

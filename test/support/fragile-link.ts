@@ -1,35 +1,35 @@
-/** A TCP connection, by way of this process, between a node and a store, that can be cut in the ways a network can. */
+/** A TCP proxy between a node and a store that can fail in the ways of a network. */
 
 import type { Socket } from "bun";
 
 export type Cut =
-  /** All goes through. */
+  /** Everything goes through. */
   | "none"
-  /** Connections are closed, new ones too. */
+  /** All connections are closed, also new ones. */
   | "closed"
-  /** Nothing arrives any more, on neither side, and nobody is told. */
+  /** Nothing arrives on either side any more, and connections stay open. */
   | "silent"
-  /** What is asked arrives, and no answer does. */
+  /** Requests arrive, but answers do not. */
   | "answers lost";
 
-interface Ends {
-  readonly near: Socket<Ends>;
-  far: Socket<Ends> | undefined;
-  /** What the client sent before the other end was there. */
+interface Pair {
+  readonly near: Socket<Pair>;
+  far: Socket<Pair> | undefined;
+  /** The bytes that the client sent before the other end was connected. */
   readonly early: Buffer[];
 }
 
 export class FragileLink {
   readonly port: number;
-  /** The port at the other end; new connections go there. */
+  /** The port that new connections are forwarded to. */
   target: number;
   private cut: Cut = "none";
-  private readonly pairs = new Set<Ends>();
-  private readonly listener: Bun.TCPSocketListener<Ends>;
+  private readonly pairs = new Set<Pair>();
+  private readonly listener: Bun.TCPSocketListener<Pair>;
 
   constructor(target: number) {
     this.target = target;
-    this.listener = Bun.listen<Ends>({
+    this.listener = Bun.listen<Pair>({
       hostname: "127.0.0.1",
       port: 0,
       socket: {
@@ -46,36 +46,38 @@ export class FragileLink {
     this.port = this.listener.port;
   }
 
-  private opened(near: Socket<Ends>): void {
-    const ends: Ends = { near, far: undefined, early: [] };
-    near.data = ends;
+  private opened(near: Socket<Pair>): void {
+    const pair: Pair = { near, far: undefined, early: [] };
+    near.data = pair;
     if (this.cut === "closed") return void near.terminate();
-    this.pairs.add(ends);
-    Bun.connect<Ends>({
+    this.pairs.add(pair);
+    Bun.connect<Pair>({
       hostname: "127.0.0.1",
       port: this.target,
-      data: ends,
+      data: pair,
       socket: {
         open: (far) => {
-          ends.far = far;
-          for (const bytes of ends.early) far.write(bytes);
+          pair.far = far;
+          for (const bytes of pair.early) far.write(bytes);
         },
         data: (_, bytes) => {
           if (this.cut === "none") near.write(bytes);
         },
-        close: () => this.closed(ends),
-        error: () => this.closed(ends),
+        close: () => this.closed(pair),
+        error: () => this.closed(pair),
       },
-    }).catch(() => this.closed(ends));
+    }).catch(() => this.closed(pair));
   }
 
-  private closed(ends: Ends): void {
-    this.pairs.delete(ends);
-    ends.near.end();
-    ends.far?.end();
+  private closed(pair: Pair): void {
+    this.pairs.delete(pair);
+    pair.near.end();
+    pair.far?.end();
   }
 
-  /** From now on, for connections that are there as well. After a silence they are closed. */
+  /**
+   * Sets the failure for present and new connections. Leaving a failure closes the present ones.
+   */
   set(cut: Cut): void {
     const closes = cut === "closed" || (this.cut !== "none" && cut !== this.cut);
     this.cut = cut;

@@ -1,4 +1,4 @@
-/** Which servers the tests find on this machine, and why some are skipped: said once, when they are. */
+/** The programs that tests need, and the reasons to skip tests, each of which is printed once. */
 
 import { findPostgres } from "../../testkit/postgres.ts";
 
@@ -9,10 +9,10 @@ function reasonFor(isThere: boolean, what: string, packageName: string): string 
   return reason;
 }
 
-/** Why tests of these are skipped; undefined where they are not. */
+/** The reasons why tests with these programs are skipped; undefined if they run. */
 export const noPostgres = reasonFor(findPostgres() !== undefined, "PostgreSQL", "postgresql");
 export const noEtcd = reasonFor(Bun.which("etcd") !== null, "etcd", "etcd-server");
-/** What makes snapshots of an etcd, and puts them back. */
+/** The same for etcdctl, which makes snapshots of an etcd and restores them. */
 export const noEtcdctl =
   noEtcd ?? reasonFor(Bun.which("etcdctl") !== null, "etcdctl", "etcd-client");
 export const noRedis = reasonFor(
@@ -20,7 +20,7 @@ export const noRedis = reasonFor(
   "redis-server",
   "redis-server",
 );
-/** Searches a model, which a C compiler translates. */
+/** The same for spin, which searches a model that a C compiler translates. */
 export const noSpin = reasonFor(
   Bun.which("spin") !== null && Bun.which("cc") !== null,
   "spin, or a C compiler,",

@@ -1,4 +1,4 @@
-/** The real store on a simulated disk, whose commits fail when told to. */
+/** The real store on a simulated disk, with commits that a test can make fail. */
 
 import { SqliteStore } from "../../src/storage/sqlite.ts";
 import { SimulatedDisk, sqliteError } from "./simulated-disk.ts";
@@ -12,9 +12,9 @@ const codes: Record<Failure, string> = {
 
 export class MemoryStore extends SqliteStore {
   commits = 0;
-  /** What the next commits do; used up one by one, then commits succeed. */
+  /** The failures of the next commits, one each; undefined for success. Later ones succeed. */
   failures: (Failure | undefined)[] = [];
-  /** What every commit does while it is set. */
+  /** The failure of every commit while it is set. */
   lasting: Failure | undefined;
   private readonly disk: SimulatedDisk;
 
@@ -32,7 +32,7 @@ export class MemoryStore extends SqliteStore {
     };
   }
 
-  /** The store as the next life finds it, after a crash or a clean close of this one. */
+  /** Opens the store as the next life finds it, after a crash or a clean close of this one. */
   reopen(): MemoryStore {
     return new MemoryStore(this.disk.copy());
   }

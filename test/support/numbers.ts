@@ -1,4 +1,4 @@
-/** What was received of a line of a cluster, from all nodes: no number twice, and in order on each. */
+/** The numbers received of a cluster's line: none may come twice, and each node's have to rise. */
 
 /** An invariant is broken. */
 export class Repeated extends Error {}
@@ -6,14 +6,14 @@ export class Repeated extends Error {}
 export class Received {
   readonly name: string;
   count = 0;
-  /** A bit for each position. */
+  /** A bit for each position that was received. */
   private bits = new Uint8Array(1024);
 
   constructor(name: string) {
     this.name = name;
   }
 
-  /** A number was received; the line counts from 0 by 1. */
+  /** Adds a number that was received; the line counts from 0 by 1. Throws Repeated. */
   add(number: number): void {
     const index = number >> 3;
     if (index >= this.bits.length) {
@@ -28,11 +28,11 @@ export class Received {
   }
 }
 
-/** What one node handed out of a line: it rises. */
+/** The numbers that one node handed out of a line, which have to rise. */
 export class NodeOrder {
   private readonly received: Received;
   private readonly node: string;
-  /** The largest that was received. */
+  /** The largest number received. */
   largest = -1;
 
   constructor(received: Received, node: string) {
@@ -40,7 +40,7 @@ export class NodeOrder {
     this.node = node;
   }
 
-  /** A number was received that was asked for when `floor` was the largest. */
+  /** Adds a received number; `floor` is the largest that was known when it was asked for. */
   add(number: number, floor: number): void {
     if (number <= floor) {
       throw new Repeated(`${this.received.name} on ${this.node}: ${number} after ${floor}`);

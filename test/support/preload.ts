@@ -1,4 +1,4 @@
-/** Runs before all tests (bunfig.toml): what is to be done once they are over. */
+/** Runs before all tests (bunfig.toml), and registers the work to do after them. */
 
 import { afterAll } from "bun:test";
 import { rmSync } from "node:fs";

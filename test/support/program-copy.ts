@@ -1,14 +1,14 @@
-/** A copy of the program and of some tests, to be changed and run. */
+/** A copy of the program and of some tests, which can be changed and run. */
 
 import { cpSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { temporaryFolder } from "../../testkit/folder.ts";
 import { root } from "../../testkit/process.ts";
 
-/** A small change of the program's text that a slip could make. */
+/** A mutation: a small change of the program's text, as a mistake could make it. */
 export interface Change {
   readonly file: string;
-  /** Stands in the file exactly once. */
+  /** The text to replace, which is in the file exactly once. */
   readonly find: string;
   readonly replace: string;
 }
@@ -16,7 +16,7 @@ export interface Change {
 export class ProgramCopy {
   private readonly folder = temporaryFolder();
 
-  /** A copy with these folders of test/, too. */
+  /** Makes a copy that includes these folders of test/. */
   constructor(...tests: readonly string[]) {
     for (const part of ["src", "testkit", ...tests.map((name) => `test/${name}`)])
       cpSync(join(root, part), join(this.folder, part), { recursive: true });
@@ -25,7 +25,7 @@ export class ProgramCopy {
     symlinkSync(join(root, "node_modules"), join(this.folder, "node_modules"));
   }
 
-  /** Runs a file of the changed program; answers its exit status and what it says on stderr. */
+  /** Runs a file of the changed program. Answers its exit status and its stderr. */
   async runChanged(
     { file, find, replace }: Change,
     script: string,

@@ -1,4 +1,4 @@
-/** Says clearly what the tests need from the system and do not find. */
+/** Tells which programs the tests need and this machine lacks. */
 
 const missing = ["redis-cli", "redis-benchmark"].filter((tool) => Bun.which(tool) === null);
 if (missing.length > 0) {

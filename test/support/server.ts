@@ -13,7 +13,7 @@ import { Service } from "../../src/service.ts";
 import type { Store } from "../../src/storage/store.ts";
 import { MemoryStore } from "./memory-store.ts";
 
-/** What is done every second is done so much more often here. */
+/** The factor by which periodic work runs more often here. */
 const HURRY = 200;
 
 export interface LocalServer<S extends Store> {
@@ -21,12 +21,12 @@ export interface LocalServer<S extends Store> {
   readonly store: S;
   readonly engine: Engine;
   readonly listener: Server;
-  /** What was fatal; the process would have ended. */
+  /** The fatal errors, after which a real process would have ended. */
   readonly fatal: unknown[];
-  /** Resolves with the first of them. */
+  /** Resolves with the first fatal error. */
   readonly fatalOf: Promise<unknown>;
   readonly shutdowns: string[];
-  /** What it logged, a line an event, without the time. */
+  /** The lines of its log, without the time. */
   readonly logged: string[];
 }
 
@@ -38,7 +38,7 @@ export const silent = createLog(
   () => new Date(0),
 );
 
-/** A server in this process, on a free port. */
+/** Starts a server in this process, on a free port. */
 export function startLocal<S extends Store>(
   store: S,
   overrides: Partial<Config> = {},
@@ -49,7 +49,9 @@ export function startLocal<S extends Store>(
   return { ...observed, port: service.server.port };
 }
 
-/** A node of a cluster in this process, on a free port; `place` says where its folder is. */
+/**
+ * Starts a node of a cluster in this process, on a free port; `place` is its folder's fingerprint.
+ */
 export async function startNode<S extends Store>(
   store: S,
   leaseStore: LeaseStore,
@@ -95,7 +97,7 @@ function assemble<S extends Store>(store: S, overrides: Partial<Config>, world: 
   return { service, observed };
 }
 
-/** A clock that shows this; its sleepers wake in real time. */
+/** A clock that shows the time of `now`; its sleepers wake in real time. */
 export const clockOf = (now: () => number) => ({ ...realClock, now });
 
 export const startInMemory = (overrides: Partial<Config> = {}) =>

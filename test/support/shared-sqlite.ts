@@ -1,6 +1,6 @@
 /**
- * A shared store on SQLite, for nodes of one process: what tests and the simulation hold the others
- * against.
+ * A lease store on SQLite, for the nodes of one process: the reference for the real lease stores in
+ * tests and in the simulation.
  */
 
 import { Database } from "bun:sqlite";
@@ -24,7 +24,7 @@ export class SqliteSharedStore implements LeaseStore {
   private readonly siblings: readonly SqliteSharedStore[];
   private readonly watchers: { readonly key: string; readonly tell: () => void }[] = [];
 
-  /** `siblings`: the other stores on the same database, whose watchers are told, too. */
+  /** `siblings` are the other stores on the same database, whose watchers are also told. */
   constructor(
     database = new Database(":memory:", { strict: true, safeIntegers: true }),
     siblings: readonly SqliteSharedStore[] = [],

@@ -1,4 +1,4 @@
-/** A shared store of this process, as several nodes have it, which fails when told to. */
+/** A lease store in this process for several nodes, which a test can make fail. */
 
 import { Database } from "bun:sqlite";
 import { CLUSTER, encode, NAMES } from "../../src/cluster/stores/records.ts";
@@ -12,13 +12,13 @@ import {
 import { SqliteSharedStore } from "./shared-sqlite.ts";
 
 export class SharedRows {
-  /** Why nothing answers; undefined while all is well. */
+  /** The reason why the store does not answer; undefined while it does. */
   away: string | undefined;
-  /** The first read of such keys, of a node and not of an operator, fails. */
+  /** Makes a node's first read of matching keys fail, but not an operator's. */
   failsOnce: ((keys: readonly string[]) => boolean) | undefined;
-  /** Writes are done, and their answers lost. */
+  /** Whether writes are made but their answers are lost. */
   losesAnswers = false;
-  /** What every answer says of the store's history. */
+  /** The timeline that every answer reports. */
   timeline = "1";
   term = "1";
   isRestored = false;
@@ -26,7 +26,10 @@ export class SharedRows {
   private readonly database = new Database(":memory:", { strict: true, safeIntegers: true });
   private readonly stores: SqliteSharedStore[] = [];
 
-  /** With a cluster in it already, as founding one takes three seconds; or with what these statements make. */
+  /**
+   * Makes a store with a cluster in it, because founding one takes three seconds, or with the rows
+   * that the statements `sql` make.
+   */
   constructor({ isFounded = true, sql = "" } = {}) {
     if (sql !== "") {
       this.database.run(sql);
@@ -42,7 +45,7 @@ export class SharedRows {
     void new SqliteSharedStore(this.database).write({ guards: new Map(), puts });
   }
 
-  /** The store as one node has it. */
+  /** Opens the store for one node. */
   open(): LeaseStore {
     const store = new SqliteSharedStore(this.database, this.stores);
     this.stores.push(store);
@@ -78,7 +81,7 @@ export class SharedRows {
     };
   }
 
-  /** What stands there now; what it answers makes the store forget all that was written since. */
+  /** Saves the rows. Answers a function that makes the store forget all that was written since. */
   save(): () => void {
     const rows = this.database.query("SELECT * FROM rows").values() as [string, string, bigint][];
     const [[revision]] = this.database.query("SELECT revision FROM counter").values() as [[bigint]];
@@ -89,7 +92,7 @@ export class SharedRows {
     };
   }
 
-  /** Somebody empties it. */
+  /** Removes all rows. */
   empty(): void {
     this.database.run("DELETE FROM rows");
     this.database.run("UPDATE counter SET revision = 0");

@@ -1,11 +1,12 @@
 /**
- * A disk that SQLite takes for its memory: the real store runs on it, and each statement that
- * writes can be made to fail, or to be the last the process lives to see. What was committed is
- * what the next life finds. What happens below SQL, in the file, test/power shows on real ones.
+ * A simulated disk, which is a SQLite database in memory. The real store runs on it, and each
+ * statement that writes can be made to fail, or to be the last before the process dies. The next
+ * life finds everything that was committed. Failures below SQL are tested by test/campaigns/power.
  */
 
 import { Database, type SQLQueryBindings } from "bun:sqlite";
-import { type DatabaseFile, migrate } from "../../src/storage/file.ts";
+import { migrate } from "../../src/storage/database.ts";
+import type { DatabaseFile } from "../../src/storage/file.ts";
 
 /** The process died at this statement. */
 export class Died extends Error {
@@ -17,19 +18,19 @@ export function sqliteError(code: string): Error {
   return Object.assign(new Error("disk I/O error"), { code });
 }
 
-/** Called around each statement that writes; what it throws the statement throws. */
+/** A function called around each statement that writes; the statement throws what it throws. */
 export type Interference = (sql: string, moment: "before" | "after") => void;
 
 const WRITES = /^(INSERT|UPDATE|DELETE|BEGIN|COMMIT|PRAGMA wal_checkpoint)/;
 
 export class SimulatedDisk {
-  /** What happens around each statement that writes. */
+  /** Called around each statement that writes. */
   interfere: Interference = () => {};
-  /** What the life before left; undefined before the first. */
+  /** The database that the life before left; undefined before the first. */
   private image: Buffer | undefined;
   private database: Database | undefined;
 
-  /** The database for the next life. The one before is over, as it was committed. */
+  /** Ends the life before, as it was committed, and opens the database for the next one. */
   open(): DatabaseFile {
     this.pullThePlug();
     const isNew = this.image === undefined;
@@ -49,12 +50,12 @@ export class SimulatedDisk {
       check: () => {},
       checkLog: () => {},
       checkPaths: () => {},
-      noteMoved: () => {},
+      noteWalCheckpoint: () => {},
       release: () => {},
     };
   }
 
-  /** A disk with the database that these statements make. */
+  /** Makes a disk with the database that these statements make. */
   static of(sql: string): SimulatedDisk {
     const disk = new SimulatedDisk();
     const database = new Database(":memory:");
@@ -63,7 +64,7 @@ export class SimulatedDisk {
     return disk;
   }
 
-  /** Another disk with what is committed on this one. */
+  /** Makes another disk with everything that is committed on this one. */
   copy(): SimulatedDisk {
     const disk = new SimulatedDisk();
     disk.image = this.database?.serialize() ?? this.image;
@@ -78,7 +79,7 @@ export class SimulatedDisk {
     this.database = undefined;
   }
 
-  /** The part of a Database that the store uses, with the interference. */
+  /** Wraps a Database so that interfere() is called around each write. */
   private watched(database: Database): Database {
     const around = <T>(sql: string, work: () => T): T => {
       if (!WRITES.test(sql)) return work();

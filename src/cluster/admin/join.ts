@@ -1,4 +1,4 @@
-/** How the dispensers of a node that was alone become a cluster's. No server runs on its folder. */
+/** `cluster join`: the dispensers of a node that was alone become the cluster's. No server runs on its folder. */
 
 import { inBatches } from "../../base/batches.ts";
 import { CannotStart } from "../../base/errors.ts";
@@ -40,16 +40,16 @@ import { LINES_AT_ONCE } from "../stores/store.ts";
 export interface Folder {
   readonly engine: Engine;
   readonly store: Store;
-  /** All that the engine knows was written anew: commits that, and lets go of the folder. */
+  /** Commits what was staged in place of all that the engine knows, and closes the folder. */
   readonly replaced: () => void;
 }
 
 /**
- * Takes the dispensers of a node that was alone into the cluster, each where it stands. It may be run
- * again where it did not end. Answers how many there were. Throws CannotStart where the cluster has one of
- * the names, and LeaseStoreUnavailable.
+ * Moves the dispensers of a node that was alone into the cluster, each at its present position. It can be run again
+ * after it was interrupted. Answers how many dispensers there are. Throws CannotStart if the cluster has one of the
+ * names, and LeaseStoreUnavailable.
  */
-export async function moveIn(
+export async function joinCluster(
   { engine, store, replaced }: Folder,
   history: MonotonicStore,
   cluster: ClusterRecord,
@@ -57,12 +57,12 @@ export async function moveIn(
   begun: Joining | undefined,
 ): Promise<number> {
   const all = [...engine.all()];
-  // Before anything is written: the folder can still be started alone then.
+  // Checked before anything is written, so that the folder can still be started alone.
   if (begun === undefined) await refuseConflicts(all, store, history);
   const ids = engine.lastId + lastDeleted(store);
   const joining =
     begun ?? (await reserveIds(engine.lastId, ids, history, cluster, identity.unique()));
-  // First here: if this does not end, the next try knows which of the cluster's lines are its own.
+  // Saved in the folder first: if this is interrupted, the next run knows which of the cluster's lines are its own.
   store.writeNode(JSON.stringify({ joining } satisfies StoredNodeState));
   for (const some of inBatches(all, LINES_AT_ONCE)) await writeLines(some, history, joining);
   await moveDeletedIn(engine, store, history, joining);
@@ -87,7 +87,7 @@ async function refuseConflicts(
     requireNoConflict(dispenser, readName(rows.get(nameKey(dispenser.name))));
 }
 
-/** Throws where the cluster has the name, or where its numbers would meet those of lines that had it there. */
+/** Throws if the cluster has the name, or had it on a line with the same numbers. */
 function requireNoConflict(
   { name, definition, position }: Dispenser,
   present: NameRecord | undefined,
@@ -110,7 +110,7 @@ function requireNoConflict(
   }
 }
 
-/** Throws where a line of the cluster would hand out what a deleted one of the folder did. */
+/** Throws if a line of the cluster would repeat numbers of a line deleted in the folder. */
 async function requireNotMet(
   { name, definition, account }: StoredDeleted,
   present: NameRecord,
@@ -128,7 +128,7 @@ async function requireNotMet(
   );
 }
 
-/** The ids that the node's lines get in the cluster: its own ones, moved by a base; deleted lines behind them. */
+/** Reserves ids for the node's lines: their present ids plus a base; deleted lines follow behind them. */
 async function reserveIds(
   lastId: number,
   ids: number,
@@ -137,7 +137,7 @@ async function reserveIds(
   node: string,
 ): Promise<Joining> {
   const base = await history.transact([NAMES], (rows) => {
-    // Above all local ones as well, so that no line has the id of another for a moment.
+    // Above all ids of the folder as well, so that no line has the id of another even for a moment.
     const names = readNames(rows.get(NAMES));
     const base = Math.max(names?.lastLine ?? 0, lastId);
     const lastLine = base + ids;
@@ -172,15 +172,15 @@ async function writeLines(
       puts.set(nameKey(name), encode(record)).set(lineKey(line), encode(leased));
       if (!hasPositions) continue;
       const { generated } = counts;
-      const figure: UsageRecord = { leased: position, lost: 0n, generated, held: 0n };
-      puts.set(usageKey(line, node), encodeUsage(figure));
+      const usage: UsageRecord = { leased: position, lost: 0n, generated, held: 0n };
+      puts.set(usageKey(line, node), encodeUsage(usage));
     }
     if (puts.size > 0) puts.set(NAMES, encode(readNames(rows.get(NAMES))!));
     return { puts, result: undefined };
   });
 }
 
-/** The number of the last line that was deleted in a folder. */
+/** The number of the newest deleted line in a folder. */
 function lastDeleted(store: Store): number {
   let last = 0;
   for (const { nth } of deletedIn(store)) last = nth;
@@ -196,7 +196,7 @@ function* deletedIn(store: Store): Generator<StoredDeleted> {
   }
 }
 
-/** Lines that were deleted here keep their numbers in use there, too. */
+/** Writes the folder's deleted lines into the cluster, so that their numbers do not come again there. */
 async function moveDeletedIn(
   engine: Engine,
   store: Store,
@@ -223,7 +223,7 @@ async function moveDeletedIn(
   }
 }
 
-/** Writes a dispenser under another id, as one that used up a lease of all it handed out. */
+/** Writes a dispenser under another id, with one used-up lease of all numbers it has handed out. */
 function restage(dispenser: Dispenser, store: Store, id: number): void {
   const { name, definition, position, hasPositions, counts } = dispenser;
   store.stage({ kind: "remove", id: dispenser.id });

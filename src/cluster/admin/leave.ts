@@ -1,4 +1,4 @@
-/** How a node hands back what it holds, and leaves its cluster. No server runs on its folder. */
+/** `cluster leave`: a node returns the ranges it holds and leaves its cluster. No server runs on its folder. */
 
 import { Leased, type Range } from "../../dispenser/allocation.ts";
 import type { Dispenser } from "../../dispenser/dispenser.ts";
@@ -19,32 +19,32 @@ import {
 import type { Row } from "../stores/store.ts";
 import type { Folder } from "./join.ts";
 
-/** So many stretches of a line that were handed back are kept; the smallest are wasted. */
+/** The most returned ranges that a line keeps; the smallest of more are wasted. */
 const RETURNED_MAX = 64;
 
 /**
- * Hands what a node holds back and takes it out of the cluster: the folder is empty then. Answers how many
- * numbers went back. The node has entered the cluster just now.
+ * Returns the ranges that a node holds and takes the node out of the cluster; its folder is empty then. Answers how
+ * many numbers were returned. The node must just have entered the cluster.
  */
-export async function handBack(
+export async function returnLeases(
   { engine, store, replaced }: Folder,
   fenced: FencedStore,
-  memory: NodeState,
+  nodeState: NodeState,
 ): Promise<bigint> {
-  const { node } = memory.membership;
+  const { node } = nodeState.membership;
   const left = [...engine.all()].map((dispenser) => ({
     dispenser,
-    stretches: heldBy(dispenser),
+    ranges: heldBy(dispenser),
   }));
-  // First here: a folder that still had them could hand them out as well as who gets them.
+  // Removed from the folder first: otherwise this node and the next holder could both hand them out.
   for (const { dispenser } of left) store.stage({ kind: "remove", id: dispenser.id });
   store.stage({ kind: "node", state: JSON.stringify({} satisfies StoredNodeState) });
   replaced();
-  memory.detach();
-  const held = left.filter(({ stretches }) => stretches.length > 0);
+  nodeState.detach();
+  const held = left.filter(({ ranges }) => ranges.length > 0);
   let numbers = 0n;
-  for (const { dispenser, stretches } of held) {
-    numbers += await handBackLine(dispenser, stretches, fenced, node);
+  for (const { dispenser, ranges } of held) {
+    numbers += await returnRanges(dispenser, ranges, fenced, node);
   }
   const leave = (rows: ReadonlyMap<string, Row>) => {
     const goneAtAgeMs = readNames(rows.get(NAMES))?.ageMs ?? 0;
@@ -55,21 +55,21 @@ export async function handBack(
   return numbers;
 }
 
-async function handBackLine(
+async function returnRanges(
   { id }: Dispenser,
-  stretches: readonly Range[],
+  ranges: readonly Range[],
   fenced: FencedStore,
   node: string,
 ): Promise<bigint> {
-  const [key, figure] = [lineKey(id), usageKey(id, node)];
+  const [key, ofNode] = [lineKey(id), usageKey(id, node)];
   const work = (rows: ReadonlyMap<string, Row>) => {
     const line = readLine(rows.get(key));
-    const before = readUsage(rows.get(figure));
+    const before = readUsage(rows.get(ofNode));
     if (line === undefined || line.isDeleted || before === undefined) {
       return { puts: new Map<string, string>(), result: 0n };
     }
-    // The node may not have heard that the line was moved on: what lies below is lost.
-    const given = stretches.filter(({ first }) => first >= line.floor);
+    // The node may not know of an ADVANCE: ranges below the floor must not be leased again.
+    const given = ranges.filter(({ first }) => first >= line.floor);
     const bySize = [...line.returned, ...given].sort((one, other) =>
       one.count < other.count ? 1 : -1,
     );
@@ -80,14 +80,14 @@ async function handBackLine(
     const after: UsageRecord = { ...before, leased: before.leased - numbers, held: 0n };
     const puts = new Map([
       [key, encode({ ...line, returned } satisfies LineRecord)],
-      [figure, encodeUsage(after)],
+      [ofNode, encodeUsage(after)],
     ]);
     return { puts, result: numbers };
   };
-  return fenced.transact([key, figure], work, true);
+  return fenced.transact([key, ofNode], work, true);
 }
 
-/** What a dispenser has of its line and has not handed out. */
+/** The ranges that a dispenser holds and has not handed out. */
 function heldBy({ allocation, position, hasPositions }: Dispenser): Range[] {
   if (!hasPositions || !(allocation instanceof Leased)) return [];
   return allocation.ranges.flatMap(({ local, first, count }) => {

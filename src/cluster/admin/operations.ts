@@ -1,6 +1,6 @@
 /**
- * What an operator does with the store of a cluster alone: writes off a node that is lost, accepts a store that
- * went back in time as it is, lists the nodes.
+ * What an operator does with a cluster's store and no data folder: writes off a lost node (`cluster forget`), accepts
+ * a store that went back in time as it is (`cluster advance`), lists the nodes (`cluster nodes`).
  */
 
 import { inBatches } from "../../base/batches.ts";
@@ -29,10 +29,10 @@ import {
 } from "../stores/records.ts";
 import { type LeaseStore, LINES_AT_ONCE, type Row } from "../stores/store.ts";
 
-/** A store that went back forgot at most so many new lines. */
+/** The most new lines that a store that went back can have forgotten. */
 const IDS_SKIPPED = 1_000_000;
 
-/** Writes off what a node holds: it is wasted, and the node may not come back. Throws CannotStart. */
+/** Writes off a node: what it holds is wasted, and the node may not come back. Throws CannotStart. */
 export async function forgetNode(store: LeaseStore, node: string): Promise<bigint> {
   const { version } = await store.read([]);
   const history = new MonotonicStore(store, version);
@@ -48,11 +48,11 @@ export async function forgetNode(store: LeaseStore, node: string): Promise<bigin
   });
   let numbers = 0n;
   const { rows } = await history.list(USAGE_PREFIX);
-  for (const figure of rows.keys()) {
-    if (!figure.endsWith(`/${node}`)) continue;
-    numbers += await history.transact([figure], (found) => {
-      const record = readUsage(found.get(figure))!;
-      const puts = new Map([[figure, encodeUsage({ ...record, held: 0n })]]);
+  for (const usage of rows.keys()) {
+    if (!usage.endsWith(`/${node}`)) continue;
+    numbers += await history.transact([usage], (found) => {
+      const record = readUsage(found.get(usage))!;
+      const puts = new Map([[usage, encodeUsage({ ...record, held: 0n })]]);
       return { puts, result: record.held };
     });
   }
@@ -60,8 +60,8 @@ export async function forgetNode(store: LeaseStore, node: string): Promise<bigin
 }
 
 /**
- * Moves all lines ahead and takes the store, as it is, for good. Answers how many lines there are.
- * `wallClockMs` is the time of day: a later epoch is higher, even if the store forgot the one before.
+ * Moves all lines ahead by `margin` and accepts the store as it is. Answers how many lines there are. The epoch is
+ * the time of day, `wallClockMs`, so that a later epoch is higher even if the store forgot the one before.
  */
 export async function advanceHistory(
   store: LeaseStore,
@@ -70,7 +70,7 @@ export async function advanceHistory(
 ): Promise<number> {
   const { version } = await store.read([]);
   const history = new MonotonicStore(store, version, realClock, true);
-  // Nothing is leased any more from here on, until the epoch begins.
+  // The mark stops all leasing until the epoch begins.
   await changeCluster(store, history, (cluster) => ({
     ...cluster,
     mark: cluster.mark ?? "'number-dispenser cluster advance' did not end: run it again",
@@ -78,12 +78,12 @@ export async function advanceHistory(
   const { rows } = await history.list(LINE_PREFIX);
   await rewrite([...rows.keys()], history, (row) => {
     const line = readLine(row)!;
-    // What was handed back may have been leased in what the store forgot.
+    // A returned range may have been leased again in a write that the store forgot.
     return { ...line, next: line.next + margin, returned: [] } satisfies LineRecord;
   });
   await moveDeletedAhead(history, margin);
   await history.transact([CLUSTER, NAMES], (found) => {
-    // Nodes may have lines that the store forgot: no other gets their ids.
+    // Nodes may have lines that the store forgot: no other line may get their ids.
     const names = readNames(found.get(NAMES));
     const lastLine = (names?.lastLine ?? 0) + IDS_SKIPPED;
     return { puts: new Map([[NAMES, encode({ ...names, lastLine })]]), result: undefined };
@@ -98,7 +98,7 @@ export async function advanceHistory(
   return rows.size;
 }
 
-/** Lines that were deleted may have gone on in what the store forgot. */
+/** Moves deleted lines ahead as well: they may have handed out numbers in writes that the store forgot. */
 async function moveDeletedAhead(history: MonotonicStore, margin: bigint): Promise<void> {
   const { rows } = await history.list(NAME_PREFIX);
   const keys = [...rows].flatMap(([key, row]) => (readName(row)!.before?.length ? [key] : []));
@@ -109,7 +109,7 @@ async function moveDeletedAhead(history: MonotonicStore, margin: bigint): Promis
   });
 }
 
-/** Writes each of these rows anew, some at a time. */
+/** Changes each of these rows, a batch at a time. */
 async function rewrite(
   keys: readonly string[],
   history: MonotonicStore,

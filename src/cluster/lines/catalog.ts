@@ -7,7 +7,14 @@
 
 import { largest } from "../../base/bigint.ts";
 import { exhausted, notFound, quoted, Refusal, refusePastEnd } from "../../base/errors.ts";
-import { define, type Fields, hasGrown, isSame, redefine } from "../../dispenser/definition.ts";
+import {
+  define,
+  type Fields,
+  fieldsOf,
+  hasGrown,
+  isSame,
+  redefine,
+} from "../../dispenser/definition.ts";
 import { continued, refuseGrowth, refuseMemory } from "../../dispenser/deleted.ts";
 import type { Dispenser } from "../../dispenser/dispenser.ts";
 import { isName, toBytes, toText } from "../../dispenser/name.ts";
@@ -277,7 +284,12 @@ export class ClusterLines {
       const namesake = engine.nameOf(record.line);
       if (namesake !== undefined) engine.remove(engine.find(namesake)!);
       engine.create(record.line, name, definition);
-    } else if (!isSame(definition, present.definition)) engine.redefine(present, definition);
+    } else {
+      // What may not change stays as it is here, whatever a store says that went back in time.
+      const changed = redefine(name, present.definition, fieldsOf(definition));
+      const isChange = !(changed instanceof Refusal) && !isSame(changed, present.definition);
+      if (isChange) engine.redefine(present, changed);
+    }
     if (record.floor > 0n) engine.skipBelow(engine.find(name)!, record.floor);
   }
 }

@@ -1,4 +1,4 @@
-/** What part of its lines a node has, by its settings and by what its folder remembers. */
+/** Which allocation a node has, by its settings and by the node state in its folder. */
 
 import { CannotStart } from "../../base/errors.ts";
 import { type Allocation, nothingLeased, Striped, wholeLine } from "../../dispenser/allocation.ts";
@@ -10,8 +10,8 @@ export interface NodeSettings {
 }
 
 /**
- * The share that a dispenser begins with. Throws CannotStart where the folder is another kind of node's;
- * `size` is how many dispensers it has.
+ * The allocation of a new dispenser. `size` is how many dispensers the folder has. Throws CannotStart if the
+ * folder does not fit the settings.
  */
 export function allocationOf(
   { store, node }: NodeSettings,

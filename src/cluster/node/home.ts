@@ -1,12 +1,12 @@
 /**
- * Where the data folder of a node without a lease store is at home: a copy of it elsewhere would hand out the same
- * numbers.
+ * Remembers the fingerprint of the data folder of a node without a lease store, because a copy of the folder would hand
+ * out the same numbers.
  */
 
 import type { SqliteStore } from "../../storage/sqlite.ts";
 import { fingerprintOf, isSameFolder, parseState, type StoredNodeState } from "./state.ts";
 
-/** Makes the place where the folder is its home, unless it is that of a cluster's node, which knows by itself. */
+/** Stores the folder's present fingerprint, unless the folder is a cluster's: then its membership has it. */
 export function noteHome(store: SqliteStore): void {
   const state = parseState(store.node);
   if (state.membership !== undefined || state.joining !== undefined) return;
@@ -14,8 +14,8 @@ export function noteHome(store: SqliteStore): void {
 }
 
 /**
- * At the start of a node without a store: writes what it is (`stripe`, or a node alone) and, once, where it is at home.
- * Answers whether the folder was copied since.
+ * Called at the start of a node without a lease store: stores its stripe, if it has one, and its fingerprint, if none
+ * is stored yet. Answers whether the folder is a copy of the one whose fingerprint is stored.
  */
 export function checkHome(store: SqliteStore, stripe: string): boolean {
   const here = fingerprintOf(store.path);

@@ -1,9 +1,9 @@
 /**
- * How a node becomes who it was: each start is a write of the node's own row that only this process knows, so
- * that of two that hold the same identity one knows that it is not alone. A folder that was copied, restored or
- * is older than it should be becomes a new node, which goes on with nothing of the old one's.
+ * How a node enters its cluster again. Each start writes the node's own row with a stamp that only this process
+ * knows, so that of two processes with the same identity one notices the other. A folder that was copied, restored
+ * or is older than it should be becomes a new node, which takes over nothing from the old one.
  *
- * Invariant: no run found in the folder is served before enter() answered that it may be.
+ * Invariant: no range found in the folder is served before enter() has answered that it may be.
  */
 
 import { CannotStart } from "../../base/errors.ts";
@@ -31,26 +31,26 @@ import type { LeaseStore, StoreVersion } from "../stores/store.ts";
 import { type FolderFingerprint, isSameFolder, type Membership, type NodeState } from "./state.ts";
 
 export interface Identity {
-  /** A new name that nothing else has. */
+  /** Makes a name that nothing else has. */
   readonly unique: () => string;
   readonly host: string;
   readonly folderFingerprint: FolderFingerprint;
 }
 
-/** A cluster that is being founded can be objected to for so long: living nodes look more often. */
+/** How long nodes may object to a cluster that is being founded; living nodes poll more often. */
 export const FOUNDING_MS = 3000;
-/** So often a node that founds, or waits for another to found, looks. */
+/** How often a node that founds, or waits for another to found, polls. */
 const FOUNDING_LOOK_MS = 300;
 
 export interface Founding {
-  /** Whether a cluster may be founded where there is none. */
+  /** Whether a cluster may be founded if there is none. */
   readonly isAllowed: boolean;
   readonly unique: () => string;
   readonly clock: Clock;
 }
 
 /**
- * The cluster's own row. Founds a cluster where there is none and the folder belongs to none, in two steps, so
+ * Reads the cluster's own row. If there is none and the folder belongs to no cluster, founds one in two steps, so
  * that living nodes whose store was emptied can object in between. Throws CannotStart, LeaseStoreUnavailable.
  */
 export async function findCluster(
@@ -97,7 +97,7 @@ export async function findCluster(
       await clock.sleep(FOUNDING_LOOK_MS);
       continue;
     }
-    // Nobody objected in this run of the store.
+    // Nobody objected in this term of the store.
     const { isFounding, ...founded } = found;
     const cluster: ClusterRecord = { ...founded, term: version.term };
     const guards = new Map([
@@ -118,7 +118,7 @@ function requireWhole({ isRestored }: StoreVersion): void {
 
 const ROW_PREFIXES = [NAME_PREFIX, LINE_PREFIX, NODE_PREFIX, USAGE_PREFIX, DELETED_PREFIX];
 
-/** Rows without that of a cluster: it was lost, or another cluster's prefix lies inside this one's. */
+/** Rows without a cluster's row: that was lost, or another cluster's prefix lies inside this one's. */
 async function requireEmpty(store: LeaseStore): Promise<void> {
   for (const prefix of ROW_PREFIXES) {
     const [key] = (await store.list(prefix)).rows.keys();
@@ -130,7 +130,7 @@ async function requireEmpty(store: LeaseStore): Promise<void> {
   }
 }
 
-/** What a folder that belongs to no cluster yet is to become. */
+/** The membership of a folder that belongs to no cluster yet. */
 export function newMembership(cluster: ClusterRecord, identity: Identity): Membership {
   return {
     cluster: cluster.id,
@@ -147,13 +147,13 @@ export function newMembership(cluster: ClusterRecord, identity: Identity): Membe
 }
 
 /**
- * Starts the node: writes its row, by a stamp that no other process has. Answers undefined, or why the folder
- * cannot go on as the node it was: it has to become a new one first. A copy of the folder from between the
- * intent and the next write would still know the row; the roll call that follows makes that write. Throws
- * LeaseStoreUnavailable, and is to be tried again then.
+ * Starts the node: writes its row with a stamp that no other process has. Answers undefined, or why the folder
+ * cannot go on as the node it was and has to become a new one first. A copy made between intend() and the next write
+ * would still know the row's stamp; the roll call that follows makes that write. Throws LeaseStoreUnavailable, after
+ * which it may be called again.
  */
 export async function enter(
-  memory: NodeState,
+  nodeState: NodeState,
   store: FencedStore,
   identity: Identity,
 ): Promise<string | undefined> {
@@ -166,8 +166,8 @@ export async function enter(
   const purgedTo = BigInt(readNames(rows.get(NAMES))?.nodesPurgedTo ?? "0");
   const doubt = doubtAbout(membership, record, identity.folderFingerprint, purgedTo);
   if (doubt !== undefined) return doubt;
-  if (record !== undefined) memory.wrote(record);
-  const stamp = memory.intend();
+  if (record !== undefined) nodeState.wrote(record);
+  const stamp = nodeState.intend();
   const generation = Math.max(record?.generation ?? 0, membership.generation) + 1;
   const started: NodeRecord = {
     ...stamp,
@@ -183,23 +183,23 @@ export async function enter(
     [key, row?.revision ?? 0n],
   ]);
   const written = await store.write({ guards, puts: new Map([[key, encode(started)]]) });
-  // Somebody else wrote one of the two since: they are looked at again.
-  if (written === undefined) return enter(memory, store, identity);
-  memory.wrote(stamp);
+  // Another node or process wrote one of the two rows meanwhile.
+  if (written === undefined) return enter(nodeState, store, identity);
+  nodeState.wrote(stamp);
   const { folderFingerprint } = identity;
-  memory.save({ generation, folderFingerprint, revision: String(store.seen.revision) });
+  nodeState.save({ generation, folderFingerprint, revision: String(store.seen.revision) });
   return undefined;
 }
 
-/** Why a folder cannot be that of the node whose name stands in it. */
+/** Why a folder cannot go on as the node it names; undefined if it can. */
 function doubtAbout(
   membership: Membership,
   record: NodeRecord | undefined,
-  whereabouts: FolderFingerprint,
+  here: FolderFingerprint,
   purgedTo: bigint,
 ): string | undefined {
   const { node, generation, written, intended } = membership;
-  if (!isSameFolder(membership.folderFingerprint, whereabouts)) {
+  if (!isSameFolder(membership.folderFingerprint, here)) {
     return "its data folder is not where the node was last started: it is a copy, or was restored";
   }
   if (record === undefined) {
@@ -214,17 +214,17 @@ function doubtAbout(
 }
 
 /**
- * Takes the store's present history for good, as an operator did since this node last looked. The node's own row
- * is written anew where the store forgot it; what else it forgot is to be told it next (isMending).
+ * Accepts the store's present history, because an operator did (`cluster advance`). Writes the node's own row again
+ * if the store forgot it; whatever else it forgot is written next (needsRepair).
  */
 export async function acceptEpoch(
   store: LeaseStore,
-  memory: NodeState,
+  nodeState: NodeState,
   cluster: ClusterRecord,
   { host, folderFingerprint: here }: Identity,
   clock: Clock,
 ): Promise<void> {
-  const { generation, node, written, intended, folderFingerprint } = memory.membership;
+  const { generation, node, written, intended, folderFingerprint } = nodeState.membership;
   const { identity, epoch } = cluster;
   const key = nodeKey(node);
   const { rows, version: storeVersion } = await store.read([CLUSTER, key]);
@@ -232,7 +232,7 @@ export async function acceptEpoch(
   const known = readNode(rows.get(key));
   const isKnown = [written, ...intended].some(({ nonce }) => nonce === known?.nonce);
   const isForgotten = !isKnown && (known?.sequence ?? -1) < written.sequence;
-  // A copy of the folder has no say in what the node is.
+  // A copy of the folder must not write the node's row.
   if (isForgotten && generation > 0 && isSameFolder(folderFingerprint, here)) {
     const record: NodeRecord = {
       ...written,
@@ -253,13 +253,13 @@ export async function acceptEpoch(
     });
   }
   const revision = String(storeVersion.revision);
-  memory.save({ identity, epoch, revision, doubt: undefined, needsRepair: true });
+  nodeState.save({ identity, epoch, revision, doubt: undefined, needsRepair: true });
 }
 
 /**
- * Tells all nodes that the store went back in time: puts a mark into the row of the cluster, also where the
- * store was emptied or is being founded anew. Only `cluster advance` clears it. Where the mark is there already,
- * or was cleared since, or the store is another cluster's by now, nothing is written.
+ * Tells all nodes that the store went back in time: puts a mark into the cluster's row, even if the store was
+ * emptied or is being founded anew. Only `cluster advance` clears the mark. Writes nothing if the mark is there
+ * already or was cleared since, or if the store is another cluster's by now.
  */
 export async function markCluster(
   store: LeaseStore,

@@ -1,13 +1,14 @@
 /**
- * A roll call: all members are asked to look at their own rows. One whose row is not as it left it knows that the
- * store went back in time, and says so instead of answering. After a start, a lost connection, and whenever the
- * store itself was started anew, a node writes nothing else before that: it cannot know by itself what the store
- * forgot of others.
+ * A roll call asks all members to check their own rows. A member whose row is not as it left it knows that the
+ * store went back in time, and says so instead of answering. A node cannot know what the store forgot of others.
+ * So it writes nothing else before a roll call: after its start, after a lost connection, and in each new term of
+ * the store.
  *
- * Invariant: confirm() is reached only in one run of the store without a gap, in which each member answered a call
- * made in it, or did not answer for CONFIRM_MS. A member that did not answer is not waited for longer, unless the
- * store has another timeline: then only all of them can say that nothing is missing. Nodes that the store forgot
- * stand in no list; they have as long to say so, once in each run of the store, which the cluster's row names then.
+ * Invariant: confirm() is reached only in one term of the store, without a lost connection, in which each member
+ * answered a call made in that term, or did not answer for CONFIRM_MS. Nobody waits longer for a missing member,
+ * unless the store has another timeline: then only all members together can say that nothing is missing. Nodes whose
+ * rows the store forgot are in no list. They have the same time to object, once in each term; then the cluster's row
+ * names that term.
  */
 
 import type { FencedStore } from "../stores/fenced.ts";
@@ -26,26 +27,26 @@ import {
 } from "../stores/records.ts";
 import { LeaseStoreUnavailable, type Row, type StoreVersion } from "../stores/store.ts";
 
-/** A member that is there answers within this: it looks several times in it. */
+/** A member that is alive answers within this time: it polls several times meanwhile. */
 export const CONFIRM_MS = 3000;
-/** So often the answers are looked for. */
+/** How often the caller reads the answers. */
 const LOOK_MS = 50;
-/** Where many nodes notice the same thing, one of them calls: they wait a random part of this. */
+/** Nodes wait a random part of this, so that of many that notice the same thing only one calls. */
 const SPREAD_MS = 200;
-/** The first program that answers roll calls. */
+/** The first level whose programs answer roll calls. */
 const ANSWERS_FROM_LEVEL = 2;
 
 export interface RollCallOptions {
   readonly store: FencedStore;
   readonly node: string;
   readonly clock: Clock;
-  /** Does something with the store when it is this one's turn. */
+  /** Runs work on the store once the work before it has ended. */
   readonly inTurn: <T>(work: () => Promise<T>) => Promise<T>;
-  /** Members that did not answer, whose writes nobody vouches for. */
+  /** Called with the members that did not answer: nobody confirmed their writes. */
   readonly onMissing: (nodes: readonly string[]) => void;
 }
 
-/** The store has another timeline, and a member is missing: it may say yet that nothing is. */
+/** The store has another timeline, and a member has not confirmed its row; it still may. */
 export class Unconfirmed extends LeaseStoreUnavailable {}
 
 interface Member {
@@ -54,8 +55,8 @@ interface Member {
 }
 
 /**
- * Calls the roll and lets the store be written. `isFirst`: the node was just started, and others hardly at the
- * same time. Throws LeaseStoreUnavailable; Unconfirmed where a member does not confirm a new timeline.
+ * Calls the roll, then allows writes. `isFirst`: the node has just started, so others hardly call at the same
+ * time. Throws LeaseStoreUnavailable; Unconfirmed if a member does not confirm a new timeline.
  */
 export async function callRoll(options: RollCallOptions, isFirst: boolean): Promise<void> {
   const { store, clock, inTurn, onMissing } = options;
@@ -63,11 +64,11 @@ export async function callRoll(options: RollCallOptions, isFirst: boolean): Prom
   const { rows, version: begun } = await inTurn(() => store.read([ROLL, CLUSTER]));
   const { term } = readCluster(rows.get(CLUSTER))!;
   const isKnownTerm = begun.term !== "" && term === begun.term;
-  // A call from before this one began may have been answered by what the store forgot since.
+  // An earlier call does not count: the store may have forgotten writes since it was answered.
   const known = readRoll(rows.get(ROLL))?.call ?? 0;
   if (!isFirst) await clock.sleep(clock.random() * SPREAD_MS);
   const call = await inTurn(() => callOrJoin(options, known));
-  // From here on they can answer, however long it took to get here.
+  // The members' time begins once they can see the call.
   const untilMs = clock.now() + CONFIRM_MS;
   for (let looks = 1; ; looks++) {
     const beganMs = clock.now();
@@ -87,7 +88,7 @@ export async function callRoll(options: RollCallOptions, isFirst: boolean): Prom
   }
 }
 
-/** Makes the next call, or answers one that another node made after the one that was known. */
+/** Makes the next call, or answers one that another node made after call `known`. */
 function callOrJoin({ store, node }: RollCallOptions, known: number): Promise<number> {
   const own = nodeKey(node);
   return store.transact(
@@ -104,7 +105,7 @@ function callOrJoin({ store, node }: RollCallOptions, known: number): Promise<nu
   );
 }
 
-/** Answers the last call, after the node's own row was found as it left it. */
+/** Answers the last call. transact() checks first that the node's row is as it left it. */
 export async function answerCall(store: FencedStore): Promise<void> {
   const work = (rows: ReadonlyMap<string, Row>) => {
     const own = { answered: readRoll(rows.get(ROLL))?.call ?? 0 };
@@ -130,8 +131,8 @@ async function findMissing(
 }
 
 /**
- * Writes down the run of the store that was confirmed. A new timeline needs all members: with one missing it stays
- * in doubt.
+ * Writes the confirmed term into the cluster's row. A new timeline needs all members: it stays in doubt while one
+ * is missing.
  */
 async function acceptTerm(
   { store }: RollCallOptions,

@@ -1,6 +1,6 @@
 /**
- * What a node remembers of itself in its data folder: which part of all lines it has, or which cluster
- * it is of, as whom, and what it last knew of the store.
+ * What a data folder says about its node: its stripe, or its membership: in which cluster, as which node, and
+ * what it last knew of the store.
  */
 
 import { readFileSync, statSync } from "node:fs";
@@ -9,61 +9,61 @@ import type { NodeStateWriter } from "../../engine/commit.ts";
 import { DiskUnavailable, type Store } from "../../storage/store.ts";
 import { nonceOfLevel1, type Stamp } from "../stores/records.ts";
 
-/** Where a folder is: a copy of it is elsewhere. */
+/** Tells a folder from its copies. */
 export interface FolderFingerprint {
   /** Of the database file. */
   readonly inode: string;
-  /** When that was made, in nanoseconds; empty where the file system does not say. */
+  /** When the database file was made, in nanoseconds; empty if the file system does not say. */
   readonly born: string;
-  /** Empty where the machine has no name for itself. */
+  /** The machine's id; empty if it has none. */
   readonly machine: string;
 }
 
 export interface Membership {
   readonly cluster: string;
   readonly node: string;
-  /** How often it was started. */
+  /** How often the node was started. */
   readonly generation: number;
-  /** The last write of this node that the store has for certain. */
+  /** The last write of this node that the store certainly has. */
   readonly written: Stamp;
-  /** Writes that the store may have made since. */
+  /** Later writes of this node, which the store may have. */
   readonly intended: readonly Stamp[];
   readonly folderFingerprint: FolderFingerprint;
-  /** The store's, as last seen. */
+  /** The store's identity and revision, as last seen. */
   readonly identity: string;
   readonly revision: string;
   readonly epoch: number;
-  /** Changes of names are known up to this revision. */
+  /** The node knows all changes of names up to this revision. */
   readonly namesRevision: string;
   /** Why the store is known to have gone back in time; only a higher epoch clears it. */
   readonly doubt?: string | undefined;
-  /** An operator took the store for good, and it has not yet been told all that this node knows. */
+  /** An operator accepted the store as it is, and the store still lacks what this node knows. */
   readonly needsRepair?: boolean;
 }
 
-/** What a folder of a program of level 1 has in the place of generation, written and intended. */
+/** What programs of level 1 stored instead of generation, written and intended. */
 interface MembershipLevel1 {
   readonly start: { readonly generation: number; readonly token: string };
   readonly intended: readonly { readonly generation: number; readonly token: string }[];
-  /** Leases that are on this disk, and leases that the store may have. */
+  /** How many leases are on this disk, and how many the store may have. */
   readonly sequence: number;
   readonly intendedSequence: number;
 }
 
-/** A node that was alone and is on its way into a cluster. */
+/** A node that was alone and whose `cluster join` has begun. */
 export interface Joining {
   readonly cluster: string;
   readonly node: string;
-  /** A line's id in the cluster is its own one and this. */
+  /** A line's id in the cluster is its id in the folder plus this. */
   readonly base: number;
 }
 
 export interface StoredNodeState {
-  /** "i/n", where nodes share their lines without a store. */
+  /** "i/n", if nodes share their lines without a store. */
   readonly stripe?: string;
   readonly membership?: Membership;
   readonly joining?: Joining;
-  /** Of a node alone, and of one of a stripe: where its folder is at home. */
+  /** The fingerprint of the folder of a node without a store, so that a copy can be told. */
   readonly home?: FolderFingerprint;
 }
 
@@ -81,7 +81,7 @@ export function parseState(text: string | undefined): StoredNodeState {
   }
 }
 
-/** What earlier versions called what they wrote, and what it is called now. */
+/** Names in what earlier versions stored, and what they are called now. */
 const PRESENT_NAMES = new Map([
   ["place", "stripe"],
   ["whereabouts", "folderFingerprint"],
@@ -107,7 +107,7 @@ function fromLevel1({
   });
   const intended: Stamp[] = [];
   for (let at = sequence; at <= Math.max(sequence, intendedSequence); at++) {
-    // Its second write of a start only confirmed that.
+    // The second write of each start in level 1 only confirmed the start.
     for (const isConfirmed of [false, true]) intended.push(stamp(start.token, at, isConfirmed));
     for (const { token } of starts) intended.push(stamp(token, at, false));
   }
@@ -115,26 +115,26 @@ function fromLevel1({
   return { ...rest, generation, written: stamp(token, sequence, true), intended };
 }
 
-/** So many writes are remembered whose outcome is unknown: each start of the process adds one at most. */
+/** The most writes of unknown outcome that are remembered: each start of the process adds one at most. */
 const INTENDED_MAX = 64;
 
 /**
- * A node's membership. What goes with a commit that is being gathered is on disk only when that is: what
- * is saved meanwhile says nothing of it.
+ * A node's membership. Staged changes reach the disk with the commit they are staged for: save() before that
+ * leaves them out.
  */
 export class NodeState implements NodeStateWriter {
   private readonly store: Pick<Store, "writeNode">;
   private readonly unique: () => string;
   private durable: Membership;
-  /** What the commit that is being gathered changes. */
+  /** Changes staged for the next commit. */
   private staged: Partial<Membership> = {};
-  /** What this process knows of its writes and of the store; on disk with whatever is written next. */
+  /** What this process knows of its writes and of the store: every write to the disk includes it. */
   private known: Pick<Membership, "written" | "intended" | "doubt">;
-  /** The write that this process intends. */
+  /** The stamp of the next write to the store, once it is on disk. */
   private intent: Stamp | undefined;
   private isDetached = false;
 
-  /** `unique`: a new name that nothing else has. */
+  /** `unique` makes a name that nothing else has. */
   constructor(store: Pick<Store, "writeNode">, membership: Membership, unique: () => string) {
     this.store = store;
     this.durable = membership;
@@ -143,37 +143,37 @@ export class NodeState implements NodeStateWriter {
     this.known = { written, intended, doubt };
   }
 
-  /** As it is when the commit that is being gathered succeeds. */
+  /** The membership as it is once the next commit succeeds. */
   get membership(): Membership {
     return { ...this.durable, ...this.known, ...this.staged };
   }
 
-  /** Changes it with the commit that is being gathered: who calls this has that write it. */
+  /** Stages changes. The caller has to make the next commit write them (Engine.writeNodeState()). */
   change(changes: Partial<Membership>): this {
     this.staged = { ...this.staged, ...changes };
     return this;
   }
 
-  /** Changes it at once. Throws as Store.commit() does. */
+  /** Writes changes to the disk at once. Throws as Store.commit() does. */
   save(changes: Partial<Membership> = {}): void {
     if ("doubt" in changes) this.known = { ...this.known, doubt: changes.doubt };
-    // What was seen of the store before another epoch is of a history that is over.
+    // Staged changes describe the store before this epoch, a history that is over.
     if ("epoch" in changes) this.staged = {};
     const durable = { ...this.durable, ...this.known, ...changes };
     if (!this.isDetached) this.store.writeNode(textOf(durable));
     this.durable = durable;
   }
 
-  /** Has on disk what this process knows of its writes: an answer may rest on one. Throws as save() does. */
+  /** Saves the last write that the store has, because an answer may depend on it. Throws as save() does. */
   flush(): void {
     if (this.known.written.nonce !== this.durable.written.nonce) this.save();
   }
 
   /**
-   * The stamp of the next write, which is on this disk now: if the store has that write and this process does
-   * not live to know, the next one knows it for its own. It is the same one until wrote() was called: of
-   * several tries the store makes one, as each is guarded by the row that the stamp goes into. Throws as
-   * Store.commit() does.
+   * The stamp of the next write to the store. It is on this disk first: if this process dies before it hears that
+   * the store made the write, the next one recognises it. The stamp stays the same until wrote() is called: the
+   * store makes at most one of several tries, because each is guarded by the row that the stamp goes into. Throws
+   * as Store.commit() does.
    */
   intend(): Stamp {
     if (this.intent !== undefined) return this.intent;
@@ -186,7 +186,7 @@ export class NodeState implements NodeStateWriter {
     return stamp;
   }
 
-  /** The store has this write. What it may have made before it will never be seen again. */
+  /** The store has this write, so the stamps of earlier ones are not needed any more. */
   wrote({ sequence, nonce }: Stamp): void {
     if (nonce === this.known.written.nonce) return;
     const isOver = (stamp: Stamp) => stamp.sequence <= sequence;
@@ -196,8 +196,8 @@ export class NodeState implements NodeStateWriter {
   }
 
   /**
-   * The store went back in time: neither this process nor the next one leases anything, until an operator
-   * begins a higher epoch. Throws DiskBroken; on a full disk it is saved with what is written next.
+   * Notes that the store went back in time: neither this process nor the next one leases anything until an operator
+   * begins a higher epoch. Throws DiskBroken; on a full disk the next write saves it.
    */
   suspect(reason: string): void {
     if (this.known.doubt !== undefined) return;
@@ -209,7 +209,7 @@ export class NodeState implements NodeStateWriter {
     }
   }
 
-  /** The folder is no longer this node's: nothing is saved in it any more. */
+  /** The folder is no longer this node's: save() writes nothing any more. */
   detach(): void {
     this.isDetached = true;
   }
@@ -227,15 +227,15 @@ export class NodeState implements NodeStateWriter {
 const textOf = (membership: Membership): string =>
   JSON.stringify({ membership } satisfies StoredNodeState);
 
-/** Where a database file is now. */
+/** The present fingerprint of a database file. */
 export function fingerprintOf(path: string): FolderFingerprint {
   const { ino, birthtimeNs, ctimeNs } = statSync(path, { bigint: true });
-  // A file system that does not know it shows the time of the last change.
+  // A file system that does not keep the time of birth shows the time of the last change.
   const born = birthtimeNs > 0n && birthtimeNs !== ctimeNs ? String(birthtimeNs) : "";
   return { inode: String(ino), born, machine: machineId() };
 }
 
-/** Whether a folder is where it was, as far as is known. */
+/** Whether two fingerprints may be of the same folder; an empty part fits any. */
 export function isSameFolder(one: FolderFingerprint, other: FolderFingerprint): boolean {
   const isSame = (left: string, right: string) => left === right || left === "" || right === "";
   return one.inode === other.inode && isSame(one.born, other.born) && one.machine === other.machine;

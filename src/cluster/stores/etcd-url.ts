@@ -1,11 +1,11 @@
-/** The URL of an etcd: its members, a prefix of keys, a user, TLS. */
+/** Parses the URL of an etcd: its members, the prefix of its keys, a user, TLS. */
 
 import { CannotStart, reasonOf } from "../../base/errors.ts";
 import { readRegular } from "../../platform/files.ts";
 
 const DEFAULT_PREFIX = "number-dispenser";
 
-/** As `etcd://user:password@host:port,host:port/prefix?tls=true&ca=file&cert=file&key=file` says. */
+/** The parts of `etcd://user:password@host:port,host:port/prefix?tls=true&ca=file&cert=file&key=file`. */
 export interface EtcdOptions {
   readonly endpoints: readonly string[];
   readonly prefix: string;
@@ -13,7 +13,7 @@ export interface EtcdOptions {
   readonly tls: { readonly ca?: string; readonly cert?: string; readonly key?: string } | undefined;
 }
 
-/** The parts of such a URL; undefined where it is none. */
+/** Undefined if the URL is not of this form. Throws CannotStart if one of its files cannot be read. */
 export function parseEtcdUrl(url: string): EtcdOptions | undefined {
   const match = /^etcd:\/\/(?:([^:@/]*):([^@/]*)@)?([^/?]+)(?:\/([^?]*))?(?:\?(.*))?$/.exec(url);
   if (match === null) return undefined;

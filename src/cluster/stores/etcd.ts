@@ -1,6 +1,6 @@
 /**
- * The shared store on etcd, through the JSON gateway of its version 3 (etcd.io, "gRPC gateway"): a write
- * is one transaction that compares the revisions of its guards.
+ * The lease store on etcd, through the JSON gateway of its version 3 (etcd.io, "gRPC gateway"). A write is one
+ * transaction that compares the revisions of its guards.
  */
 
 import { inBatches } from "../../base/batches.ts";
@@ -15,24 +15,24 @@ import {
   type Write,
 } from "./store.ts";
 
-/** A member that does not answer in this time is given up for another. */
+/** How long one member may take to answer before another one is asked. */
 const TRY_MS = 700;
 /** etcd allows 128 operations in a transaction (--max-txn-ops). */
 const OPERATIONS_MAX = 128;
-/** Rows asked for at a time: an answer may not be of any size. */
+/** Rows asked for at a time, because the size of an answer is limited. */
 const PAGE_ROWS = 1000;
 const WATCH_AGAIN_MS = 1000;
-/** So often, at most, a member is asked how long its log is; and after each failure. */
+/** A member is asked for the length of its log at most this often, and after each failure. */
 const STATUS_MS = 300;
-/** The key, beside the rows, of the least drift that was seen. */
+/** The key of the lowest drift seen. It is not one of the rows. */
 const ORIGIN = "origin";
-/** The least drift is written down anew where it fell by so much: not with every entry of the log. */
+/** The lowest drift is stored again only after it fell by this much, not with every entry of the log. */
 const DRIFT_STEP = 100n;
-/** etcd refuses writes past 2 GiB, unless told otherwise (--quota-backend-bytes); this is half of it. */
+/** Half of the size at which etcd by default refuses writes (--quota-backend-bytes). */
 const WARNED_BYTES = 2 ** 30;
-/** Parts of a path that begin keys of rows: inside another prefix they would be rows of that one. */
+/** First parts of the keys of rows: a prefix that continues another one with such a part lies among its rows. */
 const ROW_FOLDERS = ["name", "line", "node", "figure", "deleted"];
-/** So often a drift that is too high, or is to be written down, is measured again. */
+/** How often a drift is measured again if it is too high or is to be stored. */
 const DRIFT_TRIES = 5;
 
 interface KeyValue {
@@ -57,13 +57,13 @@ interface Answer {
   readonly more?: boolean;
 }
 
-/** What a member says of itself (etcd's rpc.proto, StatusResponse). */
+/** A member's status (etcd's rpc.proto, StatusResponse). */
 interface Status {
   readonly header: Header;
   readonly raftIndex: string;
-  /** Not said before version 3.4. */
+  /** Missing before version 3.4. */
   readonly raftAppliedIndex?: string;
-  /** Bytes of its file, and of those the ones in use. */
+  /** The bytes of its file, and how many of them are in use. */
   readonly dbSize?: string;
   readonly dbSizeInUse?: string;
 }
@@ -71,12 +71,12 @@ interface Status {
 export class EtcdStore implements LeaseStore {
   readonly title: string;
   private readonly options: EtcdOptions;
-  /** Which endpoint answered last, or is to be tried next. */
+  /** The index of the endpoint that answered last, or is tried next. */
   private present = 0;
   private token: string | undefined;
   private isClosed = false;
   private readonly watching = new AbortController();
-  /** Which member was asked for its status last, and when. */
+  /** The member that was last asked for its status, and when. */
   private readonly askedStatus = { endpoint: "", atMs: Number.NEGATIVE_INFINITY };
   private isRestored = false;
   warning: string | undefined;
@@ -90,10 +90,10 @@ export class EtcdStore implements LeaseStore {
   async read(keys: readonly string[]): Promise<Snapshot> {
     const rows = new Map<string, Row>();
     const checked = this.checkOrigin();
-    // Whoever awaits it below is told; where the read fails before, nobody is.
+    // If a read below fails first, nobody awaits this promise: its rejection must not go unhandled.
     checked.catch(() => {});
     let first: Answer | undefined;
-    // The version is asked for without keys, too.
+    // Without keys one empty request still asks for the version.
     for (const some of keys.length === 0 ? [[]] : inBatches(keys, OPERATIONS_MAX)) {
       const success = some.map((key) => ({ request_range: { key: this.encode(key) } }));
       const answer = await this.ask("/v3/kv/txn", { success }, true);
@@ -109,7 +109,7 @@ export class EtcdStore implements LeaseStore {
     const rows = new Map<string, Row>();
     const whole = Buffer.from(this.options.prefix + prefix);
     let key = whole.toString("base64");
-    // What follows all that begins so: its last byte is never 255, as keys are UTF-8.
+    // The first key behind the prefix. The last byte is never 255, because keys are UTF-8.
     whole[whole.length - 1]!++;
     const end = whole.toString("base64");
     let version: StoreVersion | undefined;
@@ -121,7 +121,7 @@ export class EtcdStore implements LeaseStore {
           range_end: end,
           limit: String(PAGE_ROWS),
           ...(after > 0n && { min_mod_revision: String(after + 1n) }),
-          // All pages show the same moment.
+          // All pages are read at the same revision.
           ...(version === undefined ? {} : { revision: String(version.revision) }),
         },
         true,
@@ -153,9 +153,8 @@ export class EtcdStore implements LeaseStore {
   }
 
   /**
-   * Looks whether the members' log is as long as their revision says. Each write is an entry of the log, so
-   * revision minus entries, the drift, never rises. After a restore from a snapshot the log begins anew and the
-   * revision does not: then it does.
+   * Detects a restore from a snapshot. Each write is an entry of the log, so the drift, the revision minus the entries,
+   * never rises. After a restore the log begins anew while the revision goes on: the drift has risen.
    */
   private async checkOrigin(): Promise<void> {
     const { endpoints } = this.options;
@@ -166,7 +165,7 @@ export class EtcdStore implements LeaseStore {
     Object.assign(last, { endpoint, atMs: nowMs });
     const [measured, { least, revision }] = await Promise.all([this.drift(), this.origin()]);
     let drift = measured;
-    // Its two parts are not of one instant: only a drift that stays too high is.
+    // Revision and entries are not read at one instant: only a drift that stays too high counts.
     for (let again = 0; again < DRIFT_TRIES && least !== undefined && drift > least; again++) {
       drift = await this.drift();
     }
@@ -176,7 +175,7 @@ export class EtcdStore implements LeaseStore {
       await this.writeOrigin(await this.highestDrift(drift), revision);
   }
 
-  /** Throws CannotStart where another cluster's prefix is a part of this one, so that rows of both are mixed. */
+  /** Throws CannotStart if this prefix lies among the rows of another cluster. */
   private async refuseInside(): Promise<void> {
     const { prefix } = this.options;
     const parts = prefix.split("/");
@@ -192,7 +191,7 @@ export class EtcdStore implements LeaseStore {
     }
   }
 
-  /** Of some measurements: one that is too low would make all later ones too high, for good. */
+  /** The highest of some measurements: if one that is too low were stored, all later ones would be too high. */
   private async highestDrift(drift: bigint): Promise<bigint> {
     let highest = drift;
     for (let again = 0; again < DRIFT_TRIES; again++) {
@@ -202,14 +201,14 @@ export class EtcdStore implements LeaseStore {
     return highest;
   }
 
-  /** Takes the drift as it is now for the right one. */
+  /** Stores the present drift, because an operator accepts the store as it is. */
   private async acceptOrigin(): Promise<void> {
     const { revision } = await this.origin();
     await this.writeOrigin(await this.highestDrift(await this.drift()), revision);
     this.isRestored = false;
   }
 
-  /** The drift that is written down, and which revision that row has. */
+  /** The stored drift and the revision of its row. */
   private async origin(): Promise<{ least: bigint | undefined; revision: bigint }> {
     const key = this.encode(ORIGIN);
     const { kvs } = await this.ask("/v3/kv/range", { key }, true);
@@ -226,7 +225,7 @@ export class EtcdStore implements LeaseStore {
     await this.ask("/v3/kv/txn", { compare, success }, false);
   }
 
-  /** Revision minus entries of the log. */
+  /** The revision minus the entries of the log. */
   private async drift(): Promise<bigint> {
     const status = (await this.ask("/v3/maintenance/status", {}, true)) as unknown as Status;
     this.warning = warningOf(status);
@@ -254,10 +253,10 @@ export class EtcdStore implements LeaseStore {
       try {
         const endpoint = endpoints[this.present % endpoints.length];
         const response = await fetch(`${endpoint}/v3/watch`, { ...this.request(body), signal });
-        // The first piece says that it watches: there may have been changes before. Each other is one.
+        // The first piece confirms the watch, before which changes may have been missed; each other one is a change.
         for await (const _piece of response.body ?? []) onChange();
       } catch {
-        // It is tried again; until then the node asks now and then.
+        // Tried again below; until then the node polls.
       }
       if (!this.isClosed) await Bun.sleep(WATCH_AGAIN_MS);
     }
@@ -271,8 +270,8 @@ export class EtcdStore implements LeaseStore {
   }
 
   /**
-   * Asks one member after the other. What may have been done (`isRepeatable` false) is asked of another
-   * only where the first cannot have heard of it.
+   * Asks one member after the other. A request that is not `isRepeatable` goes to another member only if the first one
+   * cannot have received it.
    */
   private async ask(path: string, body: object, isRepeatable: boolean): Promise<Answer> {
     const { endpoints, user } = this.options;
@@ -285,10 +284,10 @@ export class EtcdStore implements LeaseStore {
         return await this.post(endpoint + path, body);
       } catch (error) {
         if (error instanceof Refused) {
-          // Tokens end, and a member that was started anew knows none.
+          // Tokens expire, and a member that was restarted knows none.
           const isToken = /auth token|revision of auth store/.test(error.message);
           if (isToken && !hasLoggedInAgain) {
-            // The same member once more: it did nothing.
+            // The same member once more: it refused the request, so nothing was done.
             hasLoggedInAgain = true;
             this.token = undefined;
             tries--;
@@ -349,7 +348,7 @@ export class EtcdStore implements LeaseStore {
   }
 }
 
-/** Each write leaves the row before it behind, until etcd compacts. */
+/** Warns of a large database: etcd keeps the old version of each row it writes until it compacts. */
 function warningOf({ dbSize = "0", dbSizeInUse = "0" }: Status): string | undefined {
   const [bytes, used] = [Number(dbSize), Number(dbSizeInUse)];
   if (bytes < WARNED_BYTES) return undefined;
@@ -363,7 +362,7 @@ function warningOf({ dbSize = "0", dbSizeInUse = "0" }: Status): string | undefi
 
 /** A member answered, with an error. */
 class Refused extends Error {
-  /** Whether another member, or a later try, may do it: it has no leader, or is not well. */
+  /** Whether another member may succeed: this one has no leader, or is unhealthy. */
   readonly mayPass: boolean;
 
   constructor(text: string, status: number) {

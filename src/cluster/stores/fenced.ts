@@ -1,11 +1,10 @@
 /**
- * The store as a member of the cluster writes it. Whatever it writes is guarded by two rows beside those that it
- * is about: the cluster's, so that nothing is written where somebody found that the store went back in time;
- * and the node's own, which is written anew with it, so that the node notices by that row when the store forgets
- * any of its writes.
+ * The lease store as a member of the cluster writes it. Two more rows guard each of its writes: the cluster's, so
+ * that nothing is written once any node found that the store went back in time; and the node's own, which each write
+ * writes anew, so that the node notices by that row when the store forgets one of its writes.
  *
- * Invariant: nothing is written that could give anybody a number while the members have not confirmed the history that the
- * store is in now.
+ * Invariant: nothing that could give anybody a number is written before the members have confirmed their rows in the
+ * present term of the store.
  */
 
 import type { Membership, NodeState } from "../node/state.ts";
@@ -23,14 +22,14 @@ import {
 } from "./records.ts";
 import { type LeaseStore, LeaseStoreUnavailable, type Row, type StoreVersion } from "./store.ts";
 
-/** The node was told by the store that it is not the one it takes itself for. */
+/** By the store's rows this process must not go on as this node. */
 export class Fenced extends Error {
   override readonly name = "Fenced";
 }
 
-/** The members have to confirm what they wrote before anything else is written. */
+/** The members have to confirm their rows before anything else is written. */
 export class NotConfirmed extends LeaseStoreUnavailable {
-  /** Whether it was written all the same, and may be forgotten already; else it can be done again. */
+  /** Whether it was written all the same, and perhaps forgotten since; if not, it can be tried again. */
   readonly wasWritten: boolean;
 
   constructor(wasWritten: boolean) {
@@ -39,30 +38,30 @@ export class NotConfirmed extends LeaseStoreUnavailable {
   }
 }
 
-/** An operator began another epoch: what the store says is to be taken for good. */
+/** An operator began another epoch: the node has to accept the store as it is. */
 export class NewEpoch extends LeaseStoreUnavailable {}
 
-/** What work() of a member answers. */
+/** The outcome of a member's work. */
 export interface MemberOutcome<T> extends Outcome<T> {
-  /** What changes in the node's own row; that is written with all other rows anyway. */
+  /** Changes to the node's own row, which is written with all other rows anyway. */
   readonly own?: Partial<NodeRecord>;
 }
 
-/** Which run of the store answers: one without a gap, in which it cannot have gone back unnoticed. */
+/** Within one term the store cannot go back in time unnoticed. */
 type Term = Pick<StoreVersion, "timeline" | "term">;
 
 export class FencedStore extends MonotonicStore {
-  /** How often it was doubted that the store remembers everything. */
+  /** How often doubt() was called. */
   doubts = 0;
   private readonly nodeState: NodeState;
-  /** In which the members confirmed their rows; undefined before. */
+  /** The term in which the members confirmed their rows; undefined before that. */
   private confirmed: Term | undefined;
-  /** Where the store answers out of another one, and all that is written waits for the members. */
+  /** Called when the store answers in another term: then all writes wait for the members. */
   onNewTerm: () => void = () => {};
 
-  constructor(store: LeaseStore, memory: NodeState, clock: Clock = realClock) {
-    super(store, seenBy(memory.membership), clock);
-    this.nodeState = memory;
+  constructor(store: LeaseStore, nodeState: NodeState, clock: Clock = realClock) {
+    super(store, seenBy(nodeState.membership), clock);
+    this.nodeState = nodeState;
   }
 
   get membership(): Membership {
@@ -73,20 +72,20 @@ export class FencedStore extends MonotonicStore {
     return this.confirmed !== undefined;
   }
 
-  /** The members confirmed their rows in this run of the store. */
+  /** The members have confirmed their rows in this term of the store. */
   confirm({ timeline, term }: StoreVersion): void {
     this.confirmed = { timeline, term };
   }
 
-  /** They have to do so anew. */
+  /** The store may have gone back in time: the members have to confirm their rows again. */
   doubt(): void {
     this.confirmed = undefined;
     this.doubts++;
   }
 
   /**
-   * As History's, with the rows that fence the node. Throws StoreWentBack and Fenced, too. `isUnconfirmed`: it
-   * may be done before the members have confirmed, because it gives nobody a number.
+   * As MonotonicStore.transact(), guarded by the fence. Also throws StoreWentBack and Fenced. `isUnconfirmed`: the
+   * work may run before the members have confirmed their rows, because it gives nobody a number.
    */
   override async transact<T>(
     keys: readonly string[],
@@ -110,12 +109,12 @@ export class FencedStore extends MonotonicStore {
       return { ...outcome, puts, keys: [...fence, ...(outcome.keys ?? keys)] };
     });
     if (stamp !== undefined) nodeState.wrote(stamp);
-    // It was written, and may be forgotten again already.
+    // The term changed meanwhile: the store may have forgotten this write already.
     if (!isUnconfirmed && !this.isConfirmed) throw new NotConfirmed(stamp !== undefined);
     return result;
   }
 
-  /** Whether the rows show that the node may write; answers its own one. Throws StoreWentBack and Fenced. */
+  /** Answers the node's own row. Throws StoreWentBack and Fenced if by these rows the node may not write. */
   checkFence(rows: ReadonlyMap<string, Row>): NodeRecord {
     const { nodeState, membership } = this;
     this.checkCluster(rows);
@@ -128,7 +127,7 @@ export class FencedStore extends MonotonicStore {
     return record;
   }
 
-  /** Throws StoreWentBack and NewEpoch where the row of the cluster is not as the node knows it. */
+  /** Throws StoreWentBack or NewEpoch if the cluster's row is not as the node knows it. */
   checkCluster(rows: ReadonlyMap<string, Row>): void {
     checkCluster(readCluster(rows.get(CLUSTER)), this.membership);
   }
@@ -143,9 +142,9 @@ export class FencedStore extends MonotonicStore {
   }
 }
 
-/** The store as the folder last saw it. */
+/** The store version that the folder last saw. */
 function seenBy({ identity, revision, namesRevision, needsRepair }: Membership): StoreVersion {
-  // Names are looked at more often than the other is written down; while it mends, they are of another history.
+  // namesRevision is saved more often than revision; during a repair it is of another history.
   const [seen, seenOfNames] = [BigInt(revision), needsRepair ? 0n : BigInt(namesRevision)];
   const last = seen > seenOfNames ? seen : seenOfNames;
   return { identity, timeline: "", term: "", revision: last, isRestored: false };
@@ -158,16 +157,16 @@ function checkCluster(
   if (cluster?.id !== id) {
     throw new StoreWentBack(cluster === undefined ? "it is empty" : "it is another cluster's");
   }
-  // A store that knows an earlier epoch forgot the one that an operator began since.
+  // A lower epoch: the store forgot that an operator began this one.
   if (cluster.epoch < epoch) {
     throw new StoreWentBack(`its epoch was ${epoch}, and is ${cluster.epoch} now`);
   }
-  if (cluster.epoch > epoch) throw new NewEpoch("an operator took it for good just now");
+  if (cluster.epoch > epoch) throw new NewEpoch("an operator accepted it as it is just now");
   const why = doubt ?? cluster.mark;
   if (why !== undefined) throw new StoreWentBack(why);
 }
 
-/** Throws where the store's row of a node is not as the node left it; else answers it. */
+/** Answers the node's row. Throws if it is not as the node left it. */
 function checkOurs(
   record: NodeRecord | undefined,
   { node, written, intended, revision }: Membership,
@@ -181,14 +180,14 @@ function checkOurs(
   throw new Fenced(`node ${node} was started elsewhere`);
 }
 
-/** What a store forgot of a node. */
+/** Says how many writes of a node a store forgot. */
 export const forgot = (
   node: string,
   written: { readonly sequence: number },
   record: { readonly sequence: number },
 ): string => `node ${node} wrote ${written.sequence} times, and it knows of ${record.sequence} now`;
 
-/** What is said to a node whose row was removed, as it is no member any more. */
+/** Says that a node's row was purged: it has not been a member for long. */
 export const longGone = (node: string): string => `node ${node} was written off long ago`;
 
 export function expelled(node: string, { state }: NodeRecord): string {

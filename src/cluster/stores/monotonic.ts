@@ -1,9 +1,9 @@
 /**
- * The store as one node has seen it, from which it must not go back: a store that forgot a lease would
- * lease it again. Everything a node asks the store goes through here.
+ * The lease store with the version that one node last saw, behind which it must not go: a store that forgot a lease
+ * would lease those numbers again. All requests of a node to the store go through here.
  *
- * Invariant: an answer that is older than one before, or of another history, reaches nobody; nor does any
- * after close().
+ * Invariant: no caller gets an answer that is older than an earlier one or of another history, nor one after
+ * close().
  */
 
 import {
@@ -14,15 +14,15 @@ import {
   type Write,
 } from "./store.ts";
 
-/** So often what was worked out from rows is worked out again because they changed meanwhile. */
+/** How often transact() tries again because other nodes changed the rows meanwhile. */
 const TRIES_MAX = 60;
-/** Who lost a race waits a random part of this, and of twice as much each time. */
+/** A node that lost a race waits a random part of this, doubled with each try. */
 const RETRY_MS = 10;
 const RETRY_MS_MAX = 200;
 
-/** The store answers, but it forgot something, or is not the one it was. */
+/** The store answers, but it lost writes, or is another store. */
 export class StoreWentBack extends LeaseStoreUnavailable {
-  /** What shows it, in a few words. */
+  /** The evidence, in a few words. */
   readonly reason: string;
 
   constructor(reason: string) {
@@ -33,14 +33,14 @@ export class StoreWentBack extends LeaseStoreUnavailable {
   }
 }
 
-/** Time and chance, as the simulation has its own. */
+/** Time and randomness, passed in so that the simulation can replace them. */
 export interface Clock {
-  /** Only goes forwards, in milliseconds. */
+  /** A clock that only goes forwards, in milliseconds. */
   readonly now: () => number;
   readonly sleep: (milliseconds: number) => Promise<void>;
-  /** The Unix time in milliseconds, which may go anywhere. */
+  /** The Unix time in milliseconds, which may jump in either direction. */
   readonly wallMs: () => number;
-  /** From 0 up to, not including, 1. */
+  /** A number from 0 to 1, without 1. */
   readonly random: () => number;
 }
 
@@ -51,22 +51,22 @@ export const realClock: Clock = {
   random: Math.random,
 };
 
-/** What transact() works out from rows. */
+/** What the work of a transact() answers. */
 export interface Outcome<T> {
-  /** Rows to write, and to remove; none of both: nothing is to be done. */
+  /** Rows to write, and rows to remove; nothing is written if there are none of both. */
   readonly puts: ReadonlyMap<string, string>;
   readonly removes?: readonly string[];
-  /** Those of the keys that matter to it; all of them by default. */
+  /** The keys that must be unchanged; all keys that were read by default. */
   readonly keys?: readonly string[];
   readonly result: T;
 }
 
 export class MonotonicStore {
-  /** The latest answer. */
+  /** The latest version seen. */
   seen: StoreVersion;
   protected readonly store: LeaseStore;
   protected readonly clock: Clock;
-  /** An operator takes rows that were put back for good. */
+  /** Whether rows that were put back are accepted, because an operator asked for that. */
   private readonly accepts: boolean;
   private isClosed = false;
 
@@ -85,7 +85,7 @@ export class MonotonicStore {
     return this.checked(() => this.store.list(prefix, after));
   }
 
-  /** As the store's; what it answers may be used, for it is checked as well. */
+  /** As LeaseStore.write(), with the version checked. */
   async write(write: Write): Promise<StoreVersion | undefined> {
     const least = this.seen.revision;
     this.requireOpen();
@@ -95,7 +95,7 @@ export class MonotonicStore {
     return version;
   }
 
-  /** Nothing is asked any more, and what was asked is answered nobody. */
+  /** From now on every call throws, those under way included. */
   close(): void {
     this.isClosed = true;
   }
@@ -106,7 +106,7 @@ export class MonotonicStore {
   }
 
   /**
-   * Reads rows, works out what to write, and writes it if they are unchanged by then; else again. Throws
+   * Reads rows, works out what to write, and writes that if the rows are still unchanged; if not, tries again. Throws
    * LeaseStoreUnavailable, after which it may have been written.
    */
   async transact<T>(
@@ -134,7 +134,7 @@ export class MonotonicStore {
     return reading;
   }
 
-  /** `least`: the revision that was known before it was asked. */
+  /** `least`: the revision seen before the request. */
   protected check(version: StoreVersion, least: bigint): void {
     const { seen } = this;
     if (version.identity !== seen.identity) {

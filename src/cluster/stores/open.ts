@@ -1,4 +1,4 @@
-/** Which shared store a URL names. */
+/** Opens the lease store that a URL names. */
 
 import { CannotStart } from "../../base/errors.ts";
 import { EtcdStore } from "./etcd.ts";
@@ -6,7 +6,7 @@ import { parseEtcdUrl } from "./etcd-url.ts";
 import { PostgresStore } from "./postgres.ts";
 import type { LeaseStore } from "./store.ts";
 
-/** Opens the store; it is reached with the first call. Throws CannotStart where the URL is none. */
+/** Opens a store, which connects with the first call. Throws CannotStart if the URL is not valid. */
 export function openLeaseStore(url: string): LeaseStore {
   if (url.startsWith("etcd:")) {
     const options = parseEtcdUrl(url);

@@ -1,6 +1,6 @@
 /**
- * How a row is written in PostgreSQL: all rows of a write or none, by the revisions of its guards, and in
- * the order of their own.
+ * Writes rows in PostgreSQL: all rows of a write or none, if the guards have their revisions. Writes commit in the
+ * order of their own revisions.
  */
 
 import type { SQL } from "bun";
@@ -11,44 +11,44 @@ export const CHANNEL = "number_dispenser";
 
 /** SQLSTATEs (PostgreSQL's manual, appendix A). */
 export const UNIQUE_VIOLATION = "23505";
-/** Another write was quicker, and this one wrote nothing; two of them are serialization and deadlock. */
+/** Another write was quicker, and this one wrote nothing: a key that exists, serialization, deadlock. */
 const LOST_RACES = [UNIQUE_VIOLATION, "40001", "40P01"];
 
-/** What is asked of a server, by what it is. */
+/** The SQL expressions that a server understands. */
 export interface Dialect {
-  /** Whether a write may have nothing that only PostgreSQL has. */
+  /** Whether statements may use nothing that only PostgreSQL has. */
   readonly isPlain: boolean;
-  /** What says which store and which history this is; empty where nothing does. */
+  /** The identity, timeline and term of the store; empty texts if the server cannot say. */
   readonly identity: string;
   readonly timeline: string;
   readonly term: string;
-  /** Whether the rows were put back; `false` where nothing says so. */
+  /** Whether the rows were put back; `false` if the server cannot say. */
   readonly isRestored: string;
 }
 
-/** The key of the row that says which transaction wrote it. */
+/** The key of the row whose value is the transaction that wrote it. */
 const ORIGIN = "origin";
-/** What that row says: the id of the transaction under way, as the column xmin shows it. */
+/** The id of the present transaction, as the column xmin will show it. */
 const OWN_TRANSACTION = "(txid_current() % 4294967296)::text";
 /**
- * A row's xmin is the transaction that wrote it, through VACUUM FREEZE, VACUUM FULL and CLUSTER; in a table that
- * was put back from a dump it is the one that did that.
+ * Whether the table was put back from a dump. The xmin of a row is the transaction that wrote it, also after VACUUM
+ * FREEZE, VACUUM FULL and CLUSTER; after a restore it is the transaction of the restore.
  */
 export const isRestoredByXmin = `NOT EXISTS (
   SELECT 1 FROM ${TABLE} o WHERE o.key = '${ORIGIN}' AND o.value = o.xmin::text)`;
 
-/** Writes that row where it is missing. */
+/** Writes that row if it is missing. */
 export const writeOrigin = `
   INSERT INTO ${TABLE} (key, value, revision)
   SELECT '${ORIGIN}', ${OWN_TRANSACTION}, 0
   WHERE NOT EXISTS (SELECT 1 FROM ${TABLE} WHERE key = '${ORIGIN}')
   ON CONFLICT DO NOTHING`;
 
-/** What the server says of itself, as columns of Found. */
+/** The columns of Found that describe the server. */
 export const selfOf = ({ identity, timeline, term, isRestored }: Dialect): string =>
   `${identity} AS identity, ${timeline} AS timeline, ${term} AS term, ${isRestored} AS restored`;
 
-/** A row as it is answered, with what the server said of itself. */
+/** A row of an answer, with the columns that describe the server. */
 export interface Found {
   readonly identity: string;
   readonly timeline: string;
@@ -60,14 +60,14 @@ export interface Found {
   readonly revision: bigint;
 }
 
-/** A write as one statement of PostgreSQL. */
+/** Makes a write in one statement of PostgreSQL. */
 export async function writeAtOnce(
   sql: SQL,
   { guards, puts, removes = [], accepts = false }: Write,
   dialect: Dialect,
 ): Promise<StoreVersion | undefined> {
   const texts = (some: readonly string[]) => sql.array([...some], "text");
-  // A row that must not be there is inserted: if it is there by then, nothing at all is written.
+  // A row that must not exist is inserted without ON CONFLICT: if it exists by then, nothing is written.
   const isNew = (key: string) => guards.get(key) === 0n;
   const keys = [...puts.keys()];
   const [fresh, known] = [keys.filter(isNew), keys.filter((key) => !isNew(key))];
@@ -86,12 +86,11 @@ export async function writeAtOnce(
 }
 
 /**
- * Writes all or nothing, and answers no row where a guard does not hold. Locked rows are read as they
- * are committed, also where another write was waited for. It asks for synchronous commit where the
- * session has less.
+ * The statement: it writes all or nothing, and answers no row if a guard does not hold. FOR UPDATE reads the rows as
+ * they are committed, even after it waited for another write. It turns synchronous commit on if the session has less.
  */
 function writing(dialect: Dialect, accepts: boolean, removes: boolean): string {
-  // Not in every write: who may not delete could write nothing else.
+  // Only in writes that remove rows: a user without the right to delete could make no write otherwise.
   const removed = `
     removed AS (
       DELETE FROM ${TABLE} r USING counted c WHERE r.key = ANY($8::text[])
@@ -136,10 +135,10 @@ function writing(dialect: Dialect, accepts: boolean, removes: boolean): string {
     FROM counted c`;
 }
 
-/** A guard did not hold: what the transaction did is rolled back. */
+/** A guard did not hold: the transaction is rolled back. */
 class LostRace extends Error {}
 
-/** A write in statements that every SQL has. The counter is locked first: one comes after the other. */
+/** Makes a write in plain SQL. It locks the counter first, so that writes come one after the other. */
 export async function writePlainly(
   sql: SQL,
   { guards, puts, removes = [] }: Write,
@@ -176,13 +175,13 @@ export async function writePlainly(
   }
 }
 
-/** The SQLSTATE of an error that the server answered; empty for others. */
+/** The SQLSTATE of an error that the server answered; empty for other errors. */
 export function stateOf(error: unknown): string {
   const { errno } = error as { errno?: unknown };
   return typeof errno === "string" ? errno : "";
 }
 
-/** Which store answered, and when. */
+/** The store version in a row of an answer. */
 export function versionOf(found: Found | undefined): StoreVersion {
   if (found === undefined) throw lostCounter();
   const { identity, timeline, term, restored, now } = found;
@@ -191,7 +190,7 @@ export function versionOf(found: Found | undefined): StoreVersion {
 
 const lostCounter = () => new LeaseStoreUnavailable(`table ${TABLE} has lost its counter`);
 
-/** Whether it says that another write was quicker: then this one wrote nothing. */
+/** Whether the error says that another write was quicker, so that this one wrote nothing. */
 export function isLostRace(error: unknown): boolean {
   return LOST_RACES.includes(stateOf(error));
 }

@@ -1,9 +1,9 @@
 /**
- * The shared store on PostgreSQL, or on what speaks its protocol and its SQL: one table of rows. On
- * PostgreSQL each write is one statement, so that no node ever holds a lock while it thinks, or sleeps.
+ * The lease store on PostgreSQL, or on a database with its protocol and its SQL: one table of rows. On PostgreSQL each
+ * write is one statement, so that no node holds a lock while it computes or is suspended.
  *
- * The row with the empty key counts the writes. A write raises it, which lets writes commit in the order
- * of their revisions.
+ * The row with the empty key counts the writes. Each write raises it, so writes commit in the order of their
+ * revisions.
  */
 
 import { SQL } from "bun";
@@ -33,11 +33,11 @@ import {
   withTimeout,
 } from "./store.ts";
 
-/** Connections of a node: what waits for a lock must not hold up what does not. */
+/** Connections of a node, so that a statement that waits for a lock does not hold up others. */
 const CONNECTIONS = 3;
-/** What takes longer has failed. Then the server gives it up, too. */
+/** A call that takes longer has failed; the server cancels it after the same time. */
 const ANSWER_MS = 1500;
-/** Rows asked for at a time: more would take too long for one answer. */
+/** Rows asked for at a time: an answer with more could take too long. */
 const PAGE_ROWS = 10_000;
 
 /** SQLSTATEs (PostgreSQL's manual, appendix A). */
@@ -49,7 +49,7 @@ const POSTGRES: Dialect = {
   isPlain: false,
   identity: "(SELECT system_identifier::text FROM pg_control_system())",
   timeline: "left(pg_walfile_name(pg_current_wal_lsn()), 8)",
-  // As a number: a text follows the session's time zone.
+  // As a number, because a text would depend on the session's time zone.
   term: "extract(epoch FROM pg_postmaster_start_time())::text",
   isRestored: isRestoredByXmin,
 };
@@ -66,15 +66,15 @@ export class PostgresStore implements LeaseStore {
   private readonly url: string;
   private readonly isPlain: boolean;
   private sql: SQL;
-  /** The table is there, and it is known what the server is. */
+  /** Resolves once the table exists and the server's dialect is known. */
   private ready: Promise<Dialect> | undefined;
   private readonly watchers: { readonly key: string; readonly tell: () => void }[] = [];
   private isListening = false;
   private isClosed = false;
 
   /**
-   * `isPlain`: to be used as one that only speaks PostgreSQL's protocol, with none of its own functions.
-   * Throws TypeError where the URL is none.
+   * `isPlain`: use nothing but plain SQL, as if the server only spoke PostgreSQL's protocol. Throws TypeError if the
+   * URL is not valid.
    */
   constructor(url: string, { isPlain = false } = {}) {
     this.url = url;
@@ -154,7 +154,7 @@ export class PostgresStore implements LeaseStore {
       for (const { key, tell } of this.watchers) if (written === key || written === "") tell();
     };
     this.isListening = true;
-    // Once it is there it reconnects by itself; where it never was, it is tried again after a success.
+    // Bun reconnects a LISTEN that succeeded once; one that never did is tried again after the next success.
     this.sql
       .listen(CHANNEL, tellOf, () => tellOf(""))
       .catch(() => {
@@ -167,7 +167,7 @@ export class PostgresStore implements LeaseStore {
     await this.sql.close({ timeout: 0 });
   }
 
-  /** Runs what asks the server. After a failure it connects anew: nobody knows what the old ones do. */
+  /** Runs work that asks the server. After a failure it connects anew: the state of the old connections is unknown. */
   private async use<T>(work: (sql: SQL, dialect: Dialect) => Promise<T>): Promise<T> {
     const { sql } = this;
     try {
@@ -195,7 +195,7 @@ export class PostgresStore implements LeaseStore {
   }
 }
 
-/** Makes the table where it is missing, and finds out what the server is. */
+/** Makes the table if it is missing, and finds out the server's dialect. */
 async function prepare(sql: SQL, isPlain: boolean): Promise<Dialect> {
   if (!(await isThere(sql))) await create(sql);
   if (isPlain) return PLAIN;
@@ -204,13 +204,13 @@ async function prepare(sql: SQL, isPlain: boolean): Promise<Dialect> {
     await sql.unsafe(writeOrigin);
     return POSTGRES;
   } catch (error) {
-    // It is no PostgreSQL. Anything else is for the next try.
+    // A missing function: the server is not PostgreSQL. After any other error the next call tries again.
     if (stateOf(error) !== UNDEFINED_FUNCTION) throw error;
     return PLAIN;
   }
 }
 
-/** Whether the table is there, its counter included. */
+/** Whether the table exists and has its counter. */
 async function isThere(sql: SQL): Promise<boolean> {
   try {
     const found: unknown[] = await sql.unsafe(`SELECT 1 FROM ${TABLE} WHERE key = ''`);
@@ -230,7 +230,7 @@ async function create(sql: SQL): Promise<void> {
     );
     await sql.unsafe(`CREATE INDEX IF NOT EXISTS ${TABLE}_revision ON ${TABLE} (revision)`);
   } catch (error) {
-    // Two nodes that make it at once: one of them is told that it is there.
+    // If two nodes create it at once, one of them gets one of these errors.
     if (![UNIQUE_VIOLATION, DUPLICATE_TABLE].includes(stateOf(error))) throw error;
   }
   await sql.unsafe(`INSERT INTO ${TABLE} VALUES ('', '', 0) ON CONFLICT DO NOTHING`);

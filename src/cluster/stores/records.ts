@@ -1,16 +1,16 @@
 /**
- * What stands in the rows of the shared store, by their keys.
+ * What the rows of the lease store contain, by their keys.
  *
- * | key | what |
+ * | key | content |
  * | --- | --- |
- * | cluster | which cluster this is, which history of the store its nodes go by, and whether that is in doubt |
+ * | cluster | which cluster this is, which history of the store its nodes accept, and whether that is in doubt |
  * | roll | the last roll call: each member answers it in its own row |
- * | names | the last id a line got; written with every change of a name, so that nodes see one by it |
- * | name/NAME | the line that has the name, and its definition; stays when it is deleted |
- * | deleted/ID | a line that was deleted, by its id: the rows of it that may be removed one day |
- * | line/ID | how far the line is leased, and what was handed back of it |
- * | node/NODE | a node: its last start, and the last write it made |
- * | figure/ID/NODE | what a node did with a line, as it last said |
+ * | names | the id of the newest line; written with every change of a name, so that nodes notice the change by it |
+ * | name/NAME | the line that has the name, and its definition; stays when the line is deleted |
+ * | deleted/ID | a deleted line, by its id: the rows that can be removed once it is old enough |
+ * | line/ID | how far the line is leased, and the ranges that nodes returned |
+ * | node/NODE | a node: its last start and its last write |
+ * | figure/ID/NODE | a node's usage of a line, as it last reported |
  */
 
 import type { Range } from "../../dispenser/allocation.ts";
@@ -18,8 +18,8 @@ import { toText } from "../../dispenser/name.ts";
 import { LeaseStoreUnavailable, type Row } from "./store.ts";
 
 /**
- * What a program of this level understands in the store. A node writes its level into its row, and nothing is
- * written that a member of a lower one does not know. Level 1 wrote none.
+ * What this program understands in the store. A node writes its level into its row, and nothing is written that a
+ * member of a lower level does not know. Programs of level 1 wrote no level.
  */
 export const LEVEL = 2;
 
@@ -41,42 +41,42 @@ export const usageKey = (line: number, node: string): string => usagePrefix(line
 
 export interface ClusterRecord {
   readonly id: string;
-  /** Rises when an operator takes a changed history for good (`cluster advance`). */
+  /** Rises when an operator accepts the store as it is (`cluster advance`). */
   readonly epoch: number;
-  /** The store's own, as it was then. */
+  /** The store's identity and timeline when that was last confirmed. */
   readonly identity: string;
   readonly timeline: string;
-  /** The run of the store in which even nodes that it may have forgotten had time to object. */
+  /** The term in which even nodes that the store may have forgotten had time to object. */
   readonly term?: string;
-  /** The least level of the programs that may enter; 1 by default. */
+  /** The lowest level of a program that may enter; 1 by default. */
   readonly level?: number;
-  /** It is being founded: whoever knows better can still object. */
+  /** The cluster is being founded: nodes that know of an older one can still object. */
   readonly isFounding?: boolean;
   /** Why the store is known to have gone back in time; only a higher epoch clears it. */
   readonly mark?: string;
 }
 
 export interface RollRecord {
-  /** Counts the roll calls. */
+  /** The number of the last roll call. */
   readonly call: number;
 }
 
 export interface NamesRecord {
   readonly lastLine: number;
   /**
-   * Deleted names whose last change was up to this revision may be removed: a node that knows less than it looks
-   * at all names that there are.
+   * Rows of deleted names last changed at or before this revision may be gone: a node that has not read so far reads
+   * all names anew.
    */
   readonly purgedTo?: string;
-  /** Nodes that were written off, and that no folder before this revision can know of, may be removed. */
+  /** A folder that last saw a revision below this may find its node's row gone: the node is no member any more. */
   readonly nodesPurgedTo?: string;
   /**
-   * How old the cluster is, in milliseconds. No node moves it further than it ran itself since it last did, so a
-   * wrong clock makes nothing old; and the time of day when that was last done.
+   * The age of the cluster, in milliseconds, and the time of day when it was last raised. No node raises it by more
+   * than it has run since it last did, so a wrong clock makes nothing old.
    */
   readonly ageMs?: number;
   readonly agedAtMs?: number;
-  /** At which age it was last looked for rows to remove. */
+  /** The age at which a node last looked for rows to remove. */
   readonly purgedAtAgeMs?: number;
 }
 
@@ -85,9 +85,9 @@ export interface NameRecord {
   readonly isDeleted: boolean;
   /** The fields of HSET, all of them. */
   readonly fields: Readonly<Record<string, string>>;
-  /** Positions below it are skipped, by ADVANCE: nodes hear of it here. */
+  /** ADVANCE skipped the positions below; nodes learn of it by this row. */
   readonly floor: bigint;
-  /** Lines that had the name before, and whose numbers are in use; none by default. */
+  /** Deleted lines that had the name before and whose numbers are in use; none by default. */
   readonly before?: readonly DeletedLineRecord[];
 }
 
@@ -100,7 +100,7 @@ export interface DeletedLineRecord {
 
 export interface DeletedRecord {
   readonly name: string;
-  /** How old the cluster was then. */
+  /** The age of the cluster at the deletion. */
   readonly atAgeMs: number;
 }
 
@@ -108,7 +108,7 @@ export interface LineRecord {
   readonly isDeleted: boolean;
   /** Where the next lease begins: everything below was leased. */
   readonly next: bigint;
-  /** Handed back by nodes that left. */
+  /** Ranges that nodes returned when they left. */
   readonly returned: readonly Range[];
   /** Nothing below it may be leased. */
   readonly floor: bigint;
@@ -116,28 +116,28 @@ export interface LineRecord {
 
 export const NEW_LINE: LineRecord = { isDeleted: false, next: 0n, returned: [], floor: 0n };
 
-/** One write of a node: no other of its writes has either. */
+/** Names one write of a node: each of its writes has another sequence and another nonce. */
 export interface Stamp {
   readonly sequence: number;
   readonly nonce: string;
 }
 
-/** A node's own row, written anew with everything that the node writes: it shows the last of it. */
+/** A node's own row. The node writes it anew with everything it writes, so it shows the node's last write. */
 export interface NodeRecord extends Stamp {
   /** How often the node was started. */
   readonly generation: number;
-  /** The last roll call it answered. */
+  /** The last roll call that the node answered. */
   readonly answered: number;
   readonly host: string;
   readonly state: "member" | "left" | "written off";
-  /** How old the cluster was when it stopped being a member. */
+  /** The age of the cluster when the node stopped being a member. */
   readonly goneAtAgeMs?: number;
-  /** The version of its program, and that program's LEVEL. */
+  /** The version and the LEVEL of its program. */
   readonly version: string;
   readonly level: number;
 }
 
-/** A row as nodes of level 1 wrote it: a start had a token, and the leases since it were counted. */
+/** A node's row as level 1 wrote it: each start had a token, and the leases since then were counted. */
 interface NodeRecordLevel1 {
   readonly generation: number;
   readonly token: string;
@@ -147,23 +147,23 @@ interface NodeRecordLevel1 {
   readonly state: NodeRecord["state"];
 }
 
-/** What stands for the nonce of a write of level 1. */
+/** The nonce that a write of level 1 gets. */
 export const nonceOfLevel1 = (token: string, sequence: number, isConfirmed: boolean): string =>
   [token, sequence, isConfirmed ? "confirmed" : "intended"].join(" ");
 
-/** Of the numbers leased, those neither generated nor held are wasted, the lost ones among them. */
+/** Leased numbers that are neither generated nor held are wasted; the lost ones are among them. */
 export interface UsageRecord {
   readonly leased: bigint;
-  /** Leased, but the node did not hear of it, and never hands them out. */
+  /** Leased numbers that never reached the node, so that it never hands them out. */
   readonly lost: bigint;
   readonly generated: bigint;
   readonly held: bigint;
 }
 
-/** What UsageRecord.lost is called in the rows, where programs of level 1 read it, too. */
+/** The name of UsageRecord.lost in the rows, where programs of level 1 read it as well. */
 const STORED_LOST = "burnt";
 
-/** Fields that are BigInt, which JSON has not: they stand as text. */
+/** Fields of type BigInt, which JSON lacks: the rows have them as text. */
 const EXACT = ["floor", "next", "first", "count", "leased", STORED_LOST, "generated", "held"];
 
 export function encode(record: object): string {
@@ -185,7 +185,7 @@ function decode<T>(row: Row | undefined): T | undefined {
 
 export const readCluster = (row?: Row) => decode<ClusterRecord>(row);
 export const readNames = (row?: Row) => decode<NamesRecord>(row);
-/** The record of all names, among the rows that were read. */
+/** The record of the names' row among the rows that were read. */
 export const namesIn = (rows: ReadonlyMap<string, Row>): NamesRecord =>
   readNames(rows.get(NAMES)) ?? { lastLine: 0 };
 

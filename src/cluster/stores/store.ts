@@ -1,95 +1,94 @@
 /**
- * What nodes that share their lines ask of the store they share: rows of text, read as they are, and
- * written all or none where the rows they were worked out from are unchanged. postgres.ts and etcd.ts are
- * those there are (and, for tests, test/support/shared-sqlite.ts); another has to pass the suite in
- * test/unit/cluster/stores/conformance.ts. What stands in the rows is the cluster's matter.
+ * What nodes need of the lease store: rows of text, read at one version, and written all or none if the rows that
+ * guard the write are unchanged. postgres.ts and etcd.ts implement it (for tests test/support/shared-sqlite.ts does).
+ * Each implementation has to pass the suite in test/unit/cluster/stores/conformance.ts. records.ts says what the rows
+ * contain.
  */
 
 /**
- * A transaction that goes through many lines has so many of them at most: etcd allows it 128 operations, and
- * a line takes up to three.
+ * The most lines in one transaction that goes through many: etcd allows 128 operations in a transaction, and a line
+ * takes up to three.
  */
 export const LINES_AT_ONCE = 40;
 
-/** A row, as it was read. */
+/** A row that was read. */
 export interface Row {
   readonly value: string;
-  /** What it was last written in; of all rows, a later write has a higher one. */
+  /** The revision of the row's last write. Later writes, of whatever row, have higher revisions. */
   readonly revision: bigint;
 }
 
-/** Which store answered, and when in its life. */
+/** Which store answered, and at which point of its history. */
 export interface StoreVersion {
-  /** The store itself: another database or cluster has another. */
+  /** The store itself: another database or etcd cluster has another. */
   readonly identity: string;
-  /** Which of its histories: PostgreSQL begins one when a replica takes over. */
+  /** The store's history: PostgreSQL begins another when a replica takes over. */
   readonly timeline: string;
-  /** Another one after each start of the store, or of its leader; empty where nothing tells. */
+  /** Changes with each start of the store or of its leader; empty if the store does not say. */
   readonly term: string;
-  /** That of the last write the answer can know of; it never falls. */
+  /** The revision of the last write that the answer includes; it never falls. */
   readonly revision: bigint;
   /**
-   * Whether the store itself knows that its rows were put back from a dump or a snapshot: PostgreSQL by the
-   * transaction that wrote a row, etcd by the length of its log. False where it cannot know.
+   * Whether the store shows that its rows were put back from a dump or a snapshot: PostgreSQL by the transaction that
+   * wrote a row, etcd by the length of its log. False if it cannot know.
    */
   readonly isRestored: boolean;
 }
 
-/** What was read, at one moment; of many rows, the later ones may be newer. */
+/** Rows that were read at one version; if there are many, the later ones may be newer. */
 export interface Snapshot {
   readonly version: StoreVersion;
-  /** By key; those that are not there are not in it. */
+  /** The rows that exist, by key. */
   readonly rows: ReadonlyMap<string, Row>;
 }
 
 export interface Write {
   /**
-   * Keys with the revisions they must still have; 0 for one that is written and must not be there. All
-   * rows that are there and are written should be guarded: stores lock guards first, in one order.
+   * Keys with the revisions that their rows must still have; 0 if there must be no row. Every existing row that is
+   * written should be guarded: stores lock the guards first, all in the same order.
    */
   readonly guards: ReadonlyMap<string, bigint>;
   /** Rows to write. */
   readonly puts: ReadonlyMap<string, string>;
-  /** Rows to remove; each has to be guarded as well. */
+  /** Keys of rows to remove; each has to be guarded as well. */
   readonly removes?: readonly string[];
   /**
-   * Whether a store whose rows were put back is to take them for its own from now on. Without it such a store
-   * refuses the write: answers undefined, though all guards hold.
+   * Whether a store whose rows were put back shall accept them from now on. Without it such a store refuses the
+   * write: it answers undefined although all guards hold.
    */
   readonly accepts?: boolean;
 }
 
-/** Rows whose keys have no slash can be watched: they are few, and seldom written. */
+/** Whether a row can be watched: those without a slash in the key are few, and seldom written. */
 export const canBeWatched = (key: string): boolean => !key.includes("/");
 
-/** Each call answers or throws in a time of its own, some seconds at most. */
+/** Each call answers or throws within a few seconds. */
 export interface LeaseStore {
-  /** For the log: which store, without a password. */
+  /** Names the store in the log, without a password. */
   readonly title: string;
-  /** What an operator should see to before it fails; undefined where all is well. */
+  /** What an operator should do before the store fails; undefined if all is well. */
   readonly warning?: string | undefined;
   read(keys: readonly string[]): Promise<Snapshot>;
-  /** The rows whose keys begin so, and that were written after a revision. */
+  /** The rows whose keys begin with `prefix` and that were written after revision `after`. */
   list(prefix: string, after?: bigint): Promise<Snapshot>;
   /**
-   * Writes durably, all or nothing. Answers undefined where a guard does not hold: nothing was written.
-   * Throws LeaseStoreUnavailable, after which it may have been written, or may be yet.
+   * Writes durably, all or nothing. Answers undefined if a guard does not hold: nothing was written. Throws
+   * LeaseStoreUnavailable, after which it may have been written, or may still be.
    */
   write(write: Write): Promise<StoreVersion | undefined>;
   /**
-   * Calls back soon after somebody wrote this row, which canBeWatched, while the store can be reached. A
-   * change may be missed all the same.
+   * Calls `onChange` soon after a row was written. The key must be one that canBeWatched(). A change can be missed.
    */
   watch(key: string, onChange: () => void): void;
   close(): Promise<void>;
 }
 
-/** The shared store did not answer, or not as it should: the message says why, in a few words. */
+/** The lease store did not answer, or not as it should: the message says why, in a few words. */
 export class LeaseStoreUnavailable extends Error {
   override readonly name = "LeaseStoreUnavailable";
 }
 
-/** What a promise gives, or LeaseStoreUnavailable where that takes longer than so many milliseconds. */
+/** The result of a promise. Throws LeaseStoreUnavailable if it takes longer than `milliseconds`. */
 export async function withTimeout<T>(milliseconds: number, promise: Promise<T>): Promise<T> {
   let timer: Timer | undefined;
   const timeUp = new Promise<never>((_, reject) => {

@@ -1,8 +1,9 @@
 /**
- * Who may do what: the users, their passwords and their rights.
+ * The users, their passwords and their rights.
  *
- * Passwords are known here only as SHA-256 and compared in constant time. A wrong one is answered
- * late, and only so many of one address are looked at meanwhile: that is what makes guessing slow.
+ * Passwords are kept only as SHA-256 and compared in constant time. To make guessing slow, the
+ * reply to a wrong password is delayed, and one address may have only a few such replies
+ * outstanding.
  */
 
 import { timingSafeEqual } from "node:crypto";
@@ -12,17 +13,17 @@ import { type Config, type Right, rights, rightsIn } from "../../config/settings
 import { toBytes } from "../../dispenser/name.ts";
 import { Pattern } from "../../resp/glob.ts";
 
-/** A wrong password is answered so late. */
+/** The delay of the reply to a wrong password. */
 const WRONG_ANSWERED_AFTER_MS = 1000;
-/** While so many of one address wait for that answer, no password of that address is looked at. */
+/** How many delayed replies one address may have; past it, no password from there is checked. */
 const WRONG_WAITING_MAX = 16;
 
 export class User {
   readonly name: string;
-  /** Whether it may take of every name, which the fast way of GET asks. */
+  /** Whether it may take from every dispenser, which GET on the fast path requires. */
   readonly mayTakeAny: boolean;
   private readonly rights: ReadonlySet<Right>;
-  /** Undefined: every name. */
+  /** The names it may use; undefined for every name. */
   private readonly names: readonly Pattern[] | undefined;
 
   constructor(name: string, granted: readonly Right[], names: readonly string[]) {
@@ -35,8 +36,8 @@ export class User {
   }
 
   /**
-   * Why it may not run a command that needs this right for these names, given as byte strings;
-   * undefined where it may.
+   * The refusal of a command that needs this right for these names, given as byte strings;
+   * undefined if the user may run it.
    */
   refuse(command: string, right: Right | undefined, names: readonly string[]): Refusal | undefined {
     if (right !== undefined && !this.rights.has(right)) {
@@ -48,7 +49,7 @@ export class User {
     return new Refusal(`NOPERM User '${this.name}' may not use one of these names`);
   }
 
-  /** Whether it may use every name there is and will be. */
+  /** Whether it may use every name, present and future. */
   get mayUseAll(): boolean {
     return this.names === undefined;
   }
@@ -59,22 +60,22 @@ export class User {
   }
 }
 
-/** What became of a try to log in. */
+/** The result of an attempt to log in. */
 export type LogIn =
   | { readonly user: User }
-  /** A wrong one, which counts as waiting until `answered` is called. */
+  /** Wrong name or password; it counts as an outstanding reply until `answered` is called. */
   | { readonly wrong: true; readonly answerAfterMs: number; readonly answered: () => void }
   | { readonly tooMany: true };
 
 export class Access {
-  /** Who a new connection is; undefined where it has to log in first. */
+  /** The user of a new connection; undefined if it has to log in first. */
   readonly anonymous: User | undefined;
   /** Whether the default user has a password. */
   readonly hasDefaultPassword: boolean;
   private readonly users = new Map<string, { user: User; passwordHash: Buffer }>();
   private readonly waiting = new Map<string, number>();
 
-  /** Once there is a password or a user, everybody has to log in. */
+  /** If the settings have a password or a user, every client has to log in. */
   constructor({ requirepass, users }: Pick<Config, "requirepass" | "users">) {
     const everybody = new User(DEFAULT_USER, rights, ["*"]);
     this.hasDefaultPassword = requirepass !== undefined;
@@ -87,20 +88,20 @@ export class Access {
     }
   }
 
-  /** Whether there is such a user. */
+  /** Whether a user of this name exists. */
   knows(name: string): boolean {
     return this.users.has(name) || name === this.anonymous?.name;
   }
 
-  /** Tries a name and a password, given as byte strings, for a client of this address. */
+  /** Checks a name and a password, given as byte strings, for a client at the address `host`. */
   logIn(name: string, password: string, host: string): LogIn {
-    // As in Redis, the default user without a password may have any.
+    // As in Redis, a default user without a password accepts any password.
     if (name === DEFAULT_USER && this.anonymous !== undefined) return { user: this.anonymous };
     const waiting = this.waiting.get(host) ?? 0;
     if (waiting >= WRONG_WAITING_MAX) return { tooMany: true };
     const found = this.users.get(name);
     const given = new Bun.CryptoHasher("sha256").update(Buffer.from(password, "latin1")).digest();
-    // A name that is not there takes as long as one that is.
+    // An unknown name takes as long to check as a known one.
     const isRight = timingSafeEqual(given, found?.passwordHash ?? Buffer.alloc(given.length));
     if (isRight && found !== undefined) return { user: found.user };
     this.waiting.set(host, waiting + 1);

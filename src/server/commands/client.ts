@@ -1,4 +1,4 @@
-/** CLIENT: what is known of connections, and what they may be told. */
+/** CLIENT: shows connections, names them, ends them and sets their modes. */
 
 import { quoted, Refusal } from "../../base/errors.ts";
 import {
@@ -15,7 +15,7 @@ const TRACKING_REFUSED =
   "ERR client-side caching is not available: a client that caches a GET would repeat its number";
 const SYNTAX_ERROR = "ERR syntax error";
 
-/** Without spaces and control characters, as a line of CLIENT LIST needs it. */
+/** Whether a text has no spaces and control characters, which would break a line of CLIENT LIST. */
 function isPrintable(text: string): boolean {
   return /^[!-~]*$/.test(text);
 }
@@ -24,14 +24,14 @@ function unprintable(what: string): Refusal {
   return new Refusal(`ERR ${what} cannot contain spaces, newlines or special characters.`);
 }
 
-/** Gives the client a name, or says why not. */
+/** Gives the client a name, or answers why it cannot. */
 export function rename(session: Session, name: string): Refusal | undefined {
   if (!isPrintable(name)) return unprintable("Client names");
   session.name = name;
   return undefined;
 }
 
-/** A line of CLIENT LIST: the fields of Redis 7, those that do not apply as 0. */
+/** A line of CLIENT LIST: the fields of Redis 7; those that do not apply have constant values. */
 function describeSession({ server }: Call, session: Session): string {
   const seconds = (sinceMs: number) => Math.floor((server.now() - sinceMs) / 1000);
   const { requestBytes, replyBytes, transaction } = session;
@@ -89,12 +89,12 @@ function list(call: Call): void {
   replies.verbatim(wanted.map((session) => `${describeSession(call, session)}\n`).join(""));
 }
 
-/** There are only clients of the type normal here. */
+/** Whether Redis knows this type of client; here all clients are of the type normal. */
 function isClientType(text: string): boolean {
   return ["normal", "master", "slave", "replica", "pubsub"].includes(text);
 }
 
-/** Ends one client: its connection is closed, replies under way are lost. */
+/** Closes one client's connection. Replies under way are lost, except to the caller itself. */
 function end(call: Call, session: Session): void {
   if (session === call.session) session.closes = true;
   else session.kill();
@@ -120,7 +120,7 @@ function kill(call: Call): void {
 
 type Filter = (session: Session) => boolean;
 
-/** The filters of CLIENT KILL by their options: each makes one of its value, or refuses that. */
+/** For each option of CLIENT KILL, a function that makes a filter from its value, or refuses it. */
 const filterMakers: Record<string, (value: string, server: ServerForCommands) => Filter | Refusal> =
   {
     id: (value) => {
@@ -179,12 +179,12 @@ function setReplyMode({ session, replies, args }: Call): void {
   const modes: Record<string, ReplyMode> = { on: "on", off: "off", skip: "skip next" };
   const lower = args[0]!.toLowerCase();
   if (!Object.hasOwn(modes, lower)) return replies.error(SYNTAX_ERROR);
-  // As in Redis: without replies at all there is none to skip.
+  // As in Redis, SKIP does nothing while all replies are off.
   if (lower !== "skip" || session.replyMode !== "off") session.replyMode = modes[lower]!;
   replies.simple("OK");
 }
 
-/** CLIENT TRACKING: its options are read as Redis reads them, and ON is refused all the same. */
+/** CLIENT TRACKING: reads its options as Redis does, and refuses ON. */
 function track({ replies, args }: Call): void {
   const [state, ...options] = args.map((arg) => arg.toLowerCase()) as [string, ...string[]];
   for (let at = 0; at < options.length; at++) {
@@ -196,7 +196,7 @@ function track({ replies, args }: Call): void {
   else replies.error(state === "on" ? TRACKING_REFUSED : SYNTAX_ERROR);
 }
 
-/** Nothing is ever evicted or touched: both are true however they are set. */
+/** CLIENT NO-EVICT and NO-TOUCH have no effect, because nothing is ever evicted or touched. */
 function answerSwitch({ replies, args }: Call): void {
   if (/^(on|off)$/i.test(args[0]!)) replies.simple("OK");
   else replies.error(SYNTAX_ERROR);

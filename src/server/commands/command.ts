@@ -1,6 +1,6 @@
 /**
- * What a command is, and what it may ask of the connection and the server it runs in. The table of
- * them is in table.ts.
+ * The interface of a command, and of the session and the server that it runs in. The table of all
+ * commands is in table.ts.
  */
 
 import { Refusal } from "../../base/errors.ts";
@@ -16,13 +16,13 @@ import { DiskUnavailable } from "../../storage/store.ts";
 import type { Access, User } from "../access/users.ts";
 import type { Transaction } from "./transaction.ts";
 
-/** Which replies a client wants (CLIENT REPLY). */
+/** The replies that a client wants (CLIENT REPLY). */
 export type ReplyMode =
   | "on"
   | "off"
-  /** Not that of the command under way. */
+  /** Drops the reply of the command under way. */
   | "skip"
-  /** Nor that of the one after it. */
+  /** Drops the reply of the command after this one. */
   | "skip next";
 
 /** A request that waits for EXEC. */
@@ -31,26 +31,26 @@ export interface Queued {
   readonly args: readonly string[];
 }
 
-/** The connection a command came on. */
+/** The session of the client that sent a command. */
 export interface Session {
   readonly id: number;
-  /** "host:port" of the client; "unix:" and the socket's path. */
+  /** The client's "host:port", or "unix:" and the socket's path. */
   readonly address: string;
-  /** The same of the server's end. */
+  /** The server's endpoint, in the same form. */
   readonly localAddress: string;
-  /** The client's host alone: many connections may share it. */
+  /** The client's host without the port; many connections may share it. */
   readonly host: string;
   readonly connectedAtMs: number;
   readonly lastActiveMs: number;
   /** Whether the client is on this machine: on the loopback interface or a unix socket. */
   readonly isLocal: boolean;
   readonly replies: Replies;
-  /** Who it is; undefined until it has logged in. */
+  /** The user of the client; undefined until it has logged in. */
   user: User | undefined;
-  /** Requests gathered between MULTI and EXEC; undefined outside. */
+  /** The transaction between MULTI and EXEC; undefined outside. */
   transaction: Transaction<Queued> | undefined;
   replyMode: ReplyMode;
-  /** What the client calls itself and its library; empty until it says so. */
+  /** The names that the client gave itself and its library; empty until then. */
   name: string;
   library: string;
   libraryVersion: string;
@@ -60,16 +60,16 @@ export interface Session {
   closes: boolean;
   /** The reply of the command under way waits for this commit; 0 for none. */
   dependsOn: number;
-  /** Bytes of requests that wait to be whole, or to be looked at. */
+  /** Bytes of requests that are incomplete or not run yet. */
   readonly requestBytes: number;
-  /** Bytes of replies that the client has not taken. */
+  /** Bytes of replies that are not sent yet. */
   readonly replyBytes: number;
   /**
-   * The command under way answers when this work is done, which ends with the reply to append. Until
-   * then no other request of this client is looked at.
+   * Delays the reply of the command under way until this work is done, which results in a function
+   * that appends the reply. Until then no other request of this client is run.
    */
   block(work: Promise<() => void>): void;
-  /** Runs a command of a transaction: its reply is a part of EXEC's, and waits by itself. */
+  /** Runs a command of a transaction; its part of EXEC's reply is held for its own commit. */
   runQueued(work: () => void): void;
   /** Whether the command under way runs in EXEC, where it must not block(). */
   readonly isInTransaction: boolean;
@@ -77,7 +77,7 @@ export interface Session {
   kill(): void;
 }
 
-/** What the server counts since it was started. */
+/** The server's counters since its start or CONFIG RESETSTAT. */
 export interface Counters {
   connections: number;
   refusedConnections: number;
@@ -86,11 +86,11 @@ export interface Counters {
   heldReplies: number;
   bytesIn: number;
   bytesOut: number;
-  /** Connections that wait for work that takes longer than a turn, now. */
+  /** Connections that now wait for work that takes longer than a turn. */
   blocked: number;
 }
 
-/** What a server has counted that was just started. */
+/** The counters of a server that just started. */
 export const noCounts = (): Counters => ({
   connections: 0,
   refusedConnections: 0,
@@ -115,17 +115,17 @@ export interface ServerForCommands {
   readonly startedAtMs: number;
   readonly sessions: ReadonlySet<Session>;
   readonly counters: Counters;
-  /** Clients at a time: the setting, or less where the process may not open as many files. */
+  /** Clients at a time: the setting, or fewer if the process may not open as many files. */
   readonly clientsMax: number;
-  /** Whether it is being stopped: no request is answered any more. */
+  /** Whether the server is being stopped; then no request is run any more. */
   readonly isStopping: boolean;
   /** Why the last commit failed; undefined while storage works. */
   readonly storageTrouble: string | undefined;
-  /** The dispensers by name, of this node alone or shared with others. */
+  /** The dispensers by name; a cluster's nodes share them. */
   readonly catalog: Catalog;
-  /** Changes settings that may be changed while it runs. Answers why it cannot be. */
+  /** Changes settings while the server runs. Answers the reason if it cannot. */
   configure(changes: Partial<Config>): string | undefined;
-  /** Sets what is counted since the start back to 0. */
+  /** Sets the counters back to 0. */
   resetCounters(): void;
   /** Begins the clean shutdown. */
   shutdown(reason: string): void;
@@ -136,11 +136,11 @@ export interface Call {
   readonly server: ServerForCommands;
   readonly session: Session;
   readonly replies: Replies;
-  /** The words behind the command's name (and its subcommand's), as byte strings. */
+  /** The words after the command's name (and its subcommand's), as byte strings. */
   readonly args: readonly string[];
 }
 
-/** What a command answers that waited for the store that nodes share in vain. Throws what is no failure. */
+/** The reply when the lease store or the disk failed a command. Throws any other error. */
 export function failureOf(error: unknown): Refusal {
   const { message } = error as Error;
   if (error instanceof LeaseStoreUnavailable)
@@ -149,7 +149,7 @@ export function failureOf(error: unknown): Refusal {
   throw error;
 }
 
-/** Answers a command with what the catalog answers: at once, or when that is there. */
+/** Answers a command with the catalog's result: at once, or when its promise resolves. */
 export function whenDone<T>(
   { session, replies }: Call,
   result: Answer<T>,
@@ -164,7 +164,7 @@ export function whenDone<T>(
   );
 }
 
-/** Flags of COMMAND, as in Redis. */
+/** The flags that COMMAND shows, as in Redis. */
 export type CommandFlag =
   | "write"
   | "readonly"
@@ -173,14 +173,14 @@ export type CommandFlag =
   | "loading"
   | "stale"
   | "noscript"
-  /** Needs no log-in. */
+  /** Allowed before the client has logged in. */
   | "no_auth"
-  /** Not between MULTI and EXEC. */
+  /** Refused between MULTI and EXEC. */
   | "no_multi";
 
-/** What a request needs that its command alone does not tell. */
+/** A right that some requests of a command need in addition to the command's own. */
 export interface MoreNeeded {
-  /** What needs it, as an error shows it. */
+  /** The kind of request that needs it, as an error shows it. */
   readonly what: string;
   readonly right: Right;
   /** Names of dispensers, as byte strings. */
@@ -188,32 +188,32 @@ export interface MoreNeeded {
 }
 
 export interface Command {
-  /** Of a subcommand "client|id". */
+  /** In lower case; a subcommand has its parent's name in front: "client|id". */
   readonly name: string;
-  /** Words with the name; negative: at least so many. */
+  /** The number of words with the name; if negative, the least number. */
   readonly arity: number;
   readonly flags: readonly CommandFlag[];
-  /** First and last word that is a name of a dispenser (-1: to the end); 0 for none. */
+  /** The first and last word that is a dispenser's name (last -1: to the end); 0 for none. */
   readonly keys: readonly [first: number, last: number];
   readonly group: "dispenser" | "connection" | "transactions" | "server";
-  /** What a user needs for it; undefined: to be logged in. */
+  /** The right that a user needs for it; undefined if every user may run it. */
   readonly right?: Right;
-  /** What these arguments need besides: a right for what they ask, of names that are not among `keys`. */
+  /** Answers what these arguments need in addition: a right, or names that are not in `keys`. */
   readonly needsMore?: (args: readonly string[]) => MoreNeeded | undefined;
   readonly summary: string;
   /**
-   * What has to be there of its keys, in a cluster, before it can run: the names, or a number of each as
-   * well. Undefined where it sees to that itself, or needs nothing.
+   * What a node of a cluster has to fetch for its keys before it can run: their definitions, or
+   * also a number of each. Undefined if the command fetches that itself, or needs nothing.
    */
   readonly needs?: "names" | "numbers";
-  /** Whether it changes names for all nodes of a cluster, which takes longer than a turn. */
+  /** Whether it changes dispensers for all nodes of a cluster, which takes longer than a turn. */
   readonly isShared?: boolean;
-  /** By their own names; a command that has some is one of them where a second word follows. */
+  /** The subcommands by their own names; the second word of a request has to be one of them. */
   readonly subcommands?: ReadonlyMap<string, Command>;
   run(call: Call): void;
 }
 
-/** A text as Redis shows it in an error, where it is a string of C, which a NUL ends. */
+/** A text as Redis shows it in an error: up to the first NUL, which ends a string in C. */
 export function upToNul(text: string): string {
   const nul = text.indexOf("\0");
   return nul < 0 ? text : text.slice(0, nul);
@@ -229,7 +229,7 @@ export function readInteger(text: string): bigint | undefined {
   return value < INT64_MIN || value > INT64_MAX ? undefined : value;
 }
 
-/** The names among the words behind a command's name. */
+/** The dispensers' names among the arguments of a command. */
 export function keysIn(
   { keys: [first, last] }: Command,
   args: readonly string[],
@@ -238,23 +238,23 @@ export function keysIn(
   return args.slice(first - 1, last < 0 ? undefined : last);
 }
 
-/** Lets the reply of the command under way wait for a commit; 0 for none. */
+/** Makes the reply of the command under way wait for a commit; 0 for none. */
 export function waitFor(session: Session, commit: number): void {
   session.dependsOn = Math.max(session.dependsOn, commit);
 }
 
-/** The dispenser of a name, for its definition; the reply waits for what that depends on. */
+/** Finds a dispenser by name to show its definition; the reply waits for the commit of that. */
 export function lookUp({ engine, session }: Call, name: string): Dispenser | undefined {
   const dispenser = engine.find(name);
   waitFor(session, engine.dependsOnName(name));
   return dispenser;
 }
 
-/** A subcommand as the table of its command lists it. */
+/** A subcommand without what it has from its parent. */
 type Subcommand = Pick<Command, "arity" | "summary" | "run"> &
   Partial<Pick<Command, "flags" | "right">>;
 
-/** The subcommands of a command, with HELP, which lists them. */
+/** The table of a command's subcommands, with HELP added, which lists them. */
 export function subcommandsOf(
   parent: Pick<Command, "name" | "flags" | "group">,
   listed: Readonly<Record<string, Subcommand>>,
@@ -287,13 +287,13 @@ export function subcommandsOf(
   );
 }
 
-/** A command that is nothing without a subcommand. */
+/** Makes a command that always needs a subcommand. */
 export function container(
   parent: Pick<Command, "name" | "flags" | "group" | "summary">,
   listed: Readonly<Record<string, Subcommand>>,
 ): Command {
   const subcommands = subcommandsOf(parent, listed);
-  // Its arity asks for a second word, which is always that of a subcommand.
+  // `run` is never called: the arity demands a second word, which selects a subcommand.
   const { run } = subcommands.get("help")!;
   return { ...parent, arity: -2, keys: [0, 0], subcommands, run };
 }

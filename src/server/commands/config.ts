@@ -1,4 +1,4 @@
-/** CONFIG: settings under the names Redis has for them, others under their place in the file. */
+/** CONFIG: settings by their names in Redis; those that Redis does not have, by their path. */
 
 import { addressText } from "../../config/address.ts";
 import { type Config, type Setting, settings } from "../../config/settings.ts";
@@ -8,7 +8,7 @@ import { type Call, container, type ServerForCommands, upToNul } from "./command
 
 type Key = keyof typeof settings;
 
-/** What a setting is called here. */
+/** The name of a setting in CONFIG. */
 const nameOf = ({ redisName, path }: Setting<unknown>) => redisName ?? path;
 
 const byName = new Map<string, readonly [Key, Setting<unknown>]>(
@@ -22,10 +22,10 @@ const byName = new Map<string, readonly [Key, Setting<unknown>]>(
   }),
 );
 
-/** Settings of Redis that clients and tools ask for, and what they are here, always. */
+/** Settings of Redis that clients and tools ask for, with their constant values. */
 const fixed = { save: "", appendonly: "no", databases: "1" };
 
-/** The settings in effect, but for secrets. */
+/** The settings in effect, without secrets, by name. */
 function shownSettings(server: ServerForCommands): Map<string, string> {
   const shown = new Map(Object.entries(fixed));
   shown.set("port", String(server.port));
@@ -43,7 +43,7 @@ function textOf(key: Key, value: Config[Key]): string {
   return Array.isArray(value) ? value.map(addressText).join(" ") : String(value);
 }
 
-/** A name that is no pattern is answered as it was asked for. */
+/** CONFIG GET: a name that is no pattern comes back spelled as it was asked for. */
 function get({ server, replies, args }: Call): void {
   const shown = shownSettings(server);
   const found = new Map<string, string>();
@@ -62,7 +62,7 @@ function get({ server, replies, args }: Call): void {
   for (const text of [...found].flat()) replies.bulk(text);
 }
 
-/** Sets all of them, or none. */
+/** CONFIG SET: sets all of the given settings, or none. */
 function set({ server, replies, args }: Call): void {
   if (args.length % 2 !== 0) return replies.error("ERR syntax error");
   const changes: Record<string, unknown> = {};

@@ -1,4 +1,4 @@
-/** The commands about the connection itself: what clients send when they connect, and small talk. */
+/** The commands about the connection itself, such as those that clients send when they connect. */
 
 import { version } from "../../base/version.ts";
 import { DEFAULT_USER } from "../../config/load.ts";
@@ -19,7 +19,7 @@ const SYNTAX_ERROR = "ERR syntax error";
 const INT32_MIN = -(2n ** 31n);
 const INT32_MAX = 2n ** 31n - 1n;
 
-/** HELLO: as in Redis each option takes effect as it is read, the protocol at the end. */
+/** HELLO: as in Redis, each option takes effect when it is read, and the protocol at the end. */
 function hello(call: Call): void {
   const { session, replies, args } = call;
   const [protocol, ...options] = args;
@@ -64,7 +64,9 @@ function writeGreeting({ session, replies }: Call): void {
   replies.array(0);
 }
 
-/** Logs in; if it cannot, it answers: a wrong password is logged, and answered late. */
+/**
+ * Logs in. If it fails, it appends the error, for a wrong password with a delay, and a log entry.
+ */
 function logIn({ server, session, replies }: Call, user: string, password: string): boolean {
   const result = server.access.logIn(user, password, session.host);
   if ("user" in result) {
@@ -81,7 +83,7 @@ function logIn({ server, session, replies }: Call, user: string, password: strin
     result.answered();
     return answer;
   });
-  // EXEC cannot wait; the address has so many wrong passwords a second all the same.
+  // EXEC cannot wait, but the limit on outstanding replies per address still holds.
   if (session.isInTransaction) answer();
   else session.block(wait);
   return false;
@@ -111,7 +113,7 @@ function selectDatabase({ replies, args }: Call): void {
 function reset({ server, session, replies }: Call): void {
   session.user = server.access.anonymous;
   session.transaction = undefined;
-  // As in Redis: CLIENT REPLY SKIP hides this reply, too.
+  // As in Redis, CLIENT REPLY SKIP hides this reply, too.
   if (session.replyMode !== "skip") session.replyMode = "on";
   session.name = "";
   replies.version = 2;

@@ -1,4 +1,4 @@
-/** The commands that define dispensers, take from them and show what they are. */
+/** The commands that define dispensers, take numbers from them and show their definitions. */
 
 import { exhausted, notFound, Refusal } from "../../base/errors.ts";
 import { type Fields, fieldsOf, withoutReuse } from "../../dispenser/definition.ts";
@@ -11,8 +11,8 @@ import type { Replies } from "../../resp/encode.ts";
 import { type Call, type Command, lookUp, type MoreNeeded, waitFor, whenDone } from "./command.ts";
 
 /**
- * GET: takes the next number of what was found by this name. Also what the decoder's fast lane leads
- * to. Answers the commit that the reply waits for; 0 for none.
+ * GET, also on the fast path: appends the next number of the dispenser that was found by this name,
+ * or an error. Answers the commit that the reply waits for; 0 for none.
  */
 export function takeOne(
   engine: Engine,
@@ -30,7 +30,7 @@ export function takeOne(
   return engine.dependsOn(name, dispenser);
 }
 
-/** MGET: one number of each, all or none. */
+/** MGET: takes one number of each dispenser, of all or of none. */
 function takeEach({ engine, session, replies, args }: Call): void {
   const wanted = new Map<Dispenser, number>();
   const taken: Dispenser[] = [];
@@ -53,7 +53,7 @@ function takeEach({ engine, session, replies, args }: Call): void {
   if (session.dependsOn > 0) for (const dispenser of covered) engine.markUncertain(dispenser);
 }
 
-/** HSET and HMSET. */
+/** HSET and HMSET: defines a dispenser. */
 function defineFrom(call: Call, command: string, success: (set: number) => void): void {
   const { engine, server, replies, args } = call;
   const [name, ...pairs] = args as [string, ...string[]];
@@ -71,7 +71,7 @@ function defineFrom(call: Call, command: string, success: (set: number) => void)
   whenDone(call, server.catalog.define(name, fields, reuse), answer);
 }
 
-/** Pairs of a field and its value; of a field given twice the last value counts. */
+/** The fields from pairs of a field and its value; the last value of a repeated field counts. */
 function fieldsIn(pairs: readonly string[]): Fields {
   const fields = new Map<string, string>();
   for (let at = 0; at + 1 < pairs.length; at += 2) {
@@ -80,7 +80,7 @@ function fieldsIn(pairs: readonly string[]): Fields {
   return fields;
 }
 
-/** To hand numbers out again is more than to define a line. */
+/** Asks for the right `manage` if a definition would hand out numbers again. */
 function needsForReuse([, ...pairs]: readonly string[]): MoreNeeded | undefined {
   const wanted = withoutReuse(fieldsIn(pairs));
   if (wanted instanceof Refusal || !wanted.reuse) return undefined;
@@ -118,10 +118,10 @@ function advance(call: Call): void {
   whenDone(call, server.catalog.advance(dispenser, number), answer);
 }
 
-/** What INFO shows whatever the type, as 0 where it does not apply; other fields of a type come last. */
+/** The fields that INFO shows for every type, as 0 if a type has none; other fields come last. */
 const SHOWN_ALWAYS: readonly string[] = ["length", "starting", "step"];
 
-/** INFO of one dispenser: lines of field:value. */
+/** The INFO of one dispenser: lines of field:value. */
 export function describe(dispenser: Dispenser, more: InfoFields): string {
   const { definition, counts, current, name } = dispenser;
   const { values } = definition;

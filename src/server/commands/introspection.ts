@@ -1,4 +1,4 @@
-/** COMMAND: the table of commands as clients and tools ask for it. */
+/** COMMAND: shows the table of commands to clients and tools. */
 
 import { type Right, rightsIn } from "../../config/settings.ts";
 import { Replies } from "../../resp/encode.ts";
@@ -7,7 +7,7 @@ import { type Call, type Command, subcommandsOf } from "./command.ts";
 
 export type CommandTable = ReadonlyMap<string, Command>;
 
-/** The first version, for all that was there from the start. */
+/** The version that COMMAND DOCS shows for every command: the first one. */
 const SINCE = "0.1.0";
 
 /** One entry of COMMAND INFO: the ten elements of Redis 7. */
@@ -22,10 +22,10 @@ function writeInfo(replies: Replies, command: Command): void {
   replies.integer(first);
   replies.integer(last);
   replies.integer(first === 0 ? 0 : 1);
-  // What a user needs for it, in the place of Redis's categories.
+  // The right that a user needs for it, in the place of Redis's ACL categories.
   replies.set(command.right === undefined ? 0 : 1);
   if (command.right !== undefined) replies.simple(`@${command.right}`);
-  // No tips, and no key specifications beyond first, last and step.
+  // There are no tips, and no key specifications beyond first, last and step.
   replies.array(0);
   replies.array(0);
   replies.array(subcommands.length);
@@ -48,10 +48,12 @@ function writeDocs(replies: Replies, command: Command): void {
   for (const subcommand of subcommands) writeDocs(replies, subcommand);
 }
 
-/** Replies about the whole table, which never change, by what they are and the protocol. */
+/** The replies about the whole table, which never change, by kind and protocol version. */
 const made = new Map<string, string>();
 
-/** Appends what `write` writes, which is made once: EXEC may hold a thousand of them. */
+/**
+ * Appends the reply that `write` makes, and makes it only once: EXEC may hold a thousand of them.
+ */
 function appendMade(replies: Replies, what: string, write: (into: Replies) => void): void {
   const key = `${what} in RESP${replies.version}`;
   let text = made.get(key);
@@ -66,7 +68,7 @@ function appendMade(replies: Replies, what: string, write: (into: Replies) => vo
   replies.raw(text);
 }
 
-/** The command or subcommand ("client|id") of a name. */
+/** Finds the command or subcommand ("client|id") of a name. */
 function byName(table: CommandTable, name: string): Command | undefined {
   const [parent, subcommand] = name.toLowerCase().split("|");
   const command = table.get(parent!);

@@ -1,17 +1,19 @@
-/** The commands about names: which there are, and which of them are dispensers. */
+/** The commands that list, count and look up the names of dispensers. */
 
 import { Refusal } from "../../base/errors.ts";
 import { Pattern } from "../../resp/glob.ts";
 import { type Call, type Command, lookUp, readInteger, upToNul, waitFor } from "./command.ts";
 
 const SCAN_COUNT_DEFAULT = 10;
-/** A SCAN ends early after so long, whatever COUNT asks for, as its callers have to expect. */
+/**
+ * How long a SCAN may take: it may answer fewer than COUNT names, as its callers have to expect.
+ */
 const SCAN_MS_MAX = 1;
-/** After so many names it is looked whether the time is up: a bad pattern takes 0.1 ms for each. */
+/** How many names pass between two looks at the clock: a bad pattern takes 0.1 ms for each name. */
 const NAMES_PER_LOOK = 8;
 const CURSOR_MAX = 2n ** 64n - 1n;
 
-/** A cursor as Redis reads it, by C's strtoul; undefined where that would not take all of it. */
+/** A cursor as Redis reads it, by C's strtoul; undefined if that would not read all of the text. */
 function readCursor(text: string): bigint | undefined {
   const [, sign, digits] = /^([+-]?)([0-9]+)$/.exec(upToNul(text)) ?? [];
   if (digits === undefined) return upToNul(text) === "" ? 0n : undefined;
@@ -48,7 +50,7 @@ function scan({ engine, server, session, replies, args }: Call): void {
   listNames(replies, wanted.type === "dispenser" ? names : []);
 }
 
-/** KEYS */
+/** KEYS: lists the names that match. */
 function keys(call: Call): void {
   const { engine, session, replies, args } = call;
   search(call, new Pattern(args[0]!), (found) => {
@@ -60,7 +62,7 @@ function keys(call: Call): void {
   });
 }
 
-/** DBSIZE: who may use some names alone has those counted. */
+/** DBSIZE: counts all names, or those that the user may use. */
 function countNames(call: Call): void {
   const { engine, session, replies } = call;
   if (session.user!.mayUseAll) {
@@ -78,7 +80,10 @@ function countNames(call: Call): void {
   });
 }
 
-/** Goes bit by bit through the names there are when its turn has come; `answer` gets those that match. */
+/**
+ * Searches, a few names at a time, all names that exist when the search begins. `answer` gets those
+ * that match and that the user may use.
+ */
 function search(
   { engine, server, session }: Call,
   pattern: Pattern,
@@ -93,7 +98,7 @@ function search(
       if (id > lastId) break;
       if (user!.mayUse(name) && pattern.matches(name)) found.push(name);
       if (count++ % NAMES_PER_LOOK > 0) continue;
-      // Nobody waits for it any more.
+      // The client has left.
       if (!server.sessions.has(session)) return;
       yield undefined;
     }

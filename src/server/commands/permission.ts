@@ -1,6 +1,6 @@
 /**
- * Whether a client may run a command: asked when the request comes, and of one that waits between MULTI and EXEC again
- * when it is run, because its client may be somebody else by then, or have other rights.
+ * Decides whether a client may run a command. A request is checked when it comes, and a queued one
+ * again when EXEC runs it, because an AUTH may have changed the client's user by then.
  */
 
 import { Refusal } from "../../base/errors.ts";
@@ -9,7 +9,7 @@ import { type Command, keysIn, type ServerForCommands, type Session } from "./co
 const NO_AUTH = "NOAUTH Authentication required.";
 const NO_MULTI = "ERR Command not allowed inside a transaction";
 
-/** Why a client may not run a command with these arguments here; in the order in which Redis asks. */
+/** The refusal of a command; undefined if it may run. The checks are in the order of Redis. */
 export function refuse(
   { catalog }: ServerForCommands,
   { user, transaction }: Session,

@@ -12,11 +12,11 @@ import { describe } from "./dispensers.ts";
 
 const allSections = ["all", "default", "everything"];
 
-/** `isKnown`: the other nodes' store was asked for the name. */
+/** INFO. `isKnown` says that the lease store was asked for the name before. */
 function info(call: Call, isKnown = false): void {
   const { engine, server, session, replies, args } = call;
   const mayInspect = session.user!.refuse("info", "inspect", args) === undefined;
-  // Who may not use the name of a section gets the section, whether or not there is such a dispenser.
+  // A user without the right to a section's name as a dispenser always gets the section.
   if (args.length === 1 && mayInspect) {
     const isName = !isKnown && !session.isInTransaction && !isSection(args[0]!);
     const demand = new Map([[args[0]!, 0]]);
@@ -43,7 +43,9 @@ function info(call: Call, isKnown = false): void {
   replies.verbatim(shown.join("\r\n"));
 }
 
-/** In a cluster with what all nodes did; in a transaction, which cannot wait for them, without. */
+/**
+ * Shows a dispenser, in a cluster with the usage of all nodes; a transaction cannot wait for that.
+ */
 function describeTo(call: Call, dispenser: Dispenser): void {
   const { engine, server, session, replies } = call;
   whenDone(call, session.isInTransaction ? {} : server.catalog.describe(dispenser), (more) => {
@@ -58,9 +60,9 @@ function isSection(name: string): boolean {
   return allSections.includes(lower) || titles.includes(lower);
 }
 
-/** Why a client may not do what only who owns the server may. */
+/** Why this client may not run a command that only the server's owner may run. */
 function notTheOwner({ server, session }: Call, command: string): string | undefined {
-  // Whoever logged in has shown a password; the right was asked for already.
+  // With passwords every client has logged in, and its right was checked before.
   if (session.isLocal || server.access.anonymous === undefined) return undefined;
   return `NOPERM ${command} is only for clients on the server's machine while no password is set`;
 }
@@ -74,7 +76,7 @@ function backUp(call: Call): void {
     return replies.error(`ERR BACKUP needs an absolute path in UTF-8, not ${quoted(args[0]!)}`);
   }
   const copy = async () => {
-    // What was staged before this command is committed at the end of its turn.
+    // Changes staged before this command are committed at the end of its turn.
     await new Promise((resolve) => void setImmediate(resolve));
     try {
       await engine.backUp(targetOf(path, server.config.backupDir));
@@ -87,10 +89,10 @@ function backUp(call: Call): void {
   session.block(copy());
 }
 
-/** Whether it only says that this backup cannot be: whatever the file system says does. */
+/** Whether an error means only that this backup failed, as any error of the file system does. */
 function isOfTheBackup(error: unknown): boolean {
   if (error instanceof DiskUnavailable || error instanceof PathRefused) return true;
-  // ENOSPC, EACCES …, and ERR_… where Bun has a name of its own.
+  // Codes are those of the system, as ENOSPC and EACCES, and Bun's own, which begin with ERR_.
   return String((error as NodeJS.ErrnoException).code).startsWith("E");
 }
 
@@ -101,7 +103,7 @@ function shutDown(call: Call): void {
   if (args.length > 1 || (args.length === 1 && args[0]!.toLowerCase() !== "save")) {
     return replies.error("ERR syntax error: SHUTDOWN takes only SAVE; positions are always saved");
   }
-  // As in Redis there is no reply: the connection ends with the server.
+  // As in Redis, there is no reply: the connection ends with the server.
   server.shutdown(`SHUTDOWN from ${session.address}`);
 }
 

@@ -1,4 +1,4 @@
-/** The table of commands, and how a request becomes a call of one. */
+/** The table of commands, and the way from a request to the command that it calls. */
 
 import { Refusal } from "../../base/errors.ts";
 import type { Demand } from "../../engine/catalog.ts";
@@ -22,10 +22,10 @@ import { refuse } from "./permission.ts";
 import { serverCommands } from "./server.ts";
 import { transactionCommands } from "./transactions.ts";
 
-/** An error quotes at most so many bytes of a command it does not know, as in Redis. */
+/** How many bytes of an unknown command an error quotes at most, as in Redis. */
 const UNKNOWN_QUOTED_BYTES_MAX = 128;
 
-/** Commands that act at once between MULTI and EXEC. */
+/** Commands that run at once between MULTI and EXEC. */
 const notQueued = ["exec", "discard", "multi", "quit", "reset"];
 
 /** All commands by their names in lower case. */
@@ -74,7 +74,7 @@ export function execute(
   }
 }
 
-/** Answers a refusal, which spoils the transaction it comes in; an EXEC that is refused ends it. */
+/** Answers with an error. It breaks a transaction under way; a refused EXEC ends it. */
 function refuseWith(message: string, session: Session, name: string): void {
   if (name.toLowerCase() === "exec") {
     session.transaction = undefined;
@@ -85,7 +85,7 @@ function refuseWith(message: string, session: Session, name: string): void {
   session.replies.error(message);
 }
 
-/** The command that a request names, its words counted. */
+/** Finds the command of a request, and checks the number of words. */
 function find(request: readonly string[]): Command | Refusal {
   const [name, second] = request as [string, ...string[]];
   let command = commands.get(name) ?? commands.get(name.toLowerCase());
@@ -106,8 +106,8 @@ function find(request: readonly string[]): Command | Refusal {
 }
 
 /**
- * Runs a command, once what it needs is there. `isKnown`: it waited for that already; numbers may have
- * been taken by others meanwhile, so it is asked again.
+ * Runs a command once the catalog has what it needs. `isKnown` says that it waited before; the
+ * catalog is asked again, because other clients may have taken the numbers in the meantime.
  */
 function run(command: Command, call: Call, isKnown: boolean): void {
   const { catalog } = call.server;
@@ -124,7 +124,7 @@ function run(command: Command, call: Call, isKnown: boolean): void {
   );
 }
 
-/** What a command, or the transaction that it runs, needs of which names. */
+/** The demand of a command; the demand of EXEC is that of its whole transaction. */
 function demandOf(command: Command, { session, args }: Call): Demand {
   const { transaction } = session;
   const isRun = command.name === "exec" && transaction?.isBroken === false;
@@ -140,8 +140,8 @@ function demandOf(command: Command, { session, args }: Call): Demand {
 }
 
 /**
- * A browser that was talked into sending a request here, with commands in its body: as in Redis
- * the connection ends before they are read, and before replies under way are sent.
+ * Whether a request is HTTP: a web page can make a browser send commands in the body of one. As in
+ * Redis, the connection is then closed before they are read, and replies under way are dropped.
  */
 function isHttp(name: string): boolean {
   return (name.length === 4 || name.length === 5) && /^(post|host:)$/i.test(name);

@@ -1,14 +1,14 @@
 /**
- * What a client gathers between MULTI and EXEC. EXEC runs all of it in one turn, so what it stages
- * is one commit: on disk all of it, or none.
+ * The requests that a client queues between MULTI and EXEC. EXEC runs all of them in one turn, so
+ * they are in one commit: all of it reaches the disk, or nothing.
  */
 
-/** Beside its bytes each word counts so many more, which is about what keeping it costs. */
+/** The overhead that each word counts in addition to its bytes, about the memory it takes. */
 const BYTES_PER_WORD = 64;
-/** What asks for the server counts as much as it answers: EXEC runs all of it without a pause. */
+/** The size that a server command counts for its long reply: EXEC runs all of them in one turn. */
 const BYTES_PER_SERVER_COMMAND = 4096;
 
-/** What a transaction has to know of a request: the words, and the group of its command. */
+/** The part of a queued request that a transaction reads. */
 interface Request {
   readonly command: { readonly group: string };
   readonly args: readonly string[];
@@ -16,17 +16,17 @@ interface Request {
 
 export class Transaction<Queued extends Request> {
   readonly queue: Queued[] = [];
-  /** Whether a request was refused: EXEC then runs none. */
+  /** Whether a request was refused; EXEC then runs none. */
   isBroken = false;
   private readonly bytesMax: number;
-  /** What is queued, as the limit counts it. */
+  /** The size of the queue, as the limit counts it. */
   bytes = 0;
 
   constructor(bytesMax: number) {
     this.bytesMax = bytesMax;
   }
 
-  /** Adds a request. Whether it still fits; if not, the transaction is broken and holds nothing. */
+  /** Adds a request if it fits. If it does not, answers false, and the transaction is broken. */
   add(queued: Queued): boolean {
     for (const word of queued.args) this.bytes += word.length;
     this.bytes += BYTES_PER_WORD * (1 + queued.args.length);

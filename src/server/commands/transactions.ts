@@ -1,4 +1,4 @@
-/** MULTI, EXEC, DISCARD. */
+/** The commands MULTI, EXEC and DISCARD. */
 
 import type { Call, Command } from "./command.ts";
 import { refuse } from "./permission.ts";
@@ -23,7 +23,7 @@ function exec(call: Call): void {
   replies.array(transaction.queue.length);
   for (const { command, args } of transaction.queue) {
     session.runQueued(() => {
-      // Who it is may have changed since it was queued, by an AUTH in the queue too: both must be allowed.
+      // An AUTH, also one in this queue, may have changed the user since the request was allowed.
       const refusal = refuse(server, session, command, args);
       if (refusal !== undefined) replies.error(refusal.message);
       else command.run({ ...call, args });

@@ -1,6 +1,6 @@
 /**
- * A way in for clients, as RESP over sockets (resp.ts) is one. A frontend only translates: what its clients ask for
- * becomes commands of sessions, and whatever it sends of numbers waits for the commit of the turn.
+ * The interface of a frontend, which translates one protocol; resp.ts is one. It turns requests of
+ * its clients into commands of sessions, and sends no number before the commit of its turn is over.
  */
 
 import type { TimeSlices } from "../../base/time-slices.ts";
@@ -8,17 +8,19 @@ import type { Engine } from "../../engine/engine.ts";
 import type { ServerForCommands, Session } from "../commands/command.ts";
 import type { CommitTurn } from "../session/commit-turn.ts";
 
-/** A clean stop waits so long, at most, for the lease store, and for clients to take replies under way. */
+/**
+ * How long a clean stop waits for the lease store, and for clients to take the replies under way.
+ */
 export const FINISH_MS_MAX = 500;
 
 export interface Frontend {
-  /** Where it listens, with the ports it got. */
+  /** The addresses it listens on, with the actual ports. */
   readonly addresses: readonly string[];
-  /** Begins to accept clients. Throws CannotStart, and listens nowhere then. */
+  /** Begins to accept clients. If it throws CannotStart, it listens nowhere. */
   start(): void;
-  /** Accepts no clients any more; those that are there may still get replies. */
+  /** Accepts no more clients; connected clients may still get replies. */
   refuseClients(): void;
-  /** All replies are there: sends them, and ends the connections. Takes FINISH_MS_MAX, at most. */
+  /** Sends the replies, all of which are ready, and ends the connections within FINISH_MS_MAX. */
   stop(): Promise<void>;
 }
 
@@ -27,12 +29,12 @@ export interface ServerForFrontends extends ServerForCommands {
   readonly engine: Engine;
   /** The commit that replies wait for. */
   readonly turn: CommitTurn;
-  /** All that are connected: a frontend adds and removes its own. */
+  /** The sessions of all frontends; each frontend adds and removes its own. */
   readonly sessions: Set<Session>;
-  /** Runs what may end in something that must stop the server at once. */
+  /** Runs work; an error that it throws stops the server at once. */
   readonly guarded: (work: () => void) => void;
-  /** Runs work again and again, until the server is stopped. */
+  /** Runs work periodically until the server is stopped. */
   every(milliseconds: number, work: () => void): void;
-  /** A queue of work that is done step by step; `stepsMax` is how many steps a turn may have. */
+  /** Makes a queue of work that is done in steps, at most `stepsMax` of them in a turn. */
   slices(stepsMax?: number): TimeSlices;
 }

@@ -1,6 +1,6 @@
 /**
- * RESP over TCP, TLS and unix sockets: who is let in, and for how long. What all the sockets that
- * were ready staged is committed once, at the end of the turn (commit-turn.ts).
+ * RESP over TCP, TLS and unix sockets: opens and closes the connections of clients. Whatever they
+ * stage in one turn of the event loop is committed once, at its end (commit-turn.ts).
  */
 
 import type { Socket, SocketHandler } from "bun";
@@ -16,11 +16,11 @@ import type { Endpoints } from "../session/peer.ts";
 import { FINISH_MS_MAX, type Frontend, type ServerForFrontends } from "./frontend.ts";
 
 /**
- * So many of the clients that sent much are read on in a turn: all of them at once would bring more
- * bytes (direct-wire.ts says how many of each) than can be read in a few milliseconds.
+ * How many of the clients with much left to read go on in one turn. All of them together would send
+ * more bytes (direct-wire.ts bounds each) than the server can handle in a few milliseconds.
  */
 const READ_ON_MAX = 8;
-/** So often it is looked for clients that were silent too long. */
+/** The interval at which clients that were silent for too long are closed. */
 const SWEEP_EVERY_MS = 1000;
 
 type Data = Connection | undefined;
@@ -31,7 +31,7 @@ export class RespFrontend implements Frontend {
   private readonly connections = new Set<Connection>();
   private readonly sockets: Sockets<Data>;
   private readonly admission: Admission<Data>;
-  /** Connections whose requests take long, in the order in which they go on. */
+  /** Connections with requests left over from their turn, in the order in which they go on. */
   private readonly deferred: TimeSlices;
   private readonly buffers: BufferLimit;
   private readonly host: Host;
@@ -43,8 +43,8 @@ export class RespFrontend implements Frontend {
     this.server = server;
     const { engine, turn, guarded, log, config } = server;
     this.deferred = server.slices(READ_ON_MAX);
-    this.admission = new Admission<Data>(server, (socket, ends, isTls) =>
-      this.letIn(socket, ends, isTls),
+    this.admission = new Admission<Data>(server, (socket, endpoints, isTls) =>
+      this.letIn(socket, endpoints, isTls),
     );
     const bytesMax = () => server.config.bufferBytesMax;
     this.buffers = new BufferLimit(this.connections, log, bytesMax);
@@ -60,7 +60,7 @@ export class RespFrontend implements Frontend {
     };
   }
 
-  /** The port it listens on; 0 where it listens on unix sockets alone. */
+  /** The port it listens on; 0 if it listens only on unix sockets. */
   get port(): number {
     return this.sockets.port;
   }
@@ -79,7 +79,7 @@ export class RespFrontend implements Frontend {
     this.server.every(SWEEP_EVERY_MS, () => this.sweep());
   }
 
-  /** Reads the certificates again; new connections get them. Keeps the old ones where it cannot. */
+  /** Reads the certificates again for new connections. If that fails, the old ones stay in use. */
   reloadTls(): void {
     const { log } = this.server;
     try {
@@ -103,19 +103,19 @@ export class RespFrontend implements Frontend {
     this.sockets.stop(true);
   }
 
-  /** A client is let in: its connection, on what sends to it. */
-  connect(transport: ClientTransport, ends: Endpoints): Connection {
+  /** Makes the connection of an admitted client, which sends through `transport`. */
+  connect(transport: ClientTransport, endpoints: Endpoints): Connection {
     const { server } = this;
     server.counters.connections++;
     const id = ++this.lastId;
-    const connection = new Connection(this.host, transport, { id, ...ends });
+    const connection = new Connection(this.host, transport, { id, ...endpoints });
     this.connections.add(connection);
     server.sessions.add(connection.session);
-    server.log.debug("client connected", { client: ends.address, id });
+    server.log.debug("client connected", { client: endpoints.address, id });
     return connection;
   }
 
-  /** What sends to a client is closed. */
+  /** To be called when the transport of a connection has closed. */
   disconnect(connection: Connection): void {
     const { server } = this;
     const { session } = connection;
@@ -131,7 +131,7 @@ export class RespFrontend implements Frontend {
     return {
       open: (socket) => guarded(() => this.admission.arrive(socket, address, isTls)),
       ...(isTls && {
-        // Called for one that failed, too.
+        // Bun calls this for a failed handshake, too.
         handshake: (socket: ClientSocket, isWhole: boolean) =>
           guarded(() => {
             const { tlsClientCa } = this.server.config;
@@ -157,9 +157,9 @@ export class RespFrontend implements Frontend {
     };
   }
 
-  private letIn(socket: ClientSocket, ends: Endpoints, isTls: boolean): void {
+  private letIn(socket: ClientSocket, endpoints: Endpoints, isTls: boolean): void {
     boundReceiving(socket);
-    socket.data = this.connect(isTls ? socket : wireOf(socket), ends);
+    socket.data = this.connect(isTls ? socket : wireOf(socket), endpoints);
     const { keepaliveSeconds } = this.server.config;
     if (keepaliveSeconds > 0) {
       socket.setKeepAlive(true, keepaliveSeconds * 1000);

@@ -1,7 +1,7 @@
 /**
- * Who is let in: sockets from when they are accepted until they are clients, or are refused. Bun
- * accepts all that wait in one go, and thousands at once would keep everybody waiting; so they are
- * let in a few a turn, or when their first bytes come.
+ * Admission holds accepted sockets until they become clients or are refused. Bun accepts all
+ * waiting sockets at once, and to admit thousands in one turn would keep every client waiting; so a
+ * few are admitted in each turn, and any other as soon as its first bytes arrive.
  */
 
 import type { Socket } from "bun";
@@ -11,7 +11,7 @@ import type { ServerForFrontends } from "../frontends/frontend.ts";
 import type { Endpoints } from "../session/peer.ts";
 import { endpointsOf } from "./sockets.ts";
 
-/** A client over TLS has so long to introduce itself. */
+/** How long a TLS handshake may take. */
 const HANDSHAKE_MS_MAX = 10_000;
 
 const DENIED =
@@ -27,18 +27,18 @@ const TOO_MANY_CLIENTS: Denial = {
   message: "-ERR max number of clients reached\r\n",
 };
 
-/** Why a client is not let in, and what it is answered. */
+/** The reason why a client is refused, for the log, and the reply that it gets. */
 interface Denial {
   readonly why: string;
   readonly message: string;
 }
 
-/** What protected mode has against a client of this machine, or of another; undefined for nothing. */
+/** The denial that protected mode gives a client; undefined if the client may enter. */
 export function denialFor(isLocal: boolean, isProtected: boolean): Denial | undefined {
   return isProtected && !isLocal ? { why: "protected mode", message: DENIED } : undefined;
 }
 
-/** A socket that is not let in yet. */
+/** A socket that is accepted, but not admitted yet. */
 interface Arrival {
   readonly listening: Address;
   readonly isTls: boolean;
@@ -49,24 +49,26 @@ export class Admission<Data> {
   private readonly arriving = new Map<Socket<Data>, Arrival>();
   private readonly server: ServerForFrontends;
   private readonly jobs: TimeSlices;
-  private readonly letIn: (socket: Socket<Data>, ends: Endpoints, isTls: boolean) => void;
+  private readonly letIn: (socket: Socket<Data>, endpoints: Endpoints, isTls: boolean) => void;
 
-  /** `letIn` makes a client of a socket. */
+  /** `letIn` turns an admitted socket into a client. */
   constructor(
     server: ServerForFrontends,
-    letIn: (socket: Socket<Data>, ends: Endpoints, isTls: boolean) => void,
+    letIn: (socket: Socket<Data>, endpoints: Endpoints, isTls: boolean) => void,
   ) {
     this.server = server;
     this.jobs = server.slices();
     this.letIn = letIn;
   }
 
-  /** A socket was accepted: from now on it counts as a client, if there may be one more. */
+  /**
+   * Takes an accepted socket, which counts as a client from now on, or refuses it as one too many.
+   */
   arrive(socket: Socket<Data>, listening: Address, isTls: boolean): void {
     const { server } = this;
     if (server.isStopping) return void socket.terminate();
     if (server.sessions.size + this.arriving.size >= server.clientsMax) {
-      // Nothing can be said before the handshake.
+      // Before the handshake no message can be sent over TLS.
       const message = isTls ? "" : TOO_MANY_CLIENTS.message;
       return this.refuse(socket, "a new one", { ...TOO_MANY_CLIENTS, message });
     }
@@ -78,26 +80,26 @@ export class Admission<Data> {
     });
   }
 
-  /** Lets in one that is arriving, or tells it why not; any other is left as it is. */
+  /** Admits or refuses a socket that is still waiting; does nothing with any other. */
   admit(socket: Socket<Data>): void {
     const arrival = this.arriving.get(socket);
     if (arrival === undefined) return;
     this.forget(socket);
     const { server } = this;
-    const ends = endpointsOf(socket, arrival.listening);
-    if (ends === undefined || server.isStopping) return void socket.terminate();
+    const endpoints = endpointsOf(socket, arrival.listening);
+    if (endpoints === undefined || server.isStopping) return void socket.terminate();
     const isProtected = server.config.protectedMode && server.access.anonymous !== undefined;
-    const refusal = denialFor(ends.isLocal, isProtected);
-    if (refusal === undefined) this.letIn(socket, ends, arrival.isTls);
-    else this.refuse(socket, ends.address, refusal);
+    const refusal = denialFor(endpoints.isLocal, isProtected);
+    if (refusal === undefined) this.letIn(socket, endpoints, arrival.isTls);
+    else this.refuse(socket, endpoints.address, refusal);
   }
 
-  /** The socket is closed. */
+  /** To be called when a socket closes. */
   forget(socket: Socket<Data>): void {
     this.arriving.delete(socket);
   }
 
-  /** Closes those that take too long. */
+  /** Closes sockets whose TLS handshake takes too long. */
   sweep(): void {
     const nowMs = this.server.now();
     for (const [socket, { sinceMs }] of this.arriving) {

@@ -1,26 +1,26 @@
 /**
- * What is asked of the kernel itself, on Linux. The wire of a plain socket sends by the system call, as
- * Bun's own way to it costs almost two microseconds, a seventh of all that one GET takes
- * (docs/PERFORMANCE.md). Whatever the kernel does not take at once goes Bun's way, which tells when
- * there is room again. And the kernel is told how much to receive ahead.
+ * Direct system calls on client sockets, on Linux. A plain socket sends by the system call, because
+ * Bun's own write costs almost two microseconds more, a seventh of all that one GET takes
+ * (docs/PERFORMANCE.md). Bytes that the kernel does not accept at once are written through Bun,
+ * which reports when there is room again. A second call bounds the kernel's receive buffer.
  */
 
 import type { Socket } from "bun";
 import { openLibc } from "../../platform/libc.ts";
 import type { ClientTransport } from "../session/connection.ts";
 
-/** MSG_DONTWAIT and MSG_NOSIGNAL of Linux: never wait, and no SIGPIPE. */
+/** MSG_DONTWAIT | MSG_NOSIGNAL on Linux: send() never waits and raises no SIGPIPE. */
 const FLAGS = 0x40 | 0x4000;
-/** SOL_SOCKET and SO_RCVBUF of Linux. */
+/** SOL_SOCKET and SO_RCVBUF on Linux. */
 const [SOCKET_LEVEL, RECEIVE_BUFFER] = [1, 8];
 
 /**
- * The kernel keeps about twice so much of what a client sent and was not read yet. Without a bound it is
- * megabytes, and Bun reads all of it at once, paused or not, while everybody else waits.
+ * The receive buffer of a client's socket; the kernel doubles it. Without a bound the kernel keeps
+ * megabytes, and Bun reads all of them at once, paused or not, while every other client waits.
  */
 const RECEIVE_BUFFER_BYTES = Int32Array.of(32 * 1024);
 
-// What send() returns fits: a connection never has 2 GiB to send.
+// An i32 holds whatever send() returns: a connection never has 2 GiB to send.
 const libc =
   process.platform === "linux"
     ? openLibc({
@@ -30,7 +30,7 @@ const libc =
     : undefined;
 const send = libc?.send;
 
-/** Bounds what the kernel receives for a client ahead of the server, where that is possible. */
+/** Bounds how many unread bytes of a client the kernel keeps, where that is possible. */
 export function boundReceiving(socket: Socket<unknown>): void {
   const bytes = RECEIVE_BUFFER_BYTES;
   const descriptor = descriptorOf(socket);
@@ -38,12 +38,12 @@ export function boundReceiving(socket: Socket<unknown>): void {
   libc?.setsockopt(descriptor, SOCKET_LEVEL, RECEIVE_BUFFER, bytes, bytes.byteLength);
 }
 
-/** The number of its descriptor; -1 once it is closed, when that may be another's. */
+/** The socket's file descriptor; -1 once it is closed, because the number may be reused then. */
 function descriptorOf(socket: Socket<unknown>): number {
   return (socket as unknown as { readonly fd: number }).fd;
 }
 
-/** A wire of its own for a socket without TLS; the socket itself where there is no such call. */
+/** The transport of a socket without TLS: a DirectWire, or the socket itself without libc. */
 export function wireOf(socket: Socket<unknown>): ClientTransport {
   return send === undefined ? socket : new DirectWire(socket, send);
 }

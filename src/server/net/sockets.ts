@@ -23,27 +23,27 @@ interface Listening<Data> {
   socket: ListeningSocket<Data>;
 }
 
-/** All that one server listens on. */
+/** The listening sockets of one server. */
 export class Sockets<Data> {
   private readonly config: Config;
   private readonly handlers: (address: Address, isTls: boolean) => SocketHandler<Data>;
   private readonly listening: Listening<Data>[] = [];
-  /** What TLS is served with. */
+  /** The certificates in use; undefined without TLS. */
   private tls: TLSOptions | undefined;
 
-  /** `handlers` makes what serves the clients of an address. */
+  /** `handlers` makes the handlers for the clients of one address. */
   constructor(config: Config, handlers: (address: Address, isTls: boolean) => SocketHandler<Data>) {
     this.config = config;
     this.handlers = handlers;
   }
 
-  /** The port of the first that has one; 0 for none. */
+  /** The port of the first socket that has one; 0 for none. */
   get port(): number {
     const first = this.listening.find(({ address }) => !("unix" in address));
     return first === undefined ? 0 : (withPort(first.address, first.socket) as TcpAddress).port;
   }
 
-  /** The addresses as texts, with the ports they got. */
+  /** The addresses as texts, with the actual ports. */
   get addresses(): readonly string[] {
     return this.listening.map(({ address, socket, isTls }) => {
       const text = addressText(withPort(address, socket));
@@ -51,7 +51,7 @@ export class Sockets<Data> {
     });
   }
 
-  /** Opens all of them; throws CannotStart, and then none is open. */
+  /** Opens all of them. If it throws CannotStart, none is open. */
   open(): void {
     const { config } = this;
     try {
@@ -71,10 +71,10 @@ export class Sockets<Data> {
     this.listening.push({ address, isTls, socket });
   }
 
-  /** Reads the certificates again. Throws CannotStart, and then the old ones are served. */
+  /** Reads the certificates again. If it throws CannotStart, the old ones stay in use. */
   reloadTls(): void {
     const tls = readTls(this.config);
-    // Tried on a socket of its own first: what is of no use must not end the one that serves.
+    // Tries them on another socket first: bad certificates must not close the one that serves.
     listen({ host: "127.0.0.1", port: 0 }, this.config, tls, { data() {} }).stop();
     for (const each of this.listening.filter(({ isTls }) => isTls)) {
       const address = withPort(each.address, each.socket);
@@ -90,24 +90,24 @@ export class Sockets<Data> {
     this.tls = tls;
   }
 
-  /** Lets nobody in any more; `all`: ends connections, too. */
+  /** Stops listening; with `all`, ends the connections, too. */
   stop(all = false): void {
     for (const { socket } of this.listening) socket.stop(all);
   }
 }
 
-/** An address with the port that was found for it. */
+/** An address with the port that the system chose, if it asked for any free one. */
 function withPort(address: Address, socket: ListeningSocket<unknown>): Address {
   const isPassed = address.descriptor !== undefined;
   if (isPassed || "unix" in address || !("port" in socket)) return address;
   return { ...address, port: socket.port };
 }
 
-/** Reads what TLS needs. Throws CannotStart where a file cannot be read. */
+/** Reads the certificates and the key. Throws CannotStart if a file cannot be read. */
 function readTls({ tlsCert, tlsKey, tlsClientCa }: Config): TLSOptions {
   const read = (path: string, setting: string) => {
     try {
-      // Read while the server runs, too: it must not wait for a FIFO.
+      // Files are also read while the server runs, and a FIFO would block it.
       return readRegular(path).toString();
     } catch (error) {
       throw new CannotStart(`cannot read ${setting} ${path}: ${reasonOf(error)}`);
@@ -119,7 +119,7 @@ function readTls({ tlsCert, tlsKey, tlsClientCa }: Config): TLSOptions {
   return { ...options, ca, requestCert: true, rejectUnauthorized: true };
 }
 
-/** Opens one; throws CannotStart. */
+/** Opens one listening socket. Throws CannotStart. */
 function listen<Data>(
   address: Address,
   config: Config,
@@ -129,12 +129,12 @@ function listen<Data>(
   const common = { allowHalfOpen: true, socket, ...(tls === undefined ? {} : { tls }) };
   try {
     if (address.descriptor !== undefined) {
-      // A copy, so that it may be closed and listened on again. Bun's types do not know it.
+      // A copy of the descriptor may be closed and opened again. Bun's types do not have `fd`.
       const fd = duplicate(address.descriptor);
       return Bun.listen<Data>({ fd, ...common } as unknown as UnixSocketOptions<Data>);
     }
     if ("unix" in address) {
-      // Permissions from the first instant on: nobody gets in before they are set.
+      // The umask sets the permissions at creation, so nobody can connect before they are set.
       const before = process.umask(0o777 & ~config.unixSocketMode);
       try {
         return Bun.listen<Data>({ unix: address.unix, ...common });
@@ -150,7 +150,7 @@ function listen<Data>(
   }
 }
 
-/** All interfaces: both of IPv6 and IPv4 where there is IPv6, otherwise IPv4. */
+/** Listens on all interfaces: IPv6 and IPv4 if the machine has IPv6, otherwise IPv4. */
 function listenOnAll<T>(open: (hostname: string) => T): T {
   try {
     return open("::");
@@ -171,18 +171,18 @@ function whyNot(error: unknown): string {
   return message;
 }
 
-/** Whether an address is of the loopback interface. */
+/** Whether an address belongs to the loopback interface. */
 export function isLoopback(address: string): boolean {
   return address === "::1" || /^(::ffff:)?127\./.test(address);
 }
 
-/** Both ends of a client's connection; undefined where it has closed already. */
+/** Both endpoints of a client's connection, or undefined if it has closed. */
 export function endpointsOf(socket: Socket<unknown>, address: Address): Endpoints | undefined {
   if ("unix" in address) {
     const text = addressText(address);
     return { address: text, localAddress: text, host: text, isLocal: true };
   }
-  // A client that left before it was let in has no address any more (the types do not say so).
+  // A client that left before it was admitted has no address (the types do not say so).
   const remote = socket.remoteAddress as string | undefined;
   const own = socket.localAddress as string | undefined;
   if (remote === undefined || own === undefined) return undefined;

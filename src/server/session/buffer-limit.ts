@@ -1,6 +1,6 @@
 /**
- * The memory that all connections hold for requests and replies under way. Together it has a limit
- * (limits.buffer_bytes): past it, the client that holds the most is closed.
+ * The limit (limits.buffer_bytes) on the memory that all connections together hold for requests and
+ * replies under way. Past it, the client that holds the most is closed.
  */
 
 import type { Log } from "../../base/log.ts";
@@ -18,12 +18,12 @@ export class BufferLimit {
     this.bytesMax = bytesMax;
   }
 
-  /** What all of them hold. */
+  /** The bytes that all connections hold. */
   get heldBytes(): number {
     return this.bytes;
   }
 
-  /** A connection holds so many more bytes, or fewer. */
+  /** A connection holds `bytes` more than before, or fewer if negative. */
   add(bytes: number): void {
     this.bytes += bytes;
     const limit = this.bytesMax();
@@ -38,7 +38,7 @@ export class BufferLimit {
         bytes: largest.buffered,
         limit,
       });
-      // Which takes what it held away again.
+      // This calls add() again with the bytes that the connection held, negated.
       largest.onKilled();
     }
   }

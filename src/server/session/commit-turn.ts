@@ -1,6 +1,6 @@
 /**
- * The end of a turn of the event loop: what all connections staged is committed once, and then the
- * replies that waited for it are sent.
+ * The end of a turn of the event loop: commits once what all connections staged, and then sends the
+ * replies that waited for it.
  */
 
 import type { Log } from "../../base/log.ts";
@@ -8,22 +8,22 @@ import type { Engine } from "../../engine/engine.ts";
 import type { DiskUnavailable } from "../../storage/store.ts";
 import type { Counters } from "../commands/command.ts";
 
-/** What the end of a turn works on. */
+/** The objects that the end of a turn works on. */
 export interface TurnOptions {
   readonly engine: Engine;
   readonly log: Log;
   readonly counters: Counters;
 }
 
-/** Who holds replies until a commit is over. */
+/** A session, or another owner of replies, that holds them until a commit is over. */
 export interface Holder {
-  /** Commit number `commit` is done, or has failed: what waited for it waits no more. */
+  /** Commit number `commit` has succeeded, or failed: releases the replies that waited for it. */
   commitEnded(commit: number, failure: DiskUnavailable | undefined): void;
-  /** Sends what was released, once every holder knows that the commit ended. */
+  /** Sends the released replies; called once every holder knows that the commit ended. */
   drain(): void;
 }
 
-/** Who holds replies, and what became of the last commit. */
+/** The holders of replies, and whether the last commit failed. */
 export class CommitTurn {
   /** Why the last commit failed; undefined while storage works. */
   storageTrouble: string | undefined;
@@ -34,12 +34,12 @@ export class CommitTurn {
     this.options = options;
   }
 
-  /** `holder` holds replies that wait for the commit; to be called once until commitEnded(). */
+  /** Adds a holder to be told of the next commit. A holder calls this once until commitEnded(). */
   hold(holder: Holder): void {
     this.holding.push(holder);
   }
 
-  /** Commits, if something is staged. Throws DiskBroken, after which no reply may leave. */
+  /** Commits if something is staged. If it throws DiskBroken, no reply may leave any more. */
   end(): void {
     const { engine, log, counters } = this.options;
     const commit = engine.nextCommit;
@@ -50,7 +50,8 @@ export class CommitTurn {
     const { holding } = this;
     this.holding = [];
     for (const holder of holding) holder.commitEnded(commit, failure);
-    // Only now: who goes on with its next requests must find that the commit is over for everybody.
+    // Only now: drain() may run the next requests, which must find the commit over for every
+    // holder.
     for (const holder of holding) holder.drain();
     const unmoved = engine.maintain();
     if (unmoved !== undefined) log.warning("storage not tidied", { reason: unmoved.message });

@@ -1,42 +1,43 @@
 /**
- * One client's connection: how its bytes come and go. What they say is its session's matter.
+ * One client's connection: receives and sends its bytes. Its session reads and answers the
+ * requests.
  *
- * Invariants: replies past `replyBytesMax` stop the reading of requests until all of them are sent,
+ * Invariants: past `replyBytesMax` of unsent replies no request is read until all of them are sent,
  * so a client that does not read costs at most that, one more reply, and one chunk of requests. A
  * client whose requests take long queues up for another turn, so that others do not wait for it.
  */
 
-import type { Transport } from "./outbox.ts";
 import type { Peer } from "./peer.ts";
+import type { Transport } from "./reply-buffer.ts";
 import { ClientSession, type SessionContext, type SessionHost } from "./session.ts";
 
-/** What a connection needs of its socket (Bun.Socket has it). */
+/** The part of Bun.Socket that a connection uses. */
 export interface ClientTransport extends Transport {
   end(): void;
-  /** Ends the sending side alone. */
+  /** Ends only the sending side. */
   shutdown(): void;
-  /** Closes at once, whatever is under way. */
+  /** Closes at once and drops whatever is under way. */
   terminate(): void;
   pause(): void;
   resume(): void;
 }
 
-/** What a connection asks of what it lives in. */
+/** The interface of the frontend that a connection is part of. */
 export interface Host extends SessionContext {
-  /** The connection has more to do: goOn() in a later turn. */
+  /** The connection has requests left: the host calls its goOn() in a later turn. */
   onDeferred(connection: Connection): void;
-  /** The connection holds so many more bytes of memory, or fewer. */
+  /** The connection holds `bytes` more of memory than before, or fewer if negative. */
   onBuffered(bytes: number): void;
-  /** Runs what may end in something that must stop the server at once. */
+  /** Runs work; an error that it throws stops the server at once. */
   guarded(work: () => void): void;
 }
 
-/** A client with more waiting than this queues up for its turn: one request of it may take long. */
+/** A client with more bytes waiting queues up for a later turn: one request of it may take long. */
 const AT_ONCE_BYTES_MAX = 64 * 1024;
 
 export class Connection implements SessionHost {
   readonly session: ClientSession;
-  /** Memory held for requests and replies under way, as onBuffered() was told. */
+  /** Memory held for requests and replies under way, as last reported to onBuffered(). */
   buffered = 0;
   private readonly host: Host;
   private readonly transport: ClientTransport;
@@ -51,12 +52,12 @@ export class Connection implements SessionHost {
     this.session = new ClientSession(host, this, peer);
   }
 
-  /** Whether closing it for being silent would take something from its client. */
+  /** Whether its client still waits for a reply, so that it must not be closed as idle. */
   get isWaiting(): boolean {
     return this.session.isBlocked || this.isDeferred || this.session.replyBuffer.isHolding;
   }
 
-  /** Bytes arrived. */
+  /** Takes bytes that arrived, and answers the requests that are complete. */
   receive(chunk: Buffer): void {
     const { session } = this;
     if (session.isOver || session.closes) return;
@@ -69,7 +70,7 @@ export class Connection implements SessionHost {
     else this.run();
   }
 
-  /** Sends what may be sent, when the socket takes bytes again or replies were released. */
+  /** To be called when the socket accepts bytes again or replies were released: sends them. */
   drain(): void {
     const { session } = this;
     this.flush();
@@ -77,7 +78,7 @@ export class Connection implements SessionHost {
     if (this.isPaused && !session.isOver && session.replies.length === 0) this.run();
   }
 
-  /** Its turn has come. */
+  /** Goes on with the requests that were left over from an earlier turn. */
   goOn(): void {
     this.isDeferred = false;
     if (!this.session.isOver && !this.isFinishing) this.run();
@@ -100,16 +101,16 @@ export class Connection implements SessionHost {
     if (isAwaited && !this.session.isBlocked) this.run();
   }
 
-  /** The client will send no more; it gets the replies under way. */
+  /** To be called when the client ended its side: sends the replies under way, then closes. */
   endInput(): void {
     this.inputEnded = true;
     if (!this.isPaused) this.close();
   }
 
   /**
-   * The server is being stopped: sends what is left and ends the sending side. What the client
-   * still sends is read and thrown away until it ends, too, because a socket closed with input
-   * unread is reset, and a reset takes replies from the client that it has not read yet.
+   * Called when the server stops: sends the replies that are left and ends the sending side. Input
+   * is read and thrown away until the client ends its side, too, because a socket closed with
+   * unread input is reset, and a reset destroys replies that the client has not read yet.
    */
   finish(): void {
     this.isFinishing = true;
@@ -122,7 +123,7 @@ export class Connection implements SessionHost {
     this.transport.terminate();
   }
 
-  /** The socket is closed. */
+  /** To be called when the socket has closed: drops everything. */
   gone(): void {
     this.session.isOver = true;
     this.session.replyBuffer.clear();
@@ -169,7 +170,7 @@ export class Connection implements SessionHost {
     this.account();
   }
 
-  /** Closes a client that does not read, or that asked for more than one reply may have. */
+  /** Closes a client that does not read its replies, or whose reply is larger than allowed. */
   private limitUnread(): void {
     const { log, config } = this.host.server;
     const { address: client, replyBytes: bytes } = this.session;
@@ -179,7 +180,7 @@ export class Connection implements SessionHost {
     this.onKilled();
   }
 
-  /** Tells how much memory is held. */
+  /** Reports the change of the memory held to the host. */
   private account(): void {
     const held = this.session.isOver ? 0 : this.session.heldBytes;
     const more = held - this.buffered;
@@ -188,7 +189,7 @@ export class Connection implements SessionHost {
     this.host.onBuffered(more);
   }
 
-  /** Sends what may be sent. */
+  /** Sends the replies that are not held, and ends the connection if it closes after them. */
   private flush(): void {
     const { session, transport } = this;
     if (session.isOver) return;

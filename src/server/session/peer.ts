@@ -1,18 +1,18 @@
-/** Who a connection is with. */
+/** The client at the other end of a connection. */
 
-/** The two ends of a client's connection, as texts. */
+/** The two endpoints of a client's connection, as texts. */
 export interface Endpoints {
-  /** "host:port" of the client; "unix:" and the path of the socket. */
+  /** The client's "host:port", or "unix:" and the path of the socket. */
   readonly address: string;
-  /** The same of the server's end. */
+  /** The server's endpoint, in the same form. */
   readonly localAddress: string;
-  /** The client's host alone: many connections may share it. */
+  /** The client's host without the port; many connections may share it. */
   readonly host: string;
   /** Whether the client is on this machine. */
   readonly isLocal: boolean;
 }
 
-/** A client: its ends, and the number that no other client of this server has. */
+/** A client: its endpoints, and an id that no other client of this server has. */
 export interface Peer extends Endpoints {
   readonly id: number;
 }

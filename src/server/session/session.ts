@@ -1,6 +1,6 @@
 /**
- * What one client says and is answered: its requests are read, run and answered in their order.
- * How its bytes come and go is connection.ts's matter.
+ * The session of one client: reads its requests, runs them and answers them in their order. Its
+ * connection (connection.ts) receives and sends the bytes.
  */
 
 import type { Engine } from "../../engine/engine.ts";
@@ -13,10 +13,10 @@ import { takeOne } from "../commands/dispensers.ts";
 import { execute } from "../commands/table.ts";
 import type { Transaction } from "../commands/transaction.ts";
 import type { CommitTurn, Holder } from "./commit-turn.ts";
-import { ReplyBuffer } from "./outbox.ts";
 import type { Peer } from "./peer.ts";
+import { ReplyBuffer } from "./reply-buffer.ts";
 
-/** What all sessions of a server share. */
+/** The objects that all sessions of a server share. */
 export interface SessionContext {
   readonly engine: Engine;
   readonly server: ServerForCommands;
@@ -24,20 +24,20 @@ export interface SessionContext {
   readonly turn: CommitTurn;
 }
 
-/** What a session asks of the connection it is on. */
+/** The interface of the connection that a session is on. */
 export interface SessionHost {
-  /** Sends what may be sent: replies were released. */
+  /** Sends replies that were released. */
   drain(): void;
-  /** Nothing is answered until this work is done, which ends with the reply to append. */
+  /** Answers nothing until this work is done, which results in the reply to append. */
   onBlocked(work: Promise<() => void>): void;
-  /** The connection is to be ended at once. */
+  /** Closes the connection at once. */
   onKilled(): void;
 }
 
-/** Requests other than GET get so much of a turn; those left go on in a later one. */
+/** The time in a turn for a client's requests off the fast path; the rest run in a later turn. */
 const SLICE_MS = 2;
 
-/** One for all sessions: it is looked at once. */
+/** One for all sessions, because nothing stays in it between two calls. */
 const ahead = new PrefetchNames();
 
 /** Why answer() stopped. */
@@ -65,16 +65,16 @@ export class ClientSession implements Session, Holder {
   isInTransaction = false;
   /** Whether it waits for work that takes longer than a turn. */
   isBlocked = false;
-  /** Whether the connection is over: nothing is run any more. */
+  /** Whether the connection has closed; then no request is run any more. */
   isOver = false;
   private readonly engine: Engine;
   private readonly server: ServerForCommands;
   private readonly turn: CommitTurn;
   private readonly sessionHost: SessionHost;
   private presentUser: User | undefined;
-  /** Where the reply of the command under way begins. */
+  /** The offset in the replies at which the reply of the command under way begins. */
   private replyStart = 0;
-  /** For how many GETs the engine was told already what they ask for. */
+  /** How many of the coming GETs are prefetched. */
   private prefetched = 0;
 
   constructor({ engine, server, turn }: SessionContext, host: SessionHost, peer: Peer) {
@@ -122,7 +122,7 @@ export class ClientSession implements Session, Holder {
     this.sessionHost.onBlocked(work);
   }
 
-  /** The work that block() was for is done; without a reply where nobody waits for it any more. */
+  /** The work that block() was for is done; `reply` is undefined if no client waits for it. */
   unblock(reply: (() => void) | undefined): void {
     this.isBlocked = false;
     this.server.counters.blocked--;
@@ -156,7 +156,7 @@ export class ClientSession implements Session, Holder {
     this.sessionHost.drain();
   }
 
-  /** Answers the requests that are there. */
+  /** Answers the requests that have arrived. */
   answer(): Stop {
     const { decoder, replies, server } = this;
     const { replyBytesMax } = server.config;
@@ -176,7 +176,7 @@ export class ClientSession implements Session, Holder {
     return "nothing left";
   }
 
-  /** Tells the engine what the GETs that come next ask for. */
+  /** Tells the engine which names the coming GETs ask for. */
   private prefetch(): void {
     this.decoder.prefetch(ahead);
     this.engine.prefetch(ahead);
@@ -184,11 +184,12 @@ export class ClientSession implements Session, Holder {
     ahead.letGo();
   }
 
-  /** The fast way of a GET. Answers false where it has to go the other one. */
+  /** Runs a GET on the fast path. Answers false if the GET has to go through the command table. */
   private take(): boolean {
     const { engine, decoder, server } = this;
     if (!decoder.isRepeat && --this.prefetched < 0 && engine.prefetches) this.prefetch();
-    // Bytes make a text, for which the last dispenser is remembered, only where they come again.
+    // A name becomes a text only when it repeats: the engine keeps the last dispenser found by
+    // text.
     const dispenser = decoder.isRepeat
       ? engine.find(decoder.name)
       : engine.findBytes(decoder.lastGet, decoder.nameFrom, decoder.nameTo);
@@ -201,13 +202,13 @@ export class ClientSession implements Session, Holder {
     return true;
   }
 
-  /** Whether a GET may take the fast way: nothing but the name decides on its reply. */
+  /** Whether a GET may take the fast path: its reply depends on nothing but the name. */
   private get onFastPath(): boolean {
     const { transaction, replyMode, presentUser } = this;
     return transaction === undefined && replyMode === "on" && presentUser?.mayTakeAny === true;
   }
 
-  /** Any request, or what is none. */
+  /** Runs a request off the fast path, or answers input that is not a request. */
   private handle(found: number): void {
     const { decoder, engine, server } = this;
     if (found === FAILED) {
@@ -215,7 +216,7 @@ export class ClientSession implements Session, Holder {
       this.closes = true;
       if (this.replyMode !== "on") this.replyBuffer.discard(this.replyStart);
     } else if (found === EMPTY_REQUEST) {
-      // As in Redis it uses up CLIENT REPLY SKIP.
+      // As in Redis, an empty request uses up CLIENT REPLY SKIP.
       if (this.replyMode === "skip next") this.replyMode = "on";
     } else {
       server.counters.commands++;
@@ -226,7 +227,7 @@ export class ClientSession implements Session, Holder {
     }
   }
 
-  /** The command under way has its reply: holds it, or takes it back where none is wanted. */
+  /** Ends the command under way: holds its reply for a commit, or removes it if none is wanted. */
   private conclude(): void {
     if (this.replyMode !== "on") {
       this.replyBuffer.discard(this.replyStart);

@@ -31,7 +31,7 @@ export const clusterMutations: readonly ClusterMutation[] = [
   {
     title: "a copied folder goes on as the node it was",
     file: "src/cluster/node/membership.ts",
-    find: "if (!isSameFolder(membership.folderFingerprint, whereabouts)) {",
+    find: "if (!isSameFolder(membership.folderFingerprint, here)) {",
     replace: "if (false) {",
     caughtBy: "another check",
   },

@@ -1,7 +1,7 @@
 /** A node of the simulated cluster: the real connections, engine, store and cluster, over many lives. */
 
 import type { Log } from "../../../src/base/log.ts";
-import { handBack } from "../../../src/cluster/admin/leave.ts";
+import { returnLeases } from "../../../src/cluster/admin/leave.ts";
 import type { Cluster } from "../../../src/cluster/cluster.ts";
 import { enter, type Identity } from "../../../src/cluster/node/membership.ts";
 import { type FolderFingerprint, NodeState } from "../../../src/cluster/node/state.ts";
@@ -182,7 +182,7 @@ export class SimNode {
     const left = (async () => {
       const doubt = await enter(memory, fenced, identity);
       const folder = { engine, store, replaced: () => store.close() };
-      if (doubt === undefined) await handBack(folder, fenced, memory);
+      if (doubt === undefined) await returnLeases(folder, fenced, memory);
     })();
     let isOver = false;
     // A store that went back has to be taken for good first: then it keeps what it has.

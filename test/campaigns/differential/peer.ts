@@ -43,6 +43,12 @@ const STUCK_MS = 20_000;
  * sends much at once queue up for a turn or two besides.
  */
 const CLOSING_TURNS = 8;
+/**
+ * Ours lets a client that sent more than AT_ONCE_BYTES queue up behind others; on a busy machine that takes more turns
+ * than the answer of a short request.
+ */
+const CLOSING_TURNS_OF_MUCH = 400;
+const AT_ONCE_BYTES = 64 * 1024;
 /** After so many turns a chunk is read: ours may let a new client in a turn or two after the probe was answered. */
 const READING_TURNS = 4;
 /** Where its last word was a protocol error it will close, however busy the machine is. */
@@ -145,15 +151,19 @@ async function run(
   chunks: readonly Chunk[],
   isFenced: boolean,
 ): Promise<Outcome> {
+  let sentBytes = 0;
   // The first answer shows that the connection is accepted.
   await ask(probe);
   for (const chunk of chunks) {
     if (wire.isClosed) break;
     if (typeof chunk !== "string") await wire.until(() => wire.received !== "" || wire.isClosed);
-    await wire.send(typeof chunk === "string" ? chunk : chunk(wire.received));
+    const bytes = typeof chunk === "string" ? chunk : chunk(wire.received);
+    sentBytes += bytes.length;
+    await wire.send(bytes);
     for (let turn = 0; turn < READING_TURNS; turn++) await ask(probe);
   }
-  const turns = () => (LAST_WORD.test(wire.received) ? CLOSING_TURNS_MAX : CLOSING_TURNS);
+  const atLeast = sentBytes > AT_ONCE_BYTES ? CLOSING_TURNS_OF_MUCH : CLOSING_TURNS;
+  const turns = () => (LAST_WORD.test(wire.received) ? CLOSING_TURNS_MAX : atLeast);
   for (let turn = 0; turn < turns() && !wire.isClosed; turn++) await ask(probe);
   const isClosedByServer = wire.isClosed;
   if (!isClosedByServer) {

@@ -18,7 +18,8 @@ test(
 // They are the judges, so a few of their rules are shown by themselves.
 describe("the reader of requests beside the server's, and that of replies", () => {
   const limits = { requestBytesMax: 100, requestArgumentsMax: 3 };
-  const read = (bytes: string, isStranger = false) => readRequest(bytes, 0, limits, isStranger);
+  const read = (bytes: string, isUnauthenticated = false) =>
+    readRequest(bytes, 0, limits, isUnauthenticated);
   const request = (...words: string[]) => expect.objectContaining({ kind: "request", words });
   const broken = (text: string) => ({ kind: "error", text });
 

@@ -1,4 +1,5 @@
 import { expect, test } from "bun:test";
+
 import { ProgramCopy } from "../../support/program-copy.ts";
 import { fuzzMutations } from "./mutations.ts";
 

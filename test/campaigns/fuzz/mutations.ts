@@ -43,7 +43,7 @@ export const fuzzMutations: readonly FuzzMutation[] = [
   },
   {
     title: "held numbers are released though their commit failed",
-    file: "src/server/session/outbox.ts",
+    file: "src/server/session/reply-buffer.ts",
     find: "if (failure !== undefined) this.rewrite(released, failure);",
     replace: "",
     caught: /handed out/,

@@ -19,8 +19,8 @@ export type Found =
   | { readonly kind: "error"; readonly text: string };
 
 const LINE_BYTES_MAX = 65_536;
-const STRANGER_WORDS_MAX = 10;
-const STRANGER_BULK_BYTES_MAX = 16_384;
+const UNAUTHENTICATED_WORDS_MAX = 10;
+const UNAUTHENTICATED_BULK_BYTES_MAX = 16_384;
 
 const INCOMPLETE: Found = { kind: "incomplete" };
 const error = (text: string): Found => ({ kind: "error", text });
@@ -30,11 +30,11 @@ export function readRequest(
   bytes: string,
   from: number,
   limits: ReaderLimits,
-  isStranger: boolean,
+  isUnauthenticated: boolean,
 ): Found {
   if (from === bytes.length) return INCOMPLETE;
   return bytes[from] === "*"
-    ? readMultibulk(bytes, from, limits, isStranger)
+    ? readMultibulk(bytes, from, limits, isUnauthenticated)
     : readInline(bytes, from, limits);
 }
 
@@ -42,7 +42,7 @@ function readMultibulk(
   bytes: string,
   from: number,
   limits: ReaderLimits,
-  isStranger: boolean,
+  isUnauthenticated: boolean,
 ): Found {
   const head = readHeader(bytes, from);
   if ("kind" in head) return head;
@@ -50,7 +50,8 @@ function readMultibulk(
   if (count === undefined || count > limits.requestArgumentsMax) {
     return error("invalid multibulk length");
   }
-  if (isStranger && count > STRANGER_WORDS_MAX) return error("unauthenticated multibulk length");
+  if (isUnauthenticated && count > UNAUTHENTICATED_WORDS_MAX)
+    return error("unauthenticated multibulk length");
   const words: string[] = [];
   let at = head.end;
   while (words.length < count) {
@@ -62,7 +63,7 @@ function readMultibulk(
     const { number: length } = bulk;
     const isTooLong = bulk.end - from + (length ?? 0) + 2 > limits.requestBytesMax;
     if (length === undefined || length < 0 || isTooLong) return error("invalid bulk length");
-    if (isStranger && length > STRANGER_BULK_BYTES_MAX) {
+    if (isUnauthenticated && length > UNAUTHENTICATED_BULK_BYTES_MAX) {
       return error("unauthenticated bulk length");
     }
     const end = bulk.end + length;

@@ -172,8 +172,8 @@ export class Rounds {
     last: bigint,
   ): Promise<bigint | undefined> {
     const { checker } = line;
-    const { largest: floor, shape } = checker;
-    const asked = { strategy: line.strategy, floor, length: shape.length };
+    const { largest: floor, shape, inUse } = checker;
+    const asked = { strategy: line.strategy, floor, length: shape.length, inUse };
     const count = this.prng.pick([1, 1, 5, 40, 150]);
     line.underWay += BigInt(count);
     const replies = await client.pipeline(

@@ -35,6 +35,11 @@ export interface AskedOf {
   /** The largest number that anyone had. */
   readonly floor: bigint;
   readonly length: number;
+  /**
+   * The numbers that the answer may not repeat. A line in memory may hand out what a durable line that
+   * takes its name hands out after it: for one in memory they are those in use when it was asked.
+   */
+  readonly inUse: ReadonlySet<bigint>;
 }
 
 /** How a life ended, as far as this dispenser is concerned. */
@@ -116,13 +121,12 @@ export class Checker {
   }
 
   /** A client received a number, asked for when `floor` was the largest that anyone had. */
-  acknowledge(text: string, { strategy, floor, length }: AskedOf): bigint {
+  acknowledge(text: string, { strategy, floor, length, inUse }: AskedOf): bigint {
     this.handedOut++;
     const number = BigInt(text);
     this.checkForm(text, number, length);
     if (!this.hasPositions) return number;
-    if (this.receivedInLife.has(number) || this.inUse.has(number))
-      this.fail(`${number} a second time`);
+    if (this.receivedInLife.has(number) || inUse.has(number)) this.fail(`${number} a second time`);
     if (number <= floor) this.fail(`${number}, asked for after ${floor} had come`);
     if ((number - this.shape.starting) % this.shape.step !== 0n)
       this.fail(`${number} is off the line`);

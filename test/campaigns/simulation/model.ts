@@ -146,7 +146,9 @@ export class Model {
 
   private askedOf(checker: Checker): AskedOf {
     const { largest: floor, shape } = checker;
-    return { strategy: this.strategyOf(checker), floor, length: shape.length };
+    const strategy = this.strategyOf(checker);
+    const inUse = strategy === "memory" ? new Set(checker.inUse) : checker.inUse;
+    return { strategy, floor, length: shape.length, inUse };
   }
 
   /** On one connection numbers ascend. */

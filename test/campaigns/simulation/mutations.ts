@@ -27,7 +27,7 @@ export const mutations: readonly Mutation[] = [
   },
   {
     title: "held numbers are released though their commit failed",
-    file: "src/server/session/outbox.ts",
+    file: "src/server/session/reply-buffer.ts",
     find: "if (failure !== undefined) this.rewrite(released, failure);",
     replace: "",
   },

@@ -1,4 +1,5 @@
-import { expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
+import { Checker } from "./checker.ts";
 import { simulate } from "./simulate.ts";
 
 /** SIMULATION_SEED=n SIMULATION_RUNS=1 replays a failure here; so does `bun run simulate`. */
@@ -18,4 +19,24 @@ test(
 test("a seed gives the same history again, another seed another", () => {
   expect(simulate(7)).toBe(simulate(7));
   expect(simulate(7)).not.toBe(simulate(8));
+});
+
+describe("a number of a line in memory that comes after a durable line took its name", () => {
+  const shape = { type: "3", length: 0, starting: 7n, step: 1n } as const;
+  const inUse = new Set<bigint>();
+  const memory = new Checker("x", shape, "memory", inUse);
+  const asked = (inUse: ReadonlySet<bigint>) =>
+    ({ strategy: "memory", floor: -1n, length: 0, inUse }) as const;
+  const askedBefore = asked(new Set(inUse));
+  const durable = new Checker("x", shape, "elegant_close", inUse);
+  durable.acknowledge("7", { strategy: "elegant_close", floor: -1n, length: 0, inUse });
+
+  test("may be one that the durable line hands out, too", () => {
+    expect(memory.acknowledge("7", askedBefore)).toBe(7n);
+  });
+
+  test("may be none that was in use when it was asked for", () => {
+    const other = new Checker("x", shape, "memory", inUse);
+    expect(() => other.acknowledge("7", asked(inUse))).toThrow("7 a second time");
+  });
 });

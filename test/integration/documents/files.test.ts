@@ -26,20 +26,11 @@ function exists(mention: string, file: string): boolean {
   return near.some((other) => basename(other) === mention);
 }
 
-/** Comments that say a file's former name, in rooms that are being rebuilt: none may come to these. */
-const FORMER: readonly string[] = [
-  "src/dispenser/dispenser.ts: share.ts",
-  "src/server/commands/command.ts: commands.ts",
-  "src/server/server.ts: turn.ts",
-  "src/storage/sqlite.ts: exit.ts",
-];
-
 test.each([
   ...documents.map((document) => [document, (text: string) => text] as const),
   ...source.map((file) => [file, (text: string) => text.match(COMMENT)?.join("\n") ?? ""] as const),
 ])("the files that %s mentions are there", (file, proseOf) => {
   const prose = proseOf(readFileSync(join(root, file), "utf8")).replace(ADDRESS, "");
   const mentions = prose.match(MENTION) ?? [];
-  const missing = mentions.filter((mention) => !exists(mention, file));
-  expect(missing.filter((mention) => !FORMER.includes(`${file}: ${mention}`))).toEqual([]);
+  expect(mentions.filter((mention) => !exists(mention, file))).toEqual([]);
 });

@@ -21,7 +21,7 @@ const gets = (name: string, count: number) => Array.from({ length: count }, () =
 test("without a store it says what is missing", async () => {
   const settings = { dataDir: "x", store: "", create: true, allowNetworkFileSystem: false };
   expect(await messageOf(() => operateCluster("nodes", [], new Map(), settings))).toBe(
-    "UsageError: cluster nodes needs the shared store: -store URL, or storage.store",
+    "UsageError: cluster nodes needs the lease store: -store URL, or storage.store",
   );
 });
 

@@ -37,7 +37,7 @@ describe.each([[[]], [["-node", "1/3"]]] as [string[]][])("a data folder with %j
     const { exitCode, stdout } = Bun.spawnSync([...fromSource, "accept-copy", "-data", copy]);
     expect([exitCode, stdout.toString()]).toEqual([
       0,
-      `${copy}/number-dispenser.db is at home here now: never start the one that it is a copy of again\n`,
+      `${copy}/number-dispenser.db is at home here now: never start the original that it was copied from again\n`,
     ]);
     expect(await lifeOf(copy, args)).toEqual({ number: 4, isWarned: false });
     // The original is where it was, and does not know of the copy.

@@ -1,7 +1,7 @@
 /**
  * The replies of one connection until they are sent, in the order of the requests. A reply that
- * depends on a commit is held, and what comes after it waits behind it; when the commit fails, the
- * held replies become errors.
+ * depends on a commit is held, and all later ones wait behind it; if the commit fails, the held
+ * replies become errors.
  *
  * Invariant: nothing at or behind the first held reply is sent.
  */
@@ -9,22 +9,22 @@
 import { Replies } from "../../resp/encode.ts";
 import type { DiskUnavailable } from "../../storage/store.ts";
 
-/** A held reply is three numbers: where it begins and ends, and the commit it waits for. */
+/** A held reply is three numbers: its start, its end, and the commit it waits for. */
 const HOLD_NUMBERS = 3;
 
-/** What sends: Bun.Socket does. */
+/** The part of Bun.Socket that sends. */
 export interface Transport {
-  /** Answers how many bytes were accepted, negative when the socket is closed. */
+  /** Answers how many bytes were accepted; negative if the socket is closed. */
   write(bytes: Uint8Array, from: number, count: number): number;
 }
 
 export class ReplyBuffer {
   readonly replies = new Replies();
-  /** How much of the replies is sent. */
+  /** How many bytes of the replies are sent. */
   private sent = 0;
   private holds: number[] = [];
 
-  /** Bytes that are not sent. */
+  /** How many bytes are not sent yet. */
   get unsent(): number {
     return this.replies.length - this.sent;
   }
@@ -38,7 +38,7 @@ export class ReplyBuffer {
     this.holds.push(start, this.replies.length, commit);
   }
 
-  /** Takes the replies from `start` on back. */
+  /** Removes the replies from `start` on. */
   discard(start: number): void {
     this.replies.length = start;
     while (this.holds.length > 0 && this.holds.at(-HOLD_NUMBERS)! >= start) {
@@ -46,7 +46,7 @@ export class ReplyBuffer {
     }
   }
 
-  /** Commit number `commit` is over: what waited for it waits no more, or is an error now. */
+  /** Commit number `commit` is over: releases what waited for it; after a failure, as errors. */
   commitEnded(commit: number, failure: DiskUnavailable | undefined): void {
     let settled = 0;
     while (settled < this.holds.length && this.holds[settled + 2]! <= commit)
@@ -55,7 +55,7 @@ export class ReplyBuffer {
     if (failure !== undefined) this.rewrite(released, failure);
   }
 
-  /** Sends what may be sent. Answers how many bytes were. */
+  /** Sends everything before the first held reply. Answers how many bytes were accepted. */
   send(wire: Transport): number {
     const { replies } = this;
     const ready = this.holds.length > 0 ? this.holds[0]! : replies.length;
@@ -71,14 +71,14 @@ export class ReplyBuffer {
     return accepted;
   }
 
-  /** Forgets everything. */
+  /** Drops all replies. */
   clear(): void {
     this.holds = [];
     this.sent = 0;
     this.replies.clear();
   }
 
-  /** Puts an error in the place of each of these held replies. */
+  /** Replaces each of these held replies by an error. */
   private rewrite(released: readonly number[], failure: DiskUnavailable): void {
     if (released.length === 0) return;
     const { replies } = this;
