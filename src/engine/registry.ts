@@ -90,7 +90,7 @@ export class Registry {
     }
     for (let index = 0; index < count; index++) {
       const found = dispensers[rows[index]!];
-      if (found instanceof Dispenser) read += found.taken;
+      if (found instanceof Dispenser) read += found.source?.bytes ?? 0;
     }
     this.prefetched = read;
   }
