@@ -1,5 +1,6 @@
 /**
- * The two ways of saying no: a Refusal, a value, to a client; CannotStart, an error, to the operator.
+ * The two ways of saying no: a Refusal, a value, to a client; CannotStart, an error, to the
+ * operator.
  */
 
 /**

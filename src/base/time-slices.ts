@@ -14,8 +14,8 @@ export class TimeSlices {
   private readonly queue: (() => boolean)[] = [];
 
   /**
-   * `later` runs work in a later turn of the event loop. `stepsMax` limits the steps of a turn, for steps that
-   * cause more work than they do themselves.
+   * `later` runs work in a later turn of the event loop. `stepsMax` limits the steps of a turn, for
+   * steps that cause more work than they do themselves.
    */
   constructor(
     now: () => number,
@@ -51,7 +51,8 @@ export class TimeSlices {
     const endMs = this.now() + SLICE_MS;
     let steps = 0;
     do {
-      // Removed after its last step, not before: a step may add a job, and add() must not schedule twice.
+      // Removed after its last step, not before: a step may add a job, and add() must not schedule
+      // twice.
       if (this.queue[0]!()) this.queue.shift();
       steps++;
     } while (this.queue.length > 0 && steps < this.stepsMax && this.now() < endMs);

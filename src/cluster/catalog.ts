@@ -1,6 +1,6 @@
 /**
- * The dispensers of a node whose lines are leased: a change of one is written to the lease store, and a
- * command that takes more than the node has of a line waits for a lease.
+ * The dispensers of a node whose lines are leased: a change of one is written to the lease store,
+ * and a command that takes more than the node has of a line waits for a lease.
  */
 
 import type { Refusal } from "../base/errors.ts";
@@ -32,7 +32,9 @@ export interface CatalogHost {
   readonly usage: Usage;
   /** Runs work on the store in its turn, and notes a failure. */
   ask<T>(work: () => Promise<T>): Promise<T>;
-  /** As ask(), for work that writes the store: runs it once the members have confirmed their rows. */
+  /**
+   * As ask(), for work that writes the store: runs it once the members have confirmed their rows.
+   */
   askToWrite<T>(work: () => Promise<T>, isUrgent?: boolean): Promise<T>;
 }
 
@@ -67,7 +69,10 @@ export class ClusterCatalog implements Catalog {
     return waits.length === 0 ? undefined : Promise.all(waits);
   }
 
-  /** Commands that miss names at one time ask the store once, and not more often than MISS_MS allows. */
+  /**
+   * Commands that miss names at one time ask the store once, and not more often than MISS_MS
+   * allows.
+   */
   private lookForNames(): Promise<void> {
     const { trouble } = this.host;
     if (trouble !== undefined) return Promise.reject(new LeaseStoreUnavailable(trouble));
@@ -96,7 +101,10 @@ export class ClusterCatalog implements Catalog {
     }
   }
 
-  /** Asks for a lease of at least `count` numbers. Resolves once it is granted, or the line has none left. */
+  /**
+   * Asks for a lease of at least `count` numbers. Resolves once it is granted, or the line has none
+   * left.
+   */
   want(dispenser: Dispenser, count: number): Promise<void> {
     const granted = this.host.leasing.want(dispenser, count);
     if (!this.isLeasing) void this.keepLeasing();

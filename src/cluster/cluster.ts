@@ -1,9 +1,9 @@
 /**
- * A node of a cluster. It asks the lease store one thing after the other, so that a later answer is never
- * older than an earlier one, and puts each answer into the engine before it asks again.
+ * A node of a cluster. It asks the lease store one thing after the other, so that a later answer is
+ * never older than an earlier one, and puts each answer into the engine before it asks again.
  *
- * While the store cannot be reached, the node serves the numbers it holds and refuses at once what needs
- * the store.
+ * While the store cannot be reached, the node serves the numbers it holds and refuses at once what
+ * needs the store.
  */
 
 import { SerialQueue } from "../base/serial-queue.ts";
@@ -105,8 +105,8 @@ export class Cluster implements CatalogHost {
   }
 
   /**
-   * Enters the cluster and makes the engine's dispensers like the cluster's; nothing may be served before.
-   * Waits for a store that cannot be reached, until close(). Throws CannotStart.
+   * Enters the cluster and makes the engine's dispensers like the cluster's; nothing may be served
+   * before. Waits for a store that cannot be reached, until close(). Throws CannotStart.
    */
   async join(): Promise<void> {
     while (!this.isClosed) {
@@ -149,7 +149,10 @@ export class Cluster implements CatalogHost {
     this.confirmed()?.catch(() => {});
   }
 
-  /** Resolves once the store may be written; undefined if it may be now. Rejects with LeaseStoreUnavailable. */
+  /**
+   * Resolves once the store may be written; undefined if it may be now. Rejects with
+   * LeaseStoreUnavailable.
+   */
   private confirmed(): Promise<void> | undefined {
     if (this.fenced.isConfirmed) return undefined;
     this.rollCall ??= this.callRoll().finally(() => {
@@ -208,7 +211,8 @@ export class Cluster implements CatalogHost {
   /** Removes rows that nobody needs any more, if that is due. */
   async purge(): Promise<void> {
     const { engine, clock, log } = this.options;
-    // A failure here, such as a missing right to delete, says nothing about the store: it is not noted.
+    // A failure here, such as a missing right to delete, says nothing about the store: it is not
+    // noted.
     const inTurn = async <T>(work: () => Promise<T>) => {
       await this.confirmed();
       return this.storeQueue.take(work);
@@ -311,7 +315,9 @@ export class Cluster implements CatalogHost {
     this.warned = warning;
   }
 
-  /** Logs a trouble once when it begins, when only an operator can resolve it, and when it is over. */
+  /**
+   * Logs a trouble once when it begins, when only an operator can resolve it, and when it is over.
+   */
   private noteTrouble(error: LeaseStoreUnavailable | undefined): void {
     const { log } = this.options;
     if (this.isClosed) return;

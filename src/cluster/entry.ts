@@ -1,6 +1,6 @@
 /**
- * A node's entry into its cluster: how it enters, and how it follows what changes there, also where the
- * store went back in time.
+ * A node's entry into its cluster: how it enters, and how it follows what changes there, also where
+ * the store went back in time.
  */
 
 import type { Log } from "../base/log.ts";
@@ -73,8 +73,9 @@ export class Entry {
   }
 
   /**
-   * Enters the cluster and makes the engine's dispensers like the cluster's. Throws LeaseStoreUnavailable, after
-   * which it may be called again; CannotStart if the folder and the store do not belong together.
+   * Enters the cluster and makes the engine's dispensers like the cluster's. Throws
+   * LeaseStoreUnavailable, after which it may be called again; CannotStart if the folder and the
+   * store do not belong together.
    */
   async enter(): Promise<void> {
     const { leaseStore, engine, store, identity, log, clock, mayFound } = this.options;
@@ -182,8 +183,9 @@ export class Entry {
   }
 
   /**
-   * Stops all leasing, because the store went back in time: in this life, the next ones, and on every other node,
-   * until an operator begins another epoch. Saved in this folder first, because the store may be out of reach.
+   * Stops all leasing, because the store went back in time: in this life, the next ones, and on
+   * every other node, until an operator begins another epoch. Saved in this folder first, because
+   * the store may be out of reach.
    */
   private async accuse({ reason }: StoreWentBack): Promise<void> {
     this.suspect(reason);
@@ -205,12 +207,16 @@ export class Entry {
     this.nodeState.save({ revision });
   }
 
-  /** Makes a write, because leases need one. Throws LeaseStoreUnavailable if the store takes none. */
+  /**
+   * Makes a write, because leases need one. Throws LeaseStoreUnavailable if the store takes none.
+   */
   async probe(): Promise<void> {
     await this.fenced.transact([], () => ({ puts: new Map(), result: undefined, own: {} }), true);
   }
 
-  /** Writes what this node knows into a store that lost data. Nothing is leased before that is done. */
+  /**
+   * Writes what this node knows into a store that lost data. Nothing is leased before that is done.
+   */
   private async repair(): Promise<void> {
     const { fenced } = this;
     await repair(fenced, this.options.engine, this.nodeState);

@@ -1,7 +1,7 @@
 /**
- * Which positions of a line a node hands out. The node counts local positions from 0, and everything it
- * keeps (reservations, segments, checkpoints, counts) is in local positions. Its allocation maps them
- * to positions of the line, of which numbers are made.
+ * Which positions of a line a node hands out. The node counts local positions from 0, and
+ * everything it keeps (reservations, segments, checkpoints, counts) is in local positions. Its
+ * allocation maps them to positions of the line, of which numbers are made.
  *
  * Invariant: a later local position is a later position of the line, so numbers leave in order.
  */
@@ -20,8 +20,8 @@ export interface Allocation {
   /** How many local positions lie below this position of the line. */
   countBelow(position: bigint): bigint;
   /**
-   * The position of the line below which numbers may be in use, by this node or by one that it does not
-   * hear of, when the local ones below `local` are. The line has `positions` positions.
+   * The position of the line below which numbers may be in use, by this node or by one that it does
+   * not hear of, when the local ones below `local` are. The line has `positions` positions.
    */
   usedBelow(local: bigint, positions: bigint): bigint;
 }
@@ -42,7 +42,10 @@ export const wholeLine: Allocation = {
 /** Nodes that share a line without talking take turns in blocks of so many positions. */
 const BLOCK = 1000n;
 
-/** The allocation of node i of n (both counted from 1) that never talks to the others: every n-th block of 1,000. */
+/**
+ * The allocation of node i of n (both counted from 1) that never talks to the others: every n-th
+ * block of 1,000.
+ */
 export class Striped implements Allocation {
   readonly isLeased = false;
   private readonly start: bigint;

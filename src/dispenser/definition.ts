@@ -82,7 +82,9 @@ export function isSameLine(left: Definition, right: Definition): boolean {
   return left.line === right.line;
 }
 
-/** Whether a line has numbers that another definition of it did not have: one of its fields grew. */
+/**
+ * Whether a line has numbers that another definition of it did not have: one of its fields grew.
+ */
 export function hasGrown(before: Definition, after: Definition): boolean {
   return before.type === after.type && !isSameLine(before, after);
 }
@@ -120,8 +122,8 @@ export function define(fields: Fields): Definition | Refusal {
 }
 
 /**
- * A definition with some fields given anew. Only `auto_disk` may differ, and what may grow be larger; any
- * other change of a value is refused, naming the field and the dispenser.
+ * A definition with some fields given anew. Only `auto_disk` may differ, and what may grow be
+ * larger; any other change of a value is refused, naming the field and the dispenser.
  */
 export function redefine(name: string, present: Definition, fields: Fields): Definition | Refusal {
   const cannotChange = (field: string) =>
@@ -169,7 +171,10 @@ export function definitionFrom(line: string, strategy: string): Definition | und
   return definition;
 }
 
-/** The last one that definitionFrom() answered: of a million rows most say the same as the one before. */
+/**
+ * The last one that definitionFrom() answered: of a million rows most say the same as the one
+ * before.
+ */
 let lastStored: Definition | undefined;
 
 function fieldsIn(line: string): Map<string, string> | undefined {

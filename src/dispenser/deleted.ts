@@ -1,7 +1,7 @@
 /**
- * Whether a line may be defined beside deleted lines of its name. Numbers that those handed out are in
- * use somewhere, and must not come again by accident. Numbers are compared as numbers, exactly: 0042 of
- * type 2 is 42 of type 3.
+ * Whether a line may be defined beside deleted lines of its name. Numbers that those handed out are
+ * in use somewhere, and must not come again by accident. Numbers are compared as numbers, exactly:
+ * 0042 of type 2 is 42 of type 3.
  */
 
 import { largest, smallest } from "../base/bigint.ts";
@@ -20,8 +20,8 @@ export interface UsedLine {
 }
 
 /**
- * Whether a line, from position `from` on, may have a number in common with another line below position
- * `otherBelow`. Only progressions can be compared: any other series may meet every line.
+ * Whether a line, from position `from` on, may have a number in common with another line below
+ * position `otherBelow`. Only progressions can be compared: any other series may meet every line.
  */
 export function meets(
   line: Definition,
@@ -54,7 +54,10 @@ export function continued<Line extends UsedLine>(
   return met === undefined ? same : refuse(name, definition, met, deleted);
 }
 
-/** Why a line that stands at a position may not grow: its new numbers would meet those of a deleted line of its name. */
+/**
+ * Why a line that stands at a position may not grow: its new numbers would meet those of a deleted
+ * line of its name.
+ */
 export function refuseGrowth(
   name: string,
   longer: Definition,
@@ -83,7 +86,10 @@ function furthestMet(
   return incomparable ?? met.sort((left, right) => (numberOf(left) < numberOf(right) ? 1 : -1))[0];
 }
 
-/** A definition, and a position of it below which lie all numbers of these lines that may be in use, and perhaps others. */
+/**
+ * A definition, and a position of it below which lie all numbers of these lines that may be in use,
+ * and perhaps others.
+ */
 export function covering(lines: readonly UsedLine[]): {
   readonly definition: Definition;
   readonly position: bigint;
@@ -101,7 +107,10 @@ export function covering(lines: readonly UsedLine[]): {
   return { definition, position: last - lowest + 1n };
 }
 
-/** Why a durable line that has handed out numbers may not become one in memory, without the word `reuse yes`. */
+/**
+ * Why a durable line that has handed out numbers may not become one in memory, without the word
+ * `reuse yes`.
+ */
 export function refuseMemory(
   name: string,
   before: Definition,
@@ -129,11 +138,15 @@ function refuse(
   );
 }
 
-/** The field with which a definition would start behind all numbers that may be in use; undefined if there is none. */
+/**
+ * The field with which a definition would start behind all numbers that may be in use; undefined if
+ * there is none.
+ */
 function safeField({ series }: Definition, deleted: readonly UsedLine[]): string | undefined {
   const used = deleted.filter(({ usedBelow }) => usedBelow > 0n);
   if (used.some(({ definition }) => definition.series.progression === undefined)) return undefined;
-  // The next number of the line that went furthest, where that is a start; else the one right behind its last.
+  // The next number of the line that went furthest, where that is a start; else the one right
+  // behind its last.
   const next = largest(...(used.map((line) => numberOf(line, line.usedBelow)) as [bigint]));
   const behind = largest(
     ...(used.map((line) => numberOf(line, line.usedBelow - 1n) + 1n) as [bigint]),
@@ -141,7 +154,9 @@ function safeField({ series }: Definition, deleted: readonly UsedLine[]): string
   return series.fieldFrom(next) ?? series.fieldFrom(behind);
 }
 
-/** The number of a deleted line at a position, by default its next one. The line is a progression. */
+/**
+ * The number of a deleted line at a position, by default its next one. The line is a progression.
+ */
 function numberOf({ definition, position }: UsedLine, at = position): bigint {
   return valueAt(definition.series.progression!, at);
 }

@@ -1,12 +1,12 @@
 /**
- * One dispenser: its position on the line, its reservation, its counts. It works out numbers; what a
- * commit writes of it, and what that changes in it, is in reserving.ts. All of its state is in one
- * object (the class says why), so what reserving.ts uses is not private.
+ * One dispenser: its position on the line, its reservation, its counts. It works out numbers; what
+ * a commit writes of it, and what that changes in it, is in reserving.ts. All of its state is in
+ * one object (the class says why), so what reserving.ts uses is not private.
  *
  * Invariant: position = generated + wasted, so `wasted` is never kept but always the difference.
  * Positions are exact (BigInt) where they meet the disk. While the server runs they are counted as
- * plain numbers from `origin`, the position at which this life, or the last ADVANCE, began. They are
- * local positions, which the allocation (allocation.ts) maps to the line.
+ * plain numbers from `origin`, the position at which this life, or the last ADVANCE, began. They
+ * are local positions, which the allocation (allocation.ts) maps to the line.
  */
 
 import { assert } from "../base/assert.ts";
@@ -20,24 +20,38 @@ const NEW: Account = { reserved: 0n, generated: 0n, wasted: 0n };
 
 const NOTHING: Counts = { generated: 0n, wasted: 0n };
 
-/** A position in memory: a plain number where that is exact, because a BigInt takes memory of its own. */
+/**
+ * A position in memory: a plain number where that is exact, because a BigInt takes memory of its
+ * own.
+ */
 type Position = number | bigint;
 
 export const compact = (position: bigint): Position =>
   position <= Number.MAX_SAFE_INTEGER ? Number(position) : position;
 
-/** `change`: the next commit writes nothing of a line but its counts. Each value includes those before. */
+/**
+ * `change`: the next commit writes nothing of a line but its counts. Each value includes those
+ * before.
+ */
 export const NONE = 0;
-/** The line moves. All its replies wait for that commit, so none of them pays for a number ahead. */
+/**
+ * The line moves. All its replies wait for that commit, so none of them pays for a number ahead.
+ */
 export const MOVED = 1;
 /** The strategy or the restart point changes: the rows of the line before that go. */
 export const REPLACED = 2;
 
 /** State that most dispensers do not have: all of those share one object. */
 interface RareState {
-  /** Numbers that lay reserved when the last life crashed, and that the disk does not yet count as wasted. */
+  /**
+   * Numbers that lay reserved when the last life crashed, and that the disk does not yet count as
+   * wasted.
+   */
   readonly skipped: bigint;
-  /** Where a line in memory starts over: where it stood when it became so, or after the last ADVANCE. */
+  /**
+   * Where a line in memory starts over: where it stood when it became so, or after the last
+   * ADVANCE.
+   */
   readonly restartPoint: Account;
   /** Counts from before this life, which a line in memory does not show. */
   readonly countsBefore: Counts;
@@ -53,11 +67,16 @@ export class Dispenser {
   source: NumberSource | undefined;
   /** Numbers taken since `origin`. */
   taken = 0;
-  /** When `taken` gets here, the source ends: the next position is elsewhere on the line, or there is none. */
+  /**
+   * When `taken` gets here, the source ends: the next position is elsewhere on the line, or there
+   * is none.
+   */
   private sourceEnd = 0;
   /** How far the committed reservation reaches, counted from `origin`. */
   reserved = 0;
-  /** When `taken` gets here, the engine stages the dispenser, to reserve more or to ask for a lease. */
+  /**
+   * When `taken` gets here, the engine stages the dispenser, to reserve more or to ask for a lease.
+   */
   refillThreshold = 0;
   /** Whether it waits for its counts to be saved (DirtyCounts). */
   isQueued = false;
@@ -81,8 +100,9 @@ export class Dispenser {
   private generatedAtOrigin: number;
   private readonly generatedAtStart: number;
   /**
-   * Numbers of this life that had left when the last commit was over. Later ones may still be on their
-   * way, behind the reply of another dispenser for example, so they pay for nothing ahead yet.
+   * Numbers of this life that had left when the last commit was over. Later ones may still be on
+   * their way, behind the reply of another dispenser for example, so they pay for nothing ahead
+   * yet.
    */
   acknowledged = 0;
   generatedSaved: number;
@@ -129,7 +149,10 @@ export class Dispenser {
     return this.source.bytes;
   }
 
-  /** Opens the source at the present position, if there is a number; answers how many bytes that takes. */
+  /**
+   * Opens the source at the present position, if there is a number; answers how many bytes that
+   * takes.
+   */
   private openSource(): number {
     if (this.taken >= this.capacity) return 0;
     const { definition, allocation, hasPositions, position } = this;
@@ -177,7 +200,10 @@ export class Dispenser {
     return this.hasPositions ? this.start + BigInt(this.taken) : 0n;
   }
 
-  /** The next number (on an exhausted line, the one that would come); 0 for a type whose numbers are not to be foretold. */
+  /**
+   * The next number (on an exhausted line, the one that would come); 0 for a type whose numbers are
+   * not to be foretold.
+   */
   get current(): string {
     const { type, series } = this.definition;
     return type.isOrdered ? series.numberAt(this.allocation.toLine(this.position)) : "0";
@@ -194,7 +220,8 @@ export class Dispenser {
 
   /** Whether the counts changed since they were last written. */
   get hasDirtyCounts(): boolean {
-    // A number that a failed MGET took changes `taken` alone: it counts as wasted, not as generated.
+    // A number that a failed MGET took changes `taken` alone: it counts as wasted, not as
+    // generated.
     const isSaved = this.generated === this.generatedSaved && this.taken === this.takenSaved;
     return !this.keepsNothing && !isSaved;
   }
@@ -205,7 +232,9 @@ export class Dispenser {
     return this.hasDirtyCounts || liesAhead || this.skipped > 0n;
   }
 
-  /** Numbers that the last life lost in its crash, and that the disk does not yet count as wasted. */
+  /**
+   * Numbers that the last life lost in its crash, and that the disk does not yet count as wasted.
+   */
   get skipped(): bigint {
     return this.rareState.skipped;
   }
@@ -248,8 +277,8 @@ export class Dispenser {
   }
 
   /**
-   * Adds a leased range to the allocation. Its numbers wait for the commit under way, as those of any
-   * changed line do. After `threshold` more numbers the node asks for the next lease.
+   * Adds a leased range to the allocation. Its numbers wait for the commit under way, as those of
+   * any changed line do. After `threshold` more numbers the node asks for the next lease.
    */
   extend(first: bigint, count: bigint, threshold: number): void {
     assert(this.allocation instanceof Leased, "extend() of what is not leased");
@@ -261,8 +290,8 @@ export class Dispenser {
   }
 
   /**
-   * Changes the strategy, or a field that grew. Where the strategy changes, the next commit sets the
-   * reservation to the exact position.
+   * Changes the strategy, or a field that grew. Where the strategy changes, the next commit sets
+   * the reservation to the exact position.
    */
   redefine(definition: Definition): void {
     const isSwitch = definition.strategy !== this.definition.strategy;
@@ -278,12 +307,18 @@ export class Dispenser {
     this.updateThresholds();
   }
 
-  /** It goes on behind numbers of a deleted line, and has no row yet: the next commit writes all of it. */
+  /**
+   * It goes on behind numbers of a deleted line, and has no row yet: the next commit writes all of
+   * it.
+   */
   writeAnew(): void {
     this.change = REPLACED;
   }
 
-  /** The account that is kept when it is deleted: its exact position, or the restart point of a line in memory. */
+  /**
+   * The account that is kept when it is deleted: its exact position, or the restart point of a line
+   * in memory.
+   */
   get keptWhenDeleted(): Account {
     return this.keepsNothing ? this.rareState.restartPoint : this.account(this.position);
   }
@@ -295,7 +330,9 @@ export class Dispenser {
     this.change = REPLACED;
   }
 
-  /** Answers what brings the dispenser back to how it is now, except for the engine's three flags. */
+  /**
+   * Answers what brings the dispenser back to how it is now, except for the engine's three flags.
+   */
   snapshot(): () => void {
     const fields = { ...this, source: undefined };
     return () => {
@@ -304,14 +341,17 @@ export class Dispenser {
     };
   }
 
-  /** Whether numbers leave without a reservation: those of a line in memory, and of a type without positions. */
+  /**
+   * Whether numbers leave without a reservation: those of a line in memory, and of a type without
+   * positions.
+   */
   get reservesInMemory(): boolean {
     return this.keepsNothing || !this.hasPositions;
   }
 
   /**
-   * The account with which this life begins. The row of a leased line in memory is no reservation, so
-   * such a line goes on behind all that it leased, and what it had left of that is lost.
+   * The account with which this life begins. The row of a leased line in memory is no reservation,
+   * so such a line goes on behind all that it leased, and what it had left of that is lost.
    */
   private accountAtStart(account: Account): Account {
     if (!(this.allocation instanceof Leased) || !this.keepsNothing) return account;

@@ -11,7 +11,10 @@ const REMAINING_PER_SKIPPED = 10n;
 /** Above it many clients lose digits. */
 const EXACT_MAX = 2n ** 53n;
 
-/** Why ADVANCE to this number, at a position of the line, needs the word FORCE; undefined where it does not. */
+/**
+ * Why ADVANCE to this number, at a position of the line, needs the word FORCE; undefined where it
+ * does not.
+ */
 export function refuseLeap(
   { definition, name, allocation, position }: Dispenser,
   to: bigint,

@@ -11,8 +11,8 @@ import { isPossible, type Reservation, type Segment } from "./reservation.ts";
 import { reserveAhead, segmentBeyond } from "./strategy.ts";
 
 /**
- * Works out what the next commit writes; committed() with that, or rolledBack(), must follow. The last
- * commit took `commitMs`.
+ * Works out what the next commit writes; committed() with that, or rolledBack(), must follow. The
+ * last commit took `commitMs`.
  */
 export function prepare(dispenser: Dispenser, nowMs: number, commitMs = 0): Reservation {
   let reserved =
@@ -34,8 +34,9 @@ export function prepare(dispenser: Dispenser, nowMs: number, commitMs = 0): Rese
 }
 
 /**
- * Works out what the clean close writes: the counts, and the exact position where the strategy says so.
- * With other strategies the numbers that lie reserved ahead are lost from now on, and count as wasted.
+ * Works out what the clean close writes: the counts, and the exact position where the strategy says
+ * so. With other strategies the numbers that lie reserved ahead are lost from now on, and count as
+ * wasted.
  */
 export function prepareClose(dispenser: Dispenser): Reservation {
   const upTo = dispenser.strategy.exactAtClose ? dispenser.taken : dispenser.reserved;
@@ -58,21 +59,27 @@ export function committed(dispenser: Dispenser, { account, segment, replaces }: 
   dispenser.updateThresholds();
 }
 
-/** The commit failed: the numbers taken beyond the reservation come back, and are the next again. */
+/**
+ * The commit failed: the numbers taken beyond the reservation come back, and are the next again.
+ */
 export function rolledBack(dispenser: Dispenser): void {
   if (dispenser.taken <= dispenser.reserved) return;
   dispenser.taken = dispenser.reserved;
   dispenser.source = undefined;
 }
 
-/** The change with which a line is reserved up to `upTo`, counted from `origin`; `ahead` numbers of it are not taken yet. */
+/**
+ * The change with which a line is reserved up to `upTo`, counted from `origin`; `ahead` numbers of
+ * it are not taken yet.
+ */
 function reservation(dispenser: Dispenser, upTo: number, ahead: number): Reservation {
   const reserved = dispenser.reservesInMemory ? dispenser.position : dispenser.start + BigInt(upTo);
   const keeps = dispenser.hasPositions ? dispenser.strategy.keeps : "position";
   const replaces = dispenser.change === REPLACED;
   const first = replaces ? reserved : BigInt(dispenser.segmentEnd);
   let segment: Segment | undefined;
-  // In pre-base the end of a segment is the reservation: there has to be one from the start, even an empty one.
+  // In pre-base the end of a segment is the reservation: there has to be one from the start, even
+  // an empty one.
   const grows = reserved > first || (replaces && keeps === "segments");
   if (grows && (keeps === "segments" || keeps === "checkpoint")) {
     const beyond = segmentBeyond(dispenser.strategy, ahead);

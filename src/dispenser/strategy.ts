@@ -1,6 +1,6 @@
 /**
- * The five strategies of `auto_disk`, as data for one mechanism: which rows a line has on disk, how far
- * a reservation may reach ahead of the numbers handed out, what the clean close saves.
+ * The five strategies of `auto_disk`, as data for one mechanism: which rows a line has on disk, how
+ * far a reservation may reach ahead of the numbers handed out, what the clean close saves.
  */
 
 export const strategyNames = [
@@ -34,8 +34,8 @@ export interface Strategy {
   readonly keeps: Keeps;
   /**
    * How many numbers acknowledged in this life pay for one that lies reserved ahead, where a crash
-   * would waste it; Infinity where none may lie there. A bound b on wasted / (acknowledged + wasted) is
-   * wasted <= acknowledged * b / (1 - b), so 50 % is 1 and 5 % is 19.
+   * would waste it; Infinity where none may lie there. A bound b on wasted / (acknowledged +
+   * wasted) is wasted <= acknowledged * b / (1 - b), so 50 % is 1 and 5 % is 19.
    */
   readonly acknowledgedPerAhead: number;
   /** Whether the clean close lowers the reservation to the exact position. */
@@ -75,11 +75,14 @@ export const defaultStrategy: StrategyName = "elegant_close";
 /** A reservation lasts about so long at the recent rate. */
 const HORIZON_MS = 50;
 /**
- * Where a sync is slow, a reservation lasts as long as so many commits. The next one is made when half
- * is used, so a busy line commits for a tenth of the time, during which all clients wait.
+ * Where a sync is slow, a reservation lasts as long as so many commits. The next one is made when
+ * half is used, so a busy line commits for a tenth of the time, during which all clients wait.
  */
 const HORIZON_COMMITS = 20;
-/** A reservation lasts no longer than this: one commit that took very long says little about the next. */
+/**
+ * A reservation lasts no longer than this: one commit that took very long says little about the
+ * next.
+ */
 const HORIZON_MS_MAX = 1000;
 /**
  * A shorter span between two reservations counts as this long: requests that came together and took
@@ -88,8 +91,8 @@ const HORIZON_MS_MAX = 1000;
 const SPAN_MIN_MS = 10;
 /**
  * On a slow line ten requests or so come together now and then. A line that has handed out hundreds
- * keeps three times as many ahead, so that the half that is left when it reserves next covers the next
- * ten: one for each 32 numbers acknowledged, up to 32.
+ * keeps three times as many ahead, so that the half that is left when it reserves next covers the
+ * next ten: one for each 32 numbers acknowledged, up to 32.
  */
 const LEAST_AHEAD_MAX = 32;
 const ACKNOWLEDGED_PER_LEAST_AHEAD = 32;
@@ -97,9 +100,9 @@ const ACKNOWLEDGED_PER_LEAST_AHEAD = 32;
 const CHECKPOINTS_PER_SEGMENT = 10;
 
 /**
- * How many numbers to reserve ahead: as many as the next tens of milliseconds will use at the recent
- * rate, at least as many as were used since the last reservation (they may come together again), at
- * least one, and never more than the waste bound allows.
+ * How many numbers to reserve ahead: as many as the next tens of milliseconds will use at the
+ * recent rate, at least as many as were used since the last reservation (they may come together
+ * again), at least one, and never more than the waste bound allows.
  *
  * `acknowledged` counts this life; `used` numbers were taken in the `spanMs` since the last
  * reservation; the last commit took `commitMs`.

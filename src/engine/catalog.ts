@@ -8,7 +8,9 @@ import type { Refusal } from "../base/errors.ts";
 import type { Fields } from "../dispenser/definition.ts";
 import type { Dispenser } from "../dispenser/dispenser.ts";
 
-/** A result, at once or once another node's store was asked. A promise rejects with why that failed. */
+/**
+ * A result, at once or once another node's store was asked. A promise rejects with why that failed.
+ */
 export type Answer<T> = T | Promise<T>;
 
 /** Fields of INFO, in their order. */
@@ -26,13 +28,17 @@ export interface Sharing {
   readonly warning: string | undefined;
 }
 
-/** How many numbers of which names are about to be taken; 0 where the name alone has to be known. */
+/**
+ * How many numbers of which names are about to be taken; 0 where the name alone has to be known.
+ */
 export type Demand = ReadonlyMap<string, number>;
 
 export interface Catalog {
   /** Whether a change has to be agreed on with other nodes, which takes longer than a turn. */
   readonly isShared: boolean;
-  /** The lease store that the lines are shared by; undefined for a node that does not share them. */
+  /**
+   * The lease store that the lines are shared by; undefined for a node that does not share them.
+   */
   readonly sharing: Sharing | undefined;
   /**
    * What has to be waited for before a command with this demand can run; undefined for nothing.
@@ -40,8 +46,9 @@ export interface Catalog {
    */
   prepare(demand: Demand, isKnown: boolean): Promise<unknown> | undefined;
   /**
-   * HSET: defines a dispenser or redefines one. Answers how many fields were set first. A deleted line
-   * of the same definition goes on. `reuse`: numbers that may be in use may be handed out again.
+   * HSET: defines a dispenser or redefines one. Answers how many fields were set first. A deleted
+   * line of the same definition goes on. `reuse`: numbers that may be in use may be handed out
+   * again.
    */
   define(name: string, fields: Fields, reuse: boolean): Answer<number | Refusal>;
   /** DEL: how many of the names were dispensers. Lines that may have numbers in use are kept. */

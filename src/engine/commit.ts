@@ -1,6 +1,6 @@
 /**
- * The commit that is being gathered: what is staged for it, what waits for it, and how to take all of
- * it back if it fails. commit() ends it and begins the next one.
+ * The commit that is being gathered: what is staged for it, what waits for it, and how to take all
+ * of it back if it fails. commit() ends it and begins the next one.
  */
 
 import { assert } from "../base/assert.ts";
@@ -89,8 +89,8 @@ export class CommitBatch {
   }
 
   /**
-   * Makes durable what is staged. Answers undefined, or why nothing was written: everything staged is
-   * then as it was before. Throws DiskBroken, after which no reply may leave.
+   * Makes durable what is staged. Answers undefined, or why nothing was written: everything staged
+   * is then as it was before. Throws DiskBroken, after which no reply may leave.
    */
   commit(now: () => number): DiskUnavailable | undefined {
     if (!this.hasStaged) return undefined;
@@ -128,7 +128,9 @@ export class CommitBatch {
   }
 }
 
-/** Runs work of the store. Answers DiskUnavailable if it throws that; any other error is thrown on. */
+/**
+ * Runs work of the store. Answers DiskUnavailable if it throws that; any other error is thrown on.
+ */
 export function unavailability(work: () => void): DiskUnavailable | undefined {
   try {
     work();

@@ -1,7 +1,7 @@
 /**
- * Deleted lines, which are kept on disk for a while: a line of the same definition goes on where one
- * stood, and another line of the name keeps clear of its numbers. Only what the commit being gathered
- * changes of them is in memory.
+ * Deleted lines, which are kept on disk for a while: a line of the same definition goes on where
+ * one stood, and another line of the name keeps clear of its numbers. Only what the commit being
+ * gathered changes of them is in memory.
  */
 
 import type { Refusal } from "../base/errors.ts";
@@ -17,9 +17,15 @@ const SECONDS_PER_DAY = 86_400;
 const PER_NAME_MAX = 100;
 /** A commit removes at most so many, which takes less than a millisecond. */
 const PURGED_AT_ONCE = 25;
-/** Past the limit each new one removes so many of the oldest, so that they go as fast as new ones come. */
+/**
+ * Past the limit each new one removes so many of the oldest, so that they go as fast as new ones
+ * come.
+ */
 const PURGED_PER_KEPT = 2;
-/** The age of the database is written so often, and only while lines are kept: a crash loses no more of it. */
+/**
+ * The age of the database is written so often, and only while lines are kept: a crash loses no more
+ * of it.
+ */
 const AGE_SAVED_EVERY_S = 600;
 /** So many rows are read at a time. */
 const PAGE_ROWS = 1000;
@@ -45,7 +51,10 @@ export class DeletedLines {
   /** By name: the deleted lines as the commit being gathered leaves them, where it changes them. */
   private readonly changed = new Map<string, readonly DeletedLine[]>();
 
-  /** `allocation` is that of new dispensers; `nowMs` a clock that only goes forwards, in milliseconds. */
+  /**
+   * `allocation` is that of new dispensers; `nowMs` a clock that only goes forwards, in
+   * milliseconds.
+   */
   constructor(store: Store, allocation: Allocation, nowMs: () => number) {
     this.store = store;
     this.allocation = allocation;
@@ -54,8 +63,8 @@ export class DeletedLines {
   }
 
   /**
-   * For how many seconds servers have run on the database, a little less where crashes lost some. A wall
-   * clock may be wrong, and would make a line old too early.
+   * For how many seconds servers have run on the database, a little less where crashes lost some. A
+   * wall clock may be wrong, and would make a line old too early.
    */
   private get ageS(): number {
     this.startedAtAgeS ??= this.store.ageS;
@@ -70,7 +79,10 @@ export class DeletedLines {
     return true;
   }
 
-  /** The deleted line that a definition goes on with; undefined for none; or why it may not be defined. */
+  /**
+   * The deleted line that a definition goes on with; undefined for none; or why it may not be
+   * defined.
+   */
   continued(name: string, definition: Definition): KeptLine | Refusal | undefined {
     return continued(
       name,
@@ -141,7 +153,10 @@ export class DeletedLines {
     this.store.stage({ kind: "forget", name, ...(definition !== undefined && { definition }) });
   }
 
-  /** Stages the removal of some that are too old or too many, and the age if that is due; whether it staged anything. */
+  /**
+   * Stages the removal of some that are too old or too many, and the age if that is due; whether it
+   * staged anything.
+   */
   purge({ deletedMax, deletedDays }: DeletedLimits): boolean {
     const { store } = this;
     if (store.deletedSize === 0) return false;

@@ -1,6 +1,6 @@
 /**
- * Dispensers whose counts, which INFO shows, may not be on disk yet. They are saved in the background; uniqueness never
- * depends on them.
+ * Dispensers whose counts, which INFO shows, may not be on disk yet. They are saved in the
+ * background; uniqueness never depends on them.
  */
 
 import { Queue } from "../base/queue.ts";
@@ -9,7 +9,9 @@ import type { CommitBatch } from "./commit.ts";
 
 /** The most dispensers that one commit saves. */
 const PER_COMMIT_MAX = 1000;
-/** The most that are looked through for that: many have nothing to save, such as lines in memory. */
+/**
+ * The most that are looked through for that: many have nothing to save, such as lines in memory.
+ */
 const LOOKED_THROUGH_MAX = 10_000;
 
 export class DirtyCounts {

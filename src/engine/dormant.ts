@@ -1,4 +1,7 @@
-/** Dormant dispensers: what the disk has of them, as plain numbers in typed arrays, by row of the name index. */
+/**
+ * Dormant dispensers: what the disk has of them, as plain numbers in typed arrays, by row of the
+ * name index.
+ */
 
 import type { Definition } from "../dispenser/definition.ts";
 import type { Account, Recovered } from "../dispenser/reservation.ts";
@@ -22,8 +25,8 @@ export class DormantDispensers {
   }
 
   /**
-   * Whether a dispenser can be dormant. One that skipped numbers in a crash cannot, because these must be logged and
-   * written; nor can one with an allocation of its own.
+   * Whether a dispenser can be dormant. One that skipped numbers in a crash cannot, because these
+   * must be logged and written; nor can one with an allocation of its own.
    */
   static mayHold({ account, definition, allocation }: StoredDispenser): boolean {
     if (allocation !== undefined) return false;

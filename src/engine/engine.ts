@@ -22,7 +22,10 @@ import { type DeletedLimits, DeletedLines } from "./deleted-lines.ts";
 import { DirtyCounts } from "./dirty-counts.ts";
 import { type Listed, type NamesInBytes, Registry } from "./registry.ts";
 
-/** With fewer dispensers the processor's caches hold what a GET reads, and prefetching costs more than it gains. */
+/**
+ * With fewer dispensers the processor's caches hold what a GET reads, and prefetching costs more
+ * than it gains.
+ */
 const FETCHED_FROM = 8000;
 
 export interface Skipped {
@@ -92,7 +95,10 @@ export class Engine {
     }
   }
 
-  /** Throws CannotStart if a line counts numbers that it never leased: the row of a lease is missing. */
+  /**
+   * Throws CannotStart if a line counts numbers that it never leased: the row of a lease is
+   * missing.
+   */
   private requireLease({ name, account, allocation }: StoredDispenser): void {
     if (!this.allocation.isLeased || allocation !== undefined) return;
     if (account === undefined || account.reserved === 0n) return;
@@ -112,8 +118,8 @@ export class Engine {
   }
 
   /**
-   * How many numbers each dispenser lost in the crash of the last life. The next commit counts them as
-   * wasted on disk, so that no later life tells of them again.
+   * How many numbers each dispenser lost in the crash of the last life. The next commit counts them
+   * as wasted on disk, so that no later life tells of them again.
    */
   skippedByCrash(): readonly Skipped[] {
     const losers = [...this.registry.loaded()].filter(({ skipped }) => skipped > 0n);
@@ -156,8 +162,8 @@ export class Engine {
   }
 
   /**
-   * The names and ids of dispensers with an id above `after`, in the order in which they were made. The
-   * caller may go through them bit by bit, while dispensers come and go.
+   * The names and ids of dispensers with an id above `after`, in the order in which they were made.
+   * The caller may go through them bit by bit, while dispensers come and go.
    */
   list(after = 0): Iterable<Listed> {
     return this.registry.list(after);
@@ -179,7 +185,9 @@ export class Engine {
     return this.batch.changesNames ? this.nextCommit : 0;
   }
 
-  /** Hands out the next number of a dispenser that has one (nextBytes > 0), into `into[at]` and on. */
+  /**
+   * Hands out the next number of a dispenser that has one (nextBytes > 0), into `into[at]` and on.
+   */
   take(dispenser: Dispenser, into: Uint8Array, at: number): void {
     dispenser.take(into, at);
     if (dispenser.taken >= dispenser.refillThreshold && !dispenser.isStaged) this.refill(dispenser);
@@ -194,8 +202,8 @@ export class Engine {
   }
 
   /**
-   * The number last taken is part of a reply that waits for the commit: if that fails, nobody gets the
-   * number, and it counts as wasted.
+   * The number last taken is part of a reply that waits for the commit: if that fails, nobody gets
+   * the number, and it counts as wasted.
    */
   markUncertain(dispenser: Dispenser): void {
     this.batch.markUncertain(dispenser);
@@ -284,8 +292,8 @@ export class Engine {
   }
 
   /**
-   * Adds a leased range to a dispenser's allocation, with the commit being gathered; if that fails the
-   * range is lost. After `threshold` more numbers onLeaseLow() is called.
+   * Adds a leased range to a dispenser's allocation, with the commit being gathered; if that fails
+   * the range is lost. After `threshold` more numbers onLeaseLow() is called.
    */
   addLease(dispenser: Dispenser, { first, count }: Range, threshold: number): void {
     const { id, name } = dispenser;
@@ -294,7 +302,10 @@ export class Engine {
     this.store.stage({ kind: "lease", id, allocation: dispenser.allocation as Leased });
   }
 
-  /** Stages the removal of a few deleted lines that are too old or too many. To be called now and then. */
+  /**
+   * Stages the removal of a few deleted lines that are too old or too many. To be called now and
+   * then.
+   */
   stagePurge(): void {
     if (this.deleted.purge(this.limits)) this.batch.announce();
   }
@@ -312,8 +323,8 @@ export class Engine {
 
   /**
    * Makes durable what is staged, and begins to gather the next commit. Answers undefined, or why
-   * nothing was written: everything staged is then as it was before. Throws DiskBroken, after which no
-   * reply may leave.
+   * nothing was written: everything staged is then as it was before. Throws DiskBroken, after which
+   * no reply may leave.
    */
   commit(): DiskUnavailable | undefined {
     const failure = this.batch.commit(this.now);

@@ -1,4 +1,7 @@
-/** The dispensers of a node that is alone, or that has a stripe of every line: the engine's, by their names. */
+/**
+ * The dispensers of a node that is alone, or that has a stripe of every line: the engine's, by
+ * their names.
+ */
 
 import { exhausted, Refusal, refusePastEnd } from "../base/errors.ts";
 import {
@@ -54,7 +57,9 @@ export class LocalCatalog implements Catalog {
     return undefined;
   }
 
-  /** Why a name may not be defined so, as its deleted lines may have handed out the same numbers. */
+  /**
+   * Why a name may not be defined so, as its deleted lines may have handed out the same numbers.
+   */
   refuseMet(name: string, definition: Definition): Refusal | undefined {
     const kept = this.engine.deleted.continued(name, definition);
     return kept instanceof Refusal ? kept : undefined;

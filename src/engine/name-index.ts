@@ -1,8 +1,8 @@
 /**
- * Maps names to rows, numbers that count up from 0 as names are added. It is a hash table with open addressing and
- * linear probing (Knuth, The Art of Computer Programming 3, 6.4) in typed arrays. Finding one of a million names
- * touches two places in memory, a slot and the name's entry; a Map of strings touches five or more, and each of them
- * misses the processor's caches.
+ * Maps names to rows, numbers that count up from 0 as names are added. It is a hash table with open
+ * addressing and linear probing (Knuth, The Art of Computer Programming 3, 6.4) in typed arrays.
+ * Finding one of a million names touches two places in memory, a slot and the name's entry; a Map
+ * of strings touches five or more, and each of them misses the processor's caches.
  *
  * Names are byte strings of 1 to 255 bytes. The row of a removed name is not used again.
  */
@@ -43,7 +43,10 @@ export class NameIndex {
   rows = 0;
   /** How many names there are. */
   size = 0;
-  /** A slot is two numbers: 1 more than where an entry begins (0: no entry), and the hash of its name. */
+  /**
+   * A slot is two numbers: 1 more than where an entry begins (0: no entry), and the hash of its
+   * name.
+   */
   private slots: Uint32Array;
   private mask: number;
   private entries: Buffer;
@@ -88,10 +91,11 @@ export class NameIndex {
   }
 
   /**
-   * Reads what findBytes() of these names will read: first the slots of all, then the entries of all. So the processor
-   * fetches many of them from memory at a time, while separate searches would wait for each one ("group prefetching":
-   * Chen, Ailamaki, Gibbons and Mowry, Improving Hash Join Performance through Prefetching, ICDE 2004). Puts the row in
-   * each name's first slot into `rows`: mostly the name's own, sometimes another.
+   * Reads what findBytes() of these names will read: first the slots of all, then the entries of
+   * all. So the processor fetches many of them from memory at a time, while separate searches would
+   * wait for each one ("group prefetching": Chen, Ailamaki, Gibbons and Mowry, Improving Hash Join
+   * Performance through Prefetching, ICDE 2004). Puts the row in each name's first slot into
+   * `rows`: mostly the name's own, sometimes another.
    */
   prefetch(names: NamesInBytes, rows: Int32Array): void {
     const { slots, mask, entries } = this;

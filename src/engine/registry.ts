@@ -1,9 +1,9 @@
 /**
  * All dispensers, by name and in the order in which they were made, which is that of their ids.
  *
- * A dispenser that the start finds on disk is dormant: plain numbers, until somebody asks for it and it
- * becomes a Dispenser for the rest of this life. So a million dispensers cost the start and the garbage
- * collector little.
+ * A dispenser that the start finds on disk is dormant: plain numbers, until somebody asks for it
+ * and it becomes a Dispenser for the rest of this life. So a million dispensers cost the start and
+ * the garbage collector little.
  */
 
 import { assert } from "../base/assert.ts";
@@ -31,7 +31,9 @@ export class Registry {
   /** By row: a dispenser; the definition alone of a dormant one; undefined for a removed one. */
   private dispensers: (Dispenser | Definition | undefined)[] = [];
   private dormant: DormantDispensers;
-  /** The last name that was looked for: mostly the next one is the same, and even the same string. */
+  /**
+   * The last name that was looked for: mostly the next one is the same, and even the same string.
+   */
   private lastName = "";
   private lastFound: Dispenser | undefined;
   /** Rows of the names that prefetch() was last called for. */
@@ -74,7 +76,10 @@ export class Registry {
     return row < 0 ? undefined : this.at(row);
   }
 
-  /** Reads what taking a number of each name will read, so that the processor caches it: NameIndex.prefetch(). */
+  /**
+   * Reads what taking a number of each name will read, so that the processor caches it:
+   * NameIndex.prefetch().
+   */
   prefetch(names: NamesInBytes): void {
     const { dispensers } = this;
     const { count } = names;
@@ -119,7 +124,8 @@ export class Registry {
       this.index.restore(row, name);
       this.dispensers[row] = dispenser;
     } else {
-      // Ids mostly rise. In a cluster one may come late; then rows are sorted when the order is needed.
+      // Ids mostly rise. In a cluster one may come late; then rows are sorted when the order is
+      // needed.
       this.isInOrder &&= row === this.index.rows;
       this.append(id, name, dispenser);
     }
@@ -178,7 +184,10 @@ export class Registry {
     for (let row = 0; row < this.index.rows; row++) if (this.index.has(row)) yield this.at(row);
   }
 
-  /** Those with an id above `after`, in order. Names may come and go while the caller goes through them. */
+  /**
+   * Those with an id above `after`, in order. Names may come and go while the caller goes through
+   * them.
+   */
   *list(after: number): Generator<Listed> {
     let last = after;
     let row = this.firstAfter(last);

@@ -1,10 +1,10 @@
 /**
  * Ends the process when the store was not closed cleanly.
  *
- * At process.exit() Bun closes open databases, and SQLite then copies the WAL into the main file and
- * removes it. That must not happen after a failed sync, nor to a database that was refused; and a WAL
- * that is gone without the mark of a clean close looks lost to the next start. So the process ends by
- * _exit(2), which runs no such code.
+ * At process.exit() Bun closes open databases, and SQLite then copies the WAL into the main file
+ * and removes it. That must not happen after a failed sync, nor to a database that was refused; and
+ * a WAL that is gone without the mark of a clean close looks lost to the next start. So the process
+ * ends by _exit(2), which runs no such code.
  */
 
 import { openLibc } from "./libc.ts";

@@ -1,6 +1,6 @@
 /**
- * Files at paths that come from outside the program. Opening one never blocks, as a FIFO would. A file made
- * there is new, belongs to this user alone, and is never made through a link.
+ * Files at paths that come from outside the program. Opening one never blocks, as a FIFO would. A
+ * file made there is new, belongs to this user alone, and is never made through a link.
  */
 
 import { closeSync, constants, fchmodSync, fstatSync, openSync, readFileSync } from "node:fs";
@@ -27,7 +27,10 @@ export function readRegular(path: string, more = 0): Buffer {
   }
 }
 
-/** Makes a private file, whatever the umask, and opens it. Throws EEXIST if anything is there, even a link. */
+/**
+ * Makes a private file, whatever the umask, and opens it. Throws EEXIST if anything is there, even
+ * a link.
+ */
 export function createPrivate(path: string): number {
   const { O_RDWR, O_CREAT, O_EXCL, O_NOFOLLOW } = constants;
   const descriptor = openSync(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, PRIVATE_FILE);

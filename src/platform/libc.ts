@@ -25,7 +25,9 @@ export function openLibc<Functions extends Record<string, FFIFunction>>(
   return undefined;
 }
 
-/** Another descriptor of the same open file or socket: dup(2). Throws if `descriptor` is not open. */
+/**
+ * Another descriptor of the same open file or socket: dup(2). Throws if `descriptor` is not open.
+ */
 export function duplicate(descriptor: number): number {
   const copy = openLibc({ dup: { args: ["int"], returns: "int" } })?.dup(descriptor) ?? -1;
   if (copy < 0) throw new Error(`descriptor ${descriptor} is not open`);
@@ -51,10 +53,10 @@ const SIZE_AT = 40;
 const MTIME_AT = 112;
 
 /**
- * Returns a function that reads the extent of an open file into one reused object; with its time only if `hasTime`.
- * On Linux it calls statx(2), because fstatSync() takes ten times as long and always asks for the time of the last
- * write. That makes the kernel keep a finer time at the next write, which costs a commit half its processor time
- * (multigrain timestamps, Linux 6.13).
+ * Returns a function that reads the extent of an open file into one reused object; with its time
+ * only if `hasTime`. On Linux it calls statx(2), because fstatSync() takes ten times as long and
+ * always asks for the time of the last write. That makes the kernel keep a finer time at the next
+ * write, which costs a commit half its processor time (multigrain timestamps, Linux 6.13).
  */
 export function extents(
   hasTime: boolean,
@@ -93,8 +95,8 @@ const LOCK_NB = 4;
 const TAKEN = [11, 35];
 
 /**
- * Locks an open file or folder for as long as the descriptor is open, without waiting: flock(2). "taken": another
- * process holds the lock; "unknown": it cannot be locked here.
+ * Locks an open file or folder for as long as the descriptor is open, without waiting: flock(2).
+ * "taken": another process holds the lock; "unknown": it cannot be locked here.
  */
 export function lockExclusively(descriptor: number): "locked" | "taken" | "unknown" {
   const flock = { args: ["int", "int"], returns: "int" } as const;

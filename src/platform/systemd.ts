@@ -1,6 +1,7 @@
 /**
- * Talks to the service manager as systemd defines it: tells it the server's state by a datagram to the socket in
- * NOTIFY_SOCKET (sd_notify(3)), and takes over the sockets that it passes (sd_listen_fds(3)).
+ * Talks to the service manager as systemd defines it: tells it the server's state by a datagram to
+ * the socket in NOTIFY_SOCKET (sd_notify(3)), and takes over the sockets that it passes
+ * (sd_listen_fds(3)).
  */
 
 import { ptr } from "bun:ffi";
@@ -53,8 +54,9 @@ export interface PassedSockets {
 }
 
 /**
- * The sockets that the service manager passed to this process; those named "tls" are for TLS. Undefined if there are
- * none. Throws CannotStart if one of them is not a listening TCP or unix socket.
+ * The sockets that the service manager passed to this process; those named "tls" are for TLS.
+ * Undefined if there are none. Throws CannotStart if one of them is not a listening TCP or unix
+ * socket.
  */
 export function passedSockets(
   environment: Readonly<Record<string, string | undefined>>,
@@ -96,7 +98,8 @@ function addressOf(descriptor: number): Address {
       `descriptor ${descriptor} of the service manager is no TCP or unix socket that listens`,
     );
   }
-  // The port is at the same place in both. An IPv4 address follows it; before an IPv6 address are 4 bytes more.
+  // The port is at the same place in both. An IPv4 address follows it; before an IPv6 address are 4
+  // bytes more.
   const port = name.readUInt16BE(2);
   const host = family === AF_INET ? name.subarray(4, 8).join(".") : ipv6Text(name.subarray(8, 24));
   return { host: host === "0.0.0.0" || host === "::" ? undefined : host, port, descriptor };

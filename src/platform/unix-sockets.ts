@@ -1,4 +1,7 @@
-/** Tells a unix socket on which a server listens from one that a killed server left, and removes the latter. */
+/**
+ * Tells a unix socket on which a server listens from one that a killed server left, and removes the
+ * latter.
+ */
 
 import { lstatSync, readFileSync, type Stats, unlinkSync } from "node:fs";
 import type { Socket } from "bun";
@@ -8,7 +11,10 @@ import { type Address, addressText } from "../config/address.ts";
 /** Where Linux lists the sockets that are bound. */
 const BOUND = "/proc/self/net/unix";
 
-/** Removes the unix sockets that killed servers left at these addresses. Throws CannotStart if one is in use. */
+/**
+ * Removes the unix sockets that killed servers left at these addresses. Throws CannotStart if one
+ * is in use.
+ */
 export async function clearUnixSockets(
   addresses: readonly Address[],
   bound = BOUND,

@@ -1,7 +1,8 @@
 /**
  * Turns bytes into requests. The framer admits whole requests; redis-parser takes them apart. A GET
  * of one name, by far the most frequent request, takes the fast path: it is recognised in the bytes
- * and needs neither. Both paths give the same result on every input (test/unit/resp/decode.test.ts).
+ * and needs neither. Both paths give the same result on every input
+ * (test/unit/resp/decode.test.ts).
  *
  * Texts are byte strings: one character for each byte.
  */
@@ -36,11 +37,13 @@ export class Decoder {
   private bytes: Buffer = EMPTY;
   private start = 0;
   private end = 0;
-  /** Whether this decoder allocated `bytes` and may append to it; else it is a chunk as it arrived. */
+  /**
+   * Whether this decoder allocated `bytes` and may append to it; else it is a chunk as it arrived.
+   */
   private owned = false;
   /**
-   * Large chunks that follow `bytes`, in order, and their length in all. They are copied only when a
-   * request needs them: filling fresh memory costs more than everything else done with them.
+   * Large chunks that follow `bytes`, in order, and their length in all. They are copied only when
+   * a request needs them: filling fresh memory costs more than everything else done with them.
    */
   private later: Buffer[] = [];
   private laterBytes = 0;

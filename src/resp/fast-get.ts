@@ -1,6 +1,7 @@
 /**
- * The fast path: recognises a whole GET of one name, by far the most frequent request, in the bytes.
- * Everything else goes through the framer and the parser, with the same result (test/unit/resp/decode.test.ts).
+ * The fast path: recognises a whole GET of one name, by far the most frequent request, in the
+ * bytes. Everything else goes through the framer and the parser, with the same result
+ * (test/unit/resp/decode.test.ts).
  */
 
 import { assert } from "../base/assert.ts";

@@ -1,4 +1,7 @@
-/** Patterns of KEYS, SCAN, CONFIG GET and users' names, matched as in Redis (util.c, stringmatchlen). */
+/**
+ * Patterns of KEYS, SCAN, CONFIG GET and users' names, matched as in Redis (util.c,
+ * stringmatchlen).
+ */
 
 /** What one character of a text must be; a star stands for any number of them. */
 type Element =
@@ -67,7 +70,8 @@ function fits(element: Element, text: string, at: number): boolean {
 function elementsOf(pattern: string): Element[] {
   const elements: Element[] = [];
   let at = 0;
-  // At most every second element is a star: a pattern of more elements matches no text of this length.
+  // At most every second element is a star: a pattern of more elements matches no text of this
+  // length.
   while (at < pattern.length && elements.length <= 2 * TEXT_BYTES_MAX + 1) {
     const character = pattern[at++]!;
     if (character === "*") {

@@ -1,7 +1,8 @@
 /**
- * Copies the database of a running server. Right after a WAL checkpoint the main file is a whole database, and nobody
- * writes it before the next one, so it can be read in pieces while the server goes on. The copy is marked as a backup,
- * so that no server starts on it by mistake: numbers handed out since then would come again (cli/restore.ts).
+ * Copies the database of a running server. Right after a WAL checkpoint the main file is a whole
+ * database, and nobody writes it before the next one, so it can be read in pieces while the server
+ * goes on. The copy is marked as a backup, so that no server starts on it by mistake: numbers
+ * handed out since then would come again (cli/restore.ts).
  */
 
 import { constants, Database } from "bun:sqlite";
@@ -40,8 +41,8 @@ export class PathRefused extends Error {
 }
 
 /**
- * `path` with the links of its folder resolved. Throws PathRefused if that is not below `allowed` (empty: anywhere),
- * and whatever the file system throws.
+ * `path` with the links of its folder resolved. Throws PathRefused if that is not below `allowed`
+ * (empty: anywhere), and whatever the file system throws.
  */
 export function targetOf(path: string, allowed: string): string {
   const folder = realpathSync(dirname(path));
@@ -52,8 +53,8 @@ export function targetOf(path: string, allowed: string): string {
 }
 
 /**
- * Throws PathRefused for a path in the data folder that is the server's own, or that the next start would remove as
- * unfinished.
+ * Throws PathRefused for a path in the data folder that is the server's own, or that the next start
+ * would remove as unfinished.
  */
 export function refuseOwnPath(path: string, dataFolder: string): void {
   const folder = realpathSync(dataFolder);
@@ -68,12 +69,13 @@ function isWithin(path: string, folder: string): boolean {
 }
 
 /**
- * Copies what `reader` reads to `path`, durably, or not at all. It reads in the turns of the event loop and writes
- * beside them, because the target may be on a slower disk. `check` is called before each piece, and throws to end the
- * copy. Throws whatever the file system throws; EEXIST if `path` exists.
+ * Copies what `reader` reads to `path`, durably, or not at all. It reads in the turns of the event
+ * loop and writes beside them, because the target may be on a slower disk. `check` is called before
+ * each piece, and throws to end the copy. Throws whatever the file system throws; EEXIST if `path`
+ * exists.
  *
- * Others may be able to write to the target's folder. So the unfinished file has a name that nobody can guess, and only
- * a file that this call made is renamed or removed.
+ * Others may be able to write to the target's folder. So the unfinished file has a name that nobody
+ * can guess, and only a file that this call made is renamed or removed.
  */
 export async function copyDatabase(reader: number, path: string, check: () => void): Promise<void> {
   // Checked now as well, and not only when all is copied.

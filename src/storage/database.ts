@@ -1,4 +1,7 @@
-/** A database of SQLite: opened with the settings that durability depends on, migrated, asked for single values. */
+/**
+ * A database of SQLite: opened with the settings that durability depends on, migrated, asked for
+ * single values.
+ */
 
 import { Database } from "bun:sqlite";
 import { APPLICATION_ID, COPIED, mark, migrations } from "./schema.ts";
@@ -62,8 +65,8 @@ export function hasColumn(database: Database, table: string, name: string): bool
 }
 
 /**
- * Makes a WAL checkpoint and closes. Throws if that fails, as on a full disk: SQLite alone would close all the same and
- * leave a main file without the content of the WAL.
+ * Makes a WAL checkpoint and closes. Throws if that fails, as on a full disk: SQLite alone would
+ * close all the same and leave a main file without the content of the WAL.
  */
 export function closeWhole(database: Database): void {
   try {

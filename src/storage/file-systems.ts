@@ -1,6 +1,7 @@
 /**
- * Recognises file systems on which locks, syncs or the write-ahead log cannot be relied on: those that other machines
- * write to as well, and those that another program implements. Known by statfs(2) on Linux only.
+ * Recognises file systems on which locks, syncs or the write-ahead log cannot be relied on: those
+ * that other machines write to as well, and those that another program implements. Known by
+ * statfs(2) on Linux only.
  */
 
 import { readFileSync, statfsSync, statSync } from "node:fs";
@@ -57,7 +58,10 @@ export function doubtsAbout(folder: string): Doubtful | undefined {
   );
 }
 
-/** The doubts about a statfs(2) type. `mounted` answers the type of the mount; it is called for FUSE only. */
+/**
+ * The doubts about a statfs(2) type. `mounted` answers the type of the mount; it is called for FUSE
+ * only.
+ */
 export function doubtful(type: number, mounted: () => string | undefined): Doubtful | undefined {
   if (type >>> 0 === FUSE) {
     const name = mounted();

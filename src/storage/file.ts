@@ -1,10 +1,10 @@
 /**
- * The database file in its data folder: made whole or not at all, opened under its lock, checked before anything is
- * written, and released. sqlite.ts reads and writes its content.
+ * The database file in its data folder: made whole or not at all, opened under its lock, checked
+ * before anything is written, and released. sqlite.ts reads and writes its content.
  *
- * Invariants: the file under its final name is always a whole database. While it is open, this process must not open
- * and close it again: that would drop the lock (POSIX). A backup reads it through `reader`, which is closed after
- * SQLite's own descriptor.
+ * Invariants: the file under its final name is always a whole database. While it is open, this
+ * process must not open and close it again: that would drop the lock (POSIX). A backup reads it
+ * through `reader`, which is closed after SQLite's own descriptor.
  */
 
 import type { Database } from "bun:sqlite";
@@ -45,11 +45,15 @@ import { secureWal } from "./wal.ts";
 export const DATABASE_FILE = "number-dispenser.db";
 /** In the names of files that are not finished: the next start removes those that a crash left. */
 export const UNFINISHED = ".unfinished";
-/** In the name of the folder in which a restore works: a start refuses a folder with a restore that did not end. */
+/**
+ * In the name of the folder in which a restore works: a start refuses a folder with a restore that
+ * did not end.
+ */
 export const RESTORING = ".restoring";
 /**
- * Ends the second name, a hard link, that the WAL has while the database is in use. If another program checkpoints
- * and removes the WAL, or somebody deletes it, repair.ts can still tell what it held.
+ * Ends the second name, a hard link, that the WAL has while the database is in use. If another
+ * program checkpoints and removes the WAL, or somebody deletes it, repair.ts can still tell what it
+ * held.
  */
 export const LOG_KEPT = "-wal-kept";
 
@@ -64,20 +68,25 @@ export interface DatabaseFile {
   /** What the operator should know about the folder. */
   readonly warnings: readonly string[];
   /**
-   * Called once the lock is taken: makes the WAL durable. `inUse`: the server crashed while it used the database, so
-   * the WAL is checked for damage. Throws CannotStart.
+   * Called once the lock is taken: makes the WAL durable. `inUse`: the server crashed while it used
+   * the database, so the WAL is checked for damage. Throws CannotStart.
    */
   secure(inUse: boolean): void;
   /** Called once all checks passed: marks the folder as ours, and makes its entries durable. */
   settle(): void;
   /**
-   * Called after each commit and before each WAL checkpoint. Throws DiskVanished if the file or its WAL was removed or
-   * cut, or if others wrote to the file (presence.ts).
+   * Called after each commit and before each WAL checkpoint. Throws DiskVanished if the file or its
+   * WAL was removed or cut, or if others wrote to the file (presence.ts).
    */
   check(): void;
-  /** Called before each commit, because writing behind the end of a WAL that was cut would hide the cut. */
+  /**
+   * Called before each commit, because writing behind the end of a WAL that was cut would hide the
+   * cut.
+   */
   checkLog(): void;
-  /** Called now and then: throws DiskVanished also if one of the two is not at its path any more. */
+  /**
+   * Called now and then: throws DiskVanished also if one of the two is not at its path any more.
+   */
   checkPaths(): void;
   /** SQLite has just made a WAL checkpoint. */
   noteWalCheckpoint(): void;
@@ -145,7 +154,10 @@ function openLocked(
   };
 }
 
-/** Reads the mark of a backup before SQLite opens the file, because a WAL beside it could hide the mark. */
+/**
+ * Reads the mark of a backup before SQLite opens the file, because a WAL beside it could hide the
+ * mark.
+ */
 function refuseBackup(path: string, reader: number): void {
   const id = Buffer.alloc(4);
   readSync(reader, id, 0, id.length, ID_OFFSET);
@@ -158,7 +170,8 @@ function refuseBackup(path: string, reader: number): void {
 
 function openBoth(folder: string, path: string): Pick<DatabaseFile, "reader" | "database"> {
   try {
-    // Opened for writing, though only read: only then does an overlay file system open the file that SQLite writes.
+    // Opened for writing, though only read: only then does an overlay file system open the file
+    // that SQLite writes.
     const reader = openRegular(path, constants.O_RDWR);
     refuseBackup(path, reader);
     return { reader, database: connect(path) };
@@ -179,7 +192,10 @@ function secure(path: string, inUse: boolean): void {
   );
 }
 
-/** Makes a whole database under another name and links it to the final one, unless another server was quicker. */
+/**
+ * Makes a whole database under another name and links it to the final one, unless another server
+ * was quicker.
+ */
 function createDatabase(folder: string, path: string, options: FolderOptions): void {
   if (!options.create) {
     throw new CannotStart(`${path} does not exist, and storage.create is false: ${FIRST_START}`);

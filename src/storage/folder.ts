@@ -1,6 +1,6 @@
 /**
- * The data folder: made and synced so that a power cut cannot undo it, refused on file systems where locks and WAL do
- * not work, locked, and marked with the process that uses it.
+ * The data folder: made and synced so that a power cut cannot undo it, refused on file systems
+ * where locks and WAL do not work, locked, and marked with the process that uses it.
  */
 
 import {
@@ -33,8 +33,8 @@ export interface FolderOptions {
 }
 
 /**
- * Makes the folder if it is missing, for this user alone, and syncs each new level into its parent. Answers warnings
- * about a folder that existed. Throws CannotStart.
+ * Makes the folder if it is missing, for this user alone, and syncs each new level into its parent.
+ * Answers warnings about a folder that existed. Throws CannotStart.
  */
 export function prepareFolder(folder: string, options: FolderOptions): readonly string[] {
   const missing = missingOf(folder);
@@ -117,8 +117,9 @@ export function requireAccess(path: string): void {
 }
 
 /**
- * Locks the folder itself for as long as the returned descriptor is open, because the lock on the database goes with
- * the file if that is removed. Throws CannotStart if another process holds the lock.
+ * Locks the folder itself for as long as the returned descriptor is open, because the lock on the
+ * database goes with the file if that is removed. Throws CannotStart if another process holds the
+ * lock.
  */
 export function lockFolder(folder: string): number {
   const descriptor = openSync(folder, constants.O_RDONLY | constants.O_DIRECTORY);
@@ -132,7 +133,10 @@ export function inUse(folder: string): CannotStart {
   return new CannotStart(`data folder ${folder} is in use by ${ownerOf(folder)}`);
 }
 
-/** Gives a file that root made to the owner of the folder, as when a command works for a service's user. */
+/**
+ * Gives a file that root made to the owner of the folder, as when a command works for a service's
+ * user.
+ */
 export function giveToOwner(path: string, folder: string): void {
   if (process.getuid?.() !== 0) return;
   const { uid, gid } = statSync(folder);
@@ -193,7 +197,10 @@ function writtenOwner(folder: string): string | undefined {
   }
 }
 
-/** The process that holds the lock on the folder, by Linux's own list, which a crash cannot leave stale. */
+/**
+ * The process that holds the lock on the folder, by Linux's own list, which a crash cannot leave
+ * stale.
+ */
 function lockOwner(folder: string): string | undefined {
   try {
     const { ino } = statSync(folder);

@@ -1,6 +1,7 @@
 /**
- * Reads dispensers from their rows at the start, and refuses rows that contradict each other. It goes
- * through the tables side by side in the order of ids, which is quicker than joins. rows.ts writes them.
+ * Reads dispensers from their rows at the start, and refuses rows that contradict each other. It
+ * goes through the tables side by side in the order of ids, which is quicker than joins. rows.ts
+ * writes them.
  */
 
 import type { Database } from "bun:sqlite";
@@ -30,8 +31,9 @@ interface KeptRows {
 type RunRow = readonly [id: bigint, own: bigint, first: bigint, last: bigint];
 
 /**
- * Every dispenser in the order of ids, many at a time. After a clean close (`isExact`) nothing may lie
- * reserved ahead. Throws CannotStart, which names the file by `path`, if rows contradict each other.
+ * Every dispenser in the order of ids, many at a time. After a clean close (`isExact`) nothing may
+ * lie reserved ahead. Throws CannotStart, which names the file by `path`, if rows contradict each
+ * other.
  */
 export function* loadDispensers(
   database: Database,
@@ -116,7 +118,10 @@ function allocationOf(table: TableCursor<RunRow>, id: bigint): Leased | undefine
   }
 }
 
-/** Whether the rows of a dispenser agree with each other and with its definition; damage mostly leaves some that do not. */
+/**
+ * Whether the rows of a dispenser agree with each other and with its definition; damage mostly
+ * leaves some that do not.
+ */
 function isSound(stored: StoredDispenser, kept: KeptRows, isExact: boolean): boolean {
   const { definition, account, allocation } = stored;
   const { type } = definition;

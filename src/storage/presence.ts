@@ -1,12 +1,13 @@
 /**
- * Checks that the database and its write-ahead log (WAL) are still there while the server uses them. SQLite silently
- * writes on into a file that was unlinked, and behind the end of one that was cut: numbers would leave whose
- * reservation no later start can read.
+ * Checks that the database and its write-ahead log (WAL) are still there while the server uses
+ * them. SQLite silently writes on into a file that was unlinked, and behind the end of one that was
+ * cut: numbers would leave whose reservation no later start can read.
  *
- * Each commit checks descriptors of our own: they show that a file was unlinked or cut, or that the main file was
- * copied over. Now and then the paths are checked: they also show that a file was moved or replaced. This relies on
- * SQLite alone writing to both files, to the main file only during a WAL checkpoint, and on neither getting shorter,
- * except that the WAL may be cut to `journal_size_limit` when it begins anew.
+ * Each commit checks descriptors of our own: they show that a file was unlinked or cut, or that the
+ * main file was copied over. Now and then the paths are checked: they also show that a file was
+ * moved or replaced. This relies on SQLite alone writing to both files, to the main file only
+ * during a WAL checkpoint, and on neither getting shorter, except that the WAL may be cut to
+ * `journal_size_limit` when it begins anew.
  */
 
 import { closeSync, fstatSync, openSync, readSync, type Stats, statSync } from "node:fs";
@@ -57,7 +58,8 @@ class UsedFile {
     try {
       there = statSync(this.path);
     } catch (error) {
-      // If the path cannot be read now, as after a change of permissions, the file may still be there.
+      // If the path cannot be read now, as after a change of permissions, the file may still be
+      // there.
       if (!GONE.includes((error as NodeJS.ErrnoException).code ?? "")) return;
       throw this.vanished("was removed or moved away, or its folder was");
     }
@@ -65,7 +67,10 @@ class UsedFile {
     if (there.dev !== dev || there.ino !== ino) throw this.vanished("was replaced by another file");
   }
 
-  /** A file that was cut and then written behind its end begins with zeros, while its length looks right. */
+  /**
+   * A file that was cut and then written behind its end begins with zeros, while its length looks
+   * right.
+   */
   checkStart(): void {
     const start = Buffer.alloc(4);
     const count = readSync(this.descriptor, start, 0, start.length, 0);
@@ -83,12 +88,16 @@ class UsedFile {
 export class Presence {
   private readonly main: UsedFile;
   private readonly log: UsedFile;
-  /** When SQLite last wrote to the main file; undefined if the file system's times cannot be relied on. */
+  /**
+   * When SQLite last wrote to the main file; undefined if the file system's times cannot be relied
+   * on.
+   */
   private writtenMs: number | undefined;
 
   /**
-   * `reader` is a descriptor of the main file that the caller closes. `isPlainDisk`: the time of the last write can be
-   * relied on; a network file system or another program may set it late. Throws DiskVanished.
+   * `reader` is a descriptor of the main file that the caller closes. `isPlainDisk`: the time of
+   * the last write can be relied on; a network file system or another program may set it late.
+   * Throws DiskVanished.
    */
   constructor(
     path: string,
@@ -112,8 +121,8 @@ export class Presence {
   }
 
   /**
-   * Throws DiskVanished if one of the two was unlinked or cut, or if others wrote to the main file. Takes about two
-   * microseconds.
+   * Throws DiskVanished if one of the two was unlinked or cut, or if others wrote to the main file.
+   * Takes about two microseconds.
    */
   check(): void {
     const found = timedExtentOf(this.main.descriptor);

@@ -41,7 +41,9 @@ export type Finding =
   /** Something may be lost. */
   | { readonly kind: "doubtful"; readonly because: string };
 
-/** Examines the database of a locked folder. Throws CannotStart if there is none that can be read. */
+/**
+ * Examines the database of a locked folder. Throws CannotStart if there is none that can be read.
+ */
 export function examine(folder: string): Finding {
   const path = join(folder, DATABASE_FILE);
   if (!existsSync(path)) throw new CannotStart(`${path} does not exist: restore a backup`);
@@ -75,8 +77,8 @@ export function repairDatabase(folder: string, { kind }: Finding): void {
 }
 
 /**
- * Replaces the database with a finished one. Keeps the old one and its WAL in a folder, and answers that folder. A
- * crash meanwhile leaves the old database without its WAL, or the new one.
+ * Replaces the database with a finished one. Keeps the old one and its WAL in a folder, and answers
+ * that folder. A crash meanwhile leaves the old database without its WAL, or the new one.
  */
 export function replace(folder: string, finished: string): string {
   const path = join(folder, DATABASE_FILE);
@@ -134,8 +136,8 @@ function isIn(path: string, log: Buffer): boolean {
 }
 
 /**
- * Whether a file has not changed since another one was last written. It compares the time of the last change of any
- * kind (ctime), which only the system sets: copying a file cannot fake it.
+ * Whether a file has not changed since another one was last written. It compares the time of the
+ * last change of any kind (ctime), which only the system sets: copying a file cannot fake it.
  */
 function isOlder(path: string, than: string): boolean {
   return statSync(path, { bigint: true }).ctimeNs <= statSync(than, { bigint: true }).mtimeNs;

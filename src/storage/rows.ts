@@ -1,6 +1,6 @@
 /**
- * Writes changes as rows. loading.ts reads them; sqlite.ts has the transactions, failures and the file
- * itself. A position is stored as the last one below it (schema.ts says why).
+ * Writes changes as rows. loading.ts reads them; sqlite.ts has the transactions, failures and the
+ * file itself. A position is stored as the last one below it (schema.ts says why).
  */
 
 import type { Changes, Database, SQLQueryBindings, Statement } from "bun:sqlite";
@@ -137,8 +137,8 @@ export class Rows {
 }
 
 /**
- * The longest line has 2^63 numbers, and all of them may be wasted, which is one more than an integer of
- * SQLite holds. stored-values.ts reads it back.
+ * The longest line has 2^63 numbers, and all of them may be wasted, which is one more than an
+ * integer of SQLite holds. stored-values.ts reads it back.
  */
 function storable(wasted: bigint): bigint {
   if (wasted > NUMBER_MAX) return NUMBER_MAX;

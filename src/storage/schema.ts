@@ -1,10 +1,10 @@
 /**
- * The tables, as migrations. PRAGMA user_version counts how many of them a database has seen;
- * a published one never changes.
+ * The tables, as migrations. PRAGMA user_version counts how many of them a database has seen; a
+ * published one never changes.
  *
  * A position is stored as the last one below it (-1 for none), because the end of the longest line,
- * 2^63, does not fit an integer of SQLite. `generated` and `wasted` are as of the commit that wrote the
- * row.
+ * 2^63, does not fit an integer of SQLite. `generated` and `wasted` are as of the commit that wrote
+ * the row.
  */
 
 /** "NumD": the PRAGMA application_id of our databases. */
@@ -18,7 +18,9 @@ export const ID_OFFSET = 68;
 export const IN_USE = 0;
 /** Just made, or closed cleanly by the first version, which could leave counts short. */
 export const CLOSED_INEXACTLY = 1;
-/** A copy, made while a server used it: as after a crash, but all of the log is in the main file. */
+/**
+ * A copy, made while a server used it: as after a crash, but all of the log is in the main file.
+ */
 export const COPIED = 2;
 /** Closed cleanly: all positions and counts are exact. */
 export const CLOSED = 3;
@@ -28,8 +30,8 @@ export const mark = (how: typeof IN_USE | typeof CLOSED | typeof COPIED): string
   `UPDATE server SET clean = ${how}`;
 
 /**
- * Makes Definition.line of the columns that `definitions` and `deleted` had before the fourth migration,
- * when there were types 1 to 3 and each field had a column.
+ * Makes Definition.line of the columns that `definitions` and `deleted` had before the fourth
+ * migration, when there were types 1 to 3 and each field had a column.
  */
 export const LINE_OF_COLUMNS = `CASE type
     WHEN 1 THEN json_object('type', '1', 'length', CAST(length AS TEXT))

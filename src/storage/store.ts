@@ -45,11 +45,17 @@ export type Change =
   | { readonly kind: "remove"; readonly id: number }
   /** A line that was deleted is kept for a while. */
   | { readonly kind: "keep"; readonly line: DeletedLine }
-  /** The deleted lines of a name, or the one with the numbers of this definition, are kept no longer. */
+  /**
+   * The deleted lines of a name, or the one with the numbers of this definition, are kept no
+   * longer.
+   */
   | { readonly kind: "forget"; readonly name: string; readonly definition?: Definition }
   /** A deleted line has another account. */
   | { readonly kind: "move deleted"; readonly nth: number; readonly account: Account }
-  /** Deleted lines that are too old are removed, and the oldest if there are too many: at most `atOnce` of each. */
+  /**
+   * Deleted lines that are too old are removed, and the oldest if there are too many: at most
+   * `atOnce` of each.
+   */
   | {
       readonly kind: "purge";
       readonly deletedBeforeS: number;
@@ -84,7 +90,10 @@ export interface Store {
   deletedOf(name: string): readonly StoredDeleted[];
   /** `count` deleted lines with numbers above `after`, in order. Throws as commit() does. */
   listDeleted(after: number, count: number): readonly StoredDeleted[];
-  /** The state of the node as it was last written (a change of the kind "node"); undefined if it never was. */
+  /**
+   * The state of the node as it was last written (a change of the kind "node"); undefined if it
+   * never was.
+   */
   readonly node: string | undefined;
   /** Adds to what the next commit writes. */
   stage(change: Change): void;
@@ -105,8 +114,8 @@ export interface Store {
    */
   backUp(path: string): Promise<void>;
   /**
-   * Commits what is staged, marks the clean close and closes the store. Throws as commit() does; the
-   * life then counts as crashed.
+   * Commits what is staged, marks the clean close and closes the store. Throws as commit() does;
+   * the life then counts as crashed.
    */
   close(): void;
 }
@@ -122,8 +131,8 @@ export class DiskBroken extends Error {
 }
 
 /**
- * Somebody removed, cut, moved or replaced the database or its log under the server. A restart by itself
- * would only make it worse.
+ * Somebody removed, cut, moved or replaced the database or its log under the server. A restart by
+ * itself would only make it worse.
  */
 export class DiskVanished extends DiskBroken {
   override readonly name = "DiskVanished";

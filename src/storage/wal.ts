@@ -1,13 +1,14 @@
 /**
- * Tells a write-ahead log (WAL) as a crash leaves it from a damaged one, as far as that is possible.
+ * Tells a write-ahead log (WAL) as a crash leaves it from a damaged one, as far as that is
+ * possible.
  *
- * SQLite reads a log up to the first frame whose checksum is wrong and takes the rest for a commit that the crash tore.
- * So a single flipped bit silently loses every later commit. But each commit is synced before the next one is written:
- * if behind the broken frame a whole frame ends a commit and another whole frame follows it, the broken frame was whole
- * once, and is damaged. Weaker evidence proves nothing: torn frames may lie over frames of older commits, and a frame's
- * header may be half old and half new. Damage within the last commit, and sometimes the last two, cannot be told from
- * a torn commit.
- * The format: https://sqlite.org/fileformat2.html#walformat
+ * SQLite reads a log up to the first frame whose checksum is wrong and takes the rest for a commit
+ * that the crash tore. So a single flipped bit silently loses every later commit. But each commit
+ * is synced before the next one is written: if behind the broken frame a whole frame ends a commit
+ * and another whole frame follows it, the broken frame was whole once, and is damaged. Weaker
+ * evidence proves nothing: torn frames may lie over frames of older commits, and a frame's header
+ * may be half old and half new. Damage within the last commit, and sometimes the last two, cannot
+ * be told from a torn commit. The format: https://sqlite.org/fileformat2.html#walformat
  */
 
 import { closeSync, fsyncSync, openSync, readFileSync, writeSync } from "node:fs";
@@ -43,7 +44,10 @@ class WalFile {
     return this.bytes.getUint32(at);
   }
 
-  /** The page in a frame, its bytes, and how many pages the database has after the commit that the frame ends. */
+  /**
+   * The page in a frame, its bytes, and how many pages the database has after the commit that the
+   * frame ends.
+   */
   page(frame: number): { page: number; bytes: Buffer; pagesInAll: number } {
     const at = this.at(frame);
     const { buffer, byteOffset } = this.bytes;
@@ -55,7 +59,9 @@ class WalFile {
     return HEADER_BYTES + frame * this.frameBytes;
   }
 
-  /** Whether a frame belongs to this log, and is not left over from an earlier one in the same file. */
+  /**
+   * Whether a frame belongs to this log, and is not left over from an earlier one in the same file.
+   */
   private isOurs(frame: number): boolean {
     const at = this.at(frame);
     return this.word(at + 8) === this.word(16) && this.word(at + 12) === this.word(20);
@@ -127,10 +133,11 @@ export function committedBy(bytes: Buffer): Committed {
 }
 
 /**
- * Makes sure that a log is on the disk as it reads. After a failed sync the system shows bytes that never reached the
- * disk and that no later sync writes; a power cut during the next WAL checkpoint would then leave a mix. Writing and
- * syncing the log anew puts them on the disk; a power cut meanwhile leaves each sector old or new. Answers what is
- * wrong with the log, as damageOf() does, and leaves a damaged log as it is.
+ * Makes sure that a log is on the disk as it reads. After a failed sync the system shows bytes that
+ * never reached the disk and that no later sync writes; a power cut during the next WAL checkpoint
+ * would then leave a mix. Writing and syncing the log anew puts them on the disk; a power cut
+ * meanwhile leaves each sector old or new. Answers what is wrong with the log, as damageOf() does,
+ * and leaves a damaged log as it is.
  */
 export function secureWal(path: string): string | undefined {
   let descriptor: number;

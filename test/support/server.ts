@@ -20,7 +20,7 @@ export interface LocalServer<S extends Store> {
   readonly port: number;
   readonly store: S;
   readonly engine: Engine;
-  readonly listener: Server;
+  readonly server: Server;
   /** The fatal errors, after which a real process would have ended. */
   readonly fatal: unknown[];
   /** Resolves with the first fatal error. */
@@ -93,7 +93,7 @@ function assemble<S extends Store>(store: S, overrides: Partial<Config>, world: 
   });
   const { engine, server } = service;
   const fatalOf = firstFatal.promise;
-  const observed = { store, engine, listener: server, fatal, fatalOf, shutdowns, logged };
+  const observed = { store, engine, server, fatal, fatalOf, shutdowns, logged };
   return { service, observed };
 }
 

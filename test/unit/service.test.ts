@@ -87,5 +87,5 @@ test("what a crash cost is on disk even where the server then cannot start", asy
   expect(() => service.start()).toThrow("the address is in use");
   expect(logged.at(-1)).toBe("recovered from a crash");
   expect(store.reopen().crashed).toBe(false);
-  await taken.listener.stop();
+  await taken.server.stop();
 });

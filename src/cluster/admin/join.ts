@@ -1,4 +1,7 @@
-/** `cluster join`: the dispensers of a node that was alone become the cluster's. No server runs on its folder. */
+/**
+ * `cluster join`: the dispensers of a node that was alone become the cluster's. No server runs on
+ * its folder.
+ */
 
 import { inBatches } from "../../base/batches.ts";
 import { CannotStart } from "../../base/errors.ts";
@@ -45,9 +48,9 @@ export interface Folder {
 }
 
 /**
- * Moves the dispensers of a node that was alone into the cluster, each at its present position. It can be run again
- * after it was interrupted. Answers how many dispensers there are. Throws CannotStart if the cluster has one of the
- * names, and LeaseStoreUnavailable.
+ * Moves the dispensers of a node that was alone into the cluster, each at its present position. It
+ * can be run again after it was interrupted. Answers how many dispensers there are. Throws
+ * CannotStart if the cluster has one of the names, and LeaseStoreUnavailable.
  */
 export async function joinCluster(
   { engine, store, replaced }: Folder,
@@ -62,7 +65,8 @@ export async function joinCluster(
   const ids = engine.lastId + lastDeleted(store);
   const joining =
     begun ?? (await reserveIds(engine.lastId, ids, history, cluster, identity.unique()));
-  // Saved in the folder first: if this is interrupted, the next run knows which of the cluster's lines are its own.
+  // Saved in the folder first: if this is interrupted, the next run knows which of the cluster's
+  // lines are its own.
   store.writeNode(JSON.stringify({ joining } satisfies StoredNodeState));
   for (const some of inBatches(all, LINES_AT_ONCE)) await writeLines(some, history, joining);
   await moveDeletedIn(engine, store, history, joining);
@@ -128,7 +132,10 @@ async function requireNotMet(
   );
 }
 
-/** Reserves ids for the node's lines: their present ids plus a base; deleted lines follow behind them. */
+/**
+ * Reserves ids for the node's lines: their present ids plus a base; deleted lines follow behind
+ * them.
+ */
 async function reserveIds(
   lastId: number,
   ids: number,
@@ -196,7 +203,10 @@ function* deletedIn(store: Store): Generator<StoredDeleted> {
   }
 }
 
-/** Writes the folder's deleted lines into the cluster, so that their numbers do not come again there. */
+/**
+ * Writes the folder's deleted lines into the cluster, so that their numbers do not come again
+ * there.
+ */
 async function moveDeletedIn(
   engine: Engine,
   store: Store,

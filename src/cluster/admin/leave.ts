@@ -1,4 +1,7 @@
-/** `cluster leave`: a node returns the ranges it holds and leaves its cluster. No server runs on its folder. */
+/**
+ * `cluster leave`: a node returns the ranges it holds and leaves its cluster. No server runs on its
+ * folder.
+ */
 
 import { Leased, type Range } from "../../dispenser/allocation.ts";
 import type { Dispenser } from "../../dispenser/dispenser.ts";
@@ -23,8 +26,8 @@ import type { Folder } from "./join.ts";
 const RETURNED_MAX = 64;
 
 /**
- * Returns the ranges that a node holds and takes the node out of the cluster; its folder is empty then. Answers how
- * many numbers were returned. The node must just have entered the cluster.
+ * Returns the ranges that a node holds and takes the node out of the cluster; its folder is empty
+ * then. Answers how many numbers were returned. The node must just have entered the cluster.
  */
 export async function returnLeases(
   { engine, store, replaced }: Folder,
@@ -36,7 +39,8 @@ export async function returnLeases(
     dispenser,
     ranges: heldBy(dispenser),
   }));
-  // Removed from the folder first: otherwise this node and the next holder could both hand them out.
+  // Removed from the folder first: otherwise this node and the next holder could both hand them
+  // out.
   for (const { dispenser } of left) store.stage({ kind: "remove", id: dispenser.id });
   store.stage({ kind: "node", state: JSON.stringify({} satisfies StoredNodeState) });
   replaced();

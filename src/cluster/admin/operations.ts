@@ -1,6 +1,7 @@
 /**
- * What an operator does with a cluster's store and no data folder: writes off a lost node (`cluster forget`), accepts
- * a store that went back in time as it is (`cluster advance`), lists the nodes (`cluster nodes`).
+ * What an operator does with a cluster's store and no data folder: writes off a lost node (`cluster
+ * forget`), accepts a store that went back in time as it is (`cluster advance`), lists the nodes
+ * (`cluster nodes`).
  */
 
 import { inBatches } from "../../base/batches.ts";
@@ -32,7 +33,9 @@ import { type LeaseStore, LINES_AT_ONCE, type Row } from "../stores/store.ts";
 /** The most new lines that a store that went back can have forgotten. */
 const IDS_SKIPPED = 1_000_000;
 
-/** Writes off a node: what it holds is wasted, and the node may not come back. Throws CannotStart. */
+/**
+ * Writes off a node: what it holds is wasted, and the node may not come back. Throws CannotStart.
+ */
 export async function forgetNode(store: LeaseStore, node: string): Promise<bigint> {
   const { version } = await store.read([]);
   const history = new MonotonicStore(store, version);
@@ -60,8 +63,9 @@ export async function forgetNode(store: LeaseStore, node: string): Promise<bigin
 }
 
 /**
- * Moves all lines ahead by `margin` and accepts the store as it is. Answers how many lines there are. The epoch is
- * the time of day, `wallClockMs`, so that a later epoch is higher even if the store forgot the one before.
+ * Moves all lines ahead by `margin` and accepts the store as it is. Answers how many lines there
+ * are. The epoch is the time of day, `wallClockMs`, so that a later epoch is higher even if the
+ * store forgot the one before.
  */
 export async function advanceHistory(
   store: LeaseStore,
@@ -98,7 +102,10 @@ export async function advanceHistory(
   return rows.size;
 }
 
-/** Moves deleted lines ahead as well: they may have handed out numbers in writes that the store forgot. */
+/**
+ * Moves deleted lines ahead as well: they may have handed out numbers in writes that the store
+ * forgot.
+ */
 async function moveDeletedAhead(history: MonotonicStore, margin: bigint): Promise<void> {
   const { rows } = await history.list(NAME_PREFIX);
   const keys = [...rows].flatMap(([key, row]) => (readName(row)!.before?.length ? [key] : []));

@@ -1,8 +1,8 @@
 /**
- * The lines of a cluster by name: HSET, DEL and ADVANCE on one node change them for all nodes, and the
- * other nodes hear of it. The rows of the lease store are the truth; sync() makes the engine's
- * dispensers like them. A line has one id, which its dispenser has on every node; ids are given in the
- * order of the changes.
+ * The lines of a cluster by name: HSET, DEL and ADVANCE on one node change them for all nodes, and
+ * the other nodes hear of it. The rows of the lease store are the truth; sync() makes the engine's
+ * dispensers like them. A line has one id, which its dispenser has on every node; ids are given in
+ * the order of the changes.
  */
 
 import { largest } from "../../base/bigint.ts";
@@ -65,7 +65,10 @@ export class ClusterLines {
     this.nodeState = memory;
   }
 
-  /** HSET. Answers how many fields were set for the first time. `reuse`: numbers in use may be handed out again. */
+  /**
+   * HSET. Answers how many fields were set for the first time. `reuse`: numbers in use may be
+   * handed out again.
+   */
   async define(
     store: FencedStore,
     name: string,
@@ -74,7 +77,8 @@ export class ClusterLines {
   ): Promise<number | Refusal> {
     if (!isName(name)) return new Refusal("ERR invalid dispenser name");
     const key = nameKey(name);
-    // All existing rows that are written have to be guarded: stores lock guards first, in one order.
+    // All existing rows that are written have to be guarded: stores lock guards first, in one
+    // order.
     const known = readName((await store.read([key])).rows.get(key));
     const keys = [NAMES, key, ...(known === undefined ? [] : [lineKey(known.line)])];
     const before = await this.figuresBefore(store, name, fields, known);
@@ -294,7 +298,10 @@ export class ClusterLines {
   }
 }
 
-/** The deleted lines of a name. A program of level 1 leaves the last one out, which the row of the line tells. */
+/**
+ * The deleted lines of a name. A program of level 1 leaves the last one out, which the row of the
+ * line tells.
+ */
 function deletedIn(
   present: NameRecord | undefined,
   rows: Snapshot["rows"],

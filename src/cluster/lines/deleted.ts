@@ -5,7 +5,9 @@ import { type Definition, define, fieldsOf, isSameLine } from "../../dispenser/d
 import { covering, type UsedLine } from "../../dispenser/deleted.ts";
 import type { DeletedLineRecord, NameRecord } from "../stores/records.ts";
 
-/** Takes the place of a node in the key of a usage row: the usage of the line before it was deleted. */
+/**
+ * Takes the place of a node in the key of a usage row: the usage of the line before it was deleted.
+ */
 export const BEFORE = "before";
 
 /** A name has at most so many: then one line that covers all their numbers takes their place. */
@@ -27,7 +29,10 @@ export function usedLines(records: readonly DeletedLineRecord[] = []): DeletedLi
   }));
 }
 
-/** The deleted lines of a name once its line, leased up to `next`, is deleted too. A line in memory is not kept. */
+/**
+ * The deleted lines of a name once its line, leased up to `next`, is deleted too. A line in memory
+ * is not kept.
+ */
 export function withDeleted(
   { line, fields, before = [] }: NameRecord,
   next: bigint,

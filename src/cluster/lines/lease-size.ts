@@ -5,13 +5,21 @@ import { strategies } from "../../dispenser/strategy.ts";
 
 /** The first lease of a line has so many numbers. */
 const FIRST_SIZE = 100;
-/** A lease is at most so many times as large as the one before: a burst tells little of the next second. */
+/**
+ * A lease is at most so many times as large as the one before: a burst tells little of the next
+ * second.
+ */
 const GROWTH_MAX = 10;
-/** A lease lasts about so long, however small the budget: a line asks the store about once a second. */
+/**
+ * A lease lasts about so long, however small the budget: a line asks the store about once a second.
+ */
 const LEAST_MS = 1000;
 /** Within the budget a lease lasts so long. */
 const MOST_MS = 4000;
-/** A node asks for the next lease when what is left lasts so long, or half of the last lease is used. */
+/**
+ * A node asks for the next lease when what is left lasts so long, or half of the last lease is
+ * used.
+ */
 const AHEAD_MS = 1000;
 
 /** A line at its last lease. */
@@ -44,8 +52,8 @@ export class LeaseSizer {
   }
 
   /**
-   * How many numbers to lease, at least the `wanted` ones that clients wait for. Where many nodes lease
-   * of one line, each takes more at a time, whatever the budget.
+   * How many numbers to lease, at least the `wanted` ones that clients wait for. Where many nodes
+   * lease of one line, each takes more at a time, whatever the budget.
    */
   sizeFor(dispenser: Dispenser, wanted: number, isContended: boolean): number {
     const pace = this.paces.get(dispenser);
@@ -59,8 +67,8 @@ export class LeaseSizer {
   }
 
   /**
-   * A line reached its threshold: whether to ask for the next lease already. If not, the line gets a
-   * later threshold.
+   * A line reached its threshold: whether to ask for the next lease already. If not, the line gets
+   * a later threshold.
    */
   isLow(dispenser: Dispenser): boolean {
     const { remaining } = dispenser;

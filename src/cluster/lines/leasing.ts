@@ -1,9 +1,9 @@
 /**
- * Leases: how much of a line a node asks the store for, and how it gets it. All lines that want a lease
- * at one time get it in one transaction.
+ * Leases: how much of a line a node asks the store for, and how it gets it. All lines that want a
+ * lease at one time get it in one transaction.
  *
- * Invariant: a node adopts a lease only after the store said that it is written. A lease with an unknown
- * outcome is never handed out, because the next one begins behind it.
+ * Invariant: a node adopts a lease only after the store said that it is written. A lease with an
+ * unknown outcome is never handed out, because the next one begins behind it.
  */
 
 import { assert } from "../../base/assert.ts";
@@ -33,7 +33,10 @@ import { type Want, Wants } from "./wants.ts";
 
 /** A lease takes at most this part of what is left of the line, unless clients wait for more. */
 const FAIR_PART = 8n;
-/** For so long a line that was exhausted is not asked for again: a node that leaves may return some of it. */
+/**
+ * For so long a line that was exhausted is not asked for again: a node that leaves may return some
+ * of it.
+ */
 const EXHAUSTED_MS = 1000;
 
 /** What the store is to lease to a line. */
@@ -104,8 +107,8 @@ export class Leasing {
   }
 
   /**
-   * Leases for the lines that want it, as many as go into one transaction. If one of them turns out to be
-   * deleted, calls `onStale` before those who wait go on. Throws LeaseStoreUnavailable.
+   * Leases for the lines that want it, as many as go into one transaction. If one of them turns out
+   * to be deleted, calls `onStale` before those who wait go on. Throws LeaseStoreUnavailable.
    */
   async lease(store: FencedStore, onStale: () => Promise<void>): Promise<void> {
     const wants = this.wants.take();
@@ -139,8 +142,8 @@ export class Leasing {
   }
 
   /**
-   * Writes leases. Answers them, the lines that were deleted, and the wants that were put back because
-   * other nodes leased of the same lines meanwhile.
+   * Writes leases. Answers them, the lines that were deleted, and the wants that were put back
+   * because other nodes leased of the same lines meanwhile.
    */
   private async write(store: FencedStore, asked: readonly Want[]) {
     const { nodeState } = this;
@@ -167,7 +170,9 @@ export class Leasing {
     return { ...written, putBack };
   }
 
-  /** Puts back those whose lines other nodes leased of since `last` was read, unless these are all. */
+  /**
+   * Puts back those whose lines other nodes leased of since `last` was read, unless these are all.
+   */
   private withoutContended(
     wants: readonly Want[],
     rows: Snapshot["rows"],
@@ -197,7 +202,10 @@ export class Leasing {
     this.engine.addLease(dispenser, range, threshold);
   }
 
-  /** Works out the lease of a line, and adds the rows that it changes to `puts`; none if nothing is left. */
+  /**
+   * Works out the lease of a line, and adds the rows that it changes to `puts`; none if nothing is
+   * left.
+   */
   private planLease(
     { dispenser, count: wanted }: Want,
     rows: Snapshot["rows"],

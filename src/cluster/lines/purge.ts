@@ -1,9 +1,9 @@
 /**
- * Removes rows that nobody needs any more: those of lines that were deleted long ago, or of too many
- * deleted ones, and those of nodes that are gone. Some node looks once an hour.
+ * Removes rows that nobody needs any more: those of lines that were deleted long ago, or of too
+ * many deleted ones, and those of nodes that are gone. Some node looks once an hour.
  *
- * Invariant: a node that missed this neither mistakes a removed row for one that the store forgot, nor
- * keeps a deleted line, because the row NAMES tells up to which revision names may be missing.
+ * Invariant: a node that missed this neither mistakes a removed row for one that the store forgot,
+ * nor keeps a deleted line, because the row NAMES tells up to which revision names may be missing.
  */
 
 import { inBatches } from "../../base/batches.ts";
@@ -51,7 +51,10 @@ export interface PurgeOptions {
   readonly inTurn: <T>(work: () => Promise<T>) => Promise<T>;
 }
 
-/** Removes rows, if it is time to look. Answers of how many lines and nodes. Throws LeaseStoreUnavailable. */
+/**
+ * Removes rows, if it is time to look. Answers of how many lines and nodes. Throws
+ * LeaseStoreUnavailable.
+ */
 export async function purge(options: PurgeOptions): Promise<{ lines: number; nodes: number }> {
   const { inTurn } = options;
   const claimed = await inTurn(() => claim(options));
@@ -70,7 +73,10 @@ interface Claim {
   readonly isFirst: boolean;
 }
 
-/** Makes the cluster older, by no more than this node ran. Undefined if another node looked recently. */
+/**
+ * Makes the cluster older, by no more than this node ran. Undefined if another node looked
+ * recently.
+ */
 function claim({ store, wallMs, ranMs }: PurgeOptions): Promise<Claim | undefined> {
   const nowMs = wallMs();
   return store().transact([NAMES], (rows): MemberOutcome<Claim | undefined> => {

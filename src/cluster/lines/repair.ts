@@ -21,7 +21,10 @@ import {
 import { LINES_AT_ONCE, type Snapshot } from "../stores/store.ts";
 import { fieldsIn } from "./deleted.ts";
 
-/** Writes the lines that this node knows, and how far they were leased. To be called after `cluster advance`. */
+/**
+ * Writes the lines that this node knows, and how far they were leased. To be called after `cluster
+ * advance`.
+ */
 export async function repair(
   store: FencedStore,
   engine: Engine,

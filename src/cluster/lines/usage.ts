@@ -70,7 +70,9 @@ export class Usage {
     };
   }
 
-  /** The usage of a line by all nodes: by others as they last reported it, by this one as it is now. */
+  /**
+   * The usage of a line by all nodes: by others as they last reported it, by this one as it is now.
+   */
   async ofAll(history: MonotonicStore, dispenser: Dispenser): Promise<ClusterUsage> {
     const { id } = dispenser;
     const [figures, nodes] = await Promise.all([

@@ -1,6 +1,7 @@
 /**
- * The lines of a node that want a lease, and those who wait for it. A line that other nodes lease of at
- * the same time is contended: for a while it has transactions of its own, and does not hold up the rest.
+ * The lines of a node that want a lease, and those who wait for it. A line that other nodes lease
+ * of at the same time is contended: for a while it has transactions of its own, and does not hold
+ * up the rest.
  */
 
 import type { Dispenser } from "../../dispenser/dispenser.ts";
@@ -43,7 +44,10 @@ export class Wants {
     return want.granted.promise;
   }
 
-  /** Takes the wants of the next transaction: those of lines that are not contended, or a contended one alone. */
+  /**
+   * Takes the wants of the next transaction: those of lines that are not contended, or a contended
+   * one alone.
+   */
   take(): readonly Want[] {
     const all = [...this.waiting.values()];
     const isAlone = all.length > 0 && this.isContended(all[0]!.dispenser);

@@ -10,8 +10,8 @@ export interface NodeSettings {
 }
 
 /**
- * The allocation of a new dispenser. `size` is how many dispensers the folder has. Throws CannotStart if the
- * folder does not fit the settings.
+ * The allocation of a new dispenser. `size` is how many dispensers the folder has. Throws
+ * CannotStart if the folder does not fit the settings.
  */
 export function allocationOf(
   { store, node }: NodeSettings,

@@ -1,12 +1,15 @@
 /**
- * Remembers the fingerprint of the data folder of a node without a lease store, because a copy of the folder would hand
- * out the same numbers.
+ * Remembers the fingerprint of the data folder of a node without a lease store, because a copy of
+ * the folder would hand out the same numbers.
  */
 
 import type { SqliteStore } from "../../storage/sqlite.ts";
 import { fingerprintOf, isSameFolder, parseState, type StoredNodeState } from "./state.ts";
 
-/** Stores the folder's present fingerprint, unless the folder is a cluster's: then its membership has it. */
+/**
+ * Stores the folder's present fingerprint, unless the folder is a cluster's: then its membership
+ * has it.
+ */
 export function noteHome(store: SqliteStore): void {
   const state = parseState(store.node);
   if (state.membership !== undefined || state.joining !== undefined) return;
@@ -14,8 +17,9 @@ export function noteHome(store: SqliteStore): void {
 }
 
 /**
- * Called at the start of a node without a lease store: stores its stripe, if it has one, and its fingerprint, if none
- * is stored yet. Answers whether the folder is a copy of the one whose fingerprint is stored.
+ * Called at the start of a node without a lease store: stores its stripe, if it has one, and its
+ * fingerprint, if none is stored yet. Answers whether the folder is a copy of the one whose
+ * fingerprint is stored.
  */
 export function checkHome(store: SqliteStore, stripe: string): boolean {
   const here = fingerprintOf(store.path);

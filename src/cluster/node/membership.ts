@@ -1,7 +1,8 @@
 /**
- * How a node enters its cluster again. Each start writes the node's own row with a stamp that only this process
- * knows, so that of two processes with the same identity one notices the other. A folder that was copied, restored
- * or is older than it should be becomes a new node, which takes over nothing from the old one.
+ * How a node enters its cluster again. Each start writes the node's own row with a stamp that only
+ * this process knows, so that of two processes with the same identity one notices the other. A
+ * folder that was copied, restored or is older than it should be becomes a new node, which takes
+ * over nothing from the old one.
  *
  * Invariant: no range found in the folder is served before enter() has answered that it may be.
  */
@@ -50,8 +51,9 @@ export interface Founding {
 }
 
 /**
- * Reads the cluster's own row. If there is none and the folder belongs to no cluster, founds one in two steps, so
- * that living nodes whose store was emptied can object in between. Throws CannotStart, LeaseStoreUnavailable.
+ * Reads the cluster's own row. If there is none and the folder belongs to no cluster, founds one in
+ * two steps, so that living nodes whose store was emptied can object in between. Throws
+ * CannotStart, LeaseStoreUnavailable.
  */
 export async function findCluster(
   store: LeaseStore,
@@ -118,7 +120,9 @@ function requireWhole({ isRestored }: StoreVersion): void {
 
 const ROW_PREFIXES = [NAME_PREFIX, LINE_PREFIX, NODE_PREFIX, USAGE_PREFIX, DELETED_PREFIX];
 
-/** Rows without a cluster's row: that was lost, or another cluster's prefix lies inside this one's. */
+/**
+ * Rows without a cluster's row: that was lost, or another cluster's prefix lies inside this one's.
+ */
 async function requireEmpty(store: LeaseStore): Promise<void> {
   for (const prefix of ROW_PREFIXES) {
     const [key] = (await store.list(prefix)).rows.keys();
@@ -147,10 +151,10 @@ export function newMembership(cluster: ClusterRecord, identity: Identity): Membe
 }
 
 /**
- * Starts the node: writes its row with a stamp that no other process has. Answers undefined, or why the folder
- * cannot go on as the node it was and has to become a new one first. A copy made between intend() and the next write
- * would still know the row's stamp; the roll call that follows makes that write. Throws LeaseStoreUnavailable, after
- * which it may be called again.
+ * Starts the node: writes its row with a stamp that no other process has. Answers undefined, or why
+ * the folder cannot go on as the node it was and has to become a new one first. A copy made between
+ * intend() and the next write would still know the row's stamp; the roll call that follows makes
+ * that write. Throws LeaseStoreUnavailable, after which it may be called again.
  */
 export async function enter(
   nodeState: NodeState,
@@ -214,8 +218,9 @@ function doubtAbout(
 }
 
 /**
- * Accepts the store's present history, because an operator did (`cluster advance`). Writes the node's own row again
- * if the store forgot it; whatever else it forgot is written next (needsRepair).
+ * Accepts the store's present history, because an operator did (`cluster advance`). Writes the
+ * node's own row again if the store forgot it; whatever else it forgot is written next
+ * (needsRepair).
  */
 export async function acceptEpoch(
   store: LeaseStore,
@@ -257,9 +262,10 @@ export async function acceptEpoch(
 }
 
 /**
- * Tells all nodes that the store went back in time: puts a mark into the cluster's row, even if the store was
- * emptied or is being founded anew. Only `cluster advance` clears the mark. Writes nothing if the mark is there
- * already or was cleared since, or if the store is another cluster's by now.
+ * Tells all nodes that the store went back in time: puts a mark into the cluster's row, even if the
+ * store was emptied or is being founded anew. Only `cluster advance` clears the mark. Writes
+ * nothing if the mark is there already or was cleared since, or if the store is another cluster's
+ * by now.
  */
 export async function markCluster(
   store: LeaseStore,

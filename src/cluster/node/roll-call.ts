@@ -1,14 +1,14 @@
 /**
- * A roll call asks all members to check their own rows. A member whose row is not as it left it knows that the
- * store went back in time, and says so instead of answering. A node cannot know what the store forgot of others.
- * So it writes nothing else before a roll call: after its start, after a lost connection, and in each new term of
- * the store.
+ * A roll call asks all members to check their own rows. A member whose row is not as it left it
+ * knows that the store went back in time, and says so instead of answering. A node cannot know what
+ * the store forgot of others. So it writes nothing else before a roll call: after its start, after
+ * a lost connection, and in each new term of the store.
  *
- * Invariant: confirm() is reached only in one term of the store, without a lost connection, in which each member
- * answered a call made in that term, or did not answer for CONFIRM_MS. Nobody waits longer for a missing member,
- * unless the store has another timeline: then only all members together can say that nothing is missing. Nodes whose
- * rows the store forgot are in no list. They have the same time to object, once in each term; then the cluster's row
- * names that term.
+ * Invariant: confirm() is reached only in one term of the store, without a lost connection, in
+ * which each member answered a call made in that term, or did not answer for CONFIRM_MS. Nobody
+ * waits longer for a missing member, unless the store has another timeline: then only all members
+ * together can say that nothing is missing. Nodes whose rows the store forgot are in no list. They
+ * have the same time to object, once in each term; then the cluster's row names that term.
  */
 
 import type { FencedStore } from "../stores/fenced.ts";
@@ -55,8 +55,9 @@ interface Member {
 }
 
 /**
- * Calls the roll, then allows writes. `isFirst`: the node has just started, so others hardly call at the same
- * time. Throws LeaseStoreUnavailable; Unconfirmed if a member does not confirm a new timeline.
+ * Calls the roll, then allows writes. `isFirst`: the node has just started, so others hardly call
+ * at the same time. Throws LeaseStoreUnavailable; Unconfirmed if a member does not confirm a new
+ * timeline.
  */
 export async function callRoll(options: RollCallOptions, isFirst: boolean): Promise<void> {
   const { store, clock, inTurn, onMissing } = options;
@@ -131,8 +132,8 @@ async function findMissing(
 }
 
 /**
- * Writes the confirmed term into the cluster's row. A new timeline needs all members: it stays in doubt while one
- * is missing.
+ * Writes the confirmed term into the cluster's row. A new timeline needs all members: it stays in
+ * doubt while one is missing.
  */
 async function acceptTerm(
   { store }: RollCallOptions,

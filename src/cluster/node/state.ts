@@ -1,6 +1,6 @@
 /**
- * What a data folder says about its node: its stripe, or its membership: in which cluster, as which node, and
- * what it last knew of the store.
+ * What a data folder says about its node: its stripe, or its membership: in which cluster, as which
+ * node, and what it last knew of the store.
  */
 
 import { readFileSync, statSync } from "node:fs";
@@ -115,12 +115,15 @@ function fromLevel1({
   return { ...rest, generation, written: stamp(token, sequence, true), intended };
 }
 
-/** The most writes of unknown outcome that are remembered: each start of the process adds one at most. */
+/**
+ * The most writes of unknown outcome that are remembered: each start of the process adds one at
+ * most.
+ */
 const INTENDED_MAX = 64;
 
 /**
- * A node's membership. Staged changes reach the disk with the commit they are staged for: save() before that
- * leaves them out.
+ * A node's membership. Staged changes reach the disk with the commit they are staged for: save()
+ * before that leaves them out.
  */
 export class NodeState implements NodeStateWriter {
   private readonly store: Pick<Store, "writeNode">;
@@ -128,7 +131,9 @@ export class NodeState implements NodeStateWriter {
   private durable: Membership;
   /** Changes staged for the next commit. */
   private staged: Partial<Membership> = {};
-  /** What this process knows of its writes and of the store: every write to the disk includes it. */
+  /**
+   * What this process knows of its writes and of the store: every write to the disk includes it.
+   */
   private known: Pick<Membership, "written" | "intended" | "doubt">;
   /** The stamp of the next write to the store, once it is on disk. */
   private intent: Stamp | undefined;
@@ -148,7 +153,9 @@ export class NodeState implements NodeStateWriter {
     return { ...this.durable, ...this.known, ...this.staged };
   }
 
-  /** Stages changes. The caller has to make the next commit write them (Engine.writeNodeState()). */
+  /**
+   * Stages changes. The caller has to make the next commit write them (Engine.writeNodeState()).
+   */
   change(changes: Partial<Membership>): this {
     this.staged = { ...this.staged, ...changes };
     return this;
@@ -164,16 +171,19 @@ export class NodeState implements NodeStateWriter {
     this.durable = durable;
   }
 
-  /** Saves the last write that the store has, because an answer may depend on it. Throws as save() does. */
+  /**
+   * Saves the last write that the store has, because an answer may depend on it. Throws as save()
+   * does.
+   */
   flush(): void {
     if (this.known.written.nonce !== this.durable.written.nonce) this.save();
   }
 
   /**
-   * The stamp of the next write to the store. It is on this disk first: if this process dies before it hears that
-   * the store made the write, the next one recognises it. The stamp stays the same until wrote() is called: the
-   * store makes at most one of several tries, because each is guarded by the row that the stamp goes into. Throws
-   * as Store.commit() does.
+   * The stamp of the next write to the store. It is on this disk first: if this process dies before
+   * it hears that the store made the write, the next one recognises it. The stamp stays the same
+   * until wrote() is called: the store makes at most one of several tries, because each is guarded
+   * by the row that the stamp goes into. Throws as Store.commit() does.
    */
   intend(): Stamp {
     if (this.intent !== undefined) return this.intent;
@@ -196,8 +206,9 @@ export class NodeState implements NodeStateWriter {
   }
 
   /**
-   * Notes that the store went back in time: neither this process nor the next one leases anything until an operator
-   * begins a higher epoch. Throws DiskBroken; on a full disk the next write saves it.
+   * Notes that the store went back in time: neither this process nor the next one leases anything
+   * until an operator begins a higher epoch. Throws DiskBroken; on a full disk the next write saves
+   * it.
    */
   suspect(reason: string): void {
     if (this.known.doubt !== undefined) return;

@@ -5,7 +5,10 @@ import { readRegular } from "../../platform/files.ts";
 
 const DEFAULT_PREFIX = "number-dispenser";
 
-/** The parts of `etcd://user:password@host:port,host:port/prefix?tls=true&ca=file&cert=file&key=file`. */
+/**
+ * The parts of
+ * `etcd://user:password@host:port,host:port/prefix?tls=true&ca=file&cert=file&key=file`.
+ */
 export interface EtcdOptions {
   readonly endpoints: readonly string[];
   readonly prefix: string;
@@ -13,7 +16,9 @@ export interface EtcdOptions {
   readonly tls: { readonly ca?: string; readonly cert?: string; readonly key?: string } | undefined;
 }
 
-/** Undefined if the URL is not of this form. Throws CannotStart if one of its files cannot be read. */
+/**
+ * Undefined if the URL is not of this form. Throws CannotStart if one of its files cannot be read.
+ */
 export function parseEtcdUrl(url: string): EtcdOptions | undefined {
   const match = /^etcd:\/\/(?:([^:@/]*):([^@/]*)@)?([^/?]+)(?:\/([^?]*))?(?:\?(.*))?$/.exec(url);
   if (match === null) return undefined;

@@ -1,6 +1,6 @@
 /**
- * The lease store on etcd, through the JSON gateway of its version 3 (etcd.io, "gRPC gateway"). A write is one
- * transaction that compares the revisions of its guards.
+ * The lease store on etcd, through the JSON gateway of its version 3 (etcd.io, "gRPC gateway"). A
+ * write is one transaction that compares the revisions of its guards.
  */
 
 import { inBatches } from "../../base/batches.ts";
@@ -26,11 +26,17 @@ const WATCH_AGAIN_MS = 1000;
 const STATUS_MS = 300;
 /** The key of the lowest drift seen. It is not one of the rows. */
 const ORIGIN = "origin";
-/** The lowest drift is stored again only after it fell by this much, not with every entry of the log. */
+/**
+ * The lowest drift is stored again only after it fell by this much, not with every entry of the
+ * log.
+ */
 const DRIFT_STEP = 100n;
 /** Half of the size at which etcd by default refuses writes (--quota-backend-bytes). */
 const WARNED_BYTES = 2 ** 30;
-/** First parts of the keys of rows: a prefix that continues another one with such a part lies among its rows. */
+/**
+ * First parts of the keys of rows: a prefix that continues another one with such a part lies among
+ * its rows.
+ */
 const ROW_FOLDERS = ["name", "line", "node", "figure", "deleted"];
 /** How often a drift is measured again if it is too high or is to be stored. */
 const DRIFT_TRIES = 5;
@@ -153,8 +159,9 @@ export class EtcdStore implements LeaseStore {
   }
 
   /**
-   * Detects a restore from a snapshot. Each write is an entry of the log, so the drift, the revision minus the entries,
-   * never rises. After a restore the log begins anew while the revision goes on: the drift has risen.
+   * Detects a restore from a snapshot. Each write is an entry of the log, so the drift, the
+   * revision minus the entries, never rises. After a restore the log begins anew while the revision
+   * goes on: the drift has risen.
    */
   private async checkOrigin(): Promise<void> {
     const { endpoints } = this.options;
@@ -191,7 +198,10 @@ export class EtcdStore implements LeaseStore {
     }
   }
 
-  /** The highest of some measurements: if one that is too low were stored, all later ones would be too high. */
+  /**
+   * The highest of some measurements: if one that is too low were stored, all later ones would be
+   * too high.
+   */
   private async highestDrift(drift: bigint): Promise<bigint> {
     let highest = drift;
     for (let again = 0; again < DRIFT_TRIES; again++) {
@@ -253,7 +263,8 @@ export class EtcdStore implements LeaseStore {
       try {
         const endpoint = endpoints[this.present % endpoints.length];
         const response = await fetch(`${endpoint}/v3/watch`, { ...this.request(body), signal });
-        // The first piece confirms the watch, before which changes may have been missed; each other one is a change.
+        // The first piece confirms the watch, before which changes may have been missed; each other
+        // one is a change.
         for await (const _piece of response.body ?? []) onChange();
       } catch {
         // Tried again below; until then the node polls.
@@ -270,8 +281,8 @@ export class EtcdStore implements LeaseStore {
   }
 
   /**
-   * Asks one member after the other. A request that is not `isRepeatable` goes to another member only if the first one
-   * cannot have received it.
+   * Asks one member after the other. A request that is not `isRepeatable` goes to another member
+   * only if the first one cannot have received it.
    */
   private async ask(path: string, body: object, isRepeatable: boolean): Promise<Answer> {
     const { endpoints, user } = this.options;
@@ -348,7 +359,9 @@ export class EtcdStore implements LeaseStore {
   }
 }
 
-/** Warns of a large database: etcd keeps the old version of each row it writes until it compacts. */
+/**
+ * Warns of a large database: etcd keeps the old version of each row it writes until it compacts.
+ */
 function warningOf({ dbSize = "0", dbSizeInUse = "0" }: Status): string | undefined {
   const [bytes, used] = [Number(dbSize), Number(dbSizeInUse)];
   if (bytes < WARNED_BYTES) return undefined;

@@ -1,10 +1,11 @@
 /**
- * The lease store as a member of the cluster writes it. Two more rows guard each of its writes: the cluster's, so
- * that nothing is written once any node found that the store went back in time; and the node's own, which each write
- * writes anew, so that the node notices by that row when the store forgets one of its writes.
+ * The lease store as a member of the cluster writes it. Two more rows guard each of its writes: the
+ * cluster's, so that nothing is written once any node found that the store went back in time; and
+ * the node's own, which each write writes anew, so that the node notices by that row when the store
+ * forgets one of its writes.
  *
- * Invariant: nothing that could give anybody a number is written before the members have confirmed their rows in the
- * present term of the store.
+ * Invariant: nothing that could give anybody a number is written before the members have confirmed
+ * their rows in the present term of the store.
  */
 
 import type { Membership, NodeState } from "../node/state.ts";
@@ -29,7 +30,10 @@ export class Fenced extends Error {
 
 /** The members have to confirm their rows before anything else is written. */
 export class NotConfirmed extends LeaseStoreUnavailable {
-  /** Whether it was written all the same, and perhaps forgotten since; if not, it can be tried again. */
+  /**
+   * Whether it was written all the same, and perhaps forgotten since; if not, it can be tried
+   * again.
+   */
   readonly wasWritten: boolean;
 
   constructor(wasWritten: boolean) {
@@ -84,8 +88,9 @@ export class FencedStore extends MonotonicStore {
   }
 
   /**
-   * As MonotonicStore.transact(), guarded by the fence. Also throws StoreWentBack and Fenced. `isUnconfirmed`: the
-   * work may run before the members have confirmed their rows, because it gives nobody a number.
+   * As MonotonicStore.transact(), guarded by the fence. Also throws StoreWentBack and Fenced.
+   * `isUnconfirmed`: the work may run before the members have confirmed their rows, because it
+   * gives nobody a number.
    */
   override async transact<T>(
     keys: readonly string[],
@@ -114,7 +119,10 @@ export class FencedStore extends MonotonicStore {
     return result;
   }
 
-  /** Answers the node's own row. Throws StoreWentBack and Fenced if by these rows the node may not write. */
+  /**
+   * Answers the node's own row. Throws StoreWentBack and Fenced if by these rows the node may not
+   * write.
+   */
   checkFence(rows: ReadonlyMap<string, Row>): NodeRecord {
     const { nodeState, membership } = this;
     this.checkCluster(rows);

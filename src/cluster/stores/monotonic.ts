@@ -1,9 +1,10 @@
 /**
- * The lease store with the version that one node last saw, behind which it must not go: a store that forgot a lease
- * would lease those numbers again. All requests of a node to the store go through here.
+ * The lease store with the version that one node last saw, behind which it must not go: a store
+ * that forgot a lease would lease those numbers again. All requests of a node to the store go
+ * through here.
  *
- * Invariant: no caller gets an answer that is older than an earlier one or of another history, nor one after
- * close().
+ * Invariant: no caller gets an answer that is older than an earlier one or of another history, nor
+ * one after close().
  */
 
 import {
@@ -106,8 +107,8 @@ export class MonotonicStore {
   }
 
   /**
-   * Reads rows, works out what to write, and writes that if the rows are still unchanged; if not, tries again. Throws
-   * LeaseStoreUnavailable, after which it may have been written.
+   * Reads rows, works out what to write, and writes that if the rows are still unchanged; if not,
+   * tries again. Throws LeaseStoreUnavailable, after which it may have been written.
    */
   async transact<T>(
     keys: readonly string[],

@@ -6,7 +6,9 @@ import { parseEtcdUrl } from "./etcd-url.ts";
 import { PostgresStore } from "./postgres.ts";
 import type { LeaseStore } from "./store.ts";
 
-/** Opens a store, which connects with the first call. Throws CannotStart if the URL is not valid. */
+/**
+ * Opens a store, which connects with the first call. Throws CannotStart if the URL is not valid.
+ */
 export function openLeaseStore(url: string): LeaseStore {
   if (url.startsWith("etcd:")) {
     const options = parseEtcdUrl(url);

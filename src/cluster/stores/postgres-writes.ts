@@ -1,6 +1,6 @@
 /**
- * Writes rows in PostgreSQL: all rows of a write or none, if the guards have their revisions. Writes commit in the
- * order of their own revisions.
+ * Writes rows in PostgreSQL: all rows of a write or none, if the guards have their revisions.
+ * Writes commit in the order of their own revisions.
  */
 
 import type { SQL } from "bun";
@@ -11,7 +11,10 @@ export const CHANNEL = "number_dispenser";
 
 /** SQLSTATEs (PostgreSQL's manual, appendix A). */
 export const UNIQUE_VIOLATION = "23505";
-/** Another write was quicker, and this one wrote nothing: a key that exists, serialization, deadlock. */
+/**
+ * Another write was quicker, and this one wrote nothing: a key that exists, serialization,
+ * deadlock.
+ */
 const LOST_RACES = [UNIQUE_VIOLATION, "40001", "40P01"];
 
 /** The SQL expressions that a server understands. */
@@ -31,8 +34,9 @@ const ORIGIN = "origin";
 /** The id of the present transaction, as the column xmin will show it. */
 const OWN_TRANSACTION = "(txid_current() % 4294967296)::text";
 /**
- * Whether the table was put back from a dump. The xmin of a row is the transaction that wrote it, also after VACUUM
- * FREEZE, VACUUM FULL and CLUSTER; after a restore it is the transaction of the restore.
+ * Whether the table was put back from a dump. The xmin of a row is the transaction that wrote it,
+ * also after VACUUM FREEZE, VACUUM FULL and CLUSTER; after a restore it is the transaction of the
+ * restore.
  */
 export const isRestoredByXmin = `NOT EXISTS (
   SELECT 1 FROM ${TABLE} o WHERE o.key = '${ORIGIN}' AND o.value = o.xmin::text)`;
@@ -67,7 +71,8 @@ export async function writeAtOnce(
   dialect: Dialect,
 ): Promise<StoreVersion | undefined> {
   const texts = (some: readonly string[]) => sql.array([...some], "text");
-  // A row that must not exist is inserted without ON CONFLICT: if it exists by then, nothing is written.
+  // A row that must not exist is inserted without ON CONFLICT: if it exists by then, nothing is
+  // written.
   const isNew = (key: string) => guards.get(key) === 0n;
   const keys = [...puts.keys()];
   const [fresh, known] = [keys.filter(isNew), keys.filter((key) => !isNew(key))];
@@ -86,11 +91,13 @@ export async function writeAtOnce(
 }
 
 /**
- * The statement: it writes all or nothing, and answers no row if a guard does not hold. FOR UPDATE reads the rows as
- * they are committed, even after it waited for another write. It turns synchronous commit on if the session has less.
+ * The statement: it writes all or nothing, and answers no row if a guard does not hold. FOR UPDATE
+ * reads the rows as they are committed, even after it waited for another write. It turns
+ * synchronous commit on if the session has less.
  */
 function writing(dialect: Dialect, accepts: boolean, removes: boolean): string {
-  // Only in writes that remove rows: a user without the right to delete could make no write otherwise.
+  // Only in writes that remove rows: a user without the right to delete could make no write
+  // otherwise.
   const removed = `
     removed AS (
       DELETE FROM ${TABLE} r USING counted c WHERE r.key = ANY($8::text[])
@@ -138,7 +145,9 @@ function writing(dialect: Dialect, accepts: boolean, removes: boolean): string {
 /** A guard did not hold: the transaction is rolled back. */
 class LostRace extends Error {}
 
-/** Makes a write in plain SQL. It locks the counter first, so that writes come one after the other. */
+/**
+ * Makes a write in plain SQL. It locks the counter first, so that writes come one after the other.
+ */
 export async function writePlainly(
   sql: SQL,
   { guards, puts, removes = [] }: Write,

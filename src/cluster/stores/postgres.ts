@@ -1,9 +1,10 @@
 /**
- * The lease store on PostgreSQL, or on a database with its protocol and its SQL: one table of rows. On PostgreSQL each
- * write is one statement, so that no node holds a lock while it computes or is suspended.
+ * The lease store on PostgreSQL, or on a database with its protocol and its SQL: one table of rows.
+ * On PostgreSQL each write is one statement, so that no node holds a lock while it computes or is
+ * suspended.
  *
- * The row with the empty key counts the writes. Each write raises it, so writes commit in the order of their
- * revisions.
+ * The row with the empty key counts the writes. Each write raises it, so writes commit in the order
+ * of their revisions.
  */
 
 import { SQL } from "bun";
@@ -73,8 +74,8 @@ export class PostgresStore implements LeaseStore {
   private isClosed = false;
 
   /**
-   * `isPlain`: use nothing but plain SQL, as if the server only spoke PostgreSQL's protocol. Throws TypeError if the
-   * URL is not valid.
+   * `isPlain`: use nothing but plain SQL, as if the server only spoke PostgreSQL's protocol. Throws
+   * TypeError if the URL is not valid.
    */
   constructor(url: string, { isPlain = false } = {}) {
     this.url = url;
@@ -154,7 +155,8 @@ export class PostgresStore implements LeaseStore {
       for (const { key, tell } of this.watchers) if (written === key || written === "") tell();
     };
     this.isListening = true;
-    // Bun reconnects a LISTEN that succeeded once; one that never did is tried again after the next success.
+    // Bun reconnects a LISTEN that succeeded once; one that never did is tried again after the next
+    // success.
     this.sql
       .listen(CHANNEL, tellOf, () => tellOf(""))
       .catch(() => {
@@ -167,7 +169,10 @@ export class PostgresStore implements LeaseStore {
     await this.sql.close({ timeout: 0 });
   }
 
-  /** Runs work that asks the server. After a failure it connects anew: the state of the old connections is unknown. */
+  /**
+   * Runs work that asks the server. After a failure it connects anew: the state of the old
+   * connections is unknown.
+   */
   private async use<T>(work: (sql: SQL, dialect: Dialect) => Promise<T>): Promise<T> {
     const { sql } = this;
     try {
@@ -204,7 +209,8 @@ async function prepare(sql: SQL, isPlain: boolean): Promise<Dialect> {
     await sql.unsafe(writeOrigin);
     return POSTGRES;
   } catch (error) {
-    // A missing function: the server is not PostgreSQL. After any other error the next call tries again.
+    // A missing function: the server is not PostgreSQL. After any other error the next call tries
+    // again.
     if (stateOf(error) !== UNDEFINED_FUNCTION) throw error;
     return PLAIN;
   }

@@ -18,8 +18,8 @@ import { toText } from "../../dispenser/name.ts";
 import { LeaseStoreUnavailable, type Row } from "./store.ts";
 
 /**
- * What this program understands in the store. A node writes its level into its row, and nothing is written that a
- * member of a lower level does not know. Programs of level 1 wrote no level.
+ * What this program understands in the store. A node writes its level into its row, and nothing is
+ * written that a member of a lower level does not know. Programs of level 1 wrote no level.
  */
 export const LEVEL = 2;
 
@@ -64,15 +64,18 @@ export interface RollRecord {
 export interface NamesRecord {
   readonly lastLine: number;
   /**
-   * Rows of deleted names last changed at or before this revision may be gone: a node that has not read so far reads
-   * all names anew.
+   * Rows of deleted names last changed at or before this revision may be gone: a node that has not
+   * read so far reads all names anew.
    */
   readonly purgedTo?: string;
-  /** A folder that last saw a revision below this may find its node's row gone: the node is no member any more. */
+  /**
+   * A folder that last saw a revision below this may find its node's row gone: the node is no
+   * member any more.
+   */
   readonly nodesPurgedTo?: string;
   /**
-   * The age of the cluster, in milliseconds, and the time of day when it was last raised. No node raises it by more
-   * than it has run since it last did, so a wrong clock makes nothing old.
+   * The age of the cluster, in milliseconds, and the time of day when it was last raised. No node
+   * raises it by more than it has run since it last did, so a wrong clock makes nothing old.
    */
   readonly ageMs?: number;
   readonly agedAtMs?: number;
@@ -122,7 +125,10 @@ export interface Stamp {
   readonly nonce: string;
 }
 
-/** A node's own row. The node writes it anew with everything it writes, so it shows the node's last write. */
+/**
+ * A node's own row. The node writes it anew with everything it writes, so it shows the node's last
+ * write.
+ */
 export interface NodeRecord extends Stamp {
   /** How often the node was started. */
   readonly generation: number;
@@ -137,7 +143,9 @@ export interface NodeRecord extends Stamp {
   readonly level: number;
 }
 
-/** A node's row as level 1 wrote it: each start had a token, and the leases since then were counted. */
+/**
+ * A node's row as level 1 wrote it: each start had a token, and the leases since then were counted.
+ */
 interface NodeRecordLevel1 {
   readonly generation: number;
   readonly token: string;

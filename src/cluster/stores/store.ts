@@ -1,13 +1,13 @@
 /**
- * What nodes need of the lease store: rows of text, read at one version, and written all or none if the rows that
- * guard the write are unchanged. postgres.ts and etcd.ts implement it (for tests test/support/shared-sqlite.ts does).
- * Each implementation has to pass the suite in test/unit/cluster/stores/conformance.ts. records.ts says what the rows
- * contain.
+ * What nodes need of the lease store: rows of text, read at one version, and written all or none if
+ * the rows that guard the write are unchanged. postgres.ts and etcd.ts implement it (for tests
+ * test/support/shared-sqlite.ts does). Each implementation has to pass the suite in
+ * test/unit/cluster/stores/conformance.ts. records.ts says what the rows contain.
  */
 
 /**
- * The most lines in one transaction that goes through many: etcd allows 128 operations in a transaction, and a line
- * takes up to three.
+ * The most lines in one transaction that goes through many: etcd allows 128 operations in a
+ * transaction, and a line takes up to three.
  */
 export const LINES_AT_ONCE = 40;
 
@@ -29,8 +29,8 @@ export interface StoreVersion {
   /** The revision of the last write that the answer includes; it never falls. */
   readonly revision: bigint;
   /**
-   * Whether the store shows that its rows were put back from a dump or a snapshot: PostgreSQL by the transaction that
-   * wrote a row, etcd by the length of its log. False if it cannot know.
+   * Whether the store shows that its rows were put back from a dump or a snapshot: PostgreSQL by
+   * the transaction that wrote a row, etcd by the length of its log. False if it cannot know.
    */
   readonly isRestored: boolean;
 }
@@ -44,8 +44,9 @@ export interface Snapshot {
 
 export interface Write {
   /**
-   * Keys with the revisions that their rows must still have; 0 if there must be no row. Every existing row that is
-   * written should be guarded: stores lock the guards first, all in the same order.
+   * Keys with the revisions that their rows must still have; 0 if there must be no row. Every
+   * existing row that is written should be guarded: stores lock the guards first, all in the same
+   * order.
    */
   readonly guards: ReadonlyMap<string, bigint>;
   /** Rows to write. */
@@ -53,8 +54,8 @@ export interface Write {
   /** Keys of rows to remove; each has to be guarded as well. */
   readonly removes?: readonly string[];
   /**
-   * Whether a store whose rows were put back shall accept them from now on. Without it such a store refuses the
-   * write: it answers undefined although all guards hold.
+   * Whether a store whose rows were put back shall accept them from now on. Without it such a store
+   * refuses the write: it answers undefined although all guards hold.
    */
   readonly accepts?: boolean;
 }
@@ -72,12 +73,13 @@ export interface LeaseStore {
   /** The rows whose keys begin with `prefix` and that were written after revision `after`. */
   list(prefix: string, after?: bigint): Promise<Snapshot>;
   /**
-   * Writes durably, all or nothing. Answers undefined if a guard does not hold: nothing was written. Throws
-   * LeaseStoreUnavailable, after which it may have been written, or may still be.
+   * Writes durably, all or nothing. Answers undefined if a guard does not hold: nothing was
+   * written. Throws LeaseStoreUnavailable, after which it may have been written, or may still be.
    */
   write(write: Write): Promise<StoreVersion | undefined>;
   /**
-   * Calls `onChange` soon after a row was written. The key must be one that canBeWatched(). A change can be missed.
+   * Calls `onChange` soon after a row was written. The key must be one that canBeWatched(). A
+   * change can be missed.
    */
   watch(key: string, onChange: () => void): void;
   close(): Promise<void>;

@@ -31,8 +31,8 @@ export function haveCommon(
 }
 
 /**
- * The smallest number >= `first` that lies whole steps from `first`, and whole steps of the other line before or
- * behind `other`; undefined where there is none (the Chinese remainder theorem).
+ * The smallest number >= `first` that lies whole steps from `first`, and whole steps of the other
+ * line before or behind `other`; undefined where there is none (the Chinese remainder theorem).
  */
 function firstCommon(
   first: bigint,
@@ -54,7 +54,10 @@ function divisorOf(left: bigint, right: bigint): bigint {
   return one;
 }
 
-/** What a number is to be multiplied with so that 1 is left over by the modulus, to which it is coprime. */
+/**
+ * What a number is to be multiplied with so that 1 is left over by the modulus, to which it is
+ * coprime.
+ */
 function inverseOf(number: bigint, modulus: bigint): bigint {
   let [rest, next] = [number % modulus, modulus];
   let [factor, nextFactor] = [1n, 0n];

@@ -16,9 +16,14 @@ export interface FieldSpec {
   readonly name: string;
   /** The text that counts where HSET gives none; undefined: HSET has to give one. */
   readonly preset: string | undefined;
-  /** Whether a larger value may take the place of the present one: numbers stay unique and in order. */
+  /**
+   * Whether a larger value may take the place of the present one: numbers stay unique and in order.
+   */
   readonly mayGrow: boolean;
-  /** Reads a text, or says what is allowed. `before` has the values of the fields listed before this one. */
+  /**
+   * Reads a text, or says what is allowed. `before` has the values of the fields listed before this
+   * one.
+   */
   read(text: string, before: Values): Value | Refusal;
 }
 
@@ -43,7 +48,9 @@ export interface NumberSeries {
   readonly positions: bigint;
   /** The number at a position, as GET writes it; behind the last position, as it would go on. */
   numberAt(position: bigint): string;
-  /** The position of a number that is written exactly so; undefined where it is none of the series. */
+  /**
+   * The position of a number that is written exactly so; undefined where it is none of the series.
+   */
   positionOf(number: string): bigint | undefined;
   /** The position at which ADVANCE to this text lets the line go on, or why it cannot. */
   positionFrom(text: string): bigint | Refusal;

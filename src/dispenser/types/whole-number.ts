@@ -17,7 +17,9 @@ export function parseNumber(text: string): bigint | undefined {
   return value <= NUMBER_MAX ? value : undefined;
 }
 
-/** Why a text is no whole number from `least` to `most`, for a field or an argument of this name. */
+/**
+ * Why a text is no whole number from `least` to `most`, for a field or an argument of this name.
+ */
 export function refuseNumber(name: string, text: string, least: bigint, most: bigint): Refusal {
   return invalid(name, text, `must be a whole number from ${least} to ${most}`);
 }

@@ -45,7 +45,7 @@ const server = startInMemory();
 const client = new RedisClient(`redis://127.0.0.1:${server.port}`);
 afterAll(() => {
   client.close();
-  return server.listener.stop();
+  return server.server.stop();
 });
 
 describe("COMPATIBILITY.md", () => {

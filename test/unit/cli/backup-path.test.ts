@@ -30,7 +30,7 @@ async function start(overrides = {}) {
   await client.command("HSET", "x", "type", "3");
   const stop = async () => {
     client.close();
-    await server.listener.stop();
+    await server.server.stop();
   };
   return { ...server, dataDir, client, stop };
 }

@@ -39,7 +39,7 @@ const startOnDisk = (dataDir = join(temporaryFolder(), "data")) => ({
 
 /** A backup of lines in every strategy, each of which has handed out 0 to 9. */
 async function makeBackup(): Promise<string> {
-  const { port, listener } = startOnDisk();
+  const { port, server: listener } = startOnDisk();
   const client = await TestClient.connect(port);
   for (const strategy of ["memory", "pre-base", "pre-checkpoint", "elegant_close", "pre_close"]) {
     await client.command("HSET", strategy, "type", "3", "auto_disk", strategy);
@@ -58,7 +58,7 @@ async function makeBackup(): Promise<string> {
 
 describe("BACKUP", () => {
   test("copies what is committed, what came before it in the pipeline too, and locks stay", async () => {
-    const { port, listener, dataDir } = startOnDisk();
+    const { port, server: listener, dataDir } = startOnDisk();
     const client = await TestClient.connect(port);
     const file = join(temporaryFolder(), "backup.db");
     expect(
@@ -77,7 +77,7 @@ describe("BACKUP", () => {
   });
 
   test("overwrites nothing, and says what it cannot do", async () => {
-    const { port, listener } = startOnDisk();
+    const { port, server: listener } = startOnDisk();
     const client = await TestClient.connect(port);
     const folder = temporaryFolder();
     const file = join(folder, "present");
@@ -128,7 +128,7 @@ describe("BACKUP", () => {
   });
 
   test("lets a large database be copied while numbers leave and the log grows", async () => {
-    const { port, engine, listener } = startOnDisk();
+    const { port, engine, server: listener } = startOnDisk();
     for (let line = 0; line < 60_000; line++)
       new LocalCatalog(engine).define(`line:${line}`, new Map([["type", "3"]]));
     expect(engine.commit()).toBeUndefined();
@@ -253,7 +253,7 @@ describe("a backup", () => {
 });
 
 test("number-dispenser backup without a server says where it looked", async () => {
-  const { port, listener } = startOnDisk();
+  const { port, server: listener } = startOnDisk();
   await listener.stop();
   expect(await messageOf(() => backUp("x.db", at(port), {}))).toBe(
     `CannotStart: nothing listens on 127.0.0.1:${port}`,

@@ -91,7 +91,7 @@ test("bench leaves nothing where it is ended meanwhile", async () => {
 
 describe("a load", () => {
   test("fails where the server answers no number, or is not there", async () => {
-    const { port, listener } = startInMemory();
+    const { port, server: listener } = startInMemory();
     const options = { port, name: "x", connections: 2, depth: 3, seconds: 0.1 };
     expect(await messageOf(load(options))).toStartWith(
       "CannotStart: the server answered '-ERR dispenser not found",
@@ -119,7 +119,7 @@ describe("a load", () => {
   });
 
   test("counts what it took", async () => {
-    const { port, listener } = startInMemory();
+    const { port, server: listener } = startInMemory();
     const client = await TestClient.connect(port);
     await client.command("HSET", "x", "type", "3");
     const result = await load({ port, name: "x", connections: 3, depth: 5, seconds: 0.05 });

@@ -68,7 +68,7 @@ async function taken(dataDir: string, ...names: string[]): Promise<unknown[]> {
   const client = await TestClient.connect(server.port);
   const replies = await client.pipeline(names.map((name) => ["GET", name]));
   client.close();
-  await server.listener.stop();
+  await server.server.stop();
   return replies.map((reply) => (typeof reply === "string" ? reply : String(reply)));
 }
 
@@ -170,7 +170,7 @@ describe("import of dispensers.json", () => {
       ["DEL", "order_id", "invoice"],
     ]);
     client.close();
-    await server.listener.stop();
+    await server.server.stop();
     const met = '{ "invoice": { "config": { "type": 2, "length": 3 }, "current": 5 } }';
     expect(await messageOf(() => run(goFile(met), {}, dataDir))).toBe(
       "CannotStart: 'invoice' was deleted at 1: its numbers may be in use. " +

@@ -15,7 +15,7 @@ const at = (port: number) => ({ addr: [{ host: "127.0.0.1", port }], tlsAddr: []
 
 describe("health", () => {
   test("says in how long the server answered, and that it can write", async () => {
-    const { port, listener } = startInMemory();
+    const { port, server: listener } = startInMemory();
     expect(await health(at(port), {}, false)).toEqual({
       isWell: true,
       text: expect.stringMatching(/^ok: answered in [\d.]+ ms, storage ok$/),
@@ -29,14 +29,14 @@ describe("health", () => {
   });
 
   test("says whether a node can use its store", async () => {
-    const { port, listener } = await startNode(new MemoryStore(), new SharedRows().open());
+    const { port, server: listener } = await startNode(new MemoryStore(), new SharedRows().open());
     expect((await health(at(port), {}, false)).text).toEndWith("storage ok, store ok");
     expect(JSON.parse((await health(at(port), {}, true)).text)).toMatchObject({ store: "ok" });
     await listener.stop();
   });
 
   test("fails where the disk is full, and where nobody answers", async () => {
-    const { port, listener, store } = startInMemory();
+    const { port, server: listener, store } = startInMemory();
     store.lasting = "unavailable";
     const client = await TestClient.connect(port);
     await client.command("HSET", "x", "type", "3");
@@ -65,7 +65,7 @@ describe("health", () => {
   });
 
   test("logs in by what the environment says", async () => {
-    const { port, listener } = startInMemory({ requirepass: parsePassword("secret")! });
+    const { port, server: listener } = startInMemory({ requirepass: parsePassword("secret")! });
     expect(await messageOf(health(at(port), {}, false))).toBe(
       `CannotStart: the server on 127.0.0.1:${port} wants a password: it has to stand in ` +
         "NUMBER_DISPENSER_PASSWORD, and the user, if it is not the default one, in NUMBER_DISPENSER_USER",
@@ -81,7 +81,7 @@ describe("health", () => {
     const authority = makeAuthority("authority");
     const { cert, key } = makeCertificate("localhost", authority);
     const listening = [{ host: "127.0.0.1", port: 0 }];
-    const { port, listener } = startInMemory({
+    const { port, server: listener } = startInMemory({
       ...{ addr: [], tlsAddr: listening, tlsCert: cert, tlsKey: key },
       tlsClientCa: authority.cert,
     });
@@ -123,7 +123,7 @@ describe("health", () => {
 });
 
 test("info shows the server's figures, or a dispenser's, as text and as JSON", async () => {
-  const { port, listener } = startInMemory();
+  const { port, server: listener } = startInMemory();
   const client = await TestClient.connect(port);
   await client.command("HSET", "order_id", "type", "3");
   await client.command("GET", "order_id");

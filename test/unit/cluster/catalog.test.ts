@@ -5,6 +5,6 @@ import { describeCatalog } from "../engine/catalog-conformance.ts";
 
 describeCatalog("a node of a cluster", async () => {
   const rows = new SharedRows();
-  const { engine, cluster, listener } = await startNode(new MemoryStore(), rows.open());
+  const { engine, cluster, server: listener } = await startNode(new MemoryStore(), rows.open());
   return { engine, catalog: cluster.catalog, close: async () => void (await listener.stop()) };
 });

@@ -15,7 +15,7 @@ async function startTwo() {
   const [left, right] = [await TestClient.connect(one.port), await TestClient.connect(two.port)];
   const stop = async () => {
     for (const client of [left, right]) client.close();
-    for (const { listener } of [one, two]) await listener.stop();
+    for (const { server: listener } of [one, two]) await listener.stop();
     for (const { fatal } of [one, two]) expect(fatal).toEqual([]);
   };
   return { rows, one, two, left, right, stop };
@@ -55,7 +55,7 @@ describe("two nodes share their lines", () => {
       await client.command("HSET", "o", "type", "3", "auto_disk", strategy);
       const taken = (await client.pipeline(gets("o", 130))).map(Number);
       client.close();
-      await one.listener.stop();
+      await one.server.stop();
       const again = await startNode(store.reopen(), rows.open());
       const next = await TestClient.connect(again.port);
       const number = Number(await next.command("GET", "o"));
@@ -66,7 +66,7 @@ describe("two nodes share their lines", () => {
       expect(fields.generated).toBe(isResumed ? "131" : "1");
       expect(fields).toMatchObject({ cluster_nodes: "1", cluster_generated: "131" });
       next.close();
-      await again.listener.stop();
+      await again.server.stop();
     },
   );
 
@@ -267,7 +267,7 @@ describe("while the store is away", () => {
     const starting = startNode(new MemoryStore(), rows.open());
     await until(() => rows.calls > 0);
     rows.away = undefined;
-    const { listener, logged } = await starting;
+    const { server: listener, logged } = await starting;
     expect(logged.join("\n")).toContain("not there yet");
     expect(logged.filter((line) => line.includes("takes no clients yet"))).toHaveLength(1);
     await listener.stop();
@@ -290,7 +290,7 @@ describe("while the store is away", () => {
     );
     expect(await client.command("GET", "o")).toBe("100");
     client.close();
-    await one.listener.stop();
+    await one.server.stop();
   });
 });
 
@@ -388,7 +388,7 @@ describe("a store that went back in time", () => {
     expect(begun.map(({ isIn }) => isIn)).toEqual([false, false, false]);
     await advanceHistory(rows.open(), 1000n, Date.now());
     const nodes = await Promise.all(begun.map(({ node }) => node));
-    for (const { port, logged, listener } of nodes) {
+    for (const { port, logged, server: listener } of nodes) {
       expect(logged.join()).toContain("went back in time");
       const client = await TestClient.connect(port);
       const numbers = await client.pipeline(gets("o", 100));
@@ -397,8 +397,8 @@ describe("a store that went back in time", () => {
       client.close();
       await listener.stop();
     }
-    await one!.listener.stop();
-    await two!.listener.stop();
+    await one!.server.stop();
+    await two!.server.stop();
   });
 
   test("knows by itself that its rows were put back, and says so to a fresh node alone", async () => {
@@ -409,14 +409,14 @@ describe("a store that went back in time", () => {
     const forget = rows.save();
     await client.command("GET", "o");
     client.close();
-    await first.listener.stop();
+    await first.server.stop();
     forget();
     rows.isRestored = true;
     const { node } = begin(rows);
     const { calls } = rows;
     await until(() => rows.calls > calls + 5);
     await advanceHistory(rows.open(), 500n, Date.now());
-    const { port, logged, listener } = await node;
+    const { port, logged, server: listener } = await node;
     expect(logged.join()).toContain("its rows were put back from a dump or snapshot");
     const other = await TestClient.connect(port);
     expect(await other.command("GET", "o")).toBe("500");
@@ -438,7 +438,7 @@ describe("a store that went back in time", () => {
     const other = await TestClient.connect(fresh.port);
     expect(String(await other.command("GET", "o"))).toContain("went back in time");
     for (const each of [client, other]) each.close();
-    for (const { listener } of [one, fresh]) await listener.stop();
+    for (const { server: listener } of [one, fresh]) await listener.stop();
   });
 
   test("a member that is gone is waited for, and not for ever", async () => {
@@ -453,7 +453,7 @@ describe("a store that went back in time", () => {
       `went on without what these nodes know of the store nodes=${gone.cluster.node} count=1`,
     );
     client.close();
-    for (const { listener } of [gone, next]) await listener.stop();
+    for (const { server: listener } of [gone, next]) await listener.stop();
   });
 });
 
@@ -479,7 +479,7 @@ describe("what a model of the protocol found", () => {
     const replies = await back.pipeline(gets("o", 5));
     expect(String(replies.at(-1))).toContain("went back in time");
     for (const each of [other, back]) each.close();
-    for (const { listener } of [one, stranger, again]) await listener.stop();
+    for (const { server: listener } of [one, stranger, again]) await listener.stop();
   });
 
   test("a node that could not tell the store all that it knew does so before it leases", async () => {
@@ -551,7 +551,7 @@ describe("founding a cluster", () => {
     const nodes = await Promise.all([1, 2].map(() => startNode(new MemoryStore(), rows.open())));
     expect(performance.now() - begun).toBeGreaterThan(FOUNDING_MS);
     expect(new Set(nodes.map(({ cluster }) => cluster.node)).size).toBe(2);
-    for (const { listener } of nodes) await listener.stop();
+    for (const { server: listener } of nodes) await listener.stop();
   });
 
   test("is objected to by the nodes of a store that was emptied", async () => {
@@ -564,12 +564,12 @@ describe("founding a cluster", () => {
     const fresh = startNode(new MemoryStore(), rows.open());
     await until(() => one.cluster.trouble?.includes("went back") === true);
     await advanceHistory(rows.open(), 0n, Date.now());
-    const { listener, port } = await fresh;
+    const { server: listener, port } = await fresh;
     const other = await TestClient.connect(port);
     // The node told the store what it knows: the name, and how far it leased.
     await eventually(async () => other.command("GET", "o"), "100");
     for (const each of [client, other]) each.close();
-    for (const { listener: each } of [{ listener }, one]) await each.stop();
+    for (const { server: each } of [{ server: listener }, one]) await each.stop();
   });
 
   test("is refused where rows are left, as the prefix of another cluster inside it would have them", async () => {

@@ -45,17 +45,17 @@ test("its nodes go on as who they were, where they stood", async () => {
   const { rows: found } = await rows.open().read([nodeKey(killed.cluster.node)]);
   expect(readNode([...found.values()][0])).toMatchObject({ generation: 2, level: LEVEL });
   for (const client of [one, two]) client.close();
-  for (const { listener } of [stopped, killed]) await listener.stop();
+  for (const { server: listener } of [stopped, killed]) await listener.stop();
 });
 
 test("an older state of such a folder is another node, and a store that forgot is noticed", async () => {
   const rows = new SharedRows({ sql: left("store") });
   const now = folder("killed");
   const first = await startNode(folder("killed"), rows.open(), {}, "inode-2");
-  await first.listener.stop();
+  await first.server.stop();
   const second = await startNode(now, rows.open(), {}, "inode-2");
   expect(second.cluster.node).not.toBe(first.cluster.node);
-  await second.listener.stop();
+  await second.server.stop();
   // The store is that of before the folder's last leases.
   const forgot = left("store").replace(
     '"isConfirmed":true,"sequence":4',
@@ -74,7 +74,7 @@ test("an older state of such a folder is another node, and a store that forgot i
   await until(() => back.calls > calls + 20);
   expect(areIn).toBe(0);
   await advanceHistory(shared, 1000n, Date.now());
-  for (const { listener, logged } of await Promise.all([killed, fresh])) {
+  for (const { server: listener, logged } of await Promise.all([killed, fresh])) {
     expect(logged.join()).toContain("went back");
     await listener.stop();
   }

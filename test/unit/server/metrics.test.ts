@@ -20,7 +20,7 @@ test("INFO shows every field that applies, by sections, in the order of the list
   const client = await TestClient.connect(server.port);
   const text = String(await client.command("INFO"));
   client.close();
-  await server.listener.stop();
+  await server.server.stop();
   const notHere = ["storage_error", "cluster_place", "cluster_node", "cluster_store"];
   const isHere = (field: string) => !notHere.some((other) => field.startsWith(other));
   const expected = sectionTitles.map((title) => [

@@ -11,7 +11,7 @@ const full = new ReplyError("ERR storage unavailable: the disk is full");
 
 describe("storage", () => {
   test("trouble is logged once, its end too, and INFO shows it", async () => {
-    const { port, store, listener, logged } = startInMemory();
+    const { port, store, server: listener, logged } = startInMemory();
     const client = await TestClient.connect(port);
     await client.command("HSET", "x", "type", "3");
     store.lasting = "unavailable";
@@ -28,7 +28,7 @@ describe("storage", () => {
   });
 
   test("of which nobody knows what is on disk is fatal: the GET gets no number", async () => {
-    const { port, store, fatal, fatalOf, engine, listener } = startInMemory();
+    const { port, store, fatal, fatalOf, engine, server: listener } = startInMemory();
     const client = await TestClient.connect(port);
     await client.command("HSET", "x", "type", "3");
     store.lasting = "broken";
@@ -47,7 +47,7 @@ describe("storage", () => {
   });
 
   test("learns the counts in the background, without a commit of their own need", async () => {
-    const { port, store, listener } = startInMemory({ autoSave: true });
+    const { port, store, server: listener } = startInMemory({ autoSave: true });
     const client = await TestClient.connect(port);
     await client.command("HSET", "r", "type", "1", "length", "5");
     await client.pipeline(Array.from({ length: 10 }, () => ["GET", "r"]));
@@ -57,7 +57,7 @@ describe("storage", () => {
   });
 
   test("does not learn them where auto_save is off, until the clean close", async () => {
-    const { port, store, engine, listener } = startInMemory({ autoSave: false });
+    const { port, store, engine, server: listener } = startInMemory({ autoSave: false });
     const client = await TestClient.connect(port);
     await client.command("HSET", "r", "type", "1", "length", "5");
     await client.command("GET", "r");
@@ -74,7 +74,7 @@ describe("storage", () => {
       store.lasting = "unavailable";
       store.commit();
     };
-    const { port, logged, fatal, listener } = startLocal(store);
+    const { port, logged, fatal, server: listener } = startLocal(store);
     const client = await TestClient.connect(port);
     expect(await client.command("HSET", "x", "type", "3")).toBe(1);
     expect(logged).toEqual(['warning storage not tidied reason="the disk is full"']);
@@ -88,7 +88,7 @@ describe("storage", () => {
 
 describe("a clean stop", () => {
   test("commits what is staged, ends connections and refuses new ones", async () => {
-    const { port, listener, store, engine } = startInMemory();
+    const { port, server: listener, store, engine } = startInMemory();
     const client = await TestClient.connect(port);
     new LocalCatalog(engine).define("x", new Map([["type", "3"]]));
     await listener.stop();
@@ -102,7 +102,7 @@ describe("a clean stop", () => {
 
 describe("listening", () => {
   test("on all interfaces takes clients of IPv4", async () => {
-    const { port, listener } = startInMemory({ addr: [{ host: undefined, port: 0 }] });
+    const { port, server: listener } = startInMemory({ addr: [{ host: undefined, port: 0 }] });
     const client = await TestClient.connect(port);
     expect(await client.command("PING")).toBe("PONG");
     client.close();
@@ -110,7 +110,7 @@ describe("listening", () => {
   });
 
   test("on a port in use fails, and says so", () => {
-    const { port, listener } = startInMemory();
+    const { port, server: listener } = startInMemory();
     const again = () => startInMemory({ addr: [{ host: "127.0.0.1", port }] });
     expect(again).toThrow(`cannot listen on 127.0.0.1:${port}: the address is in use`);
     return listener.stop();

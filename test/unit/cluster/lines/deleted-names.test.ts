@@ -21,7 +21,7 @@ async function begin(rows: SharedRows, store = new MemoryStore(), overrides = {}
   const client = await TestClient.connect(node.port);
   const stop = async () => {
     client.close();
-    await node.listener.stop();
+    await node.server.stop();
     expect(node.fatal).toEqual([]);
   };
   return { ...node, client, stop };
@@ -216,7 +216,7 @@ describe("rows that nobody needs any more", () => {
     expect(woken.logged.join()).not.toContain("went back");
     expect(await one.client.command("HSET", "o", "type", "3")).toBe(1);
     for (const { stop } of [one, woken]) await stop();
-    await two.listener.stop();
+    await two.server.stop();
   });
 
   test("are gone for a node that slept so long: it stops, and accuses nobody", async () => {
@@ -236,7 +236,7 @@ describe("rows that nobody needs any more", () => {
     expect(String(await two.fatalOf)).toContain("was written off long ago");
     expect(await one.client.command("GET", "o")).toBe("0");
     two.client.close();
-    await two.listener.stop();
+    await two.server.stop();
     await one.stop();
   });
 
@@ -247,7 +247,7 @@ describe("rows that nobody needs any more", () => {
     await one.client.command("HSET", "o", "type", "3");
     await take(two.client, 10);
     two.client.close();
-    await two.listener.stop();
+    await two.server.stop();
     const shared = rows.open();
     await forgetNode(shared, two.cluster.node);
     expect(

@@ -40,7 +40,7 @@ describe("who a node is", () => {
     const next = await startNode(store.reopen(), rows.open());
     expect(next.cluster.node).toBe(node.cluster.node);
     expect(await takeOne(next.port)).toBe(10);
-    await next.listener.stop();
+    await next.server.stop();
   });
 
   test("a copy of its folder is another node, and repeats nothing", async () => {
@@ -55,8 +55,8 @@ describe("who a node is", () => {
     expect(twin.logged.join("\n")).toContain("runs_of_lines_lost=1 numbers_lost=90");
     expect(await takeOne(twin.port)).toBe(100);
     expect(await takeOne(node.port)).toBe(10);
-    await twin.listener.stop();
-    await node.listener.stop();
+    await twin.server.stop();
+    await node.server.stop();
   });
 
   test("an older state of its own folder is another node", async () => {
@@ -65,11 +65,11 @@ describe("who a node is", () => {
     const old = store.reopen();
     const next = await startNode(store.reopen(), rows.open());
     expect(await takeOne(next.port)).toBe(10);
-    await next.listener.stop();
+    await next.server.stop();
     const back = await startNode(old, rows.open());
     expect(back.cluster.node).not.toBe(next.cluster.node);
     expect(await takeOne(back.port)).toBe(100);
-    await back.listener.stop();
+    await back.server.stop();
   });
 
   test("one that another was started as stops at once", async () => {
@@ -78,7 +78,7 @@ describe("who a node is", () => {
     const next = await startNode(store.reopen(), rows.open());
     const fatal = (await node.fatalOf) as Error;
     expect(fatal.message).toContain("was started elsewhere");
-    await next.listener.stop();
+    await next.server.stop();
   });
 
   test("one that was written off stops, and comes back as another", async () => {
@@ -92,7 +92,7 @@ describe("who a node is", () => {
     expect(next.cluster.node).not.toBe(name);
     expect(next.logged.join("\n")).toContain("was written off (cluster forget)");
     expect(await takeOne(next.port)).toBe(100);
-    await next.listener.stop();
+    await next.server.stop();
   });
 
   test("a copy does not write over what the node did, when the store went back", async () => {
@@ -112,19 +112,19 @@ describe("who a node is", () => {
     }
     own.close();
     expect(node.fatal).toEqual([]);
-    await twin.listener.stop();
-    await node.listener.stop();
+    await twin.server.stop();
+    await node.server.stop();
   });
 
   test("a folder does not go to another store, nor to an emptied one, nor without", async () => {
     const rows = new SharedRows();
     const { store, node } = await nodeWithLine(rows);
-    await node.listener.stop();
+    await node.server.stop();
     const other = new SharedRows({ isFounded: false });
     expect(await messageOf(() => startNode(store.reopen(), other.open()))).toMatch(
       /^CannotStart: the store shared rows is empty, and the data folder belongs to cluster /,
     );
-    await (await startNode(new MemoryStore(), other.open())).listener.stop();
+    await (await startNode(new MemoryStore(), other.open())).server.stop();
     expect(await messageOf(() => startNode(store.reopen(), other.open()))).toMatch(
       /^CannotStart: the store shared rows is that of cluster .*, and the data folder belongs to cluster /,
     );

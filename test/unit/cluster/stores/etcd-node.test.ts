@@ -25,12 +25,12 @@ describe.skipIf(noEtcdctl !== undefined)("etcd", () => {
       await expect(
         startNode(new MemoryStore(), openLeaseStore(`${etcd.url}/outer/name/inner`)),
       ).rejects.toThrow("the prefix outer/name/inner lies among the rows of the cluster that has");
-      await outer.listener.stop();
+      await outer.server.stop();
       const inner = await startNode(new MemoryStore(), openLeaseStore(`${etcd.url}/a/line`));
       await expect(startNode(new MemoryStore(), openLeaseStore(`${etcd.url}/a`))).rejects.toThrow(
         "but none of a cluster: either rows were lost, or the prefix of another",
       );
-      await inner.listener.stop();
+      await inner.server.stop();
     },
     TIMEOUT_MS,
   );
@@ -65,7 +65,7 @@ describe.skipIf(noEtcdctl !== undefined)("etcd", () => {
       expect(new Set(numbers).size).toBe(numbers.length);
       expect(node.logged.join()).not.toContain("went back");
       client.close();
-      await node.listener.stop();
+      await node.server.stop();
     },
     TIMEOUT_MS,
   );

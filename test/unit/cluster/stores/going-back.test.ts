@@ -35,7 +35,7 @@ async function takeOne(node: Node): Promise<string> {
 }
 
 async function end(...nodes: readonly Node[]): Promise<void> {
-  for (const { client, listener } of nodes) {
+  for (const { client, server: listener } of nodes) {
     client.close();
     await listener.stop();
   }
@@ -79,7 +79,7 @@ async function goBack(url: string, save: () => Promise<() => Promise<void>>): Pr
   const numbers = before.filter((number) => !(number instanceof ReplyError));
   expect(new Set(numbers).size).toBe(numbers.length);
   await end(...nodes);
-  for (const { listener } of [one, two]) await listener.stop();
+  for (const { server: listener } of [one, two]) await listener.stop();
 }
 
 describe.skipIf(noPostgres !== undefined)("PostgreSQL that goes back", () => {

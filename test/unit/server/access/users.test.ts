@@ -14,7 +14,7 @@ const NO_AUTH = "NOAUTH Authentication required.";
 const error = (text: string) => new ReplyError(text);
 
 const servers: LocalServer<never>[] = [];
-afterAll(() => Promise.all(servers.map(({ listener }) => listener.stop())));
+afterAll(() => Promise.all(servers.map(({ server: listener }) => listener.stop())));
 
 function start(overrides: Partial<Config>) {
   const server = startInMemory(overrides);
@@ -116,7 +116,7 @@ describe("a password", () => {
     expect(shown).not.toContain(SECRET);
     expect(shown).not.toContain("guess");
     expect(shown).not.toContain(parsePassword(SECRET)!.toString("hex"));
-    expect(JSON.stringify(server.listener.config)).not.toContain(SECRET);
+    expect(JSON.stringify(server.server.config)).not.toContain(SECRET);
     const refused = messageOf(await client.command("CONFIG", "SET", "access.requirepass", "x"));
     expect(refused).toContain("can't set immutable config");
     client.close();

@@ -7,7 +7,7 @@ const client = await TestClient.connect(server.port);
 
 afterAll(async () => {
   client.close();
-  await server.listener.stop();
+  await server.server.stop();
 });
 
 const run = (line: string) => client.command(...line.split(" "));

@@ -37,7 +37,7 @@ describe.skipIf(noCertificates !== undefined)("a listener with TLS", () => {
     expect(() => startInMemory({ ...tls, tlsCert: own.cert, tlsClientCa: none })).toThrow(
       `cannot read tls.client_ca ${none}`,
     );
-    const { port, listener } = startInMemory({
+    const { port, server: listener } = startInMemory({
       ...tls,
       tlsCert: own.cert,
       tlsClientCa: other.cert,
@@ -48,7 +48,7 @@ describe.skipIf(noCertificates !== undefined)("a listener with TLS", () => {
 
   test("lets clients in after their handshake, up to its limit, and reads certificates again", async () => {
     const { cert: tlsCert, key: tlsKey } = makeAuthority("test");
-    const { listener, logged } = startInMemory({
+    const { server: listener, logged } = startInMemory({
       addr: [],
       tlsAddr: [{ host: "127.0.0.1", port: 0 }],
       tlsCert,
@@ -79,7 +79,7 @@ describe.skipIf(noCertificates !== undefined)("a listener with TLS", () => {
 describe("a listener on a unix socket", () => {
   test("takes clients of this machine, and leaves nothing behind", async () => {
     const unix = join(temporaryFolder(), "socket");
-    const { listener } = startInMemory({ addr: [{ unix }] });
+    const { server: listener } = startInMemory({ addr: [{ unix }] });
     expect(listener.port).toBe(0);
     const answer = Promise.withResolvers<string>();
     const socket = await Bun.connect({
@@ -105,7 +105,7 @@ describe("a listener on a unix socket", () => {
 });
 
 test("a listener on all addresses takes clients of IPv4", async () => {
-  const { port, listener } = startInMemory({ addr: [{ host: undefined, port: 0 }] });
+  const { port, server: listener } = startInMemory({ addr: [{ host: undefined, port: 0 }] });
   const client = await TestClient.connect(port);
   expect(await client.command("PING")).toBe("PONG");
   client.close();
@@ -113,7 +113,7 @@ test("a listener on all addresses takes clients of IPv4", async () => {
 });
 
 test("what CONFIG RESETSTAT sets back, and what COMMAND LIST may be asked for", async () => {
-  const { port, listener } = startInMemory();
+  const { port, server: listener } = startInMemory();
   const client = await TestClient.connect(port);
   await client.command("PING");
   expect(await client.command("CONFIG", "RESETSTAT")).toBe("OK");

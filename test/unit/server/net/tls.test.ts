@@ -231,7 +231,7 @@ describe.skipIf(noCertificates !== undefined)("TLS", () => {
     const tlsAddr = [{ host: "127.0.0.1", port: 0 }];
     const settings = { addr: [], tlsAddr, tlsCert: own.cert, tlsKey: own.key };
     const clock = clockOf(() => nowMs);
-    const { port, listener, logged } = startLocal(new MemoryStore(), settings, { clock });
+    const { port, server: listener, logged } = startLocal(new MemoryStore(), settings, { clock });
     const silent = await TestClient.connect(port);
     const half = await TestClient.connect(port);
     half.send("\x16\x03\x01\x02\x00\x01");

@@ -55,13 +55,13 @@ function setUp(overrides: Partial<Config> = {}) {
   // A clock that stands still: nothing takes long, whatever else the machine does.
   const clock = clockOf(() => 0);
   const server = startLocal(new MemoryStore(), overrides, { clock, schedule });
-  const { resp } = server.listener;
+  const { resp } = server.server;
   const wire = new FakeWire();
   const ends = { address: "test", localAddress: "server", host: "client", isLocal: true };
   const connection = resp.connect(wire, ends);
   running.push(() => {
     resp.disconnect(connection);
-    return server.listener.stop();
+    return server.server.stop();
   });
   const send = (...requests: string[][]) =>
     connection.receive(
@@ -214,7 +214,7 @@ describe("a client that does not read", () => {
 
 describe("over a real socket", () => {
   const listen = (overrides: Partial<Config> = {}) => {
-    const { port, listener } = startLocal(new MemoryStore(), overrides);
+    const { port, server: listener } = startLocal(new MemoryStore(), overrides);
     running.push(() => listener.stop());
     return port;
   };

@@ -17,7 +17,7 @@ const error = (text: string) => new ReplyError(text);
 const messageOf = (reply: Reply) => (reply instanceof ReplyError ? reply.message : "");
 
 const servers: LocalServer<never>[] = [];
-afterAll(() => Promise.all(servers.map(({ listener }) => listener.stop())));
+afterAll(() => Promise.all(servers.map(({ server: listener }) => listener.stop())));
 
 async function setUp(overrides: Partial<Config> = {}) {
   const server = startInMemory(overrides);
@@ -101,7 +101,7 @@ describe("replies not read", () => {
   const echoes = (count: number) => encodeRequest("ECHO", "x".repeat(10_000)).repeat(count);
 
   test("stop the reading at reply_bytes, live", async () => {
-    const { port, listener, admin, set } = await setUp();
+    const { port, server: listener, admin, set } = await setUp();
     await set("limits.reply_bytes", CHUNK_BYTES);
     const mute = await Mute.connect(port, echoes(3000));
     const session = () => [...listener.sessions].find(({ lastCommand }) => lastCommand === "echo");
@@ -131,7 +131,7 @@ describe("replies not read", () => {
   });
 
   test("of more than reply_bytes_hard close the client, live, and it is logged", async () => {
-    const { port, listener, set, logged } = await setUp();
+    const { port, server: listener, set, logged } = await setUp();
     await set("limits.reply_bytes", CHUNK_BYTES);
     await set("limits.reply_bytes_hard", 2 * MEBIBYTE);
     const big = encodeRequest("ECHO", "x".repeat(1_000_000));
@@ -148,7 +148,7 @@ describe("replies not read", () => {
 });
 
 test("buffer_bytes of all clients together: the one with the most is closed, live", async () => {
-  const { port, listener, admin, set, logged } = await setUp();
+  const { port, server: listener, admin, set, logged } = await setUp();
   await set("maxmemory-clients", 2 * MEBIBYTE);
   const half = (bytes: number) => `*2\r\n$4\r\nECHO\r\n$1000000\r\n${"x".repeat(bytes)}`;
   const small = await Mute.connect(port, half(100_000));
@@ -186,7 +186,7 @@ test("idle_seconds close who is silent and nobody else, live", async () => {
 test.skipIf(process.platform !== "linux")(
   "keepalive_seconds of silence have TCP ask, for clients that come after a change",
   async () => {
-    const { port, listener, set } = await setUp();
+    const { port, server: listener, set } = await setUp();
     const hex = (number: number) => number.toString(16).toUpperCase().padStart(4, "0");
     /** The seconds until the timer of the server's end of a connection runs out; 0 for none. */
     const timerOf = (client: string) => {

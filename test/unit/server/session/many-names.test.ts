@@ -23,10 +23,10 @@ test("pipelines over many names give each line's numbers, be it asleep, deleted 
     );
   }
   maker.close();
-  await first.listener.stop();
+  await first.server.stop();
 
   // All of them are asleep now.
-  const { port, listener } = startLocal(openSqliteStore(dataDir, options));
+  const { port, server: listener } = startLocal(openSqliteStore(dataDir, options));
   const client = await TestClient.connect(port);
   const next = new Map<number, number>(all.map((index) => [index, 1000 * index]));
   const step = fc.oneof(
