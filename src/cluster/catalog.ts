@@ -81,7 +81,7 @@ export class ClusterCatalog implements Catalog {
   }
 
   private async lookSoon(): Promise<void> {
-    const { clock, lines, fenced } = this.host;
+    const { clock } = this.host;
     // A command that misses a name once the look has begun needs the next one.
     const begin = () => {
       this.nextLook = undefined;
@@ -94,6 +94,8 @@ export class ClusterCatalog implements Catalog {
       await this.host.ask(async () => {
         hasBegun = true;
         begin();
+        // The store that there is by now: an operator may have begun another epoch meanwhile.
+        const { lines, fenced } = this.host;
         await lines.sync(fenced);
       });
     } finally {

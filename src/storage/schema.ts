@@ -31,13 +31,15 @@ export const mark = (how: typeof IN_USE | typeof CLOSED | typeof COPIED): string
 
 /**
  * Makes Definition.line of the columns that `definitions` and `deleted` had before the fourth
- * migration, when there were types 1 to 3 and each field had a column.
+ * migration, when there were types 1 to 3 and each field had a column. A column that does not apply
+ * to the type was 0: a damaged row where it is not becomes '', which the start refuses.
  */
-export const LINE_OF_COLUMNS = `CASE type
-    WHEN 1 THEN json_object('type', '1', 'length', CAST(length AS TEXT))
-    WHEN 2 THEN json_object('type', '2', 'length', CAST(length AS TEXT),
+export const LINE_OF_COLUMNS = `CASE
+    WHEN type = 1 AND starting = 0 AND step = 0 THEN
+      json_object('type', '1', 'length', CAST(length AS TEXT))
+    WHEN type = 2 THEN json_object('type', '2', 'length', CAST(length AS TEXT),
       'starting', CAST(starting AS TEXT), 'step', CAST(step AS TEXT))
-    WHEN 3 THEN json_object('type', '3',
+    WHEN type = 3 AND length = 0 THEN json_object('type', '3',
       'starting', CAST(starting AS TEXT), 'step', CAST(step AS TEXT))
     ELSE '' END`;
 

@@ -102,3 +102,16 @@ test("the tables are those of a new database, and nothing is changed where the s
   expect(() => openEngine(lost)).toThrow(/log|WAL|wal/);
   expect(readFileSync(path).equals(before)).toBe(true);
 });
+
+test.each([
+  "UPDATE definitions SET length = 3 WHERE type = 3",
+  "UPDATE definitions SET starting = 5 WHERE type = 1",
+  "UPDATE definitions SET step = 1 WHERE type = 1",
+  "UPDATE definitions SET type = 4 WHERE type = 3",
+])("damage of that version's columns is not lost in the migration: %s", (damage) => {
+  const folder = folderOfVersion2();
+  const database = new Database(join(folder, "number-dispenser.db"));
+  database.run(damage);
+  database.close(true);
+  expect(() => [...openSqliteStore(folder, options).load()]).toThrow(/contradict each other/);
+});
