@@ -28,6 +28,7 @@ import { readValue } from "./database.ts";
 import { DATABASE_FILE, publish, UNFINISHED } from "./file.ts";
 import { OWNER_FILE } from "./folder.ts";
 import { BACKUP_ID, ID_OFFSET, migrations } from "./schema.ts";
+import { DiskUnavailable } from "./store.ts";
 
 /** How much is copied between two turns of the event loop. */
 const PIECE_BYTES = 1024 * 1024;
@@ -93,6 +94,16 @@ export async function copyDatabase(reader: number, path: string, check: () => vo
   }
   const folder = openSync(dirname(path), open.O_RDONLY | open.O_DIRECTORY);
   await sync(folder).finally(() => closeSync(folder));
+}
+
+/**
+ * Whether an error of targetOf() or copyDatabase() ends the backup alone: the path is refused, the store
+ * cannot be copied now, or the system refused a file (ENOSPC, EACCES …). Any other error is a mistake in
+ * the program.
+ */
+export function isBackupFailure(error: unknown): error is Error {
+  if (error instanceof DiskUnavailable || error instanceof PathRefused) return true;
+  return error instanceof Error && /^E[A-Z0-9]+$/.test((error as NodeJS.ErrnoException).code ?? "");
 }
 
 const taken = () => Object.assign(new Error("file already exists"), { code: "EEXIST" });

@@ -4,8 +4,7 @@ import { isAbsolute } from "node:path";
 import { notFound, quoted, reasonOf } from "../../base/errors.ts";
 import type { Dispenser } from "../../dispenser/dispenser.ts";
 import { toBytes, toText } from "../../dispenser/name.ts";
-import { PathRefused, targetOf } from "../../storage/backup.ts";
-import { DiskUnavailable } from "../../storage/store.ts";
+import { isBackupFailure, targetOf } from "../../storage/backup.ts";
 import { MetricSource, sectionText, sectionTitles } from "../metrics.ts";
 import { type Call, type Command, waitFor, whenDone } from "./command.ts";
 import { describe } from "./dispensers.ts";
@@ -82,18 +81,11 @@ function backUp(call: Call): void {
       await engine.backUp(targetOf(path, server.config.backupDir));
       return () => replies.simple("OK");
     } catch (error) {
-      if (!isOfTheBackup(error)) throw error;
+      if (!isBackupFailure(error)) throw error;
       return () => replies.error(`ERR cannot back up to ${quoted(args[0]!)}: ${reasonOf(error)}`);
     }
   };
   session.block(copy());
-}
-
-/** Whether an error means only that this backup failed, as any error of the file system does. */
-function isOfTheBackup(error: unknown): boolean {
-  if (error instanceof DiskUnavailable || error instanceof PathRefused) return true;
-  // Codes are those of the system, as ENOSPC and EACCES, and Bun's own, which begin with ERR_.
-  return String((error as NodeJS.ErrnoException).code).startsWith("E");
 }
 
 function shutDown(call: Call): void {
