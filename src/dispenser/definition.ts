@@ -4,7 +4,6 @@
  * is the type's matter.
  */
 
-import { assert } from "../base/assert.ts";
 import { invalid, quoted, Refusal } from "../base/errors.ts";
 import type { Allocation } from "./allocation.ts";
 import { type Format, plainFormat } from "./format/format.ts";
@@ -16,18 +15,42 @@ import type { FieldSpec, NumberSeries, NumberSource, NumberType, Values } from "
 /** The types of dispensers. A new one is its file and a line here. */
 const types: readonly NumberType[] = [random, fixedWidth, plain];
 
-export interface Definition {
+/**
+ * A million dispensers may have as many definitions, of which most are never asked for anything: what
+ * follows from the fields is made when it is needed.
+ */
+export class Definition {
   readonly type: NumberType;
   /** The values of the type's fields, by name. */
   readonly values: Values;
-  readonly series: NumberSeries;
-  readonly format: Format;
   readonly strategy: StrategyName;
+  readonly format: Format = plainFormat;
+  private madeSeries: NumberSeries | undefined;
+
+  constructor(type: NumberType, values: Values, strategy: StrategyName) {
+    this.type = type;
+    this.values = values;
+    this.strategy = strategy;
+  }
+
+  /** Its numbers. */
+  get series(): NumberSeries {
+    this.madeSeries ??= this.type.series(this.values);
+    return this.madeSeries;
+  }
+
   /**
    * The type and its fields as one text (JSON: an object of texts), in which a definition is
    * stored. Two definitions with the same text have the same numbers.
    */
-  readonly line: string;
+  get line(): string {
+    return lineOf(this.type, this.values);
+  }
+}
+
+function lineOf(type: NumberType, values: Values): string {
+  const texts = type.fields.map(({ name }) => [name, String(values[name])] as const);
+  return JSON.stringify(Object.fromEntries([["type", String(type.code)], ...texts]));
 }
 
 /** Fields as a client gave them: names in lower case, values as they came. */
@@ -42,6 +65,11 @@ const typeFields: readonly string[] = [...new Set(types.flatMap(namesOf))];
 function namesOf({ fields }: NumberType): readonly string[] {
   return fields.map(({ name }) => name);
 }
+
+/** The fields of other types, by type: HSET refuses them. */
+const otherFields = new Map(
+  types.map((type) => [type, typeFields.filter((name) => !namesOf(type).includes(name))]),
+);
 
 const typesByName = new Map(
   types.flatMap((type) => [[String(type.code), type] as const, [type.word, type] as const]),
@@ -79,7 +107,7 @@ export function isSame(left: Definition, right: Definition): boolean {
 
 /** Whether two definitions have the same numbers, whatever is kept of them. */
 export function isSameLine(left: Definition, right: Definition): boolean {
-  return left.line === right.line;
+  return left === right || left.line === right.line;
 }
 
 /**
@@ -160,22 +188,15 @@ export function fieldsOf(definition: Definition): Map<string, string> {
 
 /** The definition that was stored as these texts; undefined where HSET could not have made it. */
 export function definitionFrom(line: string, strategy: string): Definition | undefined {
-  if (lastStored?.line === line && lastStored.strategy === strategy) return lastStored;
-  const fields = interned.has(line + strategy) ? undefined : fieldsIn(line);
-  const definition =
-    interned.get(line + strategy) ?? (fields && define(fields.set("auto_disk", strategy)));
+  const key = line + strategy;
+  const known = interned.get(key);
+  if (known !== undefined) return known;
+  const fields = fieldsIn(line);
+  const definition = fields && define(fields.set("auto_disk", strategy));
   if (definition === undefined || definition instanceof Refusal) return undefined;
   // What is written otherwise than it would be is damaged.
-  if (definition.line !== line || definition.strategy !== strategy) return undefined;
-  lastStored = definition;
-  return definition;
+  return interned.get(key) === definition ? definition : undefined;
 }
-
-/**
- * The last one that definitionFrom() answered: of a million rows most say the same as the one
- * before.
- */
-let lastStored: Definition | undefined;
 
 function fieldsIn(line: string): Map<string, string> | undefined {
   try {
@@ -203,8 +224,7 @@ function typeIn(fields: Fields): NumberType | Refusal {
     const allowed = types.map(({ code, word }) => `${code} (${word})`).join(", ");
     return invalid("type", code, `must be one of ${allowed}`);
   }
-  const others = typeFields.filter((name) => !namesOf(type).includes(name));
-  const other = others.find((name) => fields.has(name));
+  const other = otherFields.get(type)!.find((name) => fields.has(name));
   if (other === undefined) return type;
   return new Refusal(`ERR '${other}' does not apply to type ${type.code}`);
 }
@@ -229,14 +249,11 @@ const interned = new Map<string, Definition>();
 
 /** One object for definitions that say the same, as those of a million dispensers mostly do. */
 function intern(type: NumberType, values: Values, strategy: StrategyName): Definition {
-  const texts = type.fields.map(({ name }) => [name, String(values[name])] as const);
-  const line = JSON.stringify(Object.fromEntries([["type", String(type.code)], ...texts]));
-  const known = interned.get(line + strategy);
+  const key = lineOf(type, values) + strategy;
+  const known = interned.get(key);
   if (known !== undefined) return known;
-  const series = type.series(values);
-  assert(type.hasPositions === series.positions > 0n, "a type with positions has some");
-  const definition: Definition = { type, values, series, format: plainFormat, strategy, line };
+  const definition = new Definition(type, values, strategy);
   if (interned.size >= INTERNED_MAX) interned.clear();
-  interned.set(line + strategy, definition);
+  interned.set(key, definition);
   return definition;
 }

@@ -3,8 +3,8 @@
  * 64-bit range.
  */
 
-import type { Definition } from "./definition.ts";
 import type { Keeps } from "./strategy.ts";
+import type { NumberType } from "./types/type.ts";
 
 /** What the disk knows of a dispenser: three counts of numbers, from the start of its line. */
 export interface Account {
@@ -46,14 +46,14 @@ export interface Counts {
 }
 
 /**
- * Whether a line of this definition can have such an account: asserted before a row is written, and
- * asked of each row that is read.
+ * Whether a line of this type, with so many positions, can have such an account: asserted before a row
+ * is written, and asked of each row that is read.
  */
 export function isPossible(
   { reserved, generated, wasted }: Account,
-  { type, series }: Definition,
+  { hasPositions }: NumberType,
+  positions: bigint,
 ): boolean {
   if (generated < 0n || wasted < 0n) return false;
-  if (!type.hasPositions) return true;
-  return generated + wasted <= reserved && reserved <= series.positions;
+  return !hasPositions || (generated + wasted <= reserved && reserved <= positions);
 }

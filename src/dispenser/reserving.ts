@@ -88,6 +88,9 @@ function reservation(dispenser: Dispenser, upTo: number, ahead: number): Reserva
   }
   const { id, definition, keepsNothing, rareState } = dispenser;
   const account = keepsNothing ? rareState.restartPoint : dispenser.account(reserved);
-  assert(isPossible(account, definition), "a row that a start would refuse");
+  assert(
+    isPossible(account, definition.type, definition.series.positions),
+    "a row that a start would refuse",
+  );
   return { id, keeps, account, segment, replaces };
 }

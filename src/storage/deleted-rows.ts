@@ -4,7 +4,7 @@ import type { Database, Statement } from "bun:sqlite";
 import { toBytes, toText } from "../dispenser/name.ts";
 import { isPossible } from "../dispenser/reservation.ts";
 import type { StoredDeleted } from "./store.ts";
-import { accountOf, Contradiction, definitionIn } from "./stored-values.ts";
+import { accountOf, Contradiction, definitionIn, positionsOf } from "./stored-values.ts";
 import { BEFORE_ALL, PAGE_ROWS } from "./table-cursor.ts";
 
 /** A deleted line. */
@@ -77,7 +77,7 @@ function deletedFrom(row: DeletedRow): StoredDeleted {
   const account = accountOf([nth, last, generated, wasted])!;
   const isSound =
     definition.type.hasPositions &&
-    isPossible(account, definition) &&
+    isPossible(account, definition.type, positionsOf(definition)) &&
     account.reserved === generated + account.wasted;
   if (!isSound) throw new Contradiction(`the rows of deleted '${name}'`);
   return {

@@ -15,7 +15,13 @@ import { hasColumn, hasTable } from "./database.ts";
 import { checkDeleted, selectDeleted } from "./deleted-rows.ts";
 import { LINE_OF_COLUMNS } from "./schema.ts";
 import type { StoredDispenser } from "./store.ts";
-import { accountOf, Contradiction, definitionIn, type KeptRow } from "./stored-values.ts";
+import {
+  accountOf,
+  Contradiction,
+  definitionIn,
+  type KeptRow,
+  positionsOf,
+} from "./stored-values.ts";
 import { PAGE_ROWS, TableCursor } from "./table-cursor.ts";
 
 type DefinitionRow = readonly [id: bigint, name: string, line: string, autoDisk: string];
@@ -127,7 +133,7 @@ function isSound(stored: StoredDispenser, kept: KeptRows, isExact: boolean): boo
   const { type } = definition;
   if (stored.id < 1 || !isInItsTables(kept, definition)) return false;
   if (account === undefined) return true;
-  if (!isPossible(account, definition)) return false;
+  if (!isPossible(account, type, positionsOf(definition))) return false;
   if (!type.hasPositions) return allocation === undefined;
   const { reserved, generated, wasted } = account;
   if (allocation !== undefined && reserved > allocation.end) return false;

@@ -16,6 +16,21 @@ export function definitionIn(name: string, line: string, autoDisk: string): Defi
   return definition;
 }
 
+let lastCounted: Definition | undefined;
+let lastPositions = 0n;
+
+/**
+ * How many positions a line has, worked out for one definition after the other: the start asks it of
+ * all, and most are never asked again, so none is to keep its series for it.
+ */
+export function positionsOf(definition: Definition): bigint {
+  if (definition !== lastCounted) {
+    lastCounted = definition;
+    lastPositions = definition.type.series(definition.values).positions;
+  }
+  return lastPositions;
+}
+
 /** What a row keeps of a line: the last position below its reservation, and its counts. */
 export type KeptRow = readonly [id: bigint, last: bigint, generated: bigint, wasted: bigint];
 

@@ -4,9 +4,8 @@ import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { Refusal } from "../../../../src/base/errors.ts";
 import { type Allocation, Striped, wholeLine } from "../../../../src/dispenser/allocation.ts";
-import type { Definition } from "../../../../src/dispenser/definition.ts";
+import { Definition } from "../../../../src/dispenser/definition.ts";
 import { Dispenser } from "../../../../src/dispenser/dispenser.ts";
-import { plainFormat } from "../../../../src/dispenser/format/format.ts";
 import type {
   NumberSeries,
   NumberSource,
@@ -55,13 +54,8 @@ function readAll(
 const seriesOf = (type: NumberType, texts: Readonly<Record<string, string>>): NumberSeries =>
   type.series(readAll(type, texts) as Values);
 
-const dispenserOf = (type: NumberType, series: NumberSeries, allocation: Allocation): Dispenser =>
-  new Dispenser(
-    1,
-    "x",
-    { type, values: {}, series, format: plainFormat, strategy: "memory", line: "" } as Definition,
-    allocation,
-  );
+const dispenserOf = (type: NumberType, values: Values, allocation: Allocation): Dispenser =>
+  new Dispenser(1, "x", new Definition(type, values, "memory"), allocation);
 
 export function describeType({ type, fields, refused }: TypeUnderTest): void {
   describe(`type ${type.code}, ${type.word}`, () => {
@@ -227,7 +221,7 @@ function describePositions({ type, fields }: TypeUnderTest): void {
         const series = seriesOf(type, texts);
         const end = allocation.size(series.positions);
         fc.pre(end > BigInt(before));
-        const dispenser = dispenserOf(type, series, allocation);
+        const dispenser = dispenserOf(type, readAll(type, texts) as Values, allocation);
         dispenser.advance(end - BigInt(before));
         const into = new Uint8Array(ROOM);
         for (let local = end - BigInt(before); local < end; local++) {
