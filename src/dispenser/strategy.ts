@@ -15,9 +15,15 @@ export type StrategyName = (typeof strategyNames)[number];
 
 /** The strategy that a text names, in any case and with either dash. */
 export function strategyOf(text: string): StrategyName | undefined {
-  const plain = text.toLowerCase().replaceAll("-", "_");
-  return strategyNames.find((name) => name.replaceAll("-", "_") === plain);
+  return byName.get(text) ?? byName.get(text.toLowerCase().replaceAll("-", "_"));
 }
+
+const byName: ReadonlyMap<string, StrategyName> = new Map(
+  strategyNames.flatMap((name) => [
+    [name, name] as const,
+    [name.replaceAll("-", "_"), name] as const,
+  ]),
+);
 
 /** Which rows a line has on disk beside its definition. */
 export type Keeps =
