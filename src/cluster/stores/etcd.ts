@@ -4,24 +4,15 @@
  */
 
 import { inBatches } from "../../base/batches.ts";
-import { CannotStart, reasonOf } from "../../base/errors.ts";
+import { CannotStart } from "../../base/errors.ts";
+import { EtcdGateway } from "./etcd-gateway.ts";
 import type { EtcdOptions } from "./etcd-url.ts";
-import {
-  type LeaseStore,
-  LeaseStoreUnavailable,
-  type Row,
-  type Snapshot,
-  type StoreVersion,
-  type Write,
-} from "./store.ts";
+import type { LeaseStore, Row, Snapshot, StoreVersion, Write } from "./store.ts";
 
-/** How long one member may take to answer before another one is asked. */
-const TRY_MS = 700;
 /** etcd allows 128 operations in a transaction (--max-txn-ops). */
 const OPERATIONS_MAX = 128;
 /** Rows asked for at a time, because the size of an answer is limited. */
 const PAGE_ROWS = 1000;
-const WATCH_AGAIN_MS = 1000;
 /** A member is asked for the length of its log at most this often, and after each failure. */
 const STATUS_MS = 300;
 /** The key of the lowest drift seen. It is not one of the rows. */
@@ -77,11 +68,7 @@ interface Status {
 export class EtcdStore implements LeaseStore {
   readonly title: string;
   private readonly options: EtcdOptions;
-  /** The index of the endpoint that answered last, or is tried next. */
-  private present = 0;
-  private token: string | undefined;
-  private isClosed = false;
-  private readonly watching = new AbortController();
+  private readonly gateway: EtcdGateway;
   /** The member that was last asked for its status, and when. */
   private readonly askedStatus = { endpoint: "", atMs: Number.NEGATIVE_INFINITY };
   private isRestored = false;
@@ -89,6 +76,10 @@ export class EtcdStore implements LeaseStore {
 
   constructor(options: EtcdOptions) {
     this.options = options;
+    this.gateway = new EtcdGateway(options);
+    this.gateway.onMemberFailed = () => {
+      this.askedStatus.atMs = Number.NEGATIVE_INFINITY;
+    };
     const hosts = options.endpoints.map((endpoint) => endpoint.replace(/^https?:\/\//, ""));
     this.title = `etcd://${hosts.join(",")}/${options.prefix.slice(0, -1)}`;
   }
@@ -102,7 +93,7 @@ export class EtcdStore implements LeaseStore {
     // Without keys one empty request still asks for the version.
     for (const some of keys.length === 0 ? [[]] : inBatches(keys, OPERATIONS_MAX)) {
       const success = some.map((key) => ({ request_range: { key: this.encode(key) } }));
-      const answer = await this.ask("/v3/kv/txn", { success }, true);
+      const answer = await this.gateway.ask<Answer>("/v3/kv/txn", { success }, true);
       for (const { response_range } of answer.responses ?? [])
         this.gather(response_range?.kvs, rows);
       first ??= answer;
@@ -120,7 +111,7 @@ export class EtcdStore implements LeaseStore {
     const end = whole.toString("base64");
     let version: StoreVersion | undefined;
     for (;;) {
-      const answer = await this.ask(
+      const answer = await this.gateway.ask<Answer>(
         "/v3/kv/range",
         {
           key,
@@ -152,7 +143,7 @@ export class EtcdStore implements LeaseStore {
       ...removes.map((key) => ({ request_delete_range: { key: this.encode(key) } })),
       ...[...puts].map(([key, value]) => ({ request_put: this.put(key, value) })),
     ];
-    const answer = await this.ask("/v3/kv/txn", { compare, success }, false);
+    const answer = await this.gateway.ask<Answer>("/v3/kv/txn", { compare, success }, false);
     if (answer.succeeded !== true) return undefined;
     if (accepts) await this.acceptOrigin();
     return this.versionOf(answer);
@@ -164,8 +155,7 @@ export class EtcdStore implements LeaseStore {
    * goes on: the drift has risen.
    */
   private async checkOrigin(): Promise<void> {
-    const { endpoints } = this.options;
-    const endpoint = endpoints[this.present % endpoints.length]!;
+    const { endpoint } = this.gateway;
     const nowMs = performance.now();
     const { askedStatus: last } = this;
     if (last.endpoint === endpoint && nowMs - last.atMs < STATUS_MS) return;
@@ -190,7 +180,8 @@ export class EtcdStore implements LeaseStore {
       if (index === 0 || !ROW_FOLDERS.includes(part)) continue;
       const outer = parts.slice(0, index).join("/");
       const key = Buffer.from(`${outer}/cluster`).toString("base64");
-      if (((await this.ask("/v3/kv/range", { key }, true)).kvs?.length ?? 0) === 0) continue;
+      if (((await this.gateway.ask<Answer>("/v3/kv/range", { key }, true)).kvs?.length ?? 0) === 0)
+        continue;
       throw new CannotStart(
         `storage.store: the prefix ${prefix.slice(0, -1)} lies among the rows of the cluster that has the prefix ` +
           `${outer}: name another`,
@@ -221,7 +212,7 @@ export class EtcdStore implements LeaseStore {
   /** The stored drift and the revision of its row. */
   private async origin(): Promise<{ least: bigint | undefined; revision: bigint }> {
     const key = this.encode(ORIGIN);
-    const { kvs } = await this.ask("/v3/kv/range", { key }, true);
+    const { kvs } = await this.gateway.ask<Answer>("/v3/kv/range", { key }, true);
     const found = kvs?.[0];
     if (found === undefined) return { least: undefined, revision: 0n };
     const text = Buffer.from(found.value ?? "", "base64").toString();
@@ -232,12 +223,12 @@ export class EtcdStore implements LeaseStore {
     const key = this.encode(ORIGIN);
     const compare = [{ key, target: "MOD", result: "EQUAL", mod_revision: String(revision) }];
     const success = [{ request_put: this.put(ORIGIN, String(drift)) }];
-    await this.ask("/v3/kv/txn", { compare, success }, false);
+    await this.gateway.ask<Answer>("/v3/kv/txn", { compare, success }, false);
   }
 
   /** The revision minus the entries of the log. */
   private async drift(): Promise<bigint> {
-    const status = (await this.ask("/v3/maintenance/status", {}, true)) as unknown as Status;
+    const status = await this.gateway.ask<Status>("/v3/maintenance/status", {}, true);
     this.warning = warningOf(status);
     return BigInt(status.header.revision) - BigInt(status.raftAppliedIndex ?? status.raftIndex);
   }
@@ -247,88 +238,11 @@ export class EtcdStore implements LeaseStore {
   }
 
   watch(key: string, onChange: () => void): void {
-    void this.follow(this.encode(key), onChange);
+    void this.gateway.watch(this.encode(key), onChange);
   }
 
   async close(): Promise<void> {
-    this.isClosed = true;
-    this.watching.abort();
-  }
-
-  private async follow(key: string, onChange: () => void): Promise<void> {
-    const { endpoints } = this.options;
-    const body = JSON.stringify({ create_request: { key } });
-    const { signal } = this.watching;
-    while (!this.isClosed) {
-      try {
-        const endpoint = endpoints[this.present % endpoints.length];
-        const response = await fetch(`${endpoint}/v3/watch`, { ...this.request(body), signal });
-        // The first piece confirms the watch, before which changes may have been missed; each other
-        // one is a change.
-        for await (const _piece of response.body ?? []) onChange();
-      } catch {
-        // Tried again below; until then the node polls.
-      }
-      if (!this.isClosed) await Bun.sleep(WATCH_AGAIN_MS);
-    }
-  }
-
-  private request(body: string): RequestInit {
-    const { tls } = this.options;
-    const headers: Record<string, string> = { "content-type": "application/json" };
-    if (this.token !== undefined) headers.authorization = this.token;
-    return { method: "POST", body, headers, ...(tls === undefined ? {} : { tls }) } as RequestInit;
-  }
-
-  /**
-   * Asks one member after the other. A request that is not `isRepeatable` goes to another member
-   * only if the first one cannot have received it.
-   */
-  private async ask(path: string, body: object, isRepeatable: boolean): Promise<Answer> {
-    const { endpoints, user } = this.options;
-    let reason = "no endpoint";
-    let hasLoggedInAgain = false;
-    for (let tries = 0; tries < endpoints.length; tries++) {
-      const endpoint = endpoints[this.present % endpoints.length]!;
-      try {
-        if (user !== undefined && this.token === undefined) await this.logIn(endpoint);
-        return await this.post(endpoint + path, body);
-      } catch (error) {
-        if (error instanceof Refused) {
-          // Tokens expire, and a member that was restarted knows none.
-          const isToken = /auth token|revision of auth store/.test(error.message);
-          if (isToken && !hasLoggedInAgain) {
-            // The same member once more: it refused the request, so nothing was done.
-            hasLoggedInAgain = true;
-            this.token = undefined;
-            tries--;
-            continue;
-          }
-          if (!error.mayPass) throw new LeaseStoreUnavailable(error.message);
-        }
-        reason = reasonOf(error);
-        this.askedStatus.atMs = Number.NEGATIVE_INFINITY;
-        this.present++;
-        const wasHeard = (error as { code?: string }).code !== "ConnectionRefused";
-        if (wasHeard && !isRepeatable) break;
-      }
-    }
-    throw new LeaseStoreUnavailable(reason);
-  }
-
-  private async logIn(endpoint: string): Promise<void> {
-    const answer = await this.post(`${endpoint}/v3/auth/authenticate`, this.options.user!);
-    this.token = (answer as unknown as { token?: string }).token;
-  }
-
-  private async post(url: string, body: object): Promise<Answer> {
-    const response = await fetch(url, {
-      ...this.request(JSON.stringify(body)),
-      signal: AbortSignal.timeout(TRY_MS),
-    });
-    const text = await response.text();
-    if (response.ok) return JSON.parse(text) as Answer;
-    throw new Refused(text, response.status);
+    this.gateway.close();
   }
 
   private versionOf({ header }: Answer): StoreVersion {
@@ -371,24 +285,4 @@ function warningOf({ dbSize = "0", dbSizeInUse = "0" }: Status): string | undefi
     "its quota (2 GiB by default): start it with --auto-compaction-mode=periodic --auto-compaction-retention=1h, " +
     "and run etcdctl defrag"
   );
-}
-
-/** A member answered, with an error. */
-class Refused extends Error {
-  /** Whether another member may succeed: this one has no leader, or is unhealthy. */
-  readonly mayPass: boolean;
-
-  constructor(text: string, status: number) {
-    super(messageIn(text));
-    this.mayPass = status >= 500;
-  }
-}
-
-function messageIn(text: string): string {
-  try {
-    const { message, error } = JSON.parse(text) as { message?: string; error?: string };
-    return message ?? error ?? text;
-  } catch {
-    return text.trim();
-  }
 }
