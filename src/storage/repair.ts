@@ -1,11 +1,13 @@
 /**
- * Finds out whether a database that its server did not close, and whose WAL is gone or damaged, has lost anything, and
- * does what is safe about it. Nothing is written before that is known.
+ * Finds out whether a database that its server did not close, and whose WAL is gone or damaged, has
+ * lost anything, and does what is safe about it. Nothing is written before that is known.
  *
- * While a database is in use its WAL has a second name (LOG_KEPT). So it is still there after another program, such as
- * SQLite's own shell, checkpointed and removed it, and after somebody deleted it. It can prove one of two things:
+ * While a database is in use its WAL has a second name (LOG_KEPT). So it is still there after another
+ * program, such as SQLite's own shell, checkpointed and removed it, and after somebody deleted it. It
+ * can prove one of two things:
  *   the main file has all pages of its commits: nothing is lost, and the WAL is not needed any more;
- *   the main file did not change since the WAL was last written: putting the WAL back restores the state of the crash.
+ *   the main file did not change since the WAL was last written: putting the WAL back restores the
+ *   state of the crash.
  */
 
 import { constants, Database } from "bun:sqlite";
