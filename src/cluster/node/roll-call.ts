@@ -62,6 +62,9 @@ interface Member {
 export async function callRoll(options: RollCallOptions, isFirst: boolean): Promise<void> {
   const { store, clock, inTurn, onMissing } = options;
   const { doubts } = store;
+  const requireNoDoubt = () => {
+    if (store.doubts !== doubts) throw new LeaseStoreUnavailable("a connection was lost just now");
+  };
   const { rows, version: begun } = await inTurn(() => store.read([ROLL, CLUSTER]));
   const { term } = readCluster(rows.get(CLUSTER))!;
   const isKnownTerm = begun.term !== "" && term === begun.term;
@@ -77,11 +80,12 @@ export async function callRoll(options: RollCallOptions, isFirst: boolean): Prom
     if (version.timeline !== begun.timeline || version.term !== begun.term) {
       throw new LeaseStoreUnavailable("it was started anew just now");
     }
+    // At each look: to wait the members' time out for a call that cannot hold only takes longer.
+    requireNoDoubt();
     const isWaitedFor = missing.some(({ level }) => level >= ANSWERS_FROM_LEVEL);
     if ((isKnownTerm && !isWaitedFor) || (looks > 2 && beganMs >= untilMs)) {
       await inTurn(() => acceptTerm(options, version, missing));
-      if (store.doubts !== doubts)
-        throw new LeaseStoreUnavailable("a connection was lost just now");
+      requireNoDoubt();
       if (missing.length > 0) onMissing(missing.map(({ node }) => node));
       return store.confirm(version);
     }
