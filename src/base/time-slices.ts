@@ -1,8 +1,10 @@
 /**
  * Work too long for one turn, done in steps: all jobs of a queue together get a few milliseconds of
- * each turn, so that clients wait no longer than that for them. A job ends before the next begins,
- * so only one of them holds memory for its result.
+ * each turn, so that clients wait no longer than that for them. Jobs take turns, step by step, so
+ * that a short one does not wait for a long one.
  */
+
+import { Queue } from "./queue.ts";
 
 /** The time that all jobs of a queue together get in one turn. */
 const SLICE_MS = 2;
@@ -11,7 +13,8 @@ export class TimeSlices {
   private readonly now: () => number;
   private readonly later: (work: () => void) => void;
   private readonly stepsMax: number;
-  private readonly queue: (() => boolean)[] = [];
+  private isScheduled = false;
+  private readonly queue = new Queue<() => boolean>();
 
   /**
    * `later` runs work in a later turn of the event loop. `stepsMax` limits the steps of a turn, for
@@ -29,7 +32,10 @@ export class TimeSlices {
 
   /** Adds a job: `step` is called until it returns true, which means that the job is done. */
   add(step: () => boolean): void {
-    if (this.queue.push(step) === 1) this.schedule();
+    this.queue.add(step);
+    if (this.isScheduled) return;
+    this.isScheduled = true;
+    this.later(this.slice);
   }
 
   /** Runs a job to its end. It should yield well within every millisecond. */
@@ -43,19 +49,15 @@ export class TimeSlices {
     });
   }
 
-  private schedule(): void {
-    this.later(() => this.slice());
-  }
-
-  private slice(): void {
-    const endMs = this.now() + SLICE_MS;
-    let steps = 0;
-    do {
-      // Removed after its last step, not before: a step may add a job, and add() must not schedule
-      // twice.
-      if (this.queue[0]!()) this.queue.shift();
-      steps++;
-    } while (this.queue.length > 0 && steps < this.stepsMax && this.now() < endMs);
-    if (this.queue.length > 0) this.schedule();
-  }
+  private readonly slice = () => {
+    const { queue, now } = this;
+    const endMs = now() + SLICE_MS;
+    for (let steps = 0; queue.size > 0 && steps < this.stepsMax; steps++) {
+      if (steps > 0 && now() >= endMs) break;
+      const step = queue.take()!;
+      if (!step()) queue.add(step);
+    }
+    this.isScheduled = queue.size > 0;
+    if (this.isScheduled) this.later(this.slice);
+  };
 }

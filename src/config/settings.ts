@@ -145,7 +145,7 @@ export const settings = {
     isLive: true,
   }),
   replyBytesMax: setting("limits.reply_bytes", "1048576", whole(1024, GIBIBYTE), {
-    help: "unread bytes of replies at which a client is not read from until it has read them",
+    help: "unread bytes of replies that a client may have before its requests wait; more while much of buffer_bytes is free",
     isLive: true,
   }),
   replyBytesHardMax: setting("limits.reply_bytes_hard", "67108864", whole(1024, GIBIBYTE), {
@@ -153,8 +153,24 @@ export const settings = {
     isLive: true,
   }),
   bufferBytesMax: setting("limits.buffer_bytes", "134217728", whole(MEBIBYTE, 1024 * GIBIBYTE), {
-    help: "bytes buffered for all clients together, past which the one with the most is closed",
+    help: "bytes buffered for all clients together, past which those with the most are closed",
     redisName: "maxmemory-clients",
+    isLive: true,
+  }),
+  strangerBytesMax: setting("limits.stranger_bytes", "8388608", whole(64 * 1024, GIBIBYTE), {
+    help: "bytes buffered for all clients together that have not logged in; they are not in buffer_bytes",
+    isLive: true,
+  }),
+  strangersMax: setting("limits.strangers", "2000", whole(1, 1_000_000), {
+    help: "connections from one address (IPv6: one /64) that have not logged in; of more the oldest silent one is closed",
+    isLive: true,
+  }),
+  loginSecondsMax: setting("limits.login_seconds", "30", whole(0, 86_400), {
+    help: "seconds in which a client has to log in where a password is set; 0: no limit",
+    isLive: true,
+  }),
+  requestSecondsMax: setting("limits.request_seconds", "60", whole(0, 86_400), {
+    help: "seconds in which a client has to finish a request that it began, or go on reading replies that are in its way; 0: no limit",
     isLive: true,
   }),
   idleSecondsMax: setting("limits.idle_seconds", "0", whole(0, 31_536_000), {
@@ -165,6 +181,10 @@ export const settings = {
   keepaliveSeconds: setting("limits.keepalive_seconds", "300", whole(0, 86_400), {
     help: "seconds of silence after which TCP asks whether a client is there; 0: never",
     redisName: "tcp-keepalive",
+    isLive: true,
+  }),
+  takeMax: setting("limits.take", "10000", whole(1, 1_000_000), {
+    help: "numbers that one command may take",
     isLive: true,
   }),
   dispensersMax: setting("limits.dispensers", "10000000", whole(1, 1_000_000_000), {

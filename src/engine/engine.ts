@@ -113,6 +113,11 @@ export class Engine {
     return this.batch.number;
   }
 
+  /** Whether the commit that is being gathered has anything to write. */
+  get isStaged(): boolean {
+    return !this.batch.isEmpty;
+  }
+
   get size(): number {
     return this.registry.size;
   }

@@ -12,6 +12,7 @@ import RedisParser from "redis-parser";
 import { FAST_GET_BYTES_MAX, FastGet, type PrefetchNames } from "./fast-get.ts";
 import { BROKEN, Framer, INCOMPLETE, INLINE, type RequestLimits } from "./frame.ts";
 import { splitLine } from "./inline.ts";
+import { allocate, type Ledger, NO_LEDGER } from "./ledger.ts";
 
 /** The results of next(). NOTHING: no whole request is there. */
 export const NOTHING = 0;
@@ -28,10 +29,14 @@ export const EMPTY_REQUEST = 4;
 const KEPT_BYTES_MIN = 16 * 1024;
 
 const EMPTY = Buffer.alloc(0);
+const NO_ARGUMENTS: readonly string[] = [];
 
 export class Decoder {
-  args: readonly string[] = [];
+  args: readonly string[] = NO_ARGUMENTS;
+  /** The size of the request whose arguments these are, in bytes. */
+  requestBytes = 0;
   error = "";
+  private readonly ledger: Ledger;
   private readonly framer: Framer;
   private readonly fastGet = new FastGet();
   private bytes: Buffer = EMPTY;
@@ -57,8 +62,10 @@ export class Decoder {
   /** The name as a text, made when it is first asked for. */
   private lastName = "";
 
-  constructor(limits: RequestLimits) {
+  /** The ledger is told of the memory that the decoder holds. */
+  constructor(limits: RequestLimits, ledger = NO_LEDGER) {
     this.framer = new Framer(limits);
+    this.ledger = ledger;
   }
 
   /** Bytes that next() has not yet taken. */
@@ -88,13 +95,13 @@ export class Decoder {
   push(chunk: Buffer): void {
     const pending = this.pending + chunk.length;
     if (pending === chunk.length) {
-      this.bytes = chunk;
+      this.keep(chunk);
       this.start = 0;
       this.end = chunk.length;
       this.owned = false;
     } else if (chunk.length >= KEPT_BYTES_MIN) {
       this.later.push(chunk);
-      this.laterBytes += chunk.length;
+      this.keepLater(chunk.length);
     } else {
       const hasRoom = this.owned && this.end + chunk.length <= this.bytes.length;
       if (this.later.length > 0 || !hasRoom) this.own(2 * pending, this.later.length);
@@ -114,20 +121,47 @@ export class Decoder {
     if (found === INCOMPLETE) return this.nothing();
     if (found === BROKEN) return this.failed(this.framer.error);
     const from = this.start;
-    this.start += this.framer.length;
+    this.requestBytes = this.framer.length;
+    this.start += this.requestBytes;
     const args =
       found === INLINE
-        ? splitLine(this.bytes.toString("latin1", from, this.start - 1))
+        ? splitLine(this.bytes.toString("latin1", from, this.start - 1))?.map(copied)
         : takeApart(this.bytes.subarray(from, this.start));
     if (args === undefined) return this.failed("Protocol error: unbalanced quotes in request");
     this.args = args;
     return args.length === 0 ? EMPTY_REQUEST : REQUEST;
   }
 
+  /** Releases the arguments of the last request. */
+  letGo(): void {
+    this.args = NO_ARGUMENTS;
+  }
+
+  /** Releases everything: there is no further request. */
+  release(): void {
+    this.letGo();
+    this.keep(EMPTY);
+    this.later = [];
+    this.keepLater(-this.laterBytes);
+    this.start = 0;
+    this.end = 0;
+  }
+
+  /** Takes other bytes to decode. Here and in keepLater() the memory held changes. */
+  private keep(bytes: Buffer): void {
+    this.ledger.add(bytes.length - this.bytes.length);
+    this.bytes = bytes;
+  }
+
+  private keepLater(bytes: number): void {
+    this.ledger.add(bytes);
+    this.laterBytes += bytes;
+  }
+
   private nothing(): number {
     // Chunks that were decoded are released, so that an idle connection holds none.
     if (this.start === this.end) {
-      this.bytes = EMPTY;
+      this.keep(EMPTY);
       this.start = 0;
       this.end = 0;
     } else if (!this.owned && this.end - this.start < this.bytes.length / 2) {
@@ -141,8 +175,8 @@ export class Decoder {
     const { later, framer } = this;
     if (later.length === 0 || this.pending < framer.needs) return false;
     if (this.start === this.end) {
-      this.bytes = later.shift()!;
-      this.laterBytes -= this.bytes.length;
+      this.keepLater(-later[0]!.length);
+      this.keep(later.shift()!);
       this.start = 0;
       this.end = this.bytes.length;
       this.owned = false;
@@ -158,25 +192,21 @@ export class Decoder {
 
   /** Copies `bytes` and the first `chunks` kept chunks into a new buffer of `size` bytes. */
   private own(size: number, chunks: number): void {
-    const own = Buffer.allocUnsafeSlow(size);
+    const own = allocate(size);
     let end = this.bytes.copy(own, 0, this.start, this.end);
     for (const chunk of this.later.splice(0, chunks)) {
       end += chunk.copy(own, end);
-      this.laterBytes -= chunk.length;
+      this.keepLater(-chunk.length);
     }
     this.start = 0;
     this.end = end;
-    this.bytes = own;
+    this.keep(own);
     this.owned = true;
   }
 
   private failed(error: string): number {
     this.error = error;
-    this.bytes = EMPTY;
-    this.later = [];
-    this.laterBytes = 0;
-    this.start = 0;
-    this.end = 0;
+    this.release();
     return FAILED;
   }
 
@@ -240,6 +270,14 @@ function takeApart(request: Buffer): string[] {
   const isText = isAscii(request);
   (isText ? asciiParser : parser).execute(request);
   // An array without arguments parses to null or to nothing.
-  if (!Array.isArray(taken)) return [];
-  return isText ? taken : taken.map((argument: Buffer) => argument.toString("latin1"));
+  const found = taken;
+  // The last request of all would otherwise be kept until the next one.
+  taken = undefined;
+  if (!Array.isArray(found)) return [];
+  return isText ? found : found.map((argument: Buffer) => argument.toString("latin1"));
+}
+
+/** The same text, which does not keep the line that it is part of in memory. */
+function copied(text: string): string {
+  return Buffer.from(text, "latin1").toString("latin1");
 }

@@ -1,13 +1,19 @@
 /**
  * Appends replies to a buffer, in RESP2 or RESP3. Texts are byte strings: one character for each
- * byte. Buffers come from a small pool, so that a connection without replies holds none.
+ * byte. Buffers come from small pools, so that a connection without replies holds none, and one
+ * with a short reply a small one.
  */
+
+import { allocate, type Ledger, NO_LEDGER, NoRoom } from "./ledger.ts";
 
 export type ProtocolVersion = 2 | 3;
 
-const POOLED_BYTES = 64 * 1024;
-const POOL_MAX = 64;
-const pool: Buffer[] = [];
+/** The sizes of pooled buffers, each four times the one before. */
+const POOLED_SIZES = [1024, 4096, 16_384, 65_536] as const;
+const POOLED_BYTES_MAX = POOLED_SIZES.at(-1)!;
+/** How many bytes of unused buffers are kept of each size. */
+const KEPT_BYTES_MAX = 4 * 1024 * 1024;
+const pools: Buffer[][] = POOLED_SIZES.map(() => []);
 const NONE = Buffer.alloc(0);
 
 const CR = 13;
@@ -15,32 +21,67 @@ const LF = 10;
 const DOLLAR = 36;
 const ZERO = 48;
 
+/** A buffer of at least so many bytes. */
+function lend(bytes: number): Buffer {
+  const index = POOLED_SIZES.findIndex((size) => size >= bytes);
+  return pools[index]!.pop() ?? allocate(POOLED_SIZES[index]!);
+}
+
+function giveBack(buffer: Buffer): void {
+  const index = POOLED_SIZES.indexOf(buffer.length as never);
+  if (index < 0) return;
+  const pool = pools[index]!;
+  if (pool.length * buffer.length < KEPT_BYTES_MAX) pool.push(buffer);
+}
+
 export class Replies {
   version: ProtocolVersion = 2;
   bytes: Buffer = NONE;
   length = 0;
+  private readonly ledger: Ledger;
+  private readonly bytesMax: () => number;
 
-  /** Makes sure that `count` more bytes fit. */
-  private reserve(count: number): void {
-    const needed = this.length + count;
-    if (needed <= this.bytes.length) return;
-    const grown =
-      needed <= POOLED_BYTES
-        ? (pool.pop() ?? Buffer.allocUnsafeSlow(POOLED_BYTES))
-        : Buffer.allocUnsafeSlow(2 * needed);
-    this.bytes.copy(grown, 0, 0, this.length);
-    this.giveBack();
-    this.bytes = grown;
+  /** `bytesMax` answers how many bytes there may be at a time. */
+  constructor(ledger = NO_LEDGER, bytesMax = () => Number.POSITIVE_INFINITY) {
+    this.ledger = ledger;
+    this.bytesMax = bytesMax;
   }
 
-  private giveBack(): void {
-    if (this.bytes.length === POOLED_BYTES && pool.length < POOL_MAX) pool.push(this.bytes);
+  /** Makes sure that `count` more bytes fit. Throws NoRoom if that is more than there may be. */
+  private reserve(count: number): void {
+    const needed = this.length + count;
+    if (needed > this.bytes.length) this.grow(needed);
+  }
+
+  private grow(needed: number): void {
+    const bytesMax = this.bytesMax();
+    if (needed > bytesMax) {
+      throw new NoRoom(`replies of more than ${bytesMax} bytes: limits.reply_bytes_hard`);
+    }
+    const grown =
+      needed <= POOLED_BYTES_MAX
+        ? lend(needed)
+        : allocate(Math.max(needed, Math.min(2 * needed, bytesMax)));
+    this.bytes.copy(grown, 0, 0, this.length);
+    this.keep(grown);
+  }
+
+  /** Takes another buffer: the one place where the memory held changes. */
+  private keep(bytes: Buffer): void {
+    this.ledger.add(bytes.length - this.bytes.length);
+    giveBack(this.bytes);
+    this.bytes = bytes;
   }
 
   clear(): void {
-    this.giveBack();
-    this.bytes = NONE;
+    if (this.bytes !== NONE) this.keep(NONE);
     this.length = 0;
+  }
+
+  /** Leaves room for `count` bytes, which the caller has to write. */
+  skip(count: number): void {
+    this.reserve(count);
+    this.length += count;
   }
 
   /** Appends bytes as they are. */
@@ -88,8 +129,12 @@ export class Replies {
 
   /** Text for people: a verbatim string in RESP3, a bulk in RESP2. */
   verbatim(text: string): void {
-    if (this.version === 2) this.bulk(text);
-    else this.raw(`=${text.length + 4}\r\ntxt:${text}\r\n`);
+    this.raw(`${this.verbatimHeader(text.length)}${text}\r\n`);
+  }
+
+  /** The header of a verbatim() of so many bytes. */
+  verbatimHeader(count: number): string {
+    return this.version === 2 ? `$${count}\r\n` : `=${count + 4}\r\ntxt:`;
   }
 
   null(): void {
@@ -98,7 +143,12 @@ export class Replies {
 
   /** Begins an array; `count` replies must follow. */
   array(count: number): void {
-    this.raw(`*${count}\r\n`);
+    this.raw(this.arrayHeader(count));
+  }
+
+  /** How an array() begins. */
+  arrayHeader(count: number): string {
+    return `*${count}\r\n`;
   }
 
   /** Begins a set (in RESP2 an array); `count` replies must follow. */

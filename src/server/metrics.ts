@@ -101,6 +101,14 @@ export const metrics: readonly (Metric | Field)[] = [
   },
   {
     section: "Clients",
+    field: "clients_full",
+    name: "number_dispenser_clients_full",
+    help: "Whether new clients are refused because there is no place: 1 or 0",
+    kind: "gauge",
+    read: ({ server }) => Number(server.isFull),
+  },
+  {
+    section: "Clients",
     field: "blocked_clients",
     name: "number_dispenser_blocked_clients",
     help: "Clients that wait now for work that takes longer than a turn",

@@ -11,6 +11,7 @@ import type { ServerWorld } from "../cluster/world.ts";
 import type { Config } from "../config/settings.ts";
 import type { Catalog } from "../engine/catalog.ts";
 import type { Engine } from "../engine/engine.ts";
+import type { DiskUnavailable } from "../storage/store.ts";
 import { clientsByDescriptors } from "../platform/open-files.ts";
 import { Access } from "./access/users.ts";
 import { noCounts, type Session } from "./commands/command.ts";
@@ -85,6 +86,10 @@ export class Server implements ServerForFrontends {
     return Math.min(this.config.clientsMax, this.descriptors);
   }
 
+  get isFull(): boolean {
+    return this.resp.isFull;
+  }
+
   get storageTrouble(): string | undefined {
     return this.turn.storageTrouble;
   }
@@ -120,7 +125,7 @@ export class Server implements ServerForFrontends {
     this.world.schedule(this.endTurn);
   }
 
-  private later(work: () => void): void {
+  later(work: () => void): void {
     this.world.schedule(() => this.guarded(work));
   }
 
@@ -142,6 +147,16 @@ export class Server implements ServerForFrontends {
     this.config = Object.freeze({ ...this.config, ...changes });
     this.engine.limits = this.config;
     return undefined;
+  }
+
+  committed(): Promise<DiskUnavailable | undefined> {
+    return new Promise((resolve) => {
+      if (this.engine.isStaged) this.turn.hold({ commitEnded: (_, failure) => resolve(failure), drain() {} });
+      else this.jobs.add(() => {
+        resolve(undefined);
+        return true;
+      });
+    });
   }
 
   resetCounters(): void {

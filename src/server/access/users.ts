@@ -1,9 +1,8 @@
 /**
  * The users, their passwords and their rights.
  *
- * Passwords are kept only as SHA-256 and compared in constant time. To make guessing slow, the
- * reply to a wrong password is delayed, and one address may have only a few such replies
- * outstanding.
+ * Passwords are kept only as SHA-256 and compared in constant time. Many clients may share an
+ * address, so a right password is let in however many wrong ones come from there.
  */
 
 import { timingSafeEqual } from "node:crypto";
@@ -12,11 +11,6 @@ import { DEFAULT_USER } from "../../config/load.ts";
 import { type Config, type Right, rights, rightsIn } from "../../config/settings.ts";
 import { toBytes } from "../../dispenser/name.ts";
 import { Pattern } from "../../resp/glob.ts";
-
-/** The delay of the reply to a wrong password. */
-const WRONG_ANSWERED_AFTER_MS = 1000;
-/** How many delayed replies one address may have; past it, no password from there is checked. */
-const WRONG_WAITING_MAX = 16;
 
 export class User {
   readonly name: string;
@@ -60,20 +54,12 @@ export class User {
   }
 }
 
-/** The result of an attempt to log in. */
-export type LogIn =
-  | { readonly user: User }
-  /** Wrong name or password; it counts as an outstanding reply until `answered` is called. */
-  | { readonly wrong: true; readonly answerAfterMs: number; readonly answered: () => void }
-  | { readonly tooMany: true };
-
 export class Access {
   /** The user of a new connection; undefined if it has to log in first. */
   readonly anonymous: User | undefined;
   /** Whether the default user has a password. */
   readonly hasDefaultPassword: boolean;
   private readonly users = new Map<string, { user: User; passwordHash: Buffer }>();
-  private readonly waiting = new Map<string, number>();
 
   /** If the settings have a password or a user, every client has to log in. */
   constructor({ requirepass, users }: Pick<Config, "requirepass" | "users">) {
@@ -93,23 +79,14 @@ export class Access {
     return this.users.has(name) || name === this.anonymous?.name;
   }
 
-  /** Checks a name and a password, given as byte strings, for a client at the address `host`. */
-  logIn(name: string, password: string, host: string): LogIn {
+  /** The user of a name and a password, given as byte strings; undefined if they are wrong. */
+  logIn(name: string, password: string): User | undefined {
     // As in Redis, a default user without a password accepts any password.
-    if (name === DEFAULT_USER && this.anonymous !== undefined) return { user: this.anonymous };
-    const waiting = this.waiting.get(host) ?? 0;
-    if (waiting >= WRONG_WAITING_MAX) return { tooMany: true };
+    if (name === DEFAULT_USER && this.anonymous !== undefined) return this.anonymous;
     const found = this.users.get(name);
     const given = new Bun.CryptoHasher("sha256").update(Buffer.from(password, "latin1")).digest();
     // An unknown name takes as long to check as a known one.
     const isRight = timingSafeEqual(given, found?.passwordHash ?? Buffer.alloc(given.length));
-    if (isRight && found !== undefined) return { user: found.user };
-    this.waiting.set(host, waiting + 1);
-    const answered = () => {
-      const left = (this.waiting.get(host) ?? 1) - 1;
-      if (left === 0) this.waiting.delete(host);
-      else this.waiting.set(host, left);
-    };
-    return { wrong: true, answerAfterMs: WRONG_ANSWERED_AFTER_MS, answered };
+    return isRight ? found?.user : undefined;
   }
 }

@@ -24,11 +24,16 @@ function unprintable(what: string): Refusal {
   return new Refusal(`ERR ${what} cannot contain spaces, newlines or special characters.`);
 }
 
-/** Gives the client a name, or answers why it cannot. */
-export function rename(session: Session, name: string): Refusal | undefined {
-  if (!isPrintable(name)) return unprintable("Client names");
-  session.name = name;
-  return undefined;
+/** How many bytes the names of a client, its library and the version of that may have. */
+const NAME_BYTES_MAX = 255;
+
+/** Why a client, or its library, may not have this name; undefined if it may. */
+export function refuseName(name: string, what = "Client names"): Refusal | undefined {
+  if (!isPrintable(name)) return unprintable(what);
+  if (name.length <= NAME_BYTES_MAX) return undefined;
+  return new Refusal(
+    `ERR ${what} may have at most ${NAME_BYTES_MAX} bytes, and this has ${name.length}`,
+  );
 }
 
 /** A line of CLIENT LIST: the fields of Redis 7; those that do not apply have constant values. */
@@ -71,22 +76,48 @@ function describeSession({ server }: Call, session: Session): string {
 }
 
 function list(call: Call): void {
-  const { server, replies, args } = call;
-  const [filter, ...values] = args;
-  let wanted = [...server.sessions];
-  if (filter?.toLowerCase() === "type" && values.length === 1) {
+  const { session, replies } = call;
+  let refusal: Refusal | undefined;
+  const job = function* () {
+    const isWanted = yield* listFilter(call.args);
+    if (isWanted instanceof Refusal) {
+      refusal = isWanted;
+      return;
+    }
+    session.leaveRoom();
+    for (const each of [...call.server.sessions]) {
+      if (isWanted(each)) replies.raw(`${describeSession(call, each)}\n`);
+      yield undefined;
+    }
+    session.fillRoom(replies.verbatimHeader(session.bytesBehindRoom));
+    replies.raw("\r\n");
+  };
+  session.runJob(job(), () => {
+    if (refusal !== undefined) replies.error(refusal.message);
+  });
+}
+
+/** The clients that CLIENT LIST shows: all, or TYPE type, or ID id ... */
+function* listFilter(args: readonly string[]): Generator<undefined, Filter | Refusal> {
+  const [word, ...values] = args;
+  const filter = word?.toLowerCase();
+  if (filter === undefined) return () => true;
+  if (filter === "type" && values.length === 1) {
     const type = values[0]!.toLowerCase();
-    if (!isClientType(type))
-      return replies.error(`ERR Unknown client type '${upToNul(values[0]!)}'`);
-    if (type !== "normal") wanted = [];
-  } else if (filter?.toLowerCase() === "id" && values.length > 0) {
-    const ids = new Set(values.map(readInteger));
-    if (ids.has(undefined)) return replies.error("ERR Invalid client ID");
-    wanted = wanted.filter(({ id }) => ids.has(BigInt(id)));
-  } else if (filter !== undefined) {
-    return replies.error(SYNTAX_ERROR);
+    if (!isClientType(type)) {
+      return new Refusal(`ERR Unknown client type '${upToNul(values[0]!)}'`);
+    }
+    return () => type === "normal";
   }
-  replies.verbatim(wanted.map((session) => `${describeSession(call, session)}\n`).join(""));
+  if (filter !== "id" || values.length === 0) return new Refusal(SYNTAX_ERROR);
+  const ids = new Set<number>();
+  for (const value of values) {
+    const id = readInteger(value);
+    if (id === undefined) return new Refusal("ERR Invalid client ID");
+    ids.add(Number(id));
+    yield undefined;
+  }
+  return ({ id }) => ids.has(id);
 }
 
 /** Whether Redis knows this type of client; here all clients are of the type normal. */
@@ -94,10 +125,10 @@ function isClientType(text: string): boolean {
   return ["normal", "master", "slave", "replica", "pubsub"].includes(text);
 }
 
-/** Closes one client's connection. Replies under way are lost, except to the caller itself. */
+/** Ends one client's connection. What was answered arrives. */
 function end(call: Call, session: Session): void {
   if (session === call.session) session.closes = true;
-  else session.kill();
+  else session.end(`CLIENT KILL of ${call.session.address}`);
 }
 
 /** CLIENT KILL addr, or with filters: KILL ID n, ADDR a, LADDR a, USER u, TYPE t, SKIPME y. */
@@ -109,13 +140,29 @@ function kill(call: Call): void {
     end(call, found);
     return replies.simple("OK");
   }
-  const wanted = killFilters(server, args);
-  if (wanted instanceof Refusal) return replies.error(wanted.message);
-  const found = [...server.sessions].filter(
-    (each) => (!wanted.skipsMe || each !== session) && wanted.filters.every((fits) => fits(each)),
-  );
-  for (const each of found) end(call, each);
-  replies.integer(found.length);
+  let count = 0;
+  let endsItself = false;
+  let refusal: Refusal | undefined;
+  const job = function* () {
+    const isWanted = yield* killFilter(call);
+    if (isWanted instanceof Refusal) {
+      refusal = isWanted;
+      return;
+    }
+    for (const each of [...server.sessions]) {
+      yield undefined;
+      if (!server.sessions.has(each) || !isWanted(each)) continue;
+      count++;
+      // The client itself gets the reply first.
+      if (each === session) endsItself = true;
+      else end(call, each);
+    }
+  };
+  session.runJob(job(), () => {
+    if (refusal !== undefined) return replies.error(refusal.message);
+    replies.integer(count);
+    if (endsItself) end(call, session);
+  });
 }
 
 type Filter = (session: Session) => boolean;
@@ -147,8 +194,10 @@ const filterMakers: Record<string, (value: string, server: ServerForCommands) =>
         : new Refusal(`ERR Unknown client type '${upToNul(value)}'`),
   };
 
-function killFilters(server: ServerForCommands, args: readonly string[]) {
-  const filters: Filter[] = [];
+/** The clients that CLIENT KILL ends. As in Redis, the last value of each option counts. */
+function* killFilter(call: Call): Generator<undefined, Filter | Refusal> {
+  const { server, session, args } = call;
+  const filters = new Map<string, Filter>();
   let skipsMe = true;
   for (let at = 0; at < args.length; at += 2) {
     const option = args[at]!.toLowerCase();
@@ -159,9 +208,11 @@ function killFilters(server: ServerForCommands, args: readonly string[]) {
     if (isSwitch) skipsMe = value.toLowerCase() === "yes";
     const filter = maker?.(value, server);
     if (filter instanceof Refusal) return filter;
-    if (filter !== undefined) filters.push(filter);
+    if (filter !== undefined) filters.set(option, filter);
+    yield undefined;
   }
-  return { filters, skipsMe };
+  const all = [...filters.values()];
+  return (each) => (!skipsMe || each !== session) && all.every((fits) => fits(each));
 }
 
 function setInfo({ session, replies, args }: Call): void {
@@ -170,7 +221,8 @@ function setInfo({ session, replies, args }: Call): void {
   if (field !== "lib-name" && field !== "lib-ver") {
     return replies.error(`ERR Unrecognized option ${quoted(option)}`);
   }
-  if (!isPrintable(value)) return replies.error(unprintable(field).message);
+  const refusal = refuseName(value, field);
+  if (refusal !== undefined) return replies.error(refusal.message);
   session[field === "lib-name" ? "library" : "libraryVersion"] = value;
   replies.simple("OK");
 }
@@ -246,9 +298,10 @@ export const clientCommand = container(
       arity: 3,
       summary: "Names this connection",
       run: ({ session, replies, args }) => {
-        const refusal = rename(session, args[0]!);
-        if (refusal === undefined) replies.simple("OK");
-        else replies.error(refusal.message);
+        const refusal = refuseName(args[0]!);
+        if (refusal !== undefined) return replies.error(refusal.message);
+        session.name = args[0]!;
+        replies.simple("OK");
       },
     },
     setinfo: {

@@ -12,6 +12,7 @@ import type { Dispenser } from "../../dispenser/dispenser.ts";
 import type { Answer, Catalog } from "../../engine/catalog.ts";
 import type { Engine } from "../../engine/engine.ts";
 import type { Replies } from "../../resp/encode.ts";
+import type { Ledger } from "../../resp/ledger.ts";
 import { DiskUnavailable } from "../../storage/store.ts";
 import type { Access, User } from "../access/users.ts";
 import type { Transaction } from "./transaction.ts";
@@ -40,6 +41,10 @@ export interface Session {
   readonly localAddress: string;
   /** The client's host without the port; many connections may share it. */
   readonly host: string;
+  /** Whether it was let in past limits.clients: then it may run commands of operators alone. */
+  readonly isReserved: boolean;
+  /** What the client makes the server keep is entered here. */
+  readonly memory: Ledger;
   readonly connectedAtMs: number;
   readonly lastActiveMs: number;
   /** Whether the client is on this machine: on the loopback interface or a unix socket. */
@@ -73,8 +78,24 @@ export interface Session {
   runQueued(work: () => void): void;
   /** Whether the command under way runs in EXEC, where it must not block(). */
   readonly isInTransaction: boolean;
-  /** Ends the connection at once. */
-  kill(): void;
+  /**
+   * Runs a job whose work grows with its input or its output: at once as far as it gets in a slice
+   * of this turn, the rest in later turns, as long as the client is there. The job yields after each
+   * small step; what it appends to the replies leaves once `atEnd` has been called.
+   */
+  runJob(job: Iterator<undefined>, atEnd?: () => void): void;
+  /** Leaves room for the header of a reply whose length is not known yet; never in EXEC. */
+  leaveRoom(): void;
+  /** How many bytes were appended since leaveRoom(). */
+  readonly bytesBehindRoom: number;
+  /** Writes the header for which room was left. */
+  fillRoom(header: string): void;
+  /** Whether the client is there and its connection is not ending. */
+  readonly isServed: boolean;
+  /** Ends the connection: what was answered arrives. `reason` is for the log. */
+  end(reason: string): void;
+  /** Closes the connection at once, and drops replies under way. */
+  kill(reason: string): void;
 }
 
 /** The server's counters since its start or CONFIG RESETSTAT. */
@@ -117,6 +138,8 @@ export interface ServerForCommands {
   readonly counters: Counters;
   /** Clients at a time: the setting, or fewer if the process may not open as many files. */
   readonly clientsMax: number;
+  /** Whether new clients are refused because there is no place. */
+  readonly isFull: boolean;
   /** Whether the server is being stopped; then no request is run any more. */
   readonly isStopping: boolean;
   /** Why the last commit failed; undefined while storage works. */
@@ -125,6 +148,11 @@ export interface ServerForCommands {
   readonly catalog: Catalog;
   /** Changes settings while the server runs. Answers the reason if it cannot. */
   configure(changes: Partial<Config>): string | undefined;
+  /**
+   * Waits until what is staged now is durable; at least for a later turn. Answers why it could not be
+   * made so.
+   */
+  committed(): Promise<DiskUnavailable | undefined>;
   /** Sets the counters back to 0. */
   resetCounters(): void;
   /** Begins the clean shutdown. */
@@ -148,6 +176,9 @@ export function failureOf(error: unknown): Refusal {
   if (error instanceof DiskUnavailable) return new Refusal(`ERR storage unavailable: ${message}`);
   throw error;
 }
+
+/** How many names a command handles in one turn, where it may handle them in several. */
+export const NAMES_AT_ONCE_MAX = 256;
 
 /** Answers a command with the catalog's result: at once, or when its promise resolves. */
 export function whenDone<T>(

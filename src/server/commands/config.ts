@@ -44,10 +44,18 @@ function textOf(key: Key, value: Config[Key]): string {
 }
 
 /** CONFIG GET: a name that is no pattern comes back spelled as it was asked for. */
-function get({ server, replies, args }: Call): void {
-  const shown = shownSettings(server);
+function get({ server, session, replies, args }: Call): void {
   const found = new Map<string, string>();
+  session.runJob(find(server, args, found), () => {
+    replies.map(found.size);
+    for (const text of [...found].flat()) replies.bulk(text);
+  });
+}
+
+function* find(server: ServerForCommands, args: readonly string[], found: Map<string, string>) {
+  const shown = shownSettings(server);
   for (const arg of args) {
+    yield undefined;
     const lower = arg.toLowerCase();
     const pattern = new Pattern(lower);
     const isPattern = /[*?[]/.test(arg);
@@ -58,8 +66,6 @@ function get({ server, replies, args }: Call): void {
     const text = isPattern ? undefined : shown.get(setting === undefined ? lower : nameOf(setting));
     if (text !== undefined) found.set(arg, text);
   }
-  replies.map(found.size);
-  for (const text of [...found].flat()) replies.bulk(text);
 }
 
 /** CONFIG SET: sets all of the given settings, or none. */

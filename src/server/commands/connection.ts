@@ -2,15 +2,15 @@
 
 import { version } from "../../base/version.ts";
 import { DEFAULT_USER } from "../../config/load.ts";
-import { rename } from "./client.ts";
+import { refuseName } from "./client.ts";
 import { type Call, type Command, readInteger, upToNul } from "./command.ts";
 
 const NO_PASSWORD =
   "ERR AUTH <password> called without any password configured for the default user. " +
   "Are you sure your configuration is correct?";
 const WRONG_PASSWORD = "WRONGPASS invalid username-password pair or user is disabled.";
-const TOO_MANY_WRONG =
-  "ERR too many wrong passwords came from your address: try again in a few seconds";
+/** The delay of the reply to a wrong password. Until then the connection waits. */
+const WRONG_ANSWERED_AFTER_MS = 1000;
 const HELLO_NEEDS_AUTH =
   "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO AUTH <user> " +
   "<pass> option can be used to authenticate the client and select the RESP protocol version at " +
@@ -19,10 +19,11 @@ const SYNTAX_ERROR = "ERR syntax error";
 const INT32_MIN = -(2n ** 31n);
 const INT32_MAX = 2n ** 31n - 1n;
 
-/** HELLO: as in Redis, each option takes effect when it is read, and the protocol at the end. */
+/** HELLO: a log-in takes effect when it is read, the name and the protocol at the end. */
 function hello(call: Call): void {
   const { session, replies, args } = call;
   const [protocol, ...options] = args;
+  let name: string | undefined;
   const wanted = protocol === undefined ? BigInt(replies.version) : readInteger(protocol);
   if (wanted === undefined) {
     return replies.error("ERR Protocol version is not an integer or out of range");
@@ -34,7 +35,8 @@ function hello(call: Call): void {
       if (!logIn(call, options[at + 1]!, options[at + 2]!)) return;
       at += 3;
     } else if (option === "setname" && at + 1 < options.length) {
-      const refusal = rename(session, options[at + 1]!);
+      name = options[at + 1]!;
+      const refusal = refuseName(name);
       if (refusal !== undefined) return replies.error(refusal.message);
       at += 2;
     } else {
@@ -42,6 +44,7 @@ function hello(call: Call): void {
     }
   }
   if (session.user === undefined) return replies.error(HELLO_NEEDS_AUTH);
+  session.name = name ?? session.name;
   replies.version = wanted === 2n ? 2 : 3;
   writeGreeting(call);
 }
@@ -65,28 +68,24 @@ function writeGreeting({ session, replies }: Call): void {
 }
 
 /**
- * Logs in. If it fails, it appends the error, for a wrong password with a delay, and a log entry.
+ * Logs in. If it fails, it appends the error, with a delay that makes guessing slow, and logs it.
  */
-function logIn({ server, session, replies }: Call, user: string, password: string): boolean {
-  const result = server.access.logIn(user, password, session.host);
-  if ("user" in result) {
-    session.user = result.user;
+function logIn({ server, session, replies }: Call, name: string, password: string): boolean {
+  const user = server.access.logIn(name, password);
+  if (user !== undefined) {
+    session.user = user;
     return true;
   }
-  if ("tooMany" in result) {
-    replies.error(TOO_MANY_WRONG);
-    return false;
-  }
-  server.log.warning("wrong password", { client: session.address, user });
-  const answer = () => replies.error(WRONG_PASSWORD);
-  const wait = server.sleep(result.answerAfterMs).then(() => {
-    result.answered();
-    return answer;
-  });
-  // EXEC cannot wait, but the limit on outstanding replies per address still holds.
-  if (session.isInTransaction) answer();
-  else session.block(wait);
+  server.summaries.warning("wrong password", { client: session.address, user: name });
+  // EXEC cannot wait. To be queued there, the client has logged in before.
+  if (session.isInTransaction) replies.error(WRONG_PASSWORD);
+  else session.block(server.sleep(WRONG_ANSWERED_AFTER_MS).then(() => answerWrong(replies)));
   return false;
+}
+
+/** Apart, so that what waits does not keep the password that was tried. */
+function answerWrong(replies: Call["replies"]): () => void {
+  return () => replies.error(WRONG_PASSWORD);
 }
 
 function authenticate(call: Call): void {

@@ -8,7 +8,16 @@ import { refuseLeap } from "../../dispenser/leap.ts";
 import type { InfoFields } from "../../engine/catalog.ts";
 import type { Engine } from "../../engine/engine.ts";
 import type { Replies } from "../../resp/encode.ts";
-import { type Call, type Command, lookUp, type MoreNeeded, waitFor, whenDone } from "./command.ts";
+import {
+  type Call,
+  type Command,
+  failureOf,
+  lookUp,
+  type MoreNeeded,
+  NAMES_AT_ONCE_MAX,
+  waitFor,
+  whenDone,
+} from "./command.ts";
 
 /**
  * GET, also on the fast path: appends the next number of the dispenser that was found by this name,
@@ -87,12 +96,31 @@ function needsForReuse([, ...pairs]: readonly string[]): MoreNeeded | undefined 
   return { what: "hset ... reuse yes", right: "manage", names: [] };
 }
 
+/** DEL: many names are deleted some at a time, each some in one commit. */
 function remove(call: Call): void {
   const { engine, server, session, replies, args } = call;
+  if (args.length > NAMES_AT_ONCE_MAX && !session.isInTransaction) {
+    return session.block(removeMany(call));
+  }
   whenDone(call, server.catalog.remove(args), (removed) => {
     for (const name of args) waitFor(session, engine.dependsOnName(name));
     replies.integer(removed);
   });
+}
+
+async function removeMany({ server, session, replies, args }: Call): Promise<() => void> {
+  let removed = 0;
+  try {
+    for (let at = 0; at < args.length && session.isServed; at += NAMES_AT_ONCE_MAX) {
+      removed += await server.catalog.remove(args.slice(at, at + NAMES_AT_ONCE_MAX));
+      const failure = await server.committed();
+      if (failure !== undefined) throw failure;
+    }
+  } catch (error) {
+    const { message } = failureOf(error);
+    return () => replies.error(`${message}; ${removed} of the names were deleted before`);
+  }
+  return () => replies.integer(removed);
 }
 
 function advance(call: Call): void {

@@ -97,28 +97,41 @@ function listNames({ replies, args }: Call, all: readonly Command[]): void {
 export function introspectionCommands(table: CommandTable): readonly Command[] {
   const all = () => [...table.values()];
 
-  const writeInfos = (replies: Replies, found: readonly (Command | undefined)[]) => {
-    replies.array(found.length);
+  /** Describes commands one after the other; null where `describe` knows none. */
+  const describeEach = function* (
+    replies: Replies,
+    found: readonly (Command | undefined)[],
+    describe: typeof writeInfo,
+  ) {
     for (const command of found) {
       if (command === undefined) replies.null();
-      else writeInfo(replies, command);
+      else describe(replies, command);
+      yield undefined;
     }
   };
-  const info = ({ replies, args }: Call) => {
-    const found = args.map((name) => byName(table, name));
-    if (args.length > 0) writeInfos(replies, found);
-    else appendMade(replies, "info", (into) => writeInfos(into, all()));
+  const infoOf = function* (replies: Replies, names: readonly string[]) {
+    replies.array(names.length);
+    yield* describeEach(
+      replies,
+      names.map((name) => byName(table, name)),
+      writeInfo,
+    );
   };
-
-  const writeAllDocs = (replies: Replies, found: readonly Command[]) => {
+  const docsOf = function* (replies: Replies, names: readonly string[]) {
+    const found = names.flatMap((name) => byName(table, name) ?? []);
     replies.map(found.length);
-    for (const command of found) writeDocs(replies, command);
+    yield* describeEach(replies, found, writeDocs);
   };
-  const docs = ({ replies, args }: Call) => {
-    const found = args.flatMap((name) => byName(table, name) ?? []);
-    if (args.length > 0) writeAllDocs(replies, found);
-    else appendMade(replies, "docs", (into) => writeAllDocs(into, all()));
-  };
+  const describing =
+    (what: string, describe: typeof infoOf) =>
+    ({ session, replies, args }: Call) => {
+      if (args.length > 0) return session.runJob(describe(replies, args));
+      appendMade(replies, what, (into) => {
+        for (const _ of describe(into, [...table.keys()]));
+      });
+    };
+  const info = describing("info", infoOf);
+  const docs = describing("docs", docsOf);
 
   const list = (call: Call) => listNames(call, all());
 

@@ -2,7 +2,15 @@
 
 import { Refusal } from "../../base/errors.ts";
 import { Pattern } from "../../resp/glob.ts";
-import { type Call, type Command, lookUp, readInteger, upToNul, waitFor } from "./command.ts";
+import {
+  type Call,
+  type Command,
+  lookUp,
+  NAMES_AT_ONCE_MAX,
+  readInteger,
+  upToNul,
+  waitFor,
+} from "./command.ts";
 
 const SCAN_COUNT_DEFAULT = 10;
 /**
@@ -52,14 +60,18 @@ function scan({ engine, server, session, replies, args }: Call): void {
 
 /** KEYS: lists the names that match. */
 function keys(call: Call): void {
-  const { engine, session, replies, args } = call;
-  search(call, new Pattern(args[0]!), (found) => {
-    waitFor(session, engine.dependsOnNames());
-    listNames(
-      replies,
-      found.filter((name) => engine.has(name)),
-    );
-  });
+  const { session, replies, args } = call;
+  let count = 0;
+  session.leaveRoom();
+  search(
+    call,
+    new Pattern(args[0]!),
+    (name) => {
+      replies.bulk(name);
+      count++;
+    },
+    () => session.fillRoom(replies.arrayHeader(count)),
+  );
 }
 
 /** DBSIZE: counts all names, or those that the user may use. */
@@ -74,36 +86,46 @@ function countNames(call: Call): void {
       `NOPERM User '${session.user!.name}' may not run 'dbsize' in a transaction: it may use some names alone`,
     );
   }
-  search(call, new Pattern("*"), (found) => {
-    waitFor(session, engine.dependsOnNames());
-    replies.integer(found.filter((name) => engine.has(name)).length);
-  });
+  let count = 0;
+  search(
+    call,
+    new Pattern("*"),
+    () => void count++,
+    () => replies.integer(count),
+  );
 }
 
 /**
- * Searches, a few names at a time, all names that exist when the search begins. `answer` gets those
- * that match and that the user may use.
+ * Searches all names that exist when the search begins, a few at a time: calls `found` with each
+ * that matches and that the user may use, and then `atEnd`. Names that go meanwhile may be among
+ * them.
  */
 function search(
-  { engine, server, session }: Call,
+  { engine, session }: Call,
   pattern: Pattern,
-  answer: (found: readonly string[]) => void,
+  found: (name: string) => void,
+  atEnd: () => void,
 ): void {
   const { user } = session;
-  const found: string[] = [];
+  /** Names that a change under way makes or removes; the search ends in a turn that waits for it. */
+  const changing: string[] = [];
   const job = function* () {
     const { lastId } = engine;
     let count = 0;
     for (const { id, name } of engine.list()) {
       if (id > lastId) break;
-      if (user!.mayUse(name) && pattern.matches(name)) found.push(name);
-      if (count++ % NAMES_PER_LOOK > 0) continue;
-      // The client has left.
-      if (!server.sessions.has(session)) return;
-      yield undefined;
+      if (user!.mayUse(name) && pattern.matches(name)) {
+        if (engine.dependsOnName(name) === 0) found(name);
+        else changing.push(name);
+      }
+      if (count++ % NAMES_PER_LOOK === 0) yield undefined;
     }
   };
-  session.block(server.jobs.run(job()).then(() => () => answer(found)));
+  session.runJob(job(), () => {
+    waitFor(session, engine.dependsOnNames());
+    for (const name of changing) if (engine.has(name)) found(name);
+    atEnd();
+  });
 }
 
 function listNames(replies: Call["replies"], names: readonly string[]): void {
@@ -111,14 +133,41 @@ function listNames(replies: Call["replies"], names: readonly string[]): void {
   for (const name of names) replies.bulk(name);
 }
 
+/** EXISTS: counts those of the names that are dispensers, many names some at a time. */
+function countExisting(call: Call): void {
+  const { server, session, replies, args } = call;
+  const count = (names: readonly string[]) =>
+    names.filter((name) => lookUp(call, name) !== undefined).length;
+  if (args.length <= NAMES_AT_ONCE_MAX || session.isInTransaction) {
+    return replies.integer(count(args));
+  }
+  const countAll = async () => {
+    let total = 0;
+    for (let at = 0; at < args.length && session.isServed; ) {
+      const some = args.slice(at, at + NAMES_AT_ONCE_MAX);
+      session.dependsOn = 0;
+      const found = count(some);
+      const isSure = session.dependsOn === 0;
+      const failure = await server.committed();
+      // What was found in a change that failed is not true: it is looked up again.
+      if (!isSure && failure !== undefined) continue;
+      total += found;
+      at += some.length;
+    }
+    return () => replies.integer(total);
+  };
+  session.block(countAll());
+}
+
 function scanOptions(options: readonly string[]) {
-  const wanted = { pattern: new Pattern("*"), count: SCAN_COUNT_DEFAULT, type: "dispenser" };
+  let pattern = "*";
+  const wanted = { count: SCAN_COUNT_DEFAULT, type: "dispenser" };
   for (let at = 0; at < options.length; at += 2) {
     const value = options[at + 1];
     if (value === undefined) return new Refusal("ERR syntax error");
     switch (options[at]!.toLowerCase()) {
       case "match":
-        wanted.pattern = new Pattern(value);
+        pattern = value;
         break;
       case "type":
         wanted.type = value.toLowerCase();
@@ -134,7 +183,7 @@ function scanOptions(options: readonly string[]) {
         return new Refusal("ERR syntax error");
     }
   }
-  return wanted;
+  return { ...wanted, pattern: new Pattern(pattern) };
 }
 
 export const nameCommands: readonly Command[] = [
@@ -147,10 +196,7 @@ export const nameCommands: readonly Command[] = [
     right: "inspect",
     summary: "Counts which of the names are dispensers",
     needs: "names",
-    run: (call) => {
-      const found = call.args.filter((name) => lookUp(call, name) !== undefined);
-      call.replies.integer(found.length);
-    },
+    run: countExisting,
   },
   {
     name: "type",

@@ -55,11 +55,12 @@ export function execute(
   request: readonly string[],
 ): void {
   const { replies, transaction } = session;
-  if (isHttp(request[0]!)) return session.kill();
+  const protocol = foreignProtocol(request[0]!);
+  if (protocol !== undefined) return session.kill(`it speaks ${protocol}`);
   const command = find(request);
   if (command instanceof Refusal) return refuseWith(command.message, session, request[0]!);
   const args = request.slice(command.name.includes("|") ? 2 : 1);
-  const refusal = refuse(server, session, command, args);
+  const refusal = refuse(server, session, command, args) ?? tooMany(command, args, server);
   if (refusal !== undefined) return refuseWith(refusal.message, session, request[0]!);
   session.lastCommand = command.name;
   if (transaction === undefined || notQueued.includes(command.name)) {
@@ -72,6 +73,18 @@ export function execute(
       `ERR transaction too large: limits.transaction_bytes is ${transactionBytesMax}; EXEC will refuse it`,
     );
   }
+}
+
+/** Refuses a command that takes more numbers than one may: it takes all of them in one turn. */
+function tooMany(
+  { name, needs }: Command,
+  { length }: readonly string[],
+  { config }: ServerForCommands,
+): Refusal | undefined {
+  if (needs !== "numbers" || length <= config.takeMax) return undefined;
+  return new Refusal(
+    `ERR ${name.toUpperCase()} takes at most ${config.takeMax} numbers at a time, not ${length}: limits.take`,
+  );
 }
 
 /** Answers with an error. It breaks a transaction under way; a refused EXEC ends it. */
@@ -140,11 +153,15 @@ function demandOf(command: Command, { session, args }: Call): Demand {
 }
 
 /**
- * Whether a request is HTTP: a web page can make a browser send commands in the body of one. As in
- * Redis, the connection is then closed before they are read, and replies under way are dropped.
+ * The protocol that a request is in if it is no request of Redis: a web page can make a browser send
+ * commands in the body of a POST, and a balancer may send a PROXY header (haproxy.org, "The PROXY
+ * protocol"), whose reply would be taken for that of the first request. The connection is then
+ * closed before more is read, and replies under way are dropped.
  */
-function isHttp(name: string): boolean {
-  return (name.length === 4 || name.length === 5) && /^(post|host:)$/i.test(name);
+function foreignProtocol(name: string): string | undefined {
+  if (name.length < 4 || name.length > 5) return undefined;
+  if (/^(post|host:)$/i.test(name)) return "HTTP";
+  return name === "PROXY" ? "the PROXY protocol: send none to this address" : undefined;
 }
 
 function unknownCommand(name: string, args: readonly string[]): Refusal {

@@ -3,14 +3,18 @@
  * they are in one commit: all of it reaches the disk, or nothing.
  */
 
+import type { Ledger } from "../../resp/ledger.ts";
+
 /** The overhead that each word counts in addition to its bytes, about the memory it takes. */
 const BYTES_PER_WORD = 64;
-/** The size that a server command counts for its long reply: EXEC runs all of them in one turn. */
+/** What each word of a command that is not fast counts more, as EXEC runs all in one turn. */
+const BYTES_PER_SLOW_WORD = 1024;
+/** What a command about the server counts more, whose reply is long. */
 const BYTES_PER_SERVER_COMMAND = 4096;
 
 /** The part of a queued request that a transaction reads. */
 interface Request {
-  readonly command: { readonly group: string };
+  readonly command: { readonly group: string; readonly flags: readonly string[] };
   readonly args: readonly string[];
 }
 
@@ -19,24 +23,40 @@ export class Transaction<Queued extends Request> {
   /** Whether a request was refused; EXEC then runs none. */
   isBroken = false;
   private readonly bytesMax: number;
-  /** The size of the queue, as the limit counts it. */
+  private readonly memory: Ledger;
+  /** The size of the queue, about the memory it takes. */
   bytes = 0;
+  /** The time that EXEC will take, counted as if it were bytes. */
+  private effort = 0;
 
-  constructor(bytesMax: number) {
+  /** `memory` is told of what the queue holds. */
+  constructor(bytesMax: number, memory: Ledger) {
     this.bytesMax = bytesMax;
+    this.memory = memory;
   }
 
   /** Adds a request if it fits. If it does not, answers false, and the transaction is broken. */
   add(queued: Queued): boolean {
-    for (const word of queued.args) this.bytes += word.length;
-    this.bytes += BYTES_PER_WORD * (1 + queued.args.length);
-    if (queued.command.group === "server") this.bytes += BYTES_PER_SERVER_COMMAND;
-    if (this.bytes > this.bytesMax) {
+    const words = 1 + queued.args.length;
+    let bytes = BYTES_PER_WORD * words;
+    for (const word of queued.args) bytes += word.length;
+    if (!queued.command.flags.includes("fast")) this.effort += BYTES_PER_SLOW_WORD * words;
+    if (queued.command.group === "server") this.effort += BYTES_PER_SERVER_COMMAND;
+    if (this.bytes + bytes + this.effort > this.bytesMax) {
       this.isBroken = true;
-      this.queue.length = 0;
+      this.release();
       return false;
     }
+    this.bytes += bytes;
+    this.memory.add(bytes);
     this.queue.push(queued);
     return true;
+  }
+
+  /** Forgets the requests. */
+  release(): void {
+    this.queue.length = 0;
+    this.memory.add(-this.bytes);
+    this.bytes = 0;
   }
 }

@@ -8,7 +8,7 @@ function multi({ server, session, replies }: Call): void {
   if (session.transaction !== undefined) {
     return replies.error("ERR MULTI calls can not be nested");
   }
-  session.transaction = new Transaction(server.config.transactionBytesMax);
+  session.transaction = new Transaction(server.config.transactionBytesMax, session.memory);
   replies.simple("OK");
 }
 
@@ -16,12 +16,13 @@ function exec(call: Call): void {
   const { server, session, replies } = call;
   const { transaction } = session;
   if (transaction === undefined) return replies.error("ERR EXEC without MULTI");
+  const queue = [...transaction.queue];
   session.transaction = undefined;
   if (transaction.isBroken) {
     return replies.error("EXECABORT Transaction discarded because of previous errors.");
   }
-  replies.array(transaction.queue.length);
-  for (const { command, args } of transaction.queue) {
+  replies.array(queue.length);
+  for (const { command, args } of queue) {
     session.runQueued(() => {
       // An AUTH, also one in this queue, may have changed the user since the request was allowed.
       const refusal = refuse(server, session, command, args);

@@ -35,6 +35,8 @@ export interface ServerForFrontends extends ServerForCommands {
   readonly guarded: (work: () => void) => void;
   /** Runs work periodically until the server is stopped. */
   every(milliseconds: number, work: () => void): void;
+  /** Runs work in a later turn of the event loop. */
+  later(work: () => void): void;
   /** Makes a queue of work that is done in steps, at most `stepsMax` of them in a turn. */
   slices(stepsMax?: number): TimeSlices;
 }

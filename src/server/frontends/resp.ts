@@ -8,11 +8,12 @@ import { CannotStart } from "../../base/errors.ts";
 import type { TimeSlices } from "../../base/time-slices.ts";
 import type { Address } from "../../config/address.ts";
 import { Admission } from "../net/admission.ts";
-import { boundReceiving, wireOf } from "../net/direct-wire.ts";
+import { boundReceiving, keepAlive, wireOf } from "../net/direct-wire.ts";
 import { Sockets } from "../net/sockets.ts";
-import { BufferLimit } from "../session/buffer-limit.ts";
+import { MemoryBudget } from "../session/client-memory.ts";
 import { type ClientTransport, Connection, type Host } from "../session/connection.ts";
 import type { Endpoints } from "../session/peer.ts";
+import { TurnLoad } from "../session/turn-load.ts";
 import { FINISH_MS_MAX, type Frontend, type ServerForFrontends } from "./frontend.ts";
 
 /**
@@ -33,7 +34,9 @@ export class RespFrontend implements Frontend {
   private readonly admission: Admission<Data>;
   /** Connections with requests left over from their turn, in the order in which they go on. */
   private readonly deferred: TimeSlices;
-  private readonly buffers: BufferLimit;
+  /** The same of strangers, who take no time from the others. */
+  private readonly deferredStrangers: TimeSlices;
+  private readonly budgets: { readonly users: MemoryBudget; readonly strangers: MemoryBudget };
   private readonly host: Host;
   private lastId = 0;
   /** Resolves when the server is being stopped and the last client has left. */
@@ -41,22 +44,46 @@ export class RespFrontend implements Frontend {
 
   constructor(server: ServerForFrontends) {
     this.server = server;
-    const { engine, turn, guarded, log, config } = server;
+    const { config } = server;
     this.deferred = server.slices(READ_ON_MAX);
-    this.admission = new Admission<Data>(server, (socket, endpoints, isTls) =>
-      this.letIn(socket, endpoints, isTls),
+    this.deferredStrangers = server.slices();
+    this.admission = new Admission<Data>(server, (socket, endpoints, arrival) =>
+      this.letIn(socket, endpoints, arrival),
     );
-    const bytesMax = () => server.config.bufferBytesMax;
-    this.buffers = new BufferLimit(this.connections, log, bytesMax);
+    this.budgets = {
+      users: new MemoryBudget(() => server.config.bufferBytesMax),
+      strangers: new MemoryBudget(() => server.config.strangerBytesMax),
+    };
     this.sockets = new Sockets(config, (address, isTls) => this.handlers(address, isTls));
-    this.host = {
-      ...{ engine, server, turn, guarded },
-      onDeferred: (connection) =>
-        this.deferred.add(() => {
+    this.host = this.makeHost();
+  }
+
+  private makeHost(): Host {
+    const { server, budgets, connections } = this;
+    const { engine, turn, guarded, now } = server;
+    const { strangers } = this.admission;
+    return {
+      ...{ engine, server, turn, guarded, budgets },
+      load: new TurnLoad(now, (work) => server.later(work)),
+      onDeferred: (connection) => {
+        const isStranger = connection.session.isStranger;
+        const queue = isStranger ? this.deferredStrangers : this.deferred;
+        queue.add(() => {
           connection.goOn();
           return true;
-        }),
-      onBuffered: (bytes) => this.buffers.add(bytes),
+        });
+      },
+      onOverBudget: ({ memory }) => memory.budget.makeRoom(connections),
+      onUserChanged: (connection) => {
+        if (connection.session.isStranger) this.addStranger(connection);
+        else strangers.delete(connection);
+      },
+      onSpoken: (connection) => strangers.spoke(connection),
+      onSent: (connection) => {
+        this.remove(connection);
+        this.admission.lingering.add(connection);
+        this.admission.limitLingering();
+      },
     };
   }
 
@@ -69,9 +96,15 @@ export class RespFrontend implements Frontend {
     return this.sockets.addresses;
   }
 
-  /** Memory that all connections hold for requests and replies under way. */
+  /** Memory that clients make the server keep. */
   get heldBytes(): number {
-    return this.buffers.heldBytes;
+    const { users, strangers } = this.budgets;
+    return users.bytes + strangers.bytes;
+  }
+
+  /** Whether new clients are refused because there is no place. */
+  get isFull(): boolean {
+    return this.admission.isFull;
   }
 
   start(): void {
@@ -97,33 +130,50 @@ export class RespFrontend implements Frontend {
 
   async stop(): Promise<void> {
     for (const connection of [...this.connections]) connection.finish();
-    if (this.connections.size > 0) {
+    if (this.connections.size + this.admission.lingering.size > 0) {
       await Promise.race([this.allGone.promise, this.server.sleep(FINISH_MS_MAX)]);
     }
     this.sockets.stop(true);
   }
 
   /** Makes the connection of an admitted client, which sends through `transport`. */
-  connect(transport: ClientTransport, endpoints: Endpoints): Connection {
+  connect(transport: ClientTransport, endpoints: Endpoints, isReserved = false): Connection {
     const { server } = this;
     server.counters.connections++;
     const id = ++this.lastId;
-    const connection = new Connection(this.host, transport, { id, ...endpoints });
+    const connection = new Connection(this.host, transport, { id, ...endpoints, isReserved });
     this.connections.add(connection);
     server.sessions.add(connection.session);
+    if (connection.session.isStranger) this.addStranger(connection);
     server.log.debug("client connected", { client: endpoints.address, id });
     return connection;
+  }
+
+  private addStranger(connection: Connection): void {
+    this.admission.strangers.add(connection, this.server.config.strangersMax);
   }
 
   /** To be called when the transport of a connection has closed. */
   disconnect(connection: Connection): void {
     const { server } = this;
     const { session } = connection;
-    this.connections.delete(connection);
-    server.sessions.delete(session);
+    this.remove(connection);
+    this.admission.lingering.delete(connection);
     connection.gone();
-    if (server.isStopping && this.connections.size === 0) this.allGone.resolve();
+    this.noteWhenAllGone();
     server.log.debug("client left", { client: session.address, id: session.id });
+  }
+
+  /** The connection is no client's any more. */
+  private remove(connection: Connection): void {
+    this.connections.delete(connection);
+    this.server.sessions.delete(connection.session);
+    this.admission.strangers.delete(connection);
+  }
+
+  private noteWhenAllGone(): void {
+    const left = this.connections.size + this.admission.lingering.size;
+    if (this.server.isStopping && left === 0) this.allGone.resolve();
   }
 
   private handlers(address: Address, isTls: boolean): SocketHandler<Data> {
@@ -157,13 +207,14 @@ export class RespFrontend implements Frontend {
     };
   }
 
-  private letIn(socket: ClientSocket, endpoints: Endpoints, isTls: boolean): void {
+  private letIn(
+    socket: ClientSocket,
+    endpoints: Endpoints,
+    { isTls, isReserved }: { readonly isTls: boolean; readonly isReserved: boolean },
+  ): void {
     boundReceiving(socket);
-    socket.data = this.connect(isTls ? socket : wireOf(socket), endpoints);
-    const { keepaliveSeconds } = this.server.config;
-    if (keepaliveSeconds > 0) {
-      socket.setKeepAlive(true, keepaliveSeconds * 1000);
-    }
+    socket.data = this.connect(isTls ? socket : wireOf(socket), endpoints, isReserved);
+    keepAlive(socket, this.server.config.keepaliveSeconds);
   }
 
   private closed(socket: ClientSocket): void {
@@ -171,16 +222,36 @@ export class RespFrontend implements Frontend {
     if (socket.data !== undefined) this.disconnect(socket.data);
   }
 
-  /** Closes clients that were silent for too long. */
+  /** Ends clients that take too long for what they owe the server. */
   private sweep(): void {
-    const { server } = this;
+    const { budgets, connections, server } = this;
     const nowMs = server.now();
     this.admission.sweep();
-    const { idleSecondsMax } = server.config;
-    if (idleSecondsMax === 0) return;
-    for (const connection of this.connections) {
-      const silentMs = nowMs - connection.session.lastActiveMs;
-      if (silentMs > idleSecondsMax * 1000 && !connection.isWaiting) connection.onKilled();
+    for (const connection of connections) {
+      const reason = this.overdue(connection, nowMs);
+      if (reason !== undefined) connection.onEnded(reason);
     }
+    for (const budget of [budgets.users, budgets.strangers]) budget.check(connections);
+  }
+
+  /** The time limit that a client has passed; undefined if it has passed none. */
+  private overdue(connection: Connection, nowMs: number): string | undefined {
+    const { idleSecondsMax, loginSecondsMax, requestSecondsMax } = this.server.config;
+    const { session } = connection;
+    const isPast = (seconds: number, sinceMs: number) =>
+      seconds > 0 && nowMs - sinceMs > seconds * 1000;
+    if (session.isStranger && isPast(loginSecondsMax, session.connectedAtMs)) {
+      return "it did not log in within limits.login_seconds";
+    }
+    if (session.isReserved && isPast(loginSecondsMax, session.lastActiveMs)) {
+      return "the server is full, and it was silent";
+    }
+    if (isPast(requestSecondsMax, nowMs - connection.owesMs(nowMs))) {
+      return "it did not go on with a request or a reply within limits.request_seconds";
+    }
+    if (!connection.isWaiting && isPast(idleSecondsMax, session.lastActiveMs)) {
+      return "it was silent for limits.idle_seconds";
+    }
+    return undefined;
   }
 }

@@ -9,10 +9,18 @@ import type { TimeSlices } from "../../base/time-slices.ts";
 import type { Address } from "../../config/address.ts";
 import type { ServerForFrontends } from "../frontends/frontend.ts";
 import type { Endpoints } from "../session/peer.ts";
+import { Lingering } from "./lingering.ts";
 import { endpointsOf } from "./sockets.ts";
+import { type Stranger, Strangers } from "./strangers.ts";
 
 /** How long a TLS handshake may take. */
 const HANDSHAKE_MS_MAX = 10_000;
+/** Places past limits.clients for clients on this machine, who can see what is going on there. */
+const RESERVED_PLACES = 8;
+/** How many refused sockets may wait for their clients to end their side. */
+const SPARE_SOCKETS = 32;
+/** The server is not full any more once so many of its places are taken. */
+const FULL_UNTIL_SHARE = 0.95;
 
 const DENIED =
   "-DENIED Number Dispenser is in protected mode, as no password is set: it accepts connections only over " +
@@ -43,22 +51,40 @@ interface Arrival {
   readonly listening: Address;
   readonly isTls: boolean;
   readonly sinceMs: number;
+  /** Whether it is past limits.clients. */
+  readonly isReserved: boolean;
+  /** Present during a TLS handshake. */
+  readonly stranger: Stranger | undefined;
 }
 
+/** Turns an admitted socket into a client. */
+type LetIn<Data> = (
+  socket: Socket<Data>,
+  endpoints: Endpoints,
+  arrival: { readonly isTls: boolean; readonly isReserved: boolean },
+) => void;
+
 export class Admission<Data> {
+  readonly strangers = new Strangers();
+  readonly lingering: Lingering;
+  /** Whether new clients are refused; from the first refusal until places are free again. */
+  isFull = false;
+  private refusedWhileFull = 0;
   private readonly arriving = new Map<Socket<Data>, Arrival>();
   private readonly server: ServerForFrontends;
   private readonly jobs: TimeSlices;
-  private readonly letIn: (socket: Socket<Data>, endpoints: Endpoints, isTls: boolean) => void;
+  private readonly letIn: LetIn<Data>;
 
-  /** `letIn` turns an admitted socket into a client. */
-  constructor(
-    server: ServerForFrontends,
-    letIn: (socket: Socket<Data>, endpoints: Endpoints, isTls: boolean) => void,
-  ) {
+  constructor(server: ServerForFrontends, letIn: LetIn<Data>) {
     this.server = server;
     this.jobs = server.slices();
     this.letIn = letIn;
+    this.lingering = new Lingering(server.now);
+  }
+
+  /** Places that are taken. */
+  private get taken(): number {
+    return this.server.sessions.size + this.arriving.size;
   }
 
   /**
@@ -67,17 +93,32 @@ export class Admission<Data> {
   arrive(socket: Socket<Data>, listening: Address, isTls: boolean): void {
     const { server } = this;
     if (server.isStopping) return void socket.terminate();
-    if (server.sessions.size + this.arriving.size >= server.clientsMax) {
-      // Before the handshake no message can be sent over TLS.
-      const message = isTls ? "" : TOO_MANY_CLIENTS.message;
-      return this.refuse(socket, "a new one", { ...TOO_MANY_CLIENTS, message });
-    }
-    this.arriving.set(socket, { listening, isTls, sinceMs: server.now() });
-    if (isTls) return;
+    const hasPlace = this.taken < server.clientsMax || this.strangers.makePlace();
+    const isReserved = !hasPlace && this.hasReservedPlaceFor(socket, listening);
+    if (!hasPlace && !isReserved) return this.refuseAsFull(socket, isTls);
+    const stranger = isTls ? this.handshaking(socket) : undefined;
+    const sinceMs = server.now();
+    this.arriving.set(socket, { listening, isTls, sinceMs, isReserved, stranger });
+    this.limitLingering();
+    if (stranger !== undefined) return this.strangers.add(stranger, server.config.strangersMax);
     this.jobs.add(() => {
       this.admit(socket);
       return true;
     });
+  }
+
+  /** Whether a client on this machine may come in though all places are taken. */
+  private hasReservedPlaceFor(socket: Socket<Data>, listening: Address): boolean {
+    if (this.taken >= this.server.clientsMax + RESERVED_PLACES) return false;
+    return endpointsOf(socket, listening)?.isLocal === true;
+  }
+
+  private handshaking(socket: Socket<Data>): Stranger {
+    const giveWay = () => {
+      this.forget(socket);
+      socket.terminate();
+    };
+    return { host: (socket.remoteAddress as string | undefined) ?? "", giveWay };
   }
 
   /** Admits or refuses a socket that is still waiting; does nothing with any other. */
@@ -90,26 +131,57 @@ export class Admission<Data> {
     if (endpoints === undefined || server.isStopping) return void socket.terminate();
     const isProtected = server.config.protectedMode && server.access.anonymous !== undefined;
     const refusal = denialFor(endpoints.isLocal, isProtected);
-    if (refusal === undefined) this.letIn(socket, endpoints, arrival.isTls);
+    if (refusal === undefined) this.letIn(socket, endpoints, arrival);
     else this.refuse(socket, endpoints.address, refusal);
   }
 
-  /** To be called when a socket closes. */
+  /** To be called when a socket closes that has not become a client, or lingers. */
   forget(socket: Socket<Data>): void {
+    const stranger = this.arriving.get(socket)?.stranger;
+    if (stranger !== undefined) this.strangers.delete(stranger);
     this.arriving.delete(socket);
   }
 
-  /** Closes sockets whose TLS handshake takes too long. */
+  /** Closes sockets whose TLS handshake takes too long, and those that have lingered. */
   sweep(): void {
-    const nowMs = this.server.now();
+    const { server } = this;
+    const nowMs = server.now();
     for (const [socket, { sinceMs }] of this.arriving) {
       if (nowMs - sinceMs > HANDSHAKE_MS_MAX) socket.terminate();
     }
+    this.lingering.sweep();
+    if (this.isFull && this.taken < server.clientsMax * FULL_UNTIL_SHARE) {
+      server.log.info("new clients are let in again", { refused: this.refusedWhileFull });
+      this.isFull = false;
+      this.refusedWhileFull = 0;
+    }
+  }
+
+  /** Sockets that linger have the descriptors that clients do not need, and a few more. */
+  limitLingering(): void {
+    this.lingering.limit(SPARE_SOCKETS + Math.max(0, this.server.clientsMax - this.taken));
+  }
+
+  private refuseAsFull(socket: Socket<Data>, isTls: boolean): void {
+    const { server } = this;
+    if (!this.isFull) {
+      const { clientsMax: limit } = server;
+      server.log.warning("full: new clients are refused", { clients: this.taken, limit });
+    }
+    this.isFull = true;
+    this.refusedWhileFull++;
+    // Before the handshake no message can be sent over TLS.
+    const message = isTls ? "" : TOO_MANY_CLIENTS.message;
+    this.refuse(socket, "a new one", { ...TOO_MANY_CLIENTS, message });
   }
 
   private refuse(socket: Socket<Data>, client: string, { why, message }: Denial): void {
-    this.server.counters.refusedConnections++;
-    this.server.log.debug("client refused", { client, reason: why });
-    socket.end(message);
+    const { server, lingering } = this;
+    server.counters.refusedConnections++;
+    server.log.debug("client refused", { client, reason: why });
+    socket.write(message);
+    socket.shutdown();
+    lingering.add({ leave: () => void socket.end() });
+    this.limitLingering();
   }
 }

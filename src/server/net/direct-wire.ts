@@ -38,6 +38,24 @@ export function boundReceiving(socket: Socket<unknown>): void {
   libc?.setsockopt(descriptor, SOCKET_LEVEL, RECEIVE_BUFFER, bytes, bytes.byteLength);
 }
 
+/** IPPROTO_TCP and the options of keepalive on Linux. */
+const [TCP, TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT] = [6, 4, 5, 6];
+/** As in Redis: three probes, a third of the time of silence apart. */
+const PROBES = 3;
+
+/** After so many seconds of silence TCP asks whether the client is there; 0 for never. */
+export function keepAlive(socket: Socket<unknown>, seconds: number): void {
+  if (seconds === 0) return;
+  socket.setKeepAlive(true, seconds * 1000);
+  const descriptor = descriptorOf(socket);
+  if (descriptor < 0 || libc === undefined) return;
+  const set = (option: number, value: number) =>
+    libc.setsockopt(descriptor, TCP, option, Int32Array.of(value), Int32Array.BYTES_PER_ELEMENT);
+  set(TCP_KEEPIDLE, seconds);
+  set(TCP_KEEPINTVL, Math.max(1, Math.floor(seconds / PROBES)));
+  set(TCP_KEEPCNT, PROBES);
+}
+
 /** The socket's file descriptor; -1 once it is closed, because the number may be reused then. */
 function descriptorOf(socket: Socket<unknown>): number {
   return (socket as unknown as { readonly fd: number }).fd;

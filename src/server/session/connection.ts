@@ -2,11 +2,13 @@
  * One client's connection: receives and sends its bytes. Its session reads and answers the
  * requests.
  *
- * Invariants: past `replyBytesMax` of unsent replies no request is read until all of them are sent,
- * so a client that does not read costs at most that, one more reply, and one chunk of requests. A
- * client whose requests take long queues up for another turn, so that others do not wait for it.
+ * Invariants: a client that does not read its replies is not read from any more once it has its
+ * share of the memory for them. A client whose requests take long queues up for another turn, so
+ * that others do not wait for it. The connection ends with all that was answered, and then FIN.
  */
 
+import type { Stranger } from "../net/strangers.ts";
+import type { ClientMemory, MemoryHolder } from "./client-memory.ts";
 import type { Peer } from "./peer.ts";
 import type { Transport } from "./reply-buffer.ts";
 import { ClientSession, type SessionContext, type SessionHost } from "./session.ts";
@@ -26,8 +28,14 @@ export interface ClientTransport extends Transport {
 export interface Host extends SessionContext {
   /** The connection has requests left: the host calls its goOn() in a later turn. */
   onDeferred(connection: Connection): void;
-  /** The connection holds `bytes` more of memory than before, or fewer if negative. */
-  onBuffered(bytes: number): void;
+  /** Clients hold more than they may: the host closes those with the most. */
+  onOverBudget(connection: Connection): void;
+  /** The client logged in, or is a stranger again. */
+  onUserChanged(connection: Connection): void;
+  /** The client sent its first bytes. */
+  onSpoken(connection: Connection): void;
+  /** The sending side has ended: the host waits a while for the client to end its own. */
+  onSent(connection: Connection): void;
   /** Runs work; an error that it throws stops the server at once. */
   guarded(work: () => void): void;
 }
@@ -35,21 +43,25 @@ export interface Host extends SessionContext {
 /** A client with more bytes waiting queues up for a later turn: one request of it may take long. */
 const AT_ONCE_BYTES_MAX = 64 * 1024;
 
-export class Connection implements SessionHost {
+export class Connection implements SessionHost, MemoryHolder, Stranger {
   readonly session: ClientSession;
-  /** Memory held for requests and replies under way, as last reported to onBuffered(). */
-  buffered = 0;
-  private readonly host: Host;
+  private readonly frontend: Host;
   private readonly transport: ClientTransport;
   private isDeferred = false;
   private isPaused = false;
   private inputEnded = false;
-  private isFinishing = false;
+  private hasSpoken = false;
+  /** When the request under way began to arrive; 0 if none is under way. */
+  private requestSinceMs = 0;
 
   constructor(host: Host, transport: ClientTransport, peer: Peer) {
-    this.host = host;
+    this.frontend = host;
     this.transport = transport;
     this.session = new ClientSession(host, this, peer);
+  }
+
+  get memory(): ClientMemory {
+    return this.session.memory;
   }
 
   /** Whether its client still waits for a reply, so that it must not be closed as idle. */
@@ -57,17 +69,42 @@ export class Connection implements SessionHost {
     return this.session.isBlocked || this.isDeferred || this.session.replyBuffer.isHolding;
   }
 
+  /**
+   * How long the client has owed the rest of a request, or has not read replies that keep the
+   * server from reading on, in milliseconds; 0 if it owes nothing.
+   */
+  owesMs(nowMs: number): number {
+    const { session } = this;
+    if (this.isWaiting) return 0;
+    if (this.isPaused) return nowMs - session.lastActiveMs;
+    return session.decoder.pending > 0 ? nowMs - this.requestSinceMs : 0;
+  }
+
   /** Takes bytes that arrived, and answers the requests that are complete. */
   receive(chunk: Buffer): void {
-    const { session } = this;
-    if (session.isOver || session.closes) return;
-    const { now, counters } = this.host.server;
-    session.lastActiveMs = now();
+    const { session, frontend } = this;
+    if (!session.isServed) return;
+    const { now, counters } = frontend.server;
+    const nowMs = now();
+    session.lastActiveMs = nowMs;
     counters.bytesIn += chunk.length;
-    session.decoder.push(chunk);
-    if (session.isBlocked || this.isDeferred) this.account();
-    else if (session.decoder.pending > AT_ONCE_BYTES_MAX) this.defer();
-    else this.run();
+    if (!this.hasSpoken) {
+      this.hasSpoken = true;
+      frontend.onSpoken(this);
+    }
+    if (session.decoder.pending === 0) this.requestSinceMs = nowMs;
+    session.withinLimits(() => session.decoder.push(chunk));
+    if (session.isOver) return;
+    if (session.isBlocked || this.isDeferred) this.settle();
+    else if (this.hasToQueue) this.defer();
+    else this.run(nowMs);
+  }
+
+  private get hasToQueue(): boolean {
+    const { session, frontend } = this;
+    return (
+      session.isStranger || session.decoder.pending > AT_ONCE_BYTES_MAX || frontend.load.isOver
+    );
   }
 
   /** To be called when the socket accepts bytes again or replies were released: sends them. */
@@ -75,17 +112,17 @@ export class Connection implements SessionHost {
     const { session } = this;
     this.flush();
     if (session.isBlocked || this.isDeferred) return;
-    if (this.isPaused && !session.isOver && session.replies.length === 0) this.run();
+    if (this.isPaused && session.isServed && session.replies.length === 0) this.runNow();
   }
 
   /** Goes on with the requests that were left over from an earlier turn. */
   goOn(): void {
     this.isDeferred = false;
-    if (!this.session.isOver && !this.isFinishing) this.run();
+    if (this.session.isServed) this.runNow();
   }
 
   onBlocked(work: Promise<() => void>): void {
-    const { guarded } = this.host;
+    const { guarded } = this.frontend;
     void work.then(
       (reply) => guarded(() => this.unblock(reply)),
       (error: unknown) =>
@@ -96,39 +133,86 @@ export class Connection implements SessionHost {
   }
 
   private unblock(reply: () => void): void {
-    const isAwaited = !this.session.isOver && !this.isFinishing;
-    this.session.unblock(isAwaited ? reply : undefined);
-    if (isAwaited && !this.session.isBlocked) this.run();
+    const { session } = this;
+    const isAwaited = session.isServed;
+    session.withinLimits(() => session.unblock(isAwaited ? reply : undefined));
+    if (isAwaited && !session.isBlocked) this.runNow();
+  }
+
+  onUserChanged(): void {
+    this.frontend.onUserChanged(this);
   }
 
   /** To be called when the client ended its side: sends the replies under way, then closes. */
   endInput(): void {
+    const { session } = this;
     this.inputEnded = true;
-    if (!this.isPaused) this.close();
+    if (session.isOver) this.leave();
+    else if (!this.isPaused || session.closes) this.close();
   }
 
   /**
-   * Called when the server stops: sends the replies that are left and ends the sending side. Input
+   * Ends the connection: no further request is read, what was answered is sent, and then FIN. Input
    * is read and thrown away until the client ends its side, too, because a socket closed with
    * unread input is reset, and a reset destroys replies that the client has not read yet.
    */
   finish(): void {
-    this.isFinishing = true;
-    this.resume();
+    const { session } = this;
+    if (session.isOver) return;
+    session.replyBuffer.dropOpen();
     this.close();
+    if (!session.isOver) this.resume();
   }
 
-  onKilled(): void {
+  onEnded(reason: string): void {
+    this.logClosed(reason, {});
+    this.finish();
+  }
+
+  onKilled(reason: string): void {
+    this.logClosed(reason, {});
+    this.abort();
+  }
+
+  onOverBudget(limit: number): void {
+    const isStranger = this.session.isStranger;
+    const of = isStranger ? "clients that have not logged in" : "all clients";
+    this.logClosed(`buffers of ${of} are full`, { bytes: this.memory.bytes, limit });
+    this.abort();
+  }
+
+  /** Closes the connection and drops whatever is under way. */
+  private abort(): void {
     this.gone();
     this.transport.terminate();
   }
 
   /** To be called when the socket has closed: drops everything. */
   gone(): void {
-    this.session.isOver = true;
-    this.session.replyBuffer.clear();
-    this.session.transaction = undefined;
-    this.account();
+    this.session.leave();
+  }
+
+  /** The client's host without the port. */
+  get host(): string {
+    return this.session.host;
+  }
+
+  giveWay(): void {
+    this.onEnded("another client needs its place, and it has not logged in");
+  }
+
+  /** Closes the socket of a connection that has ended, whatever the client does. */
+  leave(): void {
+    this.transport.end();
+  }
+
+  private logClosed(reason: string, fields: Record<string, number>): void {
+    const { server } = this.frontend;
+    server.summaries.warning("client closed", {
+      reason,
+      client: this.session.address,
+      ...fields,
+    });
   }
 
   /** Ends the connection once its replies are sent. */
@@ -137,65 +221,78 @@ export class Connection implements SessionHost {
     this.flush();
   }
 
-  private run(): void {
+  private runNow(): void {
+    this.run(this.frontend.server.now());
+  }
+
+  private run(nowMs: number): void {
     const { session } = this;
-    for (;;) {
-      const stop = session.answer();
-      this.flush();
-      this.limitUnread();
-      if (session.isBlocked) return this.pause();
-      if (stop === "slice over") return this.defer();
-      if (stop === "nothing left") break;
-      if (session.replies.length > 0) return this.pause();
-    }
-    this.resume();
-    if (this.inputEnded) this.close();
+    const { decoder } = session;
+    const sliceEndMs = session.sliceEnd(nowMs);
+    const before = decoder.pending;
+    session.withinLimits(() => {
+      for (;;) {
+        const stop = session.answer(sliceEndMs);
+        this.flush();
+        if (session.isBlocked) return this.pause();
+        if (stop === "slice over") return this.defer();
+        if (stop === "nothing left") break;
+        if (session.replyBytes > this.replyBytesMax) return this.pause();
+      }
+      this.resume();
+      // What is left is of a request that began to arrive just now.
+      if (decoder.pending < before) this.requestSinceMs = nowMs;
+      if (this.inputEnded) this.close();
+    });
+    this.settle();
+  }
+
+  /** How much of replies the client may leave unread before its requests are not read any more. */
+  private get replyBytesMax(): number {
+    const { replyBytesMax, replyBytesHardMax } = this.frontend.server.config;
+    return Math.max(replyBytesMax, Math.min(replyBytesHardMax / 2, this.memory.budget.share));
   }
 
   private defer(): void {
     this.isDeferred = true;
     this.pause();
-    this.host.onDeferred(this);
+    this.settle();
+    this.frontend.onDeferred(this);
   }
 
   private pause(): void {
     if (!this.isPaused) this.transport.pause();
     this.isPaused = true;
-    this.account();
   }
 
   private resume(): void {
     if (this.isPaused) this.transport.resume();
     this.isPaused = false;
-    this.account();
   }
 
-  /** Closes a client that does not read its replies, or whose reply is larger than allowed. */
-  private limitUnread(): void {
-    const { log, config } = this.host.server;
-    const { address: client, replyBytes: bytes } = this.session;
-    const limit = config.replyBytesHardMax;
-    if (bytes <= limit) return;
-    log.warning("client closed: unread replies", { client, bytes, limit });
-    this.onKilled();
-  }
-
-  /** Reports the change of the memory held to the host. */
-  private account(): void {
-    const held = this.session.isOver ? 0 : this.session.heldBytes;
-    const more = held - this.buffered;
-    if (more === 0) return;
-    this.buffered = held;
-    this.host.onBuffered(more);
+  /** Makes room if clients hold more than they may. */
+  private settle(): void {
+    if (this.memory.budget.isOver) this.frontend.onOverBudget(this);
   }
 
   /** Sends the replies that are not held, and ends the connection if it closes after them. */
   private flush(): void {
     const { session, transport } = this;
     if (session.isOver) return;
-    this.host.server.counters.bytesOut += session.replyBuffer.send(transport);
-    if (session.replies.length > 0 || !session.closes) return;
-    if (this.isFinishing && !this.inputEnded) transport.shutdown();
-    else transport.end();
+    const { server } = this.frontend;
+    const accepted = session.replyBuffer.send(transport);
+    server.counters.bytesOut += accepted;
+    // A client that reads a long reply is not silent.
+    if (accepted > 0) session.lastActiveMs = server.now();
+    if (session.closes && session.replies.length === 0) this.endSending();
+  }
+
+  private endSending(): void {
+    const { transport } = this;
+    this.gone();
+    if (this.inputEnded) return transport.end();
+    transport.shutdown();
+    this.resume();
+    this.frontend.onSent(this);
   }
 }

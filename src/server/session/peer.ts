@@ -15,4 +15,20 @@ export interface Endpoints {
 /** A client: its endpoints, and an id that no other client of this server has. */
 export interface Peer extends Endpoints {
   readonly id: number;
+  /** Whether it was let in past limits.clients, to see what is going on there and to mend it. */
+  readonly isReserved: boolean;
+}
+
+/**
+ * The network that a client's host is in, by which connections are counted: an IPv4 address alone,
+ * the /64 of an IPv6 address, because one machine may have all addresses of that.
+ */
+export function networkOf(host: string): string {
+  if (!host.includes(":") || host.startsWith("unix:")) return host;
+  const [head = "", tail] = host.split("%")[0]!.split("::");
+  const front = head === "" ? [] : head.split(":");
+  const back = tail === undefined || tail === "" ? [] : tail.split(":");
+  const zeros = tail === undefined ? 0 : Math.max(0, 8 - front.length - back.length);
+  const groups = [...front, ...Array<string>(zeros).fill("0"), ...back];
+  return `${groups.slice(0, 4).join(":")}::/64`;
 }

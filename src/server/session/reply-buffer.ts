@@ -3,14 +3,20 @@
  * depends on a commit is held, and all later ones wait behind it; if the commit fails, the held
  * replies become errors.
  *
- * Invariant: nothing at or behind the first held reply is sent.
+ * Invariant: nothing at or behind the first held reply is sent, nor anything of a reply under way.
  */
 
 import { Replies } from "../../resp/encode.ts";
+import type { Ledger } from "../../resp/ledger.ts";
 import type { DiskUnavailable } from "../../storage/store.ts";
 
 /** A held reply is three numbers: its start, its end, and the commit it waits for. */
 const HOLD_NUMBERS = 3;
+/** The most bytes of a header: a sign, 16 digits, CRLF, and "txt:" of a verbatim string. */
+const HEADER_BYTES_MAX = 23;
+/** Sent bytes are removed in front of unsent ones only if they are so many. */
+const SENT_REMOVED_MIN = 64 * 1024;
+const NONE_OPEN = Number.POSITIVE_INFINITY;
 
 /** The part of Bun.Socket that sends. */
 export interface Transport {
@@ -19,18 +25,78 @@ export interface Transport {
 }
 
 export class ReplyBuffer {
-  readonly replies = new Replies();
+  readonly replies: Replies;
   /** How many bytes of the replies are sent. */
   private sent = 0;
   private holds: number[] = [];
+  /** Where the reply begins that is being made over several turns; NONE_OPEN if none is. */
+  private openFrom = NONE_OPEN;
+  /** Where room was left for its header. */
+  private headerAt = 0;
 
-  /** How many bytes are not sent yet. */
+  /** There are at most `bytesMax()` bytes of replies at a time. */
+  constructor(ledger: Ledger, bytesMax: () => number) {
+    this.replies = new Replies(ledger, bytesMax);
+  }
+
+  /** How many bytes of the replies are not sent yet. */
   get unsent(): number {
     return this.replies.length - this.sent;
   }
 
   get isHolding(): boolean {
     return this.holds.length > 0;
+  }
+
+  /** The reply from `start` on is made over several turns: nothing of it is sent until close(). */
+  open(start: number): void {
+    this.openFrom = start;
+  }
+
+  /** The reply under way is whole. Answers where it begins. */
+  close(): number {
+    const start = Math.min(this.openFrom, this.replies.length);
+    this.openFrom = NONE_OPEN;
+    return start;
+  }
+
+  /** Drops the reply under way, and everything else that is not to be sent. */
+  dropOpen(): void {
+    if (this.openFrom !== NONE_OPEN) this.discard(this.close());
+  }
+
+  /** Leaves room for the header of a reply whose length is not known yet. */
+  leaveRoom(): void {
+    this.headerAt = this.replies.length;
+    this.replies.skip(HEADER_BYTES_MAX);
+  }
+
+  /** How many bytes were appended behind the room for the header. */
+  get bytesBehindRoom(): number {
+    return this.replies.length - this.headerAt - HEADER_BYTES_MAX;
+  }
+
+  /**
+   * Writes the header at the end of the room left for it, and moves what is unsent in front of it
+   * there. Answers by how many bytes that moved.
+   */
+  fillRoom(header: string): number {
+    const { replies, headerAt, sent } = this;
+    const moved = HEADER_BYTES_MAX - header.length;
+    replies.bytes.copyWithin(sent + moved, sent, headerAt);
+    replies.bytes.write(header, headerAt + moved, "latin1");
+    this.shift(moved);
+    return moved;
+  }
+
+  /** All that is unsent begins so many bytes later. */
+  private shift(bytes: number): void {
+    this.sent += bytes;
+    this.openFrom += bytes;
+    for (let at = 0; at < this.holds.length; at += HOLD_NUMBERS) {
+      this.holds[at]! += bytes;
+      this.holds[at + 1]! += bytes;
+    }
   }
 
   /** Holds the replies from `start` on until commit number `commit` is over. */
@@ -58,7 +124,7 @@ export class ReplyBuffer {
   /** Sends everything before the first held reply. Answers how many bytes were accepted. */
   send(wire: Transport): number {
     const { replies } = this;
-    const ready = this.holds.length > 0 ? this.holds[0]! : replies.length;
+    const ready = this.holds.length > 0 ? this.holds[0]! : Math.min(replies.length, this.openFrom);
     let accepted = 0;
     if (ready > this.sent) {
       accepted = Math.max(0, wire.write(replies.bytes, this.sent, ready - this.sent));
@@ -66,15 +132,28 @@ export class ReplyBuffer {
     }
     if (this.sent === replies.length) {
       this.sent = 0;
+      if (this.openFrom !== NONE_OPEN) this.openFrom = 0;
       replies.clear();
+    } else if (this.sent >= SENT_REMOVED_MIN && 2 * this.sent >= replies.length) {
+      this.removeSent();
     }
     return accepted;
+  }
+
+  /** Removes what is sent, so that a client that reads slowly does not let the buffer grow. */
+  private removeSent(): void {
+    const { replies, sent } = this;
+    replies.bytes.copyWithin(0, sent, replies.length);
+    replies.length -= sent;
+    this.headerAt -= sent;
+    this.shift(-sent);
   }
 
   /** Drops all replies. */
   clear(): void {
     this.holds = [];
     this.sent = 0;
+    this.openFrom = NONE_OPEN;
     this.replies.clear();
   }
 
@@ -95,6 +174,8 @@ export class ReplyBuffer {
     }
     const shift = replies.length - releasedEnd;
     replies.raw(bytes.toString("latin1", releasedEnd, before));
+    this.headerAt += shift;
+    this.openFrom += shift;
     for (let at = 0; at < this.holds.length; at += HOLD_NUMBERS) {
       this.holds[at]! += shift;
       this.holds[at + 1]! += shift;

@@ -3,18 +3,23 @@
  * connection (connection.ts) receives and sends the bytes.
  */
 
+import { assert } from "../../base/assert.ts";
 import type { Engine } from "../../engine/engine.ts";
 import { Decoder, EMPTY_REQUEST, FAILED, GET, NOTHING } from "../../resp/decode.ts";
+import type { Replies } from "../../resp/encode.ts";
 import { PrefetchNames } from "../../resp/fast-get.ts";
+import { NoRoom } from "../../resp/ledger.ts";
 import type { DiskUnavailable } from "../../storage/store.ts";
 import type { User } from "../access/users.ts";
 import type { Queued, ReplyMode, ServerForCommands, Session } from "../commands/command.ts";
 import { takeOne } from "../commands/dispensers.ts";
 import { execute } from "../commands/table.ts";
 import type { Transaction } from "../commands/transaction.ts";
+import { ClientMemory, type MemoryBudget } from "./client-memory.ts";
 import type { CommitTurn, Holder } from "./commit-turn.ts";
 import type { Peer } from "./peer.ts";
 import { ReplyBuffer } from "./reply-buffer.ts";
+import type { TurnLoad } from "./turn-load.ts";
 
 /** The objects that all sessions of a server share. */
 export interface SessionContext {
@@ -22,6 +27,10 @@ export interface SessionContext {
   readonly server: ServerForCommands;
   /** The commit that held replies wait for. */
   readonly turn: CommitTurn;
+  /** The time that commands took in this turn. */
+  readonly load: TurnLoad;
+  /** The memory of clients that may take numbers, and of those that have not logged in. */
+  readonly budgets: { readonly users: MemoryBudget; readonly strangers: MemoryBudget };
 }
 
 /** The interface of the connection that a session is on. */
@@ -30,12 +39,24 @@ export interface SessionHost {
   drain(): void;
   /** Answers nothing until this work is done, which results in the reply to append. */
   onBlocked(work: Promise<() => void>): void;
+  /** The client logged in, or is a stranger again. */
+  onUserChanged(): void;
+  /** Ends the connection: what was answered arrives. `reason` is for the log. */
+  onEnded(reason: string): void;
   /** Closes the connection at once. */
-  onKilled(): void;
+  onKilled(reason: string): void;
 }
 
-/** The time in a turn for a client's requests off the fast path; the rest run in a later turn. */
+/** The time in a turn for a client's requests; the rest run in a later turn. */
 const SLICE_MS = 2;
+/** A stranger's, because there may be a crowd of them. */
+const STRANGER_SLICE_MS = 0.25;
+/** How many GETs on the fast path pass between two looks at the clock. */
+const GETS_PER_LOOK = 512;
+/** How many steps of a job pass between two looks at the clock. */
+const STEPS_PER_LOOK = 16;
+/** The time that a job gets in the turn in which it begins. */
+const JOB_MS = 1;
 
 /** One for all sessions, because nothing stays in it between two calls. */
 const ahead = new PrefetchNames();
@@ -49,12 +70,13 @@ export class ClientSession implements Session, Holder {
   readonly localAddress: string;
   readonly host: string;
   readonly isLocal: boolean;
+  readonly isReserved: boolean;
   readonly connectedAtMs: number;
-  readonly replyBuffer = new ReplyBuffer();
-  readonly replies = this.replyBuffer.replies;
+  readonly memory: ClientMemory;
+  readonly replyBuffer: ReplyBuffer;
+  readonly replies: Replies;
   readonly decoder: Decoder;
   lastActiveMs: number;
-  transaction: Transaction<Queued> | undefined = undefined;
   replyMode: ReplyMode = "on";
   name = "";
   library = "";
@@ -71,13 +93,24 @@ export class ClientSession implements Session, Holder {
   private readonly server: ServerForCommands;
   private readonly turn: CommitTurn;
   private readonly sessionHost: SessionHost;
+  private readonly budgets: SessionContext["budgets"];
+  private readonly load: TurnLoad;
   private presentUser: User | undefined;
+  private presentTransaction: Transaction<Queued> | undefined = undefined;
+  /** The size of the request that waits for work; 0 if none does. */
+  private blockedBytes = 0;
   /** The offset in the replies at which the reply of the command under way begins. */
   private replyStart = 0;
   /** How many of the coming GETs are prefetched. */
   private prefetched = 0;
 
-  constructor({ engine, server, turn }: SessionContext, host: SessionHost, peer: Peer) {
+  constructor(context: SessionContext, host: SessionHost, peer: Peer) {
+    const { engine, server, turn, budgets, load } = context;
+    this.budgets = budgets;
+    this.load = load;
+    this.memory = new ClientMemory(budgets.users);
+    this.replyBuffer = new ReplyBuffer(this.memory, () => server.config.replyBytesHardMax);
+    this.replies = this.replyBuffer.replies;
     this.engine = engine;
     this.server = server;
     this.turn = turn;
@@ -87,10 +120,11 @@ export class ClientSession implements Session, Holder {
     this.localAddress = peer.localAddress;
     this.host = peer.host;
     this.isLocal = peer.isLocal;
+    this.isReserved = peer.isReserved;
     this.connectedAtMs = server.now();
     this.lastActiveMs = this.connectedAtMs;
-    this.decoder = new Decoder(server.config);
-    this.user = server.access.anonymous;
+    this.decoder = new Decoder(server.config, this.memory);
+    this.setUser(server.access.anonymous);
   }
 
   get user(): User | undefined {
@@ -98,8 +132,31 @@ export class ClientSession implements Session, Holder {
   }
 
   set user(user: User | undefined) {
+    const wasStranger = this.isStranger;
+    this.setUser(user);
+    if (this.isStranger !== wasStranger) this.sessionHost.onUserChanged();
+  }
+
+  private setUser(user: User | undefined): void {
+    const { budgets, decoder, memory } = this;
     this.presentUser = user;
-    this.decoder.isUnauthenticated = user === undefined;
+    decoder.isUnauthenticated = user === undefined;
+    memory.budget = user === undefined ? budgets.strangers : budgets.users;
+  }
+
+  /** Whether the client has yet to log in. */
+  get isStranger(): boolean {
+    return this.presentUser === undefined;
+  }
+
+  get transaction(): Transaction<Queued> | undefined {
+    return this.presentTransaction;
+  }
+
+  /** Begins a transaction, or ends it, which gives back its memory. */
+  set transaction(transaction: Transaction<Queued> | undefined) {
+    this.presentTransaction?.release();
+    this.presentTransaction = transaction;
   }
 
   get requestBytes(): number {
@@ -110,14 +167,17 @@ export class ClientSession implements Session, Holder {
     return this.replyBuffer.unsent;
   }
 
-  /** Memory held for requests and replies, in bytes. */
+  /** Memory held for requests and replies, in bytes: what `memory` counted while it grew. */
   get heldBytes(): number {
-    const gathered = this.transaction === undefined ? 0 : this.transaction.bytes;
-    return this.decoder.held + this.replies.bytes.length + gathered;
+    const { decoder, replies, transaction, blockedBytes } = this;
+    return decoder.held + replies.bytes.length + (transaction?.bytes ?? 0) + blockedBytes;
   }
 
   block(work: Promise<() => void>): void {
     this.isBlocked = true;
+    this.replyBuffer.open(this.replyStart);
+    this.blockedBytes = this.decoder.requestBytes;
+    this.memory.add(this.blockedBytes);
     this.server.counters.blocked++;
     this.sessionHost.onBlocked(work);
   }
@@ -125,12 +185,75 @@ export class ClientSession implements Session, Holder {
   /** The work that block() was for is done; `reply` is undefined if no client waits for it. */
   unblock(reply: (() => void) | undefined): void {
     this.isBlocked = false;
+    this.memory.add(-this.blockedBytes);
+    this.blockedBytes = 0;
     this.server.counters.blocked--;
+    this.replyStart = this.replyBuffer.close();
     if (reply === undefined) return;
     this.dependsOn = 0;
-    this.replyStart = this.replies.length;
     reply();
     if (!this.isBlocked) this.conclude();
+  }
+
+  runJob(job: Iterator<undefined>, atEnd = () => {}): void {
+    const { server, isInTransaction } = this;
+    const endMs = server.now() + JOB_MS;
+    for (let step = 1; job.next().done !== true; step++) {
+      if (isInTransaction || step % STEPS_PER_LOOK > 0 || server.now() <= endMs) continue;
+      return this.block(this.finish(job).then(() => atEnd));
+    }
+    atEnd();
+  }
+
+  /** Does the rest of a job in slices, as long as the client stays connected. */
+  private finish(job: Iterator<undefined>): Promise<void> {
+    const done = Promise.withResolvers<void>();
+    this.server.jobs.add(() => {
+      let isDone = false;
+      if (this.isServed) this.withinLimits(() => void (isDone = job.next().done === true));
+      if (!isDone && this.isServed) return false;
+      done.resolve();
+      return true;
+    });
+    return done.promise;
+  }
+
+  /** Whether the client still gets replies to new requests. */
+  get isServed(): boolean {
+    return !this.isOver && !this.closes;
+  }
+
+  leaveRoom(): void {
+    assert(!this.isInTransaction, "a reply of unknown length is never part of another");
+    this.replyBuffer.leaveRoom();
+  }
+
+  get bytesBehindRoom(): number {
+    return this.replyBuffer.bytesBehindRoom;
+  }
+
+  fillRoom(header: string): void {
+    this.replyStart += this.replyBuffer.fillRoom(header);
+  }
+
+  /** The connection is over: drops everything. */
+  leave(): void {
+    this.isOver = true;
+    this.replyBuffer.clear();
+    this.decoder.release();
+    this.transaction = undefined;
+    this.memory.add(-this.blockedBytes);
+    this.blockedBytes = 0;
+  }
+
+  /** Runs work; if that finds no room for what this client wants, closes the client. */
+  withinLimits(work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      if (!(error instanceof NoRoom)) throw error;
+      this.sessionHost.onKilled(error.message);
+    }
   }
 
   runQueued(work: () => void): void {
@@ -143,12 +266,16 @@ export class ClientSession implements Session, Holder {
     this.dependsOn = 0;
   }
 
-  kill(): void {
-    this.sessionHost.onKilled();
+  end(reason: string): void {
+    this.sessionHost.onEnded(reason);
+  }
+
+  kill(reason: string): void {
+    this.sessionHost.onKilled(reason);
   }
 
   commitEnded(commit: number, failure: DiskUnavailable | undefined): void {
-    this.replyBuffer.commitEnded(commit, failure);
+    this.withinLimits(() => this.replyBuffer.commitEnded(commit, failure));
     if (this.replyBuffer.isHolding) this.turn.hold(this);
   }
 
@@ -156,22 +283,29 @@ export class ClientSession implements Session, Holder {
     this.sessionHost.drain();
   }
 
-  /** Answers the requests that have arrived. */
-  answer(): Stop {
-    const { decoder, replies, server } = this;
-    const { replyBytesMax } = server.config;
-    let sliceEndMs = 0;
+  /** When the requests that are now answered have to pause: the end of the client's slice. */
+  sliceEnd(nowMs: number): number {
+    return nowMs + (this.isStranger ? STRANGER_SLICE_MS : SLICE_MS);
+  }
+
+  /** Answers the requests that have arrived, until the end of the slice. */
+  answer(sliceEndMs: number): Stop {
+    const { decoder, replies, server, load } = this;
+    const fullAt = replies.length + server.config.replyBytesMax;
     this.prefetched = 0;
-    while (!this.closes && !this.isOver && !this.isBlocked && !server.isStopping) {
-      if (replies.length >= replyBytesMax) return "replies full";
+    for (let gets = 0; !this.closes && !this.isOver && !this.isBlocked && !server.isStopping; ) {
+      if (replies.length >= fullAt) return "replies full";
       const found = decoder.next();
       if (found === NOTHING) break;
       this.replyStart = replies.length;
-      if (found === GET && this.onFastPath && this.take()) continue;
+      if (found === GET && this.onFastPath && this.take()) {
+        if (++gets % GETS_PER_LOOK === 0 && server.now() > sliceEndMs) return "slice over";
+        continue;
+      }
+      load.begin();
       this.handle(found);
-      const nowMs = server.now();
-      if (sliceEndMs === 0) sliceEndMs = nowMs + SLICE_MS;
-      else if (nowMs > sliceEndMs) return "slice over";
+      decoder.letGo();
+      if (load.end() > sliceEndMs) return "slice over";
     }
     return "nothing left";
   }
@@ -205,7 +339,8 @@ export class ClientSession implements Session, Holder {
   /** Whether a GET may take the fast path: its reply depends on nothing but the name. */
   private get onFastPath(): boolean {
     const { transaction, replyMode, presentUser } = this;
-    return transaction === undefined && replyMode === "on" && presentUser?.mayTakeAny === true;
+    if (transaction !== undefined || replyMode !== "on" || this.isReserved) return false;
+    return presentUser?.mayTakeAny === true;
   }
 
   /** Runs a request off the fast path, or answers input that is not a request. */

@@ -1,0 +1,29 @@
+/**
+ * The books on the memory that a client makes the server keep. Whatever keeps bytes for a client
+ * enters them here, at the one place where it takes or gives back a buffer.
+ */
+
+/** Is told of each change of the memory held, in bytes; negative for memory given back. */
+export interface Ledger {
+  add(bytes: number): void;
+}
+
+/** For buffers that belong to no client. */
+export const NO_LEDGER: Ledger = { add() {} };
+
+/**
+ * There is no room for what a client wants: a limit is reached, or the process gets no memory. It
+ * is the end of that client's connection, and of nothing else.
+ */
+export class NoRoom extends Error {
+  override readonly name = "NoRoom";
+}
+
+/** A buffer of so many bytes with any content. Throws NoRoom if the process gets no memory. */
+export function allocate(bytes: number): Buffer {
+  try {
+    return Buffer.allocUnsafeSlow(bytes);
+  } catch {
+    throw new NoRoom(`no memory for ${bytes} bytes`);
+  }
+}

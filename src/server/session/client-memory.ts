@@ -1,0 +1,91 @@
+/**
+ * The memory that clients make the server keep: requests under way, replies not sent, gathered
+ * transactions, and words that a command waits with. Each client's is counted while it grows, by
+ * whatever keeps it (resp/ledger.ts), in the budget of its kind: clients that have not logged in
+ * have one of their own, so they take nothing from the others.
+ *
+ * Invariant: a budget's bytes are the sum of its clients' bytes.
+ */
+
+import { assert } from "../../base/assert.ts";
+import type { Ledger } from "../../resp/ledger.ts";
+
+/** Once a budget is passed, clients are closed until so much of it is in use, not one at a time. */
+const KEPT_SHARE = 15 / 16;
+/** How many times smaller a client's share is than what is left of the budget. */
+const SHARES = 4;
+
+/** The end of a client that holds too much. */
+export interface MemoryHolder {
+  readonly memory: ClientMemory;
+  /** Closes the client, which gives back all that it holds. */
+  onOverBudget(limit: number): void;
+}
+
+export class MemoryBudget {
+  /** What all clients of this budget hold. */
+  bytes = 0;
+  private readonly bytesMax: () => number;
+
+  constructor(bytesMax: () => number) {
+    this.bytesMax = bytesMax;
+  }
+
+  get isOver(): boolean {
+    return this.bytes > this.bytesMax();
+  }
+
+  /**
+   * How much one client may hold of replies that it does not read: a quarter of what is left of the
+   * budget, so that many such clients leave room for others (Choudhury and Hahne, Dynamic Queue
+   * Length Thresholds for Shared-Memory Packet Switches, 1998).
+   */
+  get share(): number {
+    return Math.max(0, this.bytesMax() - this.bytes) / SHARES;
+  }
+
+  /** Closes the clients that hold the most until there is room again. */
+  makeRoom(holders: Iterable<MemoryHolder>): void {
+    const limit = this.bytesMax();
+    const largestFirst = [...holders]
+      .filter(({ memory }) => memory.budget === this && memory.bytes > 0)
+      .sort((one, other) => other.memory.bytes - one.memory.bytes);
+    for (const holder of largestFirst) {
+      if (this.bytes <= limit * KEPT_SHARE) return;
+      holder.onOverBudget(limit);
+    }
+  }
+
+  /** Checks the invariant. */
+  check(holders: Iterable<MemoryHolder>): void {
+    let sum = 0;
+    for (const { memory } of holders) if (memory.budget === this) sum += memory.bytes;
+    assert(sum === this.bytes, "a budget is the sum of what its clients hold");
+  }
+}
+
+/** What one client holds. */
+export class ClientMemory implements Ledger {
+  bytes = 0;
+  private presentBudget: MemoryBudget;
+
+  constructor(budget: MemoryBudget) {
+    this.presentBudget = budget;
+  }
+
+  get budget(): MemoryBudget {
+    return this.presentBudget;
+  }
+
+  /** Moves the client to another budget, with what it holds. */
+  set budget(budget: MemoryBudget) {
+    this.presentBudget.bytes -= this.bytes;
+    budget.bytes += this.bytes;
+    this.presentBudget = budget;
+  }
+
+  add(bytes: number): void {
+    this.bytes += bytes;
+    this.presentBudget.bytes += bytes;
+  }
+}
