@@ -2,6 +2,7 @@
 
 import { version } from "../../base/version.ts";
 import { DEFAULT_USER } from "../../config/load.ts";
+import { toText } from "../../dispenser/name.ts";
 import { rename } from "./client.ts";
 import { type Call, type Command, readInteger, upToNul } from "./command.ts";
 
@@ -77,7 +78,7 @@ function logIn({ server, session, replies }: Call, user: string, password: strin
     replies.error(TOO_MANY_WRONG);
     return false;
   }
-  server.log.warning("wrong password", { client: session.address, user });
+  server.summaries.warning("wrong password", { client: session.address, user: toText(user) });
   const answer = () => replies.error(WRONG_PASSWORD);
   const wait = server.sleep(result.answerAfterMs).then(() => {
     result.answered();
