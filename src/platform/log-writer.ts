@@ -45,13 +45,11 @@ export function outputOf(descriptor: number): Output {
   };
 }
 
-/** A line, or what is left to write of it. */
+/** What is left to write of a line. */
 interface Begun {
   readonly bytes: Uint8Array;
   /** The lines of the log that are lost if it is not written. */
   readonly lines: number;
-  /** Whether a part of it was written. */
-  readonly isPart: boolean;
 }
 
 const LINE_BREAK = Buffer.from("\n");
@@ -67,6 +65,8 @@ export class LogWriter {
   private readonly waiting = new Queue<Uint8Array>();
   private waitingBytes = 0;
   private begun: Begun | undefined;
+  /** Whether the last byte that was written is no line break. */
+  private isMidLine = false;
   private dropped = 0;
   private isRetrying = false;
 
@@ -120,12 +120,12 @@ export class LogWriter {
   /** Writes the next piece of a line. Answers false if the output is full. */
   private writePiece(): boolean {
     const begun = this.begun ?? this.takeLine();
-    const { bytes, lines } = begun;
     this.begun = begun;
     try {
-      const written = this.output.write(bytes.subarray(0, PIECE_BYTES_MAX));
-      const rest = bytes.subarray(written);
-      this.begun = rest.length > 0 ? { bytes: rest, lines, isPart: true } : undefined;
+      const written = this.output.write(begun.bytes.subarray(0, PIECE_BYTES_MAX));
+      const bytes = begun.bytes.subarray(written);
+      this.begun = bytes.length > 0 ? { ...begun, bytes } : undefined;
+      this.isMidLine = bytes.length > 0;
       return true;
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === "EAGAIN") return false;
@@ -135,22 +135,26 @@ export class LogWriter {
   }
 
   private takeLine(): Begun {
-    if (this.dropped > 0) {
-      const [lines, line] = [this.dropped, this.droppedLine(this.dropped)];
+    const lines = this.dropped;
+    if (lines > 0) {
       this.dropped = 0;
-      return { bytes: Buffer.from(`${line}\n`), lines, isPart: false };
+      return this.begin(Buffer.from(`${this.droppedLine(lines)}\n`), lines);
     }
     const bytes = this.waiting.take()!;
     this.waitingBytes -= bytes.length;
-    return { bytes, lines: 1, isPart: false };
+    return this.begin(bytes, 1);
+  }
+
+  private begin(bytes: Uint8Array, lines: number): Begun {
+    // Only if the line before broke off for good.
+    return { bytes: this.isMidLine ? Buffer.concat([LINE_BREAK, bytes]) : bytes, lines };
   }
 
   /** The reader has left, or a disk is full: the server goes on, and the next line tries again. */
-  private dropAll({ lines, isPart }: Begun): void {
+  private dropAll({ lines }: Begun): void {
     this.dropped += lines + this.waiting.size;
     while (this.waiting.take() !== undefined);
     this.waitingBytes = 0;
-    // What was written of the line must not look like the beginning of the next.
-    this.begun = isPart ? { bytes: LINE_BREAK, lines: 0, isPart: false } : undefined;
+    this.begun = undefined;
   }
 }
