@@ -1,7 +1,7 @@
 /** The log of a real server: nobody waits for who reads it, and no client can flood it. */
 
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { closeSync, constants, openSync, readSync } from "node:fs";
+import { closeSync, constants, openSync, readSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { makeFifo, temporaryFolder } from "../../../testkit/folder.ts";
 import { endOnExit, fromSource, root } from "../../../testkit/process.ts";
@@ -15,6 +15,8 @@ const AT_A_TIME = 100;
 const PIPE_BYTES = 64 * 1024;
 const PROMPT_MS = 500;
 const STOP_MS_MAX = 2000;
+/** The exit status when the data vanished. */
+const VANISHED = 78;
 const TIMEOUT_MS = 30_000;
 
 let pipe: number;
@@ -23,6 +25,7 @@ let child: Bun.Subprocess;
 let log = "";
 let client: TestClient;
 let port = 0;
+let dataDir: string;
 
 /** Reads what the pipe has. */
 function read(): string {
@@ -41,7 +44,8 @@ beforeEach(async () => {
   log = "";
   pipe = openSync(path, constants.O_RDWR | constants.O_NONBLOCK);
   const stderr = openSync(path, "r+");
-  const args = ["-addr", "127.0.0.1:0", "-data", join(temporaryFolder(), "data")];
+  dataDir = join(temporaryFolder(), "data");
+  const args = ["-addr", "127.0.0.1:0", "-data", dataDir];
   child = Bun.spawn([...fromSource, ...args], {
     cwd: root,
     env: { ...process.env, NUMBER_DISPENSER_LOG_LEVEL: "debug" },
@@ -87,6 +91,20 @@ describe("with a pipe full of lines that nobody reads", () => {
       expect(await child.exited).toBe(0);
       expect(child.signalCode).toBeNull();
       expect(performance.now() - began).toBeLessThan(STOP_MS_MAX);
+    },
+    TIMEOUT_MS,
+  );
+
+  test(
+    "an error that ends the server does so",
+    async () => {
+      await flood();
+      const began = performance.now();
+      rmSync(dataDir, { recursive: true });
+      expect(await child.exited).toBe(VANISHED);
+      expect(performance.now() - began).toBeLessThan(STOP_MS_MAX);
+      // What the pipe held is older; the last line found no room.
+      expect(read()).not.toContain("was removed");
     },
     TIMEOUT_MS,
   );
