@@ -1,5 +1,5 @@
 /**
- * Events that strangers can cause as often as they like, logged at most once a second for each
+ * Events that clients can cause as often as they like, logged at most once a second for each
  * kind: the first at once, then how many there were.
  */
 
