@@ -1,10 +1,10 @@
 /** The end of the process: its exit statuses, and the messages for the error that ends it. */
 
-import { writeSync } from "node:fs";
 import { CannotStart } from "../base/errors.ts";
 import { Fenced } from "../cluster/stores/fenced.ts";
 import { UsageError } from "../config/file.ts";
 import { leave } from "../platform/exit.ts";
+import { LogWriter, outputOf } from "../platform/log-writer.ts";
 import { DiskBroken, DiskUnavailable, DiskVanished } from "../storage/store.ts";
 
 const EXIT_ENVIRONMENT = 1;
@@ -42,19 +42,19 @@ export function faultOf(error: unknown): { error: string } {
   return { error: error instanceof Error ? (error.stack ?? error.message) : String(error) };
 }
 
-/** Writes a line synchronously, so that the last one before an exit is not lost. */
-export function writeToStderr(line: string): void {
-  try {
-    writeSync(2, `${line}\n`);
-  } catch {
-    // The reader of the log has left; the server goes on.
-  }
+/** The one writer of stderr in this process, so that its lines keep their order. */
+export const stderrLines = new LogWriter(outputOf(2));
+
+/** Ends this process at once, after its last lines; open databases stay as a crash leaves them. */
+export function leaveLogged(status: number): never {
+  stderrLines.finish();
+  leave(status);
 }
 
 /** Ends this process after a command failed or the server could not start. */
 export function endWith(error: unknown): never {
   const isExpected = error instanceof UsageError || error instanceof CannotStart;
   const message = isExpected ? (error as Error).message.replace(/\s+/g, " ") : faultOf(error).error;
-  writeToStderr(`number-dispenser: ${message}`);
-  leave(statusOf(error));
+  stderrLines.write(`number-dispenser: ${message}`);
+  leaveLogged(statusOf(error));
 }

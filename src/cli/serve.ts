@@ -1,7 +1,7 @@
 /** Runs the server as this process, with its log, its signals, its service manager and its end. */
 
 import { hostname } from "node:os";
-import { createLog, type Log } from "../base/log.ts";
+import { createLog, type Log, logLine } from "../base/log.ts";
 import { version } from "../base/version.ts";
 import { checkHome } from "../cluster/node/home.ts";
 import type { Identity } from "../cluster/node/membership.ts";
@@ -11,11 +11,10 @@ import type { LeaseStore } from "../cluster/stores/store.ts";
 import { inRealTime, type World } from "../cluster/world.ts";
 import { loadConfig, unknownVariables } from "../config/load.ts";
 import type { Config } from "../config/settings.ts";
-import { leave } from "../platform/exit.ts";
 import { notify, passedSockets } from "../platform/systemd.ts";
 import { clearUnixSockets } from "../platform/unix-sockets.ts";
 import { openSqliteStore, type SqliteStore } from "../storage/sqlite.ts";
-import { endingOf, faultOf, statusOf, unsavedOf, writeToStderr } from "./ending.ts";
+import { endingOf, faultOf, leaveLogged, statusOf, stderrLines, unsavedOf } from "./ending.ts";
 
 /** The interval at which the server checks that the database is still at its path. */
 const PATHS_EVERY_MS = 500;
@@ -48,10 +47,10 @@ export async function serve(
 ): Promise<void> {
   const config = { ...loadConfig(flags, environment), ...passedSockets(environment) };
   const startedAtMs = performance.now();
-  const log = createLog(config.logLevel, config.logFormat, writeToStderr, () => new Date());
+  const log = openLog(config);
   const onFatal = (error: unknown): never => {
     log.error(endingOf(error), faultOf(error));
-    leave(statusOf(error));
+    leaveLogged(statusOf(error));
   };
   process.on("uncaughtException", onFatal);
   process.on("unhandledRejection", onFatal);
@@ -97,6 +96,13 @@ export async function serve(
   });
 }
 
+function openLog({ logLevel, logFormat }: Config): Log {
+  stderrLines.droppedLine = (count) =>
+    logLine(logFormat, new Date(), "warning", "log lines dropped", { count });
+  const write = (line: string) => stderrLines.write(line);
+  return createLog(logLevel, logFormat, write, () => new Date());
+}
+
 /** The world that this process and its machine give a service. */
 function worldOf(config: Config, leaseStore: LeaseStore | undefined) {
   const identityOf = ({ path }: SqliteStore): Identity => ({
@@ -118,8 +124,9 @@ async function stopProcess(service: RunningService, log: Log): Promise<void> {
     log.info("stopped, all positions saved", { numbers_skipped: skipped });
   } catch (error) {
     log.error(unsavedOf(error), faultOf(error));
-    leave(statusOf(error));
+    leaveLogged(statusOf(error));
   }
+  stderrLines.finish();
   process.exit(0);
 }
 

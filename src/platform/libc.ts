@@ -110,3 +110,30 @@ export function lockExclusively(descriptor: number): "locked" | "taken" | "unkno
   const at = "__error" in libc ? libc.__error() : libc.__errno_location();
   return at !== null && TAKEN.includes(read.i32(at)) ? "taken" : "unknown";
 }
+
+/** From poll.h: a struct pollfd is { int fd; short events, revents; } on Linux and on macOS. */
+const POLLFD_SHORTS = 4;
+const EVENTS = 2;
+const REVENTS = 3;
+const POLLOUT = 4;
+
+/**
+ * Returns a function that asks whether a descriptor takes bytes, now or within so many
+ * milliseconds: poll(2). It also says so if writing would fail at once, because the reader has
+ * left; and always if the C library is unknown.
+ */
+export function writability(
+  descriptor: number,
+  files = libcFiles(process.platform),
+): (withinMs: number) => boolean {
+  const args = ["ptr", "u64", "int"] as const;
+  const libc = openLibc({ poll: { args, returns: "int" } }, files);
+  if (libc === undefined) return () => true;
+  const pollfd = new Int16Array(POLLFD_SHORTS);
+  new Int32Array(pollfd.buffer)[0] = descriptor;
+  pollfd[EVENTS] = POLLOUT;
+  return (withinMs) => {
+    pollfd[REVENTS] = 0;
+    return libc.poll(pollfd, 1, withinMs) > 0 && pollfd[REVENTS] !== 0;
+  };
+}

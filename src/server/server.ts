@@ -5,6 +5,7 @@
  */
 
 import type { Log } from "../base/log.ts";
+import { LogSummaries, SUMMARY_EVERY_MS } from "../base/log-summaries.ts";
 import { TimeSlices } from "../base/time-slices.ts";
 import type { Cluster } from "../cluster/cluster.ts";
 import type { ServerWorld } from "../cluster/world.ts";
@@ -38,6 +39,7 @@ export class Server implements ServerForFrontends {
   readonly access: Access;
   readonly jobs: TimeSlices;
   readonly log: Log;
+  readonly summaries: LogSummaries;
   readonly engine: Engine;
   readonly startedAtMs: number;
   readonly now: () => number;
@@ -62,6 +64,7 @@ export class Server implements ServerForFrontends {
     this.catalog = catalog;
     this.world = world;
     this.log = log;
+    this.summaries = new LogSummaries(log, clock.now);
     this.now = clock.now;
     this.sleep = clock.sleep;
     this.startedAtMs = clock.now();
@@ -104,6 +107,7 @@ export class Server implements ServerForFrontends {
         limit: config.clientsMax,
       });
     }
+    this.every(SUMMARY_EVERY_MS, () => this.summaries.flush());
     this.every(PURGE_EVERY_MS, () => this.engine.stagePurge());
     if (config.autoSave) this.every(COUNTS_EVERY_MS, () => this.engine.stageCounts());
   }
@@ -182,6 +186,7 @@ export class Server implements ServerForFrontends {
     if (this.cluster !== undefined) await this.leaveStore(this.cluster);
     const skipped = this.engine.close();
     await Promise.all(this.frontends.map((frontend) => frontend.stop()));
+    this.summaries.flush();
     return skipped;
   }
 

@@ -5,6 +5,7 @@
 
 import { Refusal } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
+import type { LogSummaries } from "../../base/log-summaries.ts";
 import type { TimeSlices } from "../../base/time-slices.ts";
 import { LeaseStoreUnavailable } from "../../cluster/stores/store.ts";
 import type { Config, Right } from "../../config/settings.ts";
@@ -129,6 +130,8 @@ export interface ServerForCommands {
   readonly access: Access;
   readonly jobs: TimeSlices;
   readonly log: Log;
+  /** For what clients can cause at will: a line a second for each kind of event. */
+  readonly summaries: LogSummaries;
   readonly port: number;
   /** A clock that only goes forwards, in milliseconds. */
   readonly now: () => number;

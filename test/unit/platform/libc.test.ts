@@ -1,16 +1,25 @@
 import { expect, test } from "bun:test";
 import {
   closeSync,
+  constants,
   linkSync,
   openSync,
+  readSync,
   rmSync,
   statSync,
   truncateSync,
   writeFileSync,
+  writeSync,
 } from "node:fs";
 import { join } from "node:path";
-import { extents, libcFiles, lockExclusively, openLibc } from "../../../src/platform/libc.ts";
-import { temporaryFolder } from "../../../testkit/folder.ts";
+import {
+  extents,
+  libcFiles,
+  lockExclusively,
+  openLibc,
+  writability,
+} from "../../../src/platform/libc.ts";
+import { makeFifo, temporaryFolder } from "../../../testkit/folder.ts";
 
 const functions = { getpid: { args: [], returns: "i32" } } as const;
 
@@ -57,4 +66,38 @@ test.each([
   expect(extentOf(descriptor).nlink).toBe(0);
   closeSync(descriptor);
   expect(() => extentOf(descriptor)).toThrow();
+});
+
+test("says whether a pipe takes a piece, and waits no longer than it is told", () => {
+  const path = join(temporaryFolder(), "fifo");
+  makeFifo(path);
+  const pipe = openSync(path, constants.O_RDWR | constants.O_NONBLOCK);
+  const isWritable = writability(pipe);
+  expect(isWritable(0)).toBe(true);
+  const fill = () => {
+    for (;;) writeSync(pipe, Buffer.alloc(4096));
+  };
+  expect(fill).toThrow("EAGAIN");
+  expect(isWritable(0)).toBe(false);
+  const began = performance.now();
+  expect(isWritable(50)).toBe(false);
+  expect(performance.now() - began).toBeGreaterThanOrEqual(49);
+  expect(writability(pipe, ["nowhere.so"])(0)).toBe(true);
+  readSync(pipe, Buffer.alloc(4096));
+  expect(isWritable(0)).toBe(true);
+  closeSync(pipe);
+});
+
+test("a pipe without a reader, a file and a closed descriptor are not waited for", () => {
+  const path = join(temporaryFolder(), "fifo");
+  makeFifo(path);
+  const reader = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  const pipe = openSync(path, constants.O_WRONLY | constants.O_NONBLOCK);
+  closeSync(reader);
+  expect(writability(pipe)(0)).toBe(true);
+  closeSync(pipe);
+  const file = openSync(`${path}-file`, "w");
+  expect(writability(file)(0)).toBe(true);
+  closeSync(file);
+  expect(writability(file)(0)).toBe(true);
 });

@@ -4,8 +4,9 @@ import { denialFor } from "../../../src/server/net/admission.ts";
 import { isLoopback } from "../../../src/server/net/sockets.ts";
 import { DiskBroken } from "../../../src/storage/store.ts";
 import { encodeRequest, ReplyError, TestClient } from "../../../testkit/resp.ts";
+import { until } from "../../../testkit/until.ts";
 import { MemoryStore } from "../../support/memory-store.ts";
-import { startInMemory, startLocal } from "../../support/server.ts";
+import { clockOf, startInMemory, startLocal } from "../../support/server.ts";
 
 const full = new ReplyError("ERR storage unavailable: the disk is full");
 
@@ -134,4 +135,35 @@ describe("who is let in", () => {
       expect(denialFor(false, false)).toBeUndefined();
     },
   );
+});
+
+/** Three wrong passwords of one client, each for another user. */
+async function guess(port: number): Promise<void> {
+  const client = await TestClient.connect(port);
+  for (const user of ["one", "two", "m\u00c3\u00bcller"])
+    await client.command("AUTH", user, "guess");
+  client.close();
+}
+
+describe("wrong passwords in a second", () => {
+  const clock = { ...clockOf(() => 5000), sleep: async () => {} };
+
+  test("are one line and a summary", async () => {
+    const { port, server, logged } = startLocal(new MemoryStore(), {}, { clock });
+    await guess(port);
+    await until(() => logged.join().includes("müller"));
+    const times = logged.map((line) => Number(/times=(\d+)$/.exec(line)?.[1] ?? 1));
+    expect(logged[0]).toMatch(/^warning wrong password client=127\.0\.0\.1:\d+ user=one$/);
+    expect(times.reduce((sum, each) => sum + each, 0)).toBe(3);
+    await server.stop();
+  });
+
+  test("that were only counted are logged at the clean stop", async () => {
+    const every = () => () => {};
+    const { port, server, logged } = startLocal(new MemoryStore(), {}, { clock, every });
+    await guess(port);
+    expect(logged.length).toBe(1);
+    await server.stop();
+    expect(logged[1]).toMatch(/^warning wrong password client=\S+ user=müller times=2$/);
+  });
 });
