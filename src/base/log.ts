@@ -101,6 +101,7 @@ function cut(text: string, bytesMax: number): string {
  * they stand in strings alone, where the escape means the same.
  */
 function visible(line: string): string {
+  if (/^[ -~]*$/.test(line)) return line;
   return line.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, (character) =>
     [...Array(character.length).keys()]
       .map((index) => `\\u${character.charCodeAt(index).toString(16).padStart(4, "0")}`)

@@ -8,6 +8,11 @@ export class Queue<T> {
     return this.items.length - this.first;
   }
 
+  /** The oldest item, which is taken next; undefined if the queue is empty. */
+  get oldest(): T | undefined {
+    return this.items[this.first];
+  }
+
   add(item: T): void {
     this.items.push(item);
   }

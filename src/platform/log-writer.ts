@@ -45,10 +45,10 @@ export function outputOf(descriptor: number): Output {
   };
 }
 
-/** What is left to write of a line. */
+/** What is left to write of a line, or of several. */
 interface Begun {
   readonly bytes: Uint8Array;
-  /** The lines of the log that are lost if it is not written. */
+  /** How many lines are lost, at most, if it is not written. */
   readonly lines: number;
 }
 
@@ -119,7 +119,7 @@ export class LogWriter {
 
   /** Writes the next piece of a line. Answers false if the output is full. */
   private writePiece(): boolean {
-    const begun = this.begun ?? this.takeLine();
+    const begun = this.begun ?? this.takeLines();
     this.begun = begun;
     try {
       const written = this.output.write(begun.bytes.subarray(0, PIECE_BYTES_MAX));
@@ -134,20 +134,22 @@ export class LogWriter {
     }
   }
 
-  private takeLine(): Begun {
-    const lines = this.dropped;
-    if (lines > 0) {
-      this.dropped = 0;
-      return this.begin(Buffer.from(`${this.droppedLine(lines)}\n`), lines);
+  /** Takes the oldest line, and those after it that go into the same piece. */
+  private takeLines(): Begun {
+    // A line that broke off for good must not look like the beginning of the next.
+    const taken: Uint8Array[] = this.isMidLine ? [LINE_BREAK] : [];
+    let lines = this.dropped;
+    if (lines > 0) taken.push(Buffer.from(`${this.droppedLine(lines)}\n`));
+    this.dropped = 0;
+    let length = taken.reduce((sum, each) => sum + each.length, 0);
+    while (lines === 0 || length + (this.waiting.oldest?.length ?? Infinity) <= PIECE_BYTES_MAX) {
+      const line = this.waiting.take()!;
+      this.waitingBytes -= line.length;
+      length += line.length;
+      taken.push(line);
+      lines++;
     }
-    const bytes = this.waiting.take()!;
-    this.waitingBytes -= bytes.length;
-    return this.begin(bytes, 1);
-  }
-
-  private begin(bytes: Uint8Array, lines: number): Begun {
-    // Only if the line before broke off for good.
-    return { bytes: this.isMidLine ? Buffer.concat([LINE_BREAK, bytes]) : bytes, lines };
+    return { bytes: Buffer.concat(taken), lines };
   }
 
   /** The reader has left, or a disk is full: the server goes on, and the next line tries again. */

@@ -18,6 +18,7 @@ test("takes what was added first, whatever is added and taken in between", () =>
           model.push(item);
         }
         expect(fifo.size).toBe(model.length);
+        expect(fifo.oldest).toBe(model[0]);
       }
     }),
   );

@@ -81,12 +81,25 @@ test("what is not taken waits for the timer, or for the next line", () => {
   expect([pipe.text, retries.length]).toEqual(["", 1]);
   pipe.pieces = 1;
   retry();
-  expect([pipe.text, retries.length]).toEqual(["one\n", 1]);
-  pipe.pieces = 9;
+  expect([pipe.text, retries.length]).toEqual(["one\ntwo\n", 0]);
   writer.write("three");
-  expect(pipe.text).toBe("one\ntwo\nthree\n");
+  pipe.pieces = 1;
+  writer.write("four");
+  expect(pipe.text).toBe("one\ntwo\nthree\nfour\n");
   retry();
-  expect([pipe.text, retries.length]).toEqual(["one\ntwo\nthree\n", 0]);
+  expect(retries).toEqual([]);
+});
+
+test("lines that waited go together, as many as make a piece, each whole", () => {
+  const line = "x".repeat(PIECE_BYTES_MAX / 4 - 1);
+  pipe.pieces = 0;
+  for (let each = 0; each < 6; each++) writer.write(line);
+  pipe.pieces = 1;
+  retry();
+  expect(pipe.takeText()).toBe(`${line}\n`.repeat(4));
+  pipe.pieces = 1;
+  retry();
+  expect(pipe.text).toBe(`${line}\n`.repeat(2));
 });
 
 test("a long line goes in pieces, each taken without waiting", () => {
