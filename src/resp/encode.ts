@@ -56,7 +56,7 @@ export class Replies {
   private grow(needed: number): void {
     const bytesMax = this.bytesMax();
     if (needed > bytesMax) {
-      throw new NoRoom(`replies of more than ${bytesMax} bytes: limits.reply_bytes_hard`);
+      throw new NoRoom("unread replies", { bytes: needed, limit: bytesMax });
     }
     const grown =
       needed <= POOLED_BYTES_MAX

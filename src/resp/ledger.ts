@@ -17,6 +17,13 @@ export const NO_LEDGER: Ledger = { add() {} };
  */
 export class NoRoom extends Error {
   override readonly name = "NoRoom";
+  /** The sizes that are the reason, for the log. */
+  readonly sizes: Readonly<Record<string, number>>;
+
+  constructor(reason: string, sizes: Readonly<Record<string, number>>) {
+    super(reason);
+    this.sizes = sizes;
+  }
 }
 
 /** A buffer of so many bytes with any content. Throws NoRoom if the process gets no memory. */
@@ -24,6 +31,6 @@ export function allocate(bytes: number): Buffer {
   try {
     return Buffer.allocUnsafeSlow(bytes);
   } catch {
-    throw new NoRoom(`no memory for ${bytes} bytes`);
+    throw new NoRoom("the process gets no memory for it", { bytes });
   }
 }

@@ -128,7 +128,7 @@ function isClientType(text: string): boolean {
 /** Ends one client's connection. What was answered arrives. */
 function end(call: Call, session: Session): void {
   if (session === call.session) session.closes = true;
-  else session.end(`CLIENT KILL of ${call.session.address}`);
+  else session.end("CLIENT KILL", { by: call.session.address });
 }
 
 /** CLIENT KILL addr, or with filters: KILL ID n, ADDR a, LADDR a, USER u, TYPE t, SKIPME y. */

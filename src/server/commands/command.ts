@@ -4,7 +4,7 @@
  */
 
 import { Refusal } from "../../base/errors.ts";
-import type { Log } from "../../base/log.ts";
+import type { Log, LogFields } from "../../base/log.ts";
 import type { LogSummaries } from "../../base/log-summaries.ts";
 import type { TimeSlices } from "../../base/time-slices.ts";
 import { LeaseStoreUnavailable } from "../../cluster/stores/store.ts";
@@ -93,8 +93,8 @@ export interface Session {
   fillRoom(header: string): void;
   /** Whether the client is there and its connection is not ending. */
   readonly isServed: boolean;
-  /** Ends the connection: what was answered arrives. `reason` is for the log. */
-  end(reason: string): void;
+  /** Ends the connection: what was answered arrives. `reason` is a fixed text, for the log. */
+  end(reason: string, fields?: LogFields): void;
   /** Closes the connection at once, and drops replies under way. */
   kill(reason: string): void;
 }

@@ -246,7 +246,7 @@ export class RespFrontend implements Frontend {
     if (session.isReserved && isPast(loginSecondsMax, session.lastActiveMs)) {
       return "the server is full, and it was silent";
     }
-    if (isPast(requestSecondsMax, nowMs - connection.owesMs(nowMs))) {
+    if (isPast(requestSecondsMax, connection.owesSinceMs(nowMs))) {
       return "it did not go on with a request or a reply within limits.request_seconds";
     }
     if (!connection.isWaiting && isPast(idleSecondsMax, session.lastActiveMs)) {

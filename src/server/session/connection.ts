@@ -7,6 +7,7 @@
  * that others do not wait for it. The connection ends with all that was answered, and then FIN.
  */
 
+import type { LogFields } from "../../base/log.ts";
 import type { Stranger } from "../net/strangers.ts";
 import type { ClientMemory, MemoryHolder } from "./client-memory.ts";
 import type { Peer } from "./peer.ts";
@@ -70,14 +71,14 @@ export class Connection implements SessionHost, MemoryHolder, Stranger {
   }
 
   /**
-   * How long the client has owed the rest of a request, or has not read replies that keep the
-   * server from reading on, in milliseconds; 0 if it owes nothing.
+   * Since when the client has owed the rest of a request, or has not read replies that keep the
+   * server from reading on; the present if it owes nothing.
    */
-  owesMs(nowMs: number): number {
+  owesSinceMs(nowMs: number): number {
     const { session } = this;
-    if (this.isWaiting) return 0;
-    if (this.isPaused) return nowMs - session.lastActiveMs;
-    return session.decoder.pending > 0 ? nowMs - this.requestSinceMs : 0;
+    if (this.isWaiting) return nowMs;
+    if (this.isPaused || session.closes) return session.lastActiveMs;
+    return session.decoder.pending > 0 ? this.requestSinceMs : nowMs;
   }
 
   /** Takes bytes that arrived, and answers the requests that are complete. */
@@ -164,20 +165,20 @@ export class Connection implements SessionHost, MemoryHolder, Stranger {
     if (!session.isOver) this.resume();
   }
 
-  onEnded(reason: string): void {
-    this.logClosed(reason, {});
+  onEnded(reason: string, fields: LogFields = {}): void {
+    this.logClosed(reason, fields);
     this.finish();
   }
 
-  onKilled(reason: string): void {
-    this.logClosed(reason, {});
+  onKilled(reason: string, fields: LogFields = {}): void {
+    this.logClosed(reason, fields);
     this.abort();
   }
 
   onOverBudget(limit: number): void {
-    const isStranger = this.session.isStranger;
-    const of = isStranger ? "clients that have not logged in" : "all clients";
-    this.logClosed(`buffers of ${of} are full`, { bytes: this.memory.bytes, limit });
+    const { session, memory } = this;
+    const whose = session.isStranger ? "clients that have not logged in" : "all clients";
+    this.logClosed(`buffers of ${whose} are full`, { bytes: memory.bytes, limit });
     this.abort();
   }
 
@@ -206,13 +207,9 @@ export class Connection implements SessionHost, MemoryHolder, Stranger {
     this.transport.end();
   }
 
-  private logClosed(reason: string, fields: Record<string, number>): void {
-    const { server } = this.frontend;
-    server.summaries.warning("client closed", {
-      reason,
-      client: this.session.address,
-      ...fields,
-    });
+  private logClosed(reason: string, fields: LogFields): void {
+    const { summaries } = this.frontend.server;
+    summaries.warning(`client closed: ${reason}`, { client: this.session.address, ...fields });
   }
 
   /** Ends the connection once its replies are sent. */

@@ -4,6 +4,7 @@
  */
 
 import { assert } from "../../base/assert.ts";
+import type { LogFields } from "../../base/log.ts";
 import type { Engine } from "../../engine/engine.ts";
 import { Decoder, EMPTY_REQUEST, FAILED, GET, NOTHING } from "../../resp/decode.ts";
 import type { Replies } from "../../resp/encode.ts";
@@ -41,10 +42,10 @@ export interface SessionHost {
   onBlocked(work: Promise<() => void>): void;
   /** The client logged in, or is a stranger again. */
   onUserChanged(): void;
-  /** Ends the connection: what was answered arrives. `reason` is for the log. */
-  onEnded(reason: string): void;
+  /** Ends the connection: what was answered arrives. `reason` is a fixed text, for the log. */
+  onEnded(reason: string, fields?: LogFields): void;
   /** Closes the connection at once. */
-  onKilled(reason: string): void;
+  onKilled(reason: string, fields?: LogFields): void;
 }
 
 /** The time in a turn for a client's requests; the rest run in a later turn. */
@@ -252,7 +253,7 @@ export class ClientSession implements Session, Holder {
       work();
     } catch (error) {
       if (!(error instanceof NoRoom)) throw error;
-      this.sessionHost.onKilled(error.message);
+      this.sessionHost.onKilled(error.message, error.sizes);
     }
   }
 
@@ -266,8 +267,8 @@ export class ClientSession implements Session, Holder {
     this.dependsOn = 0;
   }
 
-  end(reason: string): void {
-    this.sessionHost.onEnded(reason);
+  end(reason: string, fields?: LogFields): void {
+    this.sessionHost.onEnded(reason, fields);
   }
 
   kill(reason: string): void {
