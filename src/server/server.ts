@@ -47,6 +47,7 @@ export class Server implements ServerForFrontends {
   readonly sessions = new Set<Session>();
   readonly turn: CommitTurn;
   readonly resp: RespFrontend;
+  isStarting = true;
   isStopping = false;
   private readonly world: ServerWorld;
   private readonly descriptors = clientsByDescriptors();
@@ -101,6 +102,7 @@ export class Server implements ServerForFrontends {
     }
     this.every(PURGE_EVERY_MS, () => this.engine.stagePurge());
     if (config.autoSave) this.every(COUNTS_EVERY_MS, () => this.engine.stageCounts());
+    this.isStarting = false;
   }
 
   every(milliseconds: number, work: () => void): void {

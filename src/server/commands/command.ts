@@ -117,6 +117,8 @@ export interface ServerForCommands {
   readonly counters: Counters;
   /** Clients at a time: the setting, or fewer if the process may not open as many files. */
   readonly clientsMax: number;
+  /** Whether the server does not serve yet. */
+  readonly isStarting: boolean;
   /** Whether the server is being stopped; then no request is run any more. */
   readonly isStopping: boolean;
   /** Why the last commit failed; undefined while storage works. */

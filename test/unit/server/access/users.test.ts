@@ -132,6 +132,16 @@ describe("a password", () => {
   });
 });
 
+test("a stranger may ask whether the server is ready, and is as strange as before", async () => {
+  const { port, server: listener } = start({ requirepass: parsePassword(SECRET) });
+  const client = await TestClient.connect(port);
+  client.send("READY\r\n");
+  expect(await client.next()).toBe("READY");
+  expect(await client.command("PING")).toEqual(error(NO_AUTH));
+  expect(listener.engine.size).toBe(0);
+  client.close();
+});
+
 test("a stranger's requests are small, as in Redis", async () => {
   const { port } = start({ requirepass: parsePassword(SECRET) });
   const bombs = { multibulk: "*11\r\n", bulk: "*2\r\n$4\r\nAUTH\r\n$16385\r\n" };
