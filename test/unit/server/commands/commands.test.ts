@@ -475,6 +475,8 @@ describe("the server", () => {
     asker.close();
     await other.stop();
     expect(whyNotReady(other, other.engine)).toBe("the server is stopping");
+    const starting = { isStarting: true, isStopping: false, catalog: other.catalog };
+    expect(whyNotReady(starting, other.engine)).toBe("the server is starting");
   });
 
   test("says what time it is", async () => {
