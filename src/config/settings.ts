@@ -145,7 +145,7 @@ export const settings = {
     isLive: true,
   }),
   replyBytesMax: setting("limits.reply_bytes", "1048576", whole(1024, GIBIBYTE), {
-    help: "unread bytes of replies that a client may have before its requests wait; more while much of buffer_bytes is free",
+    help: "unread bytes of replies that a client may have before its requests wait; more, up to half of reply_bytes_hard, while much of buffer_bytes is free",
     isLive: true,
   }),
   replyBytesHardMax: setting("limits.reply_bytes_hard", "67108864", whole(1024, GIBIBYTE), {

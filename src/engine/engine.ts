@@ -20,6 +20,7 @@ import type { DiskUnavailable, Store, StoredDispenser } from "../storage/store.t
 import { CommitBatch, type NodeStateWriter, unavailability } from "./commit.ts";
 import { type DeletedLimits, DeletedLines } from "./deleted-lines.ts";
 import { DirtyCounts } from "./dirty-counts.ts";
+import { HeldLeases } from "./held-leases.ts";
 import { type Listed, type NamesInBytes, Registry } from "./registry.ts";
 
 /**
@@ -74,6 +75,7 @@ export class Engine {
   /** Undefined if counts are not saved in the background. */
   private readonly dirtyCounts: DirtyCounts | undefined;
   private readonly allocation: Allocation;
+  private readonly heldLeases = new HeldLeases();
   /** Called once when a dispenser has used its lease up to `leaseThreshold`. */
   onLeaseLow: (dispenser: Dispenser) => void = () => {};
 
@@ -89,7 +91,8 @@ export class Engine {
     for (const some of store.load()) {
       for (const stored of some) {
         this.requireLease(stored);
-        this.registry.addDormant(stored);
+        const loaded = this.registry.addDormant(stored);
+        if (loaded !== undefined) this.heldLeases.add(loaded);
       }
       this.lastId = some.at(-1)?.id ?? this.lastId;
     }
@@ -154,6 +157,11 @@ export class Engine {
   /** Whether there is a dispenser of this name. */
   has(name: string): boolean {
     return this.registry.has(name);
+  }
+
+  /** Whether a line has leased numbers to hand out. It may be true for some calls too long. */
+  get holdsLeases(): boolean {
+    return this.heldLeases.look();
   }
 
   /** All dispensers, in the order in which they were made. */
@@ -268,8 +276,10 @@ export class Engine {
     const { id, name } = dispenser;
     dispenser.isRemoved = true;
     this.registry.remove(dispenser);
+    this.heldLeases.remove(dispenser);
     this.batch.change(name, () => {
       this.registry.add(dispenser);
+      this.heldLeases.add(dispenser);
       dispenser.isRemoved = false;
     });
     this.store.stage({ kind: "remove", id });
@@ -304,6 +314,7 @@ export class Engine {
     const { id, name } = dispenser;
     this.batch.change(name, dispenser.snapshot());
     dispenser.extend(first, count, threshold);
+    this.heldLeases.add(dispenser);
     this.store.stage({ kind: "lease", id, allocation: dispenser.allocation as Leased });
   }
 

@@ -100,17 +100,19 @@ export class Registry {
     this.prefetched = read;
   }
 
-  /** Adds a dispenser that was found on disk. To be called in the order of ids. */
-  addDormant(stored: StoredDispenser): void {
-    const { id, name, definition } = stored;
-    if (DormantDispensers.mayHold(stored))
+  /**
+   * Adds a dispenser that was found on disk. To be called in the order of ids. Answers one that
+   * cannot be dormant.
+   */
+  addDormant(stored: StoredDispenser): Dispenser | undefined {
+    const { id, name, definition, allocation = this.allocation } = stored;
+    if (DormantDispensers.mayHold(stored)) {
       this.dormant.put(this.append(id, name, definition), stored);
-    else
-      this.append(
-        id,
-        name,
-        new Dispenser(id, name, definition, stored.allocation ?? this.allocation, stored),
-      );
+      return undefined;
+    }
+    const dispenser = new Dispenser(id, name, definition, allocation, stored);
+    this.append(id, name, dispenser);
+    return dispenser;
   }
 
   /** Adds a dispenser with an id that no other has; it may be one that remove() removed. */

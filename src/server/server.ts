@@ -12,8 +12,8 @@ import type { ServerWorld } from "../cluster/world.ts";
 import type { Config } from "../config/settings.ts";
 import type { Catalog } from "../engine/catalog.ts";
 import type { Engine } from "../engine/engine.ts";
-import type { DiskUnavailable } from "../storage/store.ts";
 import { clientsByDescriptors } from "../platform/open-files.ts";
+import type { DiskUnavailable } from "../storage/store.ts";
 import { Access } from "./access/users.ts";
 import { noCounts, type Session } from "./commands/command.ts";
 import { FINISH_MS_MAX, type Frontend, type ServerForFrontends } from "./frontends/frontend.ts";
@@ -50,6 +50,7 @@ export class Server implements ServerForFrontends {
   readonly sessions = new Set<Session>();
   readonly turn: CommitTurn;
   readonly resp: RespFrontend;
+  isStarting = true;
   isStopping = false;
   private readonly world: ServerWorld;
   private readonly descriptors = clientsByDescriptors();
@@ -110,6 +111,7 @@ export class Server implements ServerForFrontends {
     this.every(SUMMARY_EVERY_MS, () => this.summaries.flush());
     this.every(PURGE_EVERY_MS, () => this.engine.stagePurge());
     if (config.autoSave) this.every(COUNTS_EVERY_MS, () => this.engine.stageCounts());
+    this.isStarting = false;
   }
 
   every(milliseconds: number, work: () => void): void {
@@ -155,11 +157,13 @@ export class Server implements ServerForFrontends {
 
   committed(): Promise<DiskUnavailable | undefined> {
     return new Promise((resolve) => {
-      if (this.engine.isStaged) this.turn.hold({ commitEnded: (_, failure) => resolve(failure), drain() {} });
-      else this.jobs.add(() => {
-        resolve(undefined);
-        return true;
-      });
+      if (this.engine.isStaged)
+        this.turn.hold({ commitEnded: (_, failure) => resolve(failure), drain() {} });
+      else
+        this.jobs.add(() => {
+          resolve(undefined);
+          return true;
+        });
     });
   }
 

@@ -20,6 +20,7 @@ export const noRedis = reasonFor(
   "redis-server",
   "redis-server",
 );
+export const noHaproxy = reasonFor(Bun.which("haproxy") !== null, "HAProxy", "haproxy");
 /** The same for spin, which searches a model that a C compiler translates. */
 export const noSpin = reasonFor(
   Bun.which("spin") !== null && Bun.which("cc") !== null,

@@ -143,6 +143,8 @@ export interface ServerForCommands {
   readonly clientsMax: number;
   /** Whether new clients are refused because there is no place. */
   readonly isFull: boolean;
+  /** Whether the server does not serve yet. */
+  readonly isStarting: boolean;
   /** Whether the server is being stopped; then no request is run any more. */
   readonly isStopping: boolean;
   /** Why the last commit failed; undefined while storage works. */

@@ -2,6 +2,7 @@
 
 import { version } from "../../base/version.ts";
 import { DEFAULT_USER } from "../../config/load.ts";
+import { toText } from "../../dispenser/name.ts";
 import { refuseName } from "./client.ts";
 import { type Call, type Command, readInteger, upToNul } from "./command.ts";
 
@@ -76,7 +77,7 @@ function logIn({ server, session, replies }: Call, name: string, password: strin
     session.user = user;
     return true;
   }
-  server.summaries.warning("wrong password", { client: session.address, user: name });
+  server.summaries.warning("wrong password", { client: session.address, user: toText(name) });
   // EXEC cannot wait. To be queued there, the client has logged in before.
   if (session.isInTransaction) replies.error(WRONG_PASSWORD);
   else session.block(server.sleep(WRONG_ANSWERED_AFTER_MS).then(() => answerWrong(replies)));

@@ -1,4 +1,4 @@
-/** The commands about the server as a whole: INFO, TIME, BACKUP and SHUTDOWN. */
+/** The commands about the server as a whole: INFO, TIME, READY, BACKUP and SHUTDOWN. */
 
 import { isAbsolute } from "node:path";
 import { notFound, quoted, reasonOf } from "../../base/errors.ts";
@@ -6,6 +6,7 @@ import type { Dispenser } from "../../dispenser/dispenser.ts";
 import { toBytes, toText } from "../../dispenser/name.ts";
 import { isBackupFailure, targetOf } from "../../storage/backup.ts";
 import { MetricSource, sectionText, sectionTitles } from "../metrics.ts";
+import { whyNotReady } from "../readiness.ts";
 import { type Call, type Command, waitFor, whenDone } from "./command.ts";
 import { describe } from "./dispensers.ts";
 
@@ -125,6 +126,19 @@ export const serverCommands: readonly Command[] = [
       replies.array(2);
       replies.bulk(String(Math.floor(microseconds / 1_000_000)));
       replies.bulk(String(microseconds % 1_000_000));
+    },
+  },
+  {
+    name: "ready",
+    arity: 1,
+    flags: ["fast", "loading", "stale", "no_auth"],
+    keys: [0, 0],
+    group: "server",
+    summary: "Says whether a balancer should send clients here, without a log-in",
+    run: ({ engine, server, replies }) => {
+      const reason = whyNotReady(server, engine);
+      if (reason === undefined) replies.simple("READY");
+      else replies.error(`NOTREADY ${reason}`);
     },
   },
   {

@@ -8,8 +8,10 @@ import { CannotStart } from "../../base/errors.ts";
 import type { TimeSlices } from "../../base/time-slices.ts";
 import type { Address } from "../../config/address.ts";
 import { Admission } from "../net/admission.ts";
-import { boundReceiving, keepAlive, wireOf } from "../net/direct-wire.ts";
+import { acknowledge, boundReceiving, keepAlive, wireOf } from "../net/direct-wire.ts";
+import { Refusals } from "../net/refusals.ts";
 import { Sockets } from "../net/sockets.ts";
+import { beginsTls, handshakeRefusal } from "../net/tls.ts";
 import { MemoryBudget } from "../session/client-memory.ts";
 import { type ClientTransport, Connection, type Host } from "../session/connection.ts";
 import type { Endpoints } from "../session/peer.ts";
@@ -32,6 +34,7 @@ export class RespFrontend implements Frontend {
   private readonly connections = new Set<Connection>();
   private readonly sockets: Sockets<Data>;
   private readonly admission: Admission<Data>;
+  private readonly refusals: Refusals;
   /** Connections with requests left over from their turn, in the order in which they go on. */
   private readonly deferred: TimeSlices;
   /** The same of strangers, who take no time from the others. */
@@ -47,6 +50,7 @@ export class RespFrontend implements Frontend {
     const { config } = server;
     this.deferred = server.slices(READ_ON_MAX);
     this.deferredStrangers = server.slices();
+    this.refusals = new Refusals(server);
     this.admission = new Admission<Data>(server, (socket, endpoints, arrival) =>
       this.letIn(socket, endpoints, arrival),
     );
@@ -179,20 +183,31 @@ export class RespFrontend implements Frontend {
   private handlers(address: Address, isTls: boolean): SocketHandler<Data> {
     const { guarded, log } = this.server;
     return {
-      open: (socket) => guarded(() => this.admission.arrive(socket, address, isTls)),
+      open: (socket) =>
+        guarded(() => {
+          if (isTls) this.refusals.watch(socket, address);
+          this.admission.arrive(socket, address, isTls);
+        }),
       ...(isTls && {
         // Bun calls this for a failed handshake, too.
-        handshake: (socket: ClientSocket, isWhole: boolean) =>
+        handshake: (socket: ClientSocket, isWhole: boolean, error: Error | null) =>
           guarded(() => {
-            const { tlsClientCa } = this.server.config;
-            const isRight = isWhole && (tlsClientCa === "" || socket.authorized);
-            if (isRight) this.admission.admit(socket);
-            else socket.terminate();
+            const wantsCertificate = this.server.config.tlsClientCa !== "";
+            const refusal = handshakeRefusal(socket, isWhole, error, wantsCertificate);
+            if (refusal !== undefined) return this.refuse(socket, address, refusal);
+            acknowledge(socket);
+            this.admission.admit(socket);
           }),
       }),
       data: (socket, chunk) =>
         guarded(() => {
           if (socket.data === undefined) this.admission.admit(socket);
+          if (!isTls && beginsTls(chunk) && socket.data?.session.requestBytes === 0)
+            return this.refuse(
+              socket,
+              address,
+              "it speaks TLS, and this address is for plain RESP",
+            );
           socket.data?.receive(chunk);
         }),
       drain: (socket) => guarded(() => socket.data?.drain()),
@@ -205,6 +220,12 @@ export class RespFrontend implements Frontend {
         });
       },
     };
+  }
+
+  /** Closes a client's socket, and logs the reason; none if the client left by itself. */
+  private refuse(socket: ClientSocket, address: Address, reason: string): void {
+    if (reason !== "") this.refusals.add(socket, address, reason);
+    socket.terminate();
   }
 
   private letIn(

@@ -16,7 +16,7 @@ import { type Stranger, Strangers } from "./strangers.ts";
 /** How long a TLS handshake may take. */
 const HANDSHAKE_MS_MAX = 10_000;
 /** Places past limits.clients for clients on this machine, who can see what is going on there. */
-const RESERVED_PLACES = 8;
+export const RESERVED_PLACES = 8;
 /** How many refused sockets may wait for their clients to end their side. */
 const SPARE_SOCKETS = 32;
 /** The server is not full any more once so many of its places are taken. */

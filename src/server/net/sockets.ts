@@ -1,5 +1,11 @@
-/** The sockets a server listens on: TCP, TLS and unix, opened from the settings. */
+/**
+ * The sockets a server listens on: TCP, TLS and unix, opened from the settings.
+ *
+ * Invariant: from its opening to the end the kernel's socket stays open, also while certificates
+ * change, so no client that waits to be accepted is lost.
+ */
 
+import { closeSync, renameSync, rmSync } from "node:fs";
 import type {
   Socket,
   SocketHandler,
@@ -8,19 +14,29 @@ import type {
   UnixSocketListener,
   UnixSocketOptions,
 } from "bun";
-import { CannotStart, reasonOf } from "../../base/errors.ts";
+import { CannotStart } from "../../base/errors.ts";
 import { type Address, addressText, type TcpAddress } from "../../config/address.ts";
 import type { Config } from "../../config/settings.ts";
-import { readRegular } from "../../platform/files.ts";
 import { duplicate } from "../../platform/libc.ts";
 import type { Endpoints } from "../session/peer.ts";
+import { readTls } from "./tls.ts";
 
 type ListeningSocket<Data> = TCPSocketListener<Data> | UnixSocketListener<Data>;
 
+/** What all listening sockets have but their address. */
+interface ListenOptions<Data> {
+  readonly allowHalfOpen: boolean;
+  readonly socket: SocketHandler<Data>;
+  readonly tls?: TLSOptions;
+}
+
 interface Listening<Data> {
+  /** With the actual port. */
   readonly address: Address;
   readonly isTls: boolean;
   socket: ListeningSocket<Data>;
+  /** The path to remove when it stops; undefined where Bun does that, or there is none. */
+  path: string | undefined;
 }
 
 /** The listening sockets of one server. */
@@ -28,8 +44,6 @@ export class Sockets<Data> {
   private readonly config: Config;
   private readonly handlers: (address: Address, isTls: boolean) => SocketHandler<Data>;
   private readonly listening: Listening<Data>[] = [];
-  /** The certificates in use; undefined without TLS. */
-  private tls: TLSOptions | undefined;
 
   /** `handlers` makes the handlers for the clients of one address. */
   constructor(config: Config, handlers: (address: Address, isTls: boolean) => SocketHandler<Data>) {
@@ -40,13 +54,13 @@ export class Sockets<Data> {
   /** The port of the first socket that has one; 0 for none. */
   get port(): number {
     const first = this.listening.find(({ address }) => !("unix" in address));
-    return first === undefined ? 0 : (withPort(first.address, first.socket) as TcpAddress).port;
+    return first === undefined ? 0 : (first.address as TcpAddress).port;
   }
 
   /** The addresses as texts, with the actual ports. */
   get addresses(): readonly string[] {
-    return this.listening.map(({ address, socket, isTls }) => {
-      const text = addressText(withPort(address, socket));
+    return this.listening.map(({ address, isTls }) => {
+      const text = addressText(address);
       return isTls ? `tls:${text}` : text;
     });
   }
@@ -57,8 +71,8 @@ export class Sockets<Data> {
     try {
       for (const address of config.addr) this.add(address, undefined);
       if (config.tlsAddr.length === 0) return;
-      this.tls = readTls(config);
-      for (const address of config.tlsAddr) this.add(address, this.tls);
+      const tls = readTls(config);
+      for (const address of config.tlsAddr) this.add(address, tls);
     } catch (error) {
       this.stop();
       throw error;
@@ -67,33 +81,62 @@ export class Sockets<Data> {
 
   private add(address: Address, tls: TLSOptions | undefined): void {
     const isTls = tls !== undefined;
-    const socket = listen(address, this.config, tls, this.handlers(address, isTls));
-    this.listening.push({ address, isTls, socket });
+    const options = this.optionsFor(address, tls);
+    const socket = listen(address, this.config, options);
+    const each = { address: withPort(address, socket), isTls, socket, path: undefined };
+    this.listening.push(each);
+    if (isTls) ownPath(each, options);
+  }
+
+  private optionsFor(address: Address, tls: TLSOptions | undefined): ListenOptions<Data> {
+    const socket = this.handlers(address, tls !== undefined);
+    return { allowHalfOpen: true, socket, ...(tls === undefined ? {} : { tls }) };
   }
 
   /** Reads the certificates again. If it throws CannotStart, the old ones stay in use. */
   reloadTls(): void {
     const tls = readTls(this.config);
-    // Tries them on another socket first: bad certificates must not close the one that serves.
-    listen({ host: "127.0.0.1", port: 0 }, this.config, tls, { data() {} }).stop();
-    for (const each of this.listening.filter(({ isTls }) => isTls)) {
-      const address = withPort(each.address, each.socket);
-      const handlers = this.handlers(each.address, true);
-      each.socket.stop();
-      try {
-        each.socket = listen(address, this.config, tls, handlers);
-      } catch (error) {
-        each.socket = listen(address, this.config, this.tls, handlers);
-        throw error;
+    const withTls = this.listening.filter(({ isTls }) => isTls);
+    const opened: ListeningSocket<Data>[] = [];
+    try {
+      for (const { address, socket } of withTls) {
+        opened.push(listenAlso(descriptorOf(socket), address, this.optionsFor(address, tls)));
       }
+    } catch (error) {
+      for (const socket of opened) socket.stop();
+      throw error;
     }
-    this.tls = tls;
+    for (const [index, each] of withTls.entries()) {
+      each.socket.stop();
+      each.socket = opened[index]!;
+    }
   }
 
   /** Stops listening; with `all`, ends the connections, too. */
   stop(all = false): void {
-    for (const { socket } of this.listening) socket.stop(all);
+    for (const each of this.listening) {
+      each.socket.stop(all);
+      if (each.path !== undefined) rmSync(each.path, { force: true });
+      // By the next call it may be another server's.
+      each.path = undefined;
+    }
   }
+}
+
+/**
+ * Makes a unix socket one of which Bun does not know the path: it removes the path of one that it
+ * stops, but when certificates change the path has to stay.
+ */
+function ownPath<Data>(each: Listening<Data>, options: ListenOptions<Data>): void {
+  const { address, socket } = each;
+  if (!("unix" in address) || address.descriptor !== undefined) return;
+  const path = address.unix;
+  const aside = `${path}.opening`;
+  each.socket = listenAlso(descriptorOf(socket), address, options);
+  renameSync(path, aside);
+  socket.stop();
+  renameSync(aside, path);
+  each.path = path;
 }
 
 /** An address with the port that the system chose, if it asked for any free one. */
@@ -103,51 +146,53 @@ function withPort(address: Address, socket: ListeningSocket<unknown>): Address {
   return { ...address, port: socket.port };
 }
 
-/** Reads the certificates and the key. Throws CannotStart if a file cannot be read. */
-function readTls({ tlsCert, tlsKey, tlsClientCa }: Config): TLSOptions {
-  const read = (path: string, setting: string) => {
-    try {
-      // Files are also read while the server runs, and a FIFO would block it.
-      return readRegular(path).toString();
-    } catch (error) {
-      throw new CannotStart(`cannot read ${setting} ${path}: ${reasonOf(error)}`);
-    }
-  };
-  const options = { cert: read(tlsCert, "tls.cert"), key: read(tlsKey, "tls.key") };
-  if (tlsClientCa === "") return options;
-  const ca = read(tlsClientCa, "tls.client_ca");
-  return { ...options, ca, requestCert: true, rejectUnauthorized: true };
-}
-
 /** Opens one listening socket. Throws CannotStart. */
 function listen<Data>(
   address: Address,
   config: Config,
-  tls: TLSOptions | undefined,
-  socket: SocketHandler<Data>,
+  options: ListenOptions<Data>,
 ): ListeningSocket<Data> {
-  const common = { allowHalfOpen: true, socket, ...(tls === undefined ? {} : { tls }) };
+  if (address.descriptor !== undefined) return listenAlso(address.descriptor, address, options);
   try {
-    if (address.descriptor !== undefined) {
-      // A copy of the descriptor may be closed and opened again. Bun's types do not have `fd`.
-      const fd = duplicate(address.descriptor);
-      return Bun.listen<Data>({ fd, ...common } as unknown as UnixSocketOptions<Data>);
-    }
     if ("unix" in address) {
       // The umask sets the permissions at creation, so nobody can connect before they are set.
       const before = process.umask(0o777 & ~config.unixSocketMode);
       try {
-        return Bun.listen<Data>({ unix: address.unix, ...common });
+        return Bun.listen<Data>({ unix: address.unix, ...options });
       } finally {
         process.umask(before);
       }
     }
     const { host: hostname, port } = address;
-    if (hostname !== undefined) return Bun.listen<Data>({ hostname, port, ...common });
-    return listenOnAll((all) => Bun.listen<Data>({ hostname: all, port, ...common }));
+    if (hostname !== undefined) return Bun.listen<Data>({ hostname, port, ...options });
+    return listenOnAll((all) => Bun.listen<Data>({ hostname: all, port, ...options }));
   } catch (error) {
     throw new CannotStart(`cannot listen on ${addressText(address)}: ${whyNot(error)}`);
   }
+}
+
+/**
+ * Listens on a socket that is open already, by a copy of its descriptor: it stays open when either
+ * is stopped. Throws CannotStart.
+ */
+function listenAlso<Data>(
+  descriptor: number,
+  address: Address,
+  options: ListenOptions<Data>,
+): ListeningSocket<Data> {
+  const fd = duplicate(descriptor);
+  try {
+    // Bun's types do not have `fd`.
+    return Bun.listen<Data>({ fd, ...options } as unknown as UnixSocketOptions<Data>);
+  } catch (error) {
+    closeSync(fd);
+    throw new CannotStart(`cannot listen on ${addressText(address)}: ${whyNot(error)}`);
+  }
+}
+
+/** The descriptor of a listening socket, which Bun's types do not have. */
+function descriptorOf(socket: ListeningSocket<unknown>): number {
+  return (socket as unknown as { readonly fd: number }).fd;
 }
 
 /** Listens on all interfaces: IPv6 and IPv4 if the machine has IPv6, otherwise IPv4. */

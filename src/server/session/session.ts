@@ -211,7 +211,9 @@ export class ClientSession implements Session, Holder {
     const done = Promise.withResolvers<void>();
     this.server.jobs.add(() => {
       let isDone = false;
-      if (this.isServed) this.withinLimits(() => void (isDone = job.next().done === true));
+      this.withinLimits(() => {
+        isDone = this.isServed && job.next().done === true;
+      });
       if (!isDone && this.isServed) return false;
       done.resolve();
       return true;

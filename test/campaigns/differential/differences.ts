@@ -134,6 +134,10 @@ const NEVER_CLOSES =
   "here it is closed as it asked";
 const NO_PAUSE =
   "EXEC runs without a pause: what takes long with many dispensers or clients would hold up others";
+const NAMES_OF_CLIENTS =
+  "HELLO names a client once all else in it is right, as Redis does since 7.2: a stranger gets no name, " +
+  "which others would see in CLIENT LIST";
+const LONG_NAMES = "CLIENT LIST shows the names of all clients, so each has at most 255 bytes";
 const NO_SILENCE = "in the middle of EXEC's array a missing reply would put the rest out of step";
 
 /** Streams (streams.ts) on which this server is meant to differ: why, and what its answer contains. */
@@ -160,6 +164,15 @@ export const meantToDiffer: Readonly<Record<string, { reason: string; contains: 
       { reason: NO_SILENCE, contains: NOT_IN_A_TRANSACTION },
     ]),
   ),
+  ...Object.fromEntries(
+    [
+      "HELLO: a name, then a wrong option",
+      "HELLO: a name, then a bad name",
+      "HELLO: a name, then a wrong user",
+      "HELLO where a password is set: with a name",
+    ].map((name) => [name, { reason: NAMES_OF_CLIENTS, contains: "$-1\r\n" }]),
+  ),
+  "CLIENT: SETNAME of 1,000 bytes": { reason: LONG_NAMES, contains: "at most 255 bytes" },
   "within a transaction: CLIENT REPLY OFF before MULTI": {
     reason: NO_SILENCE,
     contains: "",

@@ -24,7 +24,7 @@ interface Transaction {
   isBroken: boolean;
 }
 
-const NO_LOG_IN = new Set(["hello", "auth", "reset", "quit"]);
+const NO_LOG_IN = new Set(["hello", "auth", "reset", "quit", "ready"]);
 const NOT_QUEUED = new Set(["exec", "discard", "multi", "quit", "reset"]);
 const CODES = /^(ERR|NOPERM|NOAUTH|NOPROTO|WRONGPASS|EXECABORT) /;
 const RESP2_TYPES = new Set(["simple", "error", "integer", "bulk", "null bulk", "array"]);

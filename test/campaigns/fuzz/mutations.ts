@@ -50,8 +50,8 @@ export const fuzzMutations: readonly FuzzMutation[] = [
   },
   {
     title: "a connection that ends forgets to say that it holds no more",
-    file: "src/server/session/connection.ts",
-    find: "    this.session.transaction = undefined;\n    this.account();\n",
+    file: "src/server/session/session.ts",
+    find: "    this.decoder.release();\n    this.transaction = undefined;\n",
     replace: "",
     caught: /bytes are held for nobody/,
   },

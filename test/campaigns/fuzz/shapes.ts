@@ -112,6 +112,7 @@ const shapes: Readonly<Record<string, Shape>> = {
     fits: ({ type, items }) => type === "array" && items.length === 2 && items.every(isNumber),
     succeeds: true,
   },
+  ready: { words: [1, 1], fits: simple("READY"), succeeds: true },
   backup: { words: [2, 2], fits: ok, isAlone: true },
   // The server of the fuzzer says so where a real one would end.
   shutdown: { words: [1, ANY], fits: simple("shut down"), isAlone: true },

@@ -207,6 +207,7 @@ const makers: readonly (readonly [weight: number, maker: Maker])[] = [
   [2, (prng) => ["AUTH", password(prng)]],
   [2, (prng) => ["AUTH", user(prng), password(prng)]],
   [1, () => ["RESET"]],
+  [1, () => ["READY"]],
   [1, (prng) => ["SELECT", number(prng)]],
   [1, kill],
   [2, (prng) => ["CLIENT", prng.pick(["ID", "INFO", "GETNAME", "LIST", "NO-EVICT"])]],

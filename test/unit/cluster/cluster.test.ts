@@ -245,6 +245,60 @@ describe("while the store is away", () => {
     await stop();
   });
 
+  test("a node is ready as long as it holds leased numbers of any line, and when it is back", async () => {
+    const { rows, one, two, left, right, stop } = await startTwo();
+    const notReady = error(
+      "NOTREADY the lease store cannot be used, and no leased number is left: see INFO cluster",
+    );
+    await left.command("HSET", "r", "type", "1", "length", "4");
+    for (const name of ["o", "p", "q"]) await left.command("HSET", name, "type", "3");
+    for (const name of ["o", "p", "q"]) await left.command("GET", name);
+    await left.command("DEL", "q");
+    await eventually(() => right.command("EXISTS", "o", "q"), 1);
+    for (const client of [left, right]) expect(await client.command("READY")).toBe("READY");
+    rows.away = "the cable was cut";
+    await eventually(async () => [one, two].every(({ cluster }) => cluster.trouble), true);
+    // The other node knows all names, and holds nothing of them.
+    expect(await right.command("READY")).toEqual(notReady);
+    expect(await right.command("GET", "r")).toMatch(/^\d{4}$/);
+    await left.pipeline(gets("o", 99));
+    expect(await left.command("READY")).toBe("READY");
+    await left.pipeline(gets("p", 98));
+    expect(await left.command("READY")).toBe("READY");
+    expect(await left.command("GET", "p")).toBe("99");
+    expect(await left.command("READY")).toEqual(notReady);
+    expect(await left.pipeline([["MULTI"], ["READY"], ["EXEC"]])).toEqual([
+      ...["OK", "QUEUED"],
+      [notReady],
+    ]);
+    rows.away = undefined;
+    for (const client of [left, right]) await eventually(() => client.command("READY"), "READY");
+    await stop();
+  });
+
+  test("a node without any line is not ready, and one that comes back with numbers is", async () => {
+    const rows = new SharedRows();
+    const store = new MemoryStore();
+    const one = await startNode(store, rows.open());
+    const client = await TestClient.connect(one.port);
+    rows.away = "the cable was cut";
+    await eventually(async () => one.cluster.trouble, "the cable was cut");
+    expect((await client.command("READY")) as Error).toBeInstanceOf(ReplyError);
+    rows.away = undefined;
+    await eventually(() => client.command("READY"), "READY");
+    await client.command("HSET", "o", "type", "3");
+    await client.command("GET", "o");
+    client.close();
+    await one.server.stop();
+    const again = await startNode(store.reopen(), rows.open());
+    const next = await TestClient.connect(again.port);
+    rows.away = "the cable was cut";
+    await eventually(async () => again.cluster.trouble, "the cable was cut");
+    expect(await next.command("READY")).toBe("READY");
+    next.close();
+    await again.server.stop();
+  });
+
   test("a lease whose answer was lost is never handed out", async () => {
     const { rows, one, left, right, stop } = await startTwo();
     await left.command("HSET", "o", "type", "3");

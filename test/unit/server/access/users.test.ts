@@ -87,21 +87,21 @@ describe("a password", () => {
     client.close();
   });
 
-  test("is looked at 16 times a second for one address; who is logged in is not held up", async () => {
-    const inside = await connectAs(server.port, "default");
+  test("that is right is let in at once, however many wrong ones come from its address", async () => {
     const guessers = await Promise.all(
-      Array.from({ length: 20 }, () => TestClient.connect(server.port)),
+      Array.from({ length: 50 }, () => TestClient.connect(server.port)),
     );
-    const replies = guessers.map((client, index) => client.command("AUTH", `guess${index}`));
-    await Promise.race(replies);
-    expect(await inside.command("PING")).toBe("PONG");
+    let answered = 0;
+    const replies = guessers.map(async (client, index) => {
+      const answer = messageOf(await client.command("AUTH", `guess${index}`));
+      answered++;
+      return answer;
+    });
     const right = await TestClient.connect(server.port);
-    expect(messageOf(await right.command("AUTH", SECRET))).toStartWith("ERR too many wrong");
-    const answers = (await Promise.all(replies)).map(messageOf);
-    expect(answers.filter((answer) => answer === WRONG).length).toBe(16);
-    expect(answers.filter((answer) => answer.startsWith("ERR too many")).length).toBe(4);
     expect(await right.command("AUTH", SECRET)).toBe("OK");
-    for (const client of [inside, right, ...guessers]) client.close();
+    expect(answered).toBe(0);
+    expect(await Promise.all(replies)).toEqual(Array(50).fill(WRONG));
+    for (const client of [right, ...guessers]) client.close();
   });
 
   test("is in no log, INFO or CONFIG GET, nor is its hash", async () => {
@@ -130,6 +130,16 @@ describe("a password", () => {
     expect(await client.command("AUTH", `sha256:${hash}`)).toEqual(error(WRONG));
     client.close();
   });
+});
+
+test("a stranger may ask whether the server is ready, and is as strange as before", async () => {
+  const { port, server: listener } = start({ requirepass: parsePassword(SECRET) });
+  const client = await TestClient.connect(port);
+  client.send("READY\r\n");
+  expect(await client.next()).toBe("READY");
+  expect(await client.command("PING")).toEqual(error(NO_AUTH));
+  expect(listener.engine.size).toBe(0);
+  client.close();
 });
 
 test("a stranger's requests are small, as in Redis", async () => {

@@ -1,4 +1,5 @@
 import { afterAll, describe, expect, test } from "bun:test";
+import { whyNotReady } from "../../../../src/server/readiness.ts";
 import { type Reply, ReplyError, TestClient } from "../../../../testkit/resp.ts";
 import { startInMemory } from "../../../support/server.ts";
 
@@ -457,6 +458,27 @@ describe("the connection", () => {
 });
 
 describe("the server", () => {
+  session("is ready, and says so in one word", [
+    ["READY", "READY"],
+    ["ready", "READY"],
+    ["READY now", error("ERR wrong number of arguments for 'ready' command")],
+  ]);
+
+  test("tells of no trouble of its disk where it is asked whether it is ready", async () => {
+    const { port, store, server: other } = startInMemory();
+    const asker = await TestClient.connect(port);
+    store.lasting = "unavailable";
+    expect((await asker.command("HSET", "x", "type", "3")) as Error).toBeInstanceOf(ReplyError);
+    expect(other.storageTrouble).toBeDefined();
+    expect(await asker.command("READY")).toBe("READY");
+    store.lasting = undefined;
+    asker.close();
+    await other.stop();
+    expect(whyNotReady(other, other.engine)).toBe("the server is stopping");
+    const starting = { isStarting: true, isStopping: false, catalog: other.catalog };
+    expect(whyNotReady(starting, other.engine)).toBe("the server is starting");
+  });
+
   test("says what time it is", async () => {
     const [seconds, microseconds] = (await run("TIME")) as [string, string];
     expect(Math.abs(Number(seconds) - Date.now() / 1000)).toBeLessThan(2);

@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, test } from "bun:test";
 import type { Config } from "../../../../src/config/settings.ts";
+import { RESERVED_PLACES } from "../../../../src/server/net/admission.ts";
 import { encodeRequest, ReplyError, readReplies, TestClient } from "../../../../testkit/resp.ts";
 import { Turns } from "../../../../testkit/turns.ts";
 import { MemoryStore } from "../../../support/memory-store.ts";
@@ -255,6 +256,7 @@ describe("over a real socket", () => {
     const port = listen({ clientsMax: 1 });
     const first = await TestClient.connect(port);
     expect(await first.command("PING")).toBe("PONG");
+    for (let count = 0; count < RESERVED_PLACES; count++) await TestClient.connect(port);
     const second = await TestClient.connect(port);
     expect(await second.next()).toEqual(new ReplyError("ERR max number of clients reached"));
     await second.closed;
