@@ -69,7 +69,7 @@ describe("the command line", () => {
     [["cluster", "forget"], "cluster forget needs NODE; see cluster forget -help"],
     [["backup", "a", "b"], "unexpected argument 'b'; see backup -help"],
     [["backup", "a", "-margin", "1"], "unknown flag -margin; see backup -help"],
-    [["restore", "a", "-confirm=yes"], "unknown flag -confirm=yes; see restore -help"],
+    [["restore", "a", "-confirm=yes"], "flag -confirm takes no value; see restore -help"],
   ])("%j is refused: %s", (argv, message) => {
     expect(() => parseArguments(argv)).toThrow(new UsageError(message));
   });
