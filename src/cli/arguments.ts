@@ -63,7 +63,7 @@ function parseFlags(
       if (operand === undefined)
         throw new UsageError(`unexpected argument '${shownText(word)}'; ${see}`);
       if (operand !== "[NAME]" && looksLikeUrl(word))
-        throw new UsageError(`${operand} is not a URL; ${see}`);
+        throw new UsageError(`${operand.replace(/[[\]]/g, "")} is not a URL; ${see}`);
       continue;
     }
     if (isHelp(word)) return { ...nothing, command: "help", topic: named };

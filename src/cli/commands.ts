@@ -1,5 +1,6 @@
 /** The table of the program's commands and their flags, with the texts that -help shows. */
 
+import { storeForms } from "../config/kinds.ts";
 import { DEFAULT_FILE, keys, VARIABLE_PREFIX } from "../config/load.ts";
 import { settings } from "../config/settings.ts";
 import { statuses } from "./unreachable.ts";
@@ -37,7 +38,10 @@ export const flags = {
     help: "address of the server, or several, as [ipv6]:port, unix:/path (default :6380)",
   },
   data: { value: "dir", help: "folder of the database (default ./data)" },
-  store: { value: "URL", help: `lease store of the cluster: ${settings.store.allowed}` },
+  store: {
+    value: "URL",
+    help: `lease store of the cluster (better in ${VARIABLE_PREFIX}STORE): ${storeForms}`,
+  },
   node: { value: "i/n", help: "node i of n that share their lines without a store" },
   config: {
     value: "file",

@@ -26,7 +26,7 @@ export function proveCertificate(client: Client, address: Address, proofs: Proof
     `what listens on ${addressText(address)} has another certificate than the first one of tls.cert ` +
     `(${proofs.tlsCert}), so it was sent nothing`;
   const stranger = strangerAt(client, address, proofs.dataDir);
-  if (stranger === "unknown") {
+  if (stranger === "unknown" || stranger === "none") {
     throw new Unreachable(
       "not_ours",
       `${what}: if that file was renewed, send the server SIGHUP; if not, it is another program`,
@@ -45,6 +45,13 @@ export function proveCertificate(client: Client, address: Address, proofs: Proof
 export function proveUser(client: Client, address: Address, { dataDir }: Proofs): void {
   const stranger = strangerAt(client, address, dataDir);
   if (stranger === undefined || stranger === "unknown") return;
+  if (stranger === "none") {
+    throw new Unreachable(
+      "not_ours",
+      `something answers on ${addressText(address)}, but no program of this machine listens there, so it was not sent the ` +
+        "password: run this where the server runs, as in its container",
+    );
+  }
   throw new Unreachable(
     "not_ours",
     `what listens on ${addressText(address)} is a program of user ${stranger}, who is neither root, nor you, nor the ` +
@@ -53,13 +60,13 @@ export function proveUser(client: Client, address: Address, { dataDir }: Proofs)
 }
 
 /**
- * The id of a user who listens there and is not trusted; "nobody" if no socket of this machine does
- * although it is its own address, "unknown" if the system does not tell, undefined if all are trusted.
+ * The id of a user who listens there and is not trusted; undefined if all are trusted, "unknown" if
+ * the system does not tell, "none" if nobody listens there although the address is this machine's.
  */
 function strangerAt(client: Client, address: Address, dataDir: string): string | undefined {
   const users = usersAt(client, address);
   if (users === undefined) return "unknown";
-  if (users.size === 0) return "nobody";
+  if (users.size === 0) return "none";
   const trusted = [0, process.getuid?.(), ownerOf(dataDir)];
   const stranger = [...users].find((user) => !trusted.includes(user));
   return stranger === undefined ? undefined : String(stranger);

@@ -184,6 +184,21 @@ describe("errors name the place and what is allowed", () => {
     );
   });
 
+  test.each([
+    "!SECRET",
+    "|SECRET",
+    ">SECRET",
+    "!!SECRET x",
+    "*SECRET",
+    "%SECRET",
+    "@SECRET",
+    "&SECRET",
+  ])("of a password without quotes, which is not shown: %s", (password) => {
+    const message = messageOf(() => load(`access:\n  requirepass: ${password}\n`));
+    expect(message).toMatch(/^UsageError: config\.yaml:\d: \S/);
+    expect(message).not.toContain("SECRET");
+  });
+
   test("in the environment", () => {
     expect(messageOf(() => load("", { NUMBER_DISPENSER_AUTO_SAVE: "1" }))).toBe(
       "UsageError: NUMBER_DISPENSER_AUTO_SAVE: '1' must be true or false",
