@@ -25,15 +25,15 @@ export function proveCertificate(client: Client, address: Address, proofs: Proof
   const what =
     `what listens on ${addressText(address)} has another certificate than the first one of tls.cert ` +
     `(${proofs.tlsCert}), so it was sent nothing`;
-  const stranger = strangerAt(client, address, proofs.dataDir);
-  if (stranger === "unknown" || stranger === "none") {
+  const untrusted = untrustedAt(client, address, proofs.dataDir);
+  if (untrusted === "unknown" || untrusted === "none") {
     throw new Unreachable(
       "not_ours",
       `${what}: if that file was renewed, send the server SIGHUP; if not, it is another program`,
     );
   }
-  if (stranger !== undefined) {
-    throw new Unreachable("not_ours", `${what}: it is another program, of user ${stranger}`);
+  if (untrusted !== undefined) {
+    throw new Unreachable("not_ours", `${what}: it is another program, of user ${untrusted}`);
   }
   throw new Unreachable(
     "certificate_renewed",
@@ -43,9 +43,9 @@ export function proveCertificate(client: Client, address: Address, proofs: Proof
 
 /** The user of what listens must be the server's, this one, or root. Throws Unreachable. */
 export function proveUser(client: Client, address: Address, { dataDir }: Proofs): void {
-  const stranger = strangerAt(client, address, dataDir);
-  if (stranger === undefined || stranger === "unknown") return;
-  if (stranger === "none") {
+  const untrusted = untrustedAt(client, address, dataDir);
+  if (untrusted === undefined || untrusted === "unknown") return;
+  if (untrusted === "none") {
     throw new Unreachable(
       "not_ours",
       `something answers on ${addressText(address)}, but no program of this machine listens there, so it was not sent the ` +
@@ -54,7 +54,7 @@ export function proveUser(client: Client, address: Address, { dataDir }: Proofs)
   }
   throw new Unreachable(
     "not_ours",
-    `what listens on ${addressText(address)} is a program of user ${stranger}, who is neither root, nor you, nor the ` +
+    `what listens on ${addressText(address)} is a program of user ${untrusted}, who is neither root, nor you, nor the ` +
       `owner of the data folder ${dataDir}, so it was not sent the password: name the server's settings with -config`,
   );
 }
@@ -63,13 +63,13 @@ export function proveUser(client: Client, address: Address, { dataDir }: Proofs)
  * The id of a user who listens there and is not trusted; undefined if all are trusted, "unknown" if
  * the system does not tell, "none" if nobody listens there although the address is this machine's.
  */
-function strangerAt(client: Client, address: Address, dataDir: string): string | undefined {
+function untrustedAt(client: Client, address: Address, dataDir: string): string | undefined {
   const users = usersAt(client, address);
   if (users === undefined) return "unknown";
   if (users.size === 0) return "none";
   const trusted = [0, process.getuid?.(), ownerOf(dataDir)];
-  const stranger = [...users].find((user) => !trusted.includes(user));
-  return stranger === undefined ? undefined : String(stranger);
+  const untrusted = [...users].find((user) => !trusted.includes(user));
+  return untrusted === undefined ? undefined : String(untrusted);
 }
 
 /** The users whose programs listen at the address to which the client is connected. */

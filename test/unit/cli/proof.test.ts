@@ -6,7 +6,7 @@ import type { ServerSettings } from "../../../src/cli/connection.ts";
 import { parsePassword } from "../../../src/config/kinds.ts";
 import { temporaryFolder } from "../../../testkit/folder.ts";
 import { freePort } from "../../../testkit/ports.ts";
-import { endOnExit, ServerProcess } from "../../../testkit/process.ts";
+import { endOnExit, fromSource, ServerProcess } from "../../../testkit/process.ts";
 import { TestClient } from "../../../testkit/resp.ts";
 import { succeeds } from "../../../testkit/until.ts";
 import {
@@ -158,20 +158,26 @@ describe.skipIf(noCertificates !== undefined)("over TLS", () => {
   });
 });
 
+const NOBODY = 65534;
+const asNobody = ["setpriv", `--reuid=${NOBODY}`, `--regid=${NOBODY}`, "--clear-groups"];
 const canBeAnother =
-  process.platform === "linux" && process.getuid?.() === 0 && Bun.which("setpriv") !== null;
+  process.platform === "linux" &&
+  process.getuid?.() === 0 &&
+  Bun.which("setpriv") !== null &&
+  Bun.spawnSync([...asNobody, "test", "-r", fromSource[1]!], { cwd: "/" }).success;
 
 describe.skipIf(!canBeAnother)("a program of another user", () => {
-  const NOBODY = 65534;
   let child: Bun.Subprocess | undefined;
   afterAll(() => child?.kill());
 
   /** Runs a program as another user, and waits until it listens. Answers what it writes. */
   async function run(port: number, ...program: string[]): Promise<() => Promise<string>> {
-    const started = Bun.spawn(
-      ["setpriv", `--reuid=${NOBODY}`, `--regid=${NOBODY}`, "--clear-groups", ...program],
-      { cwd: "/", stdin: "pipe", stdout: "pipe", stderr: "ignore" },
-    );
+    const started = Bun.spawn([...asNobody, ...program], {
+      cwd: "/",
+      stdin: "pipe",
+      stdout: "pipe",
+      stderr: "ignore",
+    });
     endOnExit(started);
     child = started;
     await succeeds(async () => void (await TestClient.connect(port)).close());
@@ -191,6 +197,20 @@ describe.skipIf(!canBeAnother)("a program of another user", () => {
       expect.stringMatching(/a program of user 65534, who is neither root.*not sent the password/),
     ]);
     expect(await written()).toBe("");
+  });
+
+  test("may not use a unix socket that is not its own, and is told so", async () => {
+    const folder = temporaryFolder();
+    chmodSync(folder, 0o755);
+    const unix = join(folder, "socket");
+    const { server: listener } = startInMemory({ addr: [{ unix }], unixSocketMode: 0o700 });
+    const args = ["health", "-json", "-addr", `unix:${unix}`];
+    const { stdout } = Bun.spawnSync([...asNobody, ...fromSource, ...args], { cwd: "/" });
+    expect(JSON.parse(stdout.toString())).toEqual({
+      status: "not_permitted",
+      reason: `this user may not connect to unix:${unix}`,
+    });
+    await listener.stop();
   });
 
   test("is told from a server before SIGHUP", async () => {
