@@ -13,8 +13,10 @@ async function run(): Promise<void> {
   const invocation = parseArguments(process.argv.slice(2));
   const said = await runCommand(invocation, process.env);
   if (said === undefined) return serve(Service.open, invocation.flags, process.env);
-  process.stdout.write(said.text);
-  if (!said.isWell) process.exitCode = EXIT_NOT_WELL;
+  // A server that hangs may keep a connection waiting in the system, and with it this process.
+  process.stdout.write(said.text, (error) =>
+    process.exit(said.isWell && !error ? 0 : EXIT_NOT_WELL),
+  );
 }
 
 // A compiled binary with bytecode cannot have an await at the top level.

@@ -52,6 +52,6 @@ export class CannotStart extends Error {
 /** The text of an operating system error, without the path: the caller names that. */
 export function reasonOf(error: unknown): string {
   const { code, message } = error as NodeJS.ErrnoException;
-  const text = message.replace(/^[A-Z]+: /, "").replace(/, \w+( '.*')?$/, "");
+  const text = message.replace(/^[A-Z]+: /, "").replace(/, \w+( '.*')?$/s, "");
   return code === undefined || text.includes(code) ? text : `${text} (${code})`;
 }

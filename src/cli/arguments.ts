@@ -1,6 +1,7 @@
 /** Reads the command line into a command, its operands and its flags. */
 
 import { parseArgs } from "node:util";
+import { looksLikeUrl, shownText } from "../base/secrets.ts";
 import { UsageError } from "../config/file.ts";
 import {
   type CommandName,
@@ -58,8 +59,11 @@ function parseFlags(
   for (const typed of typedIn(words)) {
     const { word, name } = typed;
     if (name === undefined) {
-      if (operands.push(word) > wanted.length)
-        throw new UsageError(`unexpected argument '${word}'; ${see}`);
+      const operand = wanted[operands.push(word) - 1];
+      if (operand === undefined)
+        throw new UsageError(`unexpected argument '${shownText(word)}'; ${see}`);
+      if (operand !== "[NAME]" && looksLikeUrl(word))
+        throw new UsageError(`${operand.replace(/[[\]]/g, "")} is not a URL; ${see}`);
       continue;
     }
     if (isHelp(word)) return { ...nothing, command: "help", topic: named };
@@ -111,8 +115,9 @@ function flagValue(
 ): string {
   const flag = allowed.find((each) => each === name);
   const isSwitch = flag !== undefined && flagOf(flag).value === undefined;
-  if (flag === undefined || (isSwitch && isAttached))
-    throw new UsageError(`unknown flag ${word}; ${see}`);
+  const typed = word.replace(/=.*/s, "");
+  if (flag === undefined) throw new UsageError(`unknown flag ${typed}; ${see}`);
+  if (isSwitch && isAttached) throw new UsageError(`flag ${typed} takes no value; ${see}`);
   if (isSwitch) return "";
   if (value === undefined) throw new UsageError(`flag ${word} needs a value; ${see}`);
   return value;

@@ -5,16 +5,21 @@
 import { statSync } from "node:fs";
 import { resolve } from "node:path";
 import { checkBackup } from "../storage/backup.ts";
-import { type Addresses, ask, type Environment, withServer } from "./connection.ts";
+import { LIMIT_SECONDS } from "./commands.ts";
+import { ask, type Environment, type ServerSettings, withServer } from "./connection.ts";
 
 /** Answers one line that says what was done. Throws CannotStart. */
 export async function backUp(
   file: string,
-  addresses: Addresses,
+  settings: ServerSettings,
   environment: Environment,
 ): Promise<string> {
   const path = resolve(file);
-  await withServer(addresses, environment, (client) => ask(client, "BACKUP", path));
+  await withServer(settings, environment, LIMIT_SECONDS, (client) => {
+    // A large database takes its time.
+    client.waitForever();
+    return ask(client, "BACKUP", path);
+  });
   const dispensers = checkBackup(path);
   return `backup of ${dispensers} dispensers: ${path} (${Math.ceil(statSync(path).size / 1024)} KiB)`;
 }

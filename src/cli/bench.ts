@@ -14,12 +14,12 @@ import { dirname, join } from "node:path";
 import { RedisClient } from "bun";
 import { CannotStart, reasonOf } from "../base/errors.ts";
 import { versionText } from "../base/version.ts";
-import { UsageError } from "../config/file.ts";
 import { strategyNames } from "../dispenser/strategy.ts";
 import type { Environment } from "./connection.ts";
 import { infoFields } from "./inspect.ts";
 import { load } from "./load.ts";
 import { OwnServer } from "./own-server.ts";
+import { secondsIn } from "./seconds.ts";
 
 const CONNECTIONS = 50;
 const DEPTHS = [1, 16, 64];
@@ -48,7 +48,7 @@ export async function bench(
   environment: Environment,
   progress: NodeJS.WriteStream,
 ): Promise<string> {
-  const seconds = secondsOf(flags.get("seconds") ?? "1");
+  const seconds = secondsIn(flags, "seconds", 1);
   const folder = makeFolder(dataDir);
   let server: OwnServer | undefined;
   const isOver = endAtSignals(() => {
@@ -84,12 +84,6 @@ function endAtSignals(cleanUp: () => void): () => void {
   return () => {
     for (const remove of handlers) remove();
   };
-}
-
-function secondsOf(text: string): number {
-  const seconds = /^\d{1,2}(\.\d{1,3})?$/.test(text) ? Number(text) : 0;
-  if (seconds >= 0.1 && seconds <= 60) return seconds;
-  throw new UsageError(`-seconds: '${text}' must be a number from 0.1 to 60`);
 }
 
 /** Makes a folder on the disk of the data folder: in it, or where it would be made. */

@@ -1,7 +1,15 @@
 /** The table of the program's commands and their flags, with the texts that -help shows. */
 
+import { storeForms } from "../config/kinds.ts";
 import { DEFAULT_FILE, keys, VARIABLE_PREFIX } from "../config/load.ts";
 import { settings } from "../config/settings.ts";
+import { statuses } from "./unreachable.ts";
+
+/** The variable that -redis may stand in. */
+export const REDIS_VARIABLE = `${VARIABLE_PREFIX}REDIS`;
+
+/** How long the server may take to be reached, and to answer `health` and `info`, by default. */
+export const LIMIT_SECONDS = 3;
 
 export interface CommandLine {
   /** The operands in their order; one in brackets may be left out. */
@@ -30,17 +38,24 @@ export const flags = {
     help: "address of the server, or several, as [ipv6]:port, unix:/path (default :6380)",
   },
   data: { value: "dir", help: "folder of the database (default ./data)" },
-  store: { value: "URL", help: `lease store of the cluster: ${settings.store.allowed}` },
+  store: {
+    value: "URL",
+    help: `lease store of the cluster (better in ${VARIABLE_PREFIX}STORE): ${storeForms}`,
+  },
   node: { value: "i/n", help: "node i of n that share their lines without a store" },
   config: {
     value: "file",
     help: `settings (or ${VARIABLE_PREFIX}CONFIG; default ${DEFAULT_FILE}, where it exists)`,
   },
   margin: { value: "N", help: "how many numbers each line moves ahead" },
-  redis: { value: "URL", help: "redis://host:port, whose counters are taken" },
+  redis: {
+    value: "URL",
+    help: `redis://host:port, whose counters are taken (or ${REDIS_VARIABLE})`,
+  },
   match: { value: "pattern", help: "which of them, as KEYS has it (default *)" },
   strategy: { value: "s", help: "their auto_disk (default elegant_close)" },
   seconds: { value: "N", help: "how long each load lasts, 0.1 to 60 (default 1)" },
+  timeout: { value: "N", help: `seconds for all of it, 0.1 to 60 (default ${LIMIT_SECONDS})` },
   all: { help: "every line of the folder" },
   confirm: { help: "you accept the risk that the command explains" },
   json: { help: "answer in JSON" },
@@ -51,8 +66,10 @@ export const flagNames = Object.keys(flags) as FlagName[];
 export const flagOf = (name: FlagName): Flag => flags[name];
 
 const ofServer =
+  "Asks at the server's unix socket, or else over the loopback interface, or else at its other addresses; with -addr there. " +
   `Where a password is set it is taken from ${VARIABLE_PREFIX}PASSWORD, and the name of the user, ` +
-  `if it is not the default one, from ${VARIABLE_PREFIX}USER.`;
+  `if it is not the default one, from ${VARIABLE_PREFIX}USER. It is sent only to a program of root, of you, or of the owner ` +
+  "of the data folder, and over TLS only to who has the first certificate of tls.cert.";
 
 export const commands = {
   server: {
@@ -68,15 +85,15 @@ export const commands = {
   },
   health: {
     operands: [],
-    flags: ["config", "addr", "json"],
+    flags: ["config", "addr", "timeout", "json"],
     summary: "says whether the server on this machine answers, and can write",
-    details: `Asks at the first of the server's addresses. ${ofServer}`,
-    failure: "no server answers there, or its storage is in trouble",
+    details: `With -json, status is one of ${statuses.join(", ")}. ${ofServer}`,
+    failure: "no server answers, or it is full, or its storage is in trouble",
     example: "health -json",
   },
   info: {
     operands: ["[NAME]"],
-    flags: ["config", "addr", "json"],
+    flags: ["config", "addr", "timeout", "json"],
     summary: "shows the server's figures, or those of one dispenser",
     details: `Shows the reply of the command INFO. ${ofServer}`,
     failure: "no server answers, or it has no such dispenser",

@@ -1,45 +1,37 @@
 /** Connects a command of the program to the server that runs on this machine. */
 
-import { RedisClient, type Socket } from "bun";
-import { CannotStart, reasonOf } from "../base/errors.ts";
-import { type Address, addressText } from "../config/address.ts";
+import { CannotStart } from "../base/errors.ts";
+import { hidden } from "../base/secrets.ts";
+import { type Address, addressText, isLoopback } from "../config/address.ts";
 import { DEFAULT_USER, VARIABLE_PREFIX } from "../config/load.ts";
 import type { Config } from "../config/settings.ts";
-
-export const CONNECT_MS_MAX = 5000;
+import { Client, ErrorReply, type Limit, limitOf } from "./client.ts";
+import { type Proofs, proveCertificate, proveUser } from "./proof.ts";
+import { Unreachable } from "./unreachable.ts";
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-/** The addresses that the server listens on. */
-export type Addresses = Pick<Config, "addr" | "tlsAddr">;
+/** The addresses that the server listens on, and how it is known there. */
+export type ServerSettings = Pick<Config, "addr" | "tlsAddr" | "tlsClientCa"> & Proofs;
+
+/** An address of the server as it is reached from its own machine. */
+interface Way {
+  readonly address: Address;
+  readonly isTls: boolean;
+}
 
 /**
- * Runs work with a client of the server, at the first of its addresses. If passwords are set, the
- * environment gives the user and the password. Throws CannotStart if no server answers, and
- * whatever the work throws.
+ * Runs work with a client of the server, at the first of its addresses where something listens. If
+ * the environment gives a password, the client is logged in. All of it has to end within the limit,
+ * unless the work calls waitForever(). Throws Unreachable, and whatever the work throws.
  */
 export async function withServer<T>(
-  { addr, tlsAddr }: Addresses,
+  settings: ServerSettings,
   environment: Environment,
-  work: (client: RedisClient) => Promise<T>,
+  limitSeconds: number,
+  work: (client: Client) => Promise<T>,
 ): Promise<T> {
-  const address = addr[0] ?? tlsAddr[0]!;
-  const isTls = addr.length === 0;
-  const shown = addressText(reachable(address));
-  const client = new RedisClient(urlOf(address, isTls, environment), {
-    autoReconnect: false,
-    connectionTimeout: CONNECT_MS_MAX,
-    // The server is on this machine, so its certificate need not be signed by a known authority.
-    ...(isTls && { tls: { rejectUnauthorized: false } }),
-  });
-  try {
-    await client.connect();
-  } catch (error) {
-    const answer = await firstAnswer(address, isTls, environment);
-    throw new CannotStart(
-      whyNot(shown, isTls, answer) ?? `no server on ${shown}: ${reasonOf(error)}`,
-    );
-  }
+  const client = await reach(settings, environment, limitOf(limitSeconds));
   try {
     return await work(client);
   } finally {
@@ -47,89 +39,116 @@ export async function withServer<T>(
   }
 }
 
-/** Sends a command to the server. Throws CannotStart with the server's error. */
-export async function ask(client: RedisClient, ...words: [string, ...string[]]): Promise<unknown> {
-  const [command, ...args] = words;
+/** Sends a command to the server. Throws Unreachable, or CannotStart with the server's error. */
+export async function ask(client: Client, ...words: readonly string[]): Promise<unknown> {
   try {
-    return await client.send(command, args);
+    return await client.command(...words);
   } catch (error) {
-    throw new CannotStart(`the server refused: ${(error as Error).message}`);
+    if (!(error instanceof ErrorReply)) throw error;
+    throw new CannotStart(`the server refused: ${error.message}`);
   }
 }
+
+/** A client that is connected and logged in, to a server that has proven to be ours. */
+async function reach(
+  settings: ServerSettings,
+  environment: Environment,
+  limit: Limit,
+): Promise<Client> {
+  const failures: Unreachable[] = [];
+  for (const way of waysTo(settings)) {
+    try {
+      return await enter(way, settings, environment, limit);
+    } catch (error) {
+      const isAbsent =
+        error instanceof Unreachable && ["down", "not_permitted"].includes(error.trouble);
+      if (!isAbsent) throw error;
+      failures.push(error);
+    }
+  }
+  const reasons = failures.map(({ message }) => message);
+  throw new Unreachable(failures[0]!.trouble, reasons.join(", and "));
+}
+
+async function enter(
+  { address, isTls }: Way,
+  settings: ServerSettings,
+  environment: Environment,
+  limit: Limit,
+): Promise<Client> {
+  const password = environment[`${VARIABLE_PREFIX}PASSWORD`] || undefined;
+  const user = environment[`${VARIABLE_PREFIX}USER`] || DEFAULT_USER;
+  const client = await Client.open(address, isTls, limit);
+  try {
+    if (isTls) proveCertificate(client, address, settings);
+    else if (password !== undefined) proveUser(client, address, settings);
+    await client.command(...(password === undefined ? ["PING"] : ["AUTH", user, password]));
+    return client;
+  } catch (error) {
+    client.close();
+    if (error instanceof ErrorReply) throw refusal(addressText(address), error.message, password);
+    if (isTls && settings.tlsClientCa !== "" && (error as Unreachable).trouble === "refused") {
+      throw new Unreachable(
+        "refused",
+        `the server on ${addressText(address)} closes the connection: where tls.client_ca is set, only clients with a certificate get in`,
+      );
+    }
+    throw error;
+  }
+}
+
+/**
+ * The addresses in the order in which they are tried: first unix sockets, which belong to a user,
+ * then the loopback interface; and last those that only let in clients with a certificate.
+ */
+function waysTo({ addr, tlsAddr, tlsClientCa }: ServerSettings): readonly Way[] {
+  const ways = [
+    ...addr.map((address) => ({ address: reachable(address), isTls: false })),
+    ...tlsAddr.map((address) => ({ address: reachable(address), isTls: true })),
+  ];
+  const rank = ({ address, isTls }: Way) => {
+    const place = "unix" in address ? 0 : isLocal(address.host!) ? 1 : 2;
+    return place + (isTls && tlsClientCa !== "" ? 3 : 0);
+  };
+  return ways.sort((one, other) => rank(one) - rank(other));
+}
+
+const isLocal = (host: string) => host === "localhost" || isLoopback(host);
+
+const ON_ALL: Readonly<Record<string, string>> = { "0.0.0.0": "127.0.0.1", "::": "::1" };
 
 /** The address at which a server that listens on `address` is reached from its own machine. */
 function reachable(address: Address): Address {
-  return "unix" in address ? address : { ...address, host: address.host ?? "127.0.0.1" };
+  if ("unix" in address) return address;
+  const { host = "127.0.0.1", port } = address;
+  return { host: ON_ALL[host] ?? host, port };
 }
 
-function urlOf(address: Address, isTls: boolean, environment: Environment): string {
-  const password = environment[`${VARIABLE_PREFIX}PASSWORD`];
-  const user = environment[`${VARIABLE_PREFIX}USER`] ?? "";
-  const credentials =
-    password === undefined ? "" : `${encodeURIComponent(user)}:${encodeURIComponent(password)}@`;
-  if ("unix" in address) {
-    // Bun's client wants a host after credentials, but ignores it.
-    const host = credentials === "" ? "" : `${credentials}localhost`;
-    return `${isTls ? "redis+tls+unix" : "redis+unix"}://${host}${address.unix}`;
-  }
-  return `${isTls ? "rediss" : "redis"}://${credentials}${addressText(reachable(address))}`;
-}
-
-/** The server's first line; "closed" if it closed the connection, "nobody" if nothing listens. */
-type FirstAnswer = { readonly line: string } | "closed" | "nobody";
-
-/** Asks once more without Bun's client, which does not tell why it was refused. */
-async function firstAnswer(
-  address: Address,
-  isTls: boolean,
-  environment: Environment,
-): Promise<FirstAnswer> {
-  const words = ["AUTH", environment[`${VARIABLE_PREFIX}USER`] || DEFAULT_USER];
-  const password = environment[`${VARIABLE_PREFIX}PASSWORD`];
-  const request = password === undefined ? ["PING"] : [...words, password];
-  const bytes = request.map((word) => `$${Buffer.byteLength(word)}\r\n${word}\r\n`).join("");
-  const { promise, resolve } = Promise.withResolvers<FirstAnswer>();
-  const place = reachable(address);
-  const send = (socket: Socket) => socket.write(`*${request.length}\r\n${bytes}`);
-  try {
-    const common = {
-      ...(isTls && { tls: { rejectUnauthorized: false } }),
-      socket: {
-        open: (opened: Socket) => void (isTls || send(opened)),
-        handshake: (opened: Socket) => void send(opened),
-        data: (_: Socket, chunk: Buffer) => resolve({ line: chunk.toString().split("\r\n")[0]! }),
-        close: () => resolve("closed"),
-        error: () => resolve("closed"),
-      },
-    };
-    const socket = await ("unix" in place
-      ? Bun.connect({ unix: place.unix, ...common })
-      : Bun.connect({ hostname: place.host!, port: place.port, ...common }));
-    const timer = setTimeout(() => resolve("closed"), CONNECT_MS_MAX);
-    const answer = await promise;
-    clearTimeout(timer);
-    socket.terminate();
-    return answer;
-  } catch {
-    return "nobody";
-  }
-}
-
-/** Explains an answer to the operator; undefined if there is nothing to explain. */
-function whyNot(shown: string, isTls: boolean, answer: FirstAnswer): string | undefined {
-  if (answer === "nobody") return `nothing listens on ${shown}`;
-  if (answer === "closed") {
-    return isTls
-      ? `the server on ${shown} closes the connection: where tls.client_ca is set, only clients with a certificate get in`
-      : undefined;
-  }
-  const [code] = answer.line.slice(1).split(" ");
+/** Explains an error that the server answered first. */
+function refusal(shown: string, reply: string, password: string | undefined): Unreachable {
   const where = `${VARIABLE_PREFIX}PASSWORD, and the user, if it is not the default one, in ${VARIABLE_PREFIX}USER`;
-  if (code === "NOAUTH")
-    return `the server on ${shown} wants a password: it has to stand in ${where}`;
-  if (code === "WRONGPASS")
-    return `the server on ${shown} refuses the password; it has to stand in ${where}`;
-  return answer.line.startsWith("-")
-    ? `the server on ${shown} refuses: ${answer.line.slice(1)}`
-    : undefined;
+  const [code] = reply.split(" ");
+  if (code === "NOAUTH") {
+    return new Unreachable(
+      "password_wanted",
+      `the server on ${shown} wants a password: it has to stand in ${where}`,
+    );
+  }
+  if (code === "WRONGPASS") {
+    return new Unreachable(
+      "password_refused",
+      `the server on ${shown} refuses the password; it has to stand in ${where}`,
+    );
+  }
+  if (reply.includes("max number of clients reached")) {
+    return new Unreachable("full", `the server on ${shown} ${FULL}`);
+  }
+  // Other programs repeat in their errors what they were sent.
+  const said = hidden(reply, password ?? "");
+  return new Unreachable("refused", `the server on ${shown} refuses: ${said}`);
 }
+
+/** What is the matter with a server that has limits.clients clients. */
+export const FULL =
+  "is full: it serves the clients that it has, and refuses others (max number of clients reached); raise " +
+  "limits.clients, or close clients that do nothing (limits.idle_seconds, CLIENT KILL)";

@@ -53,8 +53,12 @@ export function leaveLogged(status: number): never {
 
 /** Ends this process after a command failed or the server could not start. */
 export function endWith(error: unknown): never {
-  const isExpected = error instanceof UsageError || error instanceof CannotStart;
-  const message = isExpected ? (error as Error).message.replace(/\s+/g, " ") : faultOf(error).error;
-  stderrLines.write(`number-dispenser: ${message}`);
+  stderrLines.write(`number-dispenser: ${messageOf(error)}`);
   leaveLogged(statusOf(error));
+}
+
+/** What the last line of the process says of the error that ends it. */
+export function messageOf(error: unknown): string {
+  const isExpected = error instanceof UsageError || error instanceof CannotStart;
+  return isExpected ? (error as Error).message.replace(/\s+/g, " ") : faultOf(error).error;
 }

@@ -7,6 +7,7 @@
 
 import { smallest } from "../base/bigint.ts";
 import { CannotStart, Refusal } from "../base/errors.ts";
+import { shownText } from "../base/secrets.ts";
 import { openFolder } from "../cluster/open-node.ts";
 import { UsageError } from "../config/file.ts";
 import { type Definition, define, fieldsOf } from "../dispenser/definition.ts";
@@ -49,7 +50,9 @@ export async function importDispensers(
   }
   const strategy = flags.get("strategy");
   if (strategy !== undefined && strategyOf(strategy) === undefined) {
-    throw new UsageError(`-strategy: '${strategy}' must be one of ${strategyNames.join(", ")}`);
+    throw new UsageError(
+      `-strategy: '${shownText(strategy)}' must be one of ${strategyNames.join(", ")}`,
+    );
   }
   const margin = marginIn(flags) ?? MARGIN_DEFAULT;
   const { entries, leftOut, below } =

@@ -4,7 +4,8 @@
  */
 
 import { CannotStart } from "../base/errors.ts";
-import { type Addresses, ask, type Environment, withServer } from "./connection.ts";
+import { ask, type Environment, FULL, type ServerSettings, withServer } from "./connection.ts";
+import { type statuses, Unreachable } from "./unreachable.ts";
 
 /** The result of `health`. */
 export interface Health {
@@ -13,45 +14,52 @@ export interface Health {
   readonly text: string;
 }
 
-/** Whether the server answers and can write. Throws CannotStart if the server cannot be asked. */
+/** Whether the server answers within the limit, and can write. Throws CannotStart if the server cannot be asked. */
 export async function health(
-  addresses: Addresses,
+  settings: ServerSettings,
   environment: Environment,
+  limitSeconds: number,
   isJson: boolean,
 ): Promise<Health> {
-  const show = (isWell: boolean, words: string, state: object): Health => ({
-    isWell,
-    text: isJson ? JSON.stringify({ status: isWell ? "ok" : "unwell", ...state }) : words,
+  const show = (status: (typeof statuses)[number], words: string, state: object): Health => ({
+    isWell: status === "ok",
+    text: isJson ? JSON.stringify({ status, ...state }) : words,
   });
   try {
-    return await withServer(addresses, environment, async (client) => {
+    return await withServer(settings, environment, limitSeconds, async (client) => {
       const began = performance.now();
       await ask(client, "PING");
       const answeredMs = Math.round((performance.now() - began) * 100) / 100;
-      const fields = infoFields(await ask(client, "INFO", "persistence", "cluster"));
+      const fields = infoFields(await ask(client, "INFO", "persistence", "cluster", "clients"));
       const { storage_status: storage = "?", storage_error, cluster_store_status: store } = fields;
       const state = { answered_ms: answeredMs, storage, ...(store && { store }) };
       if (storage !== "ok") {
         const words = `the server answers, but its storage is ${storage}: ${storage_error}`;
-        return show(false, words, { ...state, reason: storage_error });
+        return show("unwell", words, { ...state, reason: storage_error });
+      }
+      // As a client on the server's machine this program gets in all the same.
+      if (fields.clients_full === "1") {
+        return show("full", `the server ${FULL}`, { ...state, reason: `it ${FULL}` });
       }
       const shared = store === undefined ? "" : `, store ${store}`;
-      return show(true, `ok: answered in ${answeredMs} ms, storage ${storage}${shared}`, state);
+      return show("ok", `ok: answered in ${answeredMs} ms, storage ${storage}${shared}`, state);
     });
   } catch (error) {
     if (!(error instanceof CannotStart) || !isJson) throw error;
-    return show(false, "", { reason: error.message });
+    const status = error instanceof Unreachable ? error.trouble : "refused";
+    return show(status, "", { reason: error.message });
   }
 }
 
 /** The reply of INFO, for the server or for one dispenser, as text or as JSON. */
 export function info(
   name: string | undefined,
-  addresses: Addresses,
+  settings: ServerSettings,
   environment: Environment,
+  limitSeconds: number,
   isJson: boolean,
 ): Promise<string> {
-  return withServer(addresses, environment, async (client) => {
+  return withServer(settings, environment, limitSeconds, async (client) => {
     const words: [string, ...string[]] = name === undefined ? ["INFO"] : ["INFO", name];
     const text = String(await ask(client, ...words)).replaceAll("\r\n", "\n");
     return isJson ? JSON.stringify(infoFields(text)) : text.trimEnd();

@@ -3,6 +3,7 @@
  * operator can know; -confirm says that the operator accepts the risk that remains.
  */
 
+import { shownText } from "../base/secrets.ts";
 import { UsageError } from "../config/file.ts";
 import { NUMBER_MAX, parseNumber } from "../dispenser/types/whole-number.ts";
 
@@ -14,7 +15,9 @@ export function marginIn(flags: Flags): bigint | undefined {
   if (text === undefined) return undefined;
   const margin = parseNumber(text);
   if (margin !== undefined) return margin;
-  throw new UsageError(`-margin: '${text}' must be a whole number from 0 to ${NUMBER_MAX}`);
+  throw new UsageError(
+    `-margin: '${shownText(text)}' must be a whole number from 0 to ${NUMBER_MAX}`,
+  );
 }
 
 /** Throws UsageError without -confirm; `danger` is the risk that the operator has to accept. */

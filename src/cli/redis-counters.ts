@@ -2,9 +2,12 @@
 
 import { RedisClient } from "bun";
 import { CannotStart, reasonOf } from "../base/errors.ts";
+import { encodedPassword, hidden, readServiceUrl, type ServiceUrl } from "../base/secrets.ts";
+import { UsageError } from "../config/file.ts";
 import { NUMBER_MAX } from "../dispenser/types/whole-number.ts";
-import { CONNECT_MS_MAX } from "./connection.ts";
 import type { Entry } from "./dispensers-json.ts";
+
+const CONNECT_MS_MAX = 5000;
 
 interface Counters {
   readonly entries: Entry[];
@@ -14,17 +17,15 @@ interface Counters {
 
 /**
  * The counters of a Redis: its keys that match a pattern and whose value is a whole number. Their
- * lines get the strategy. Throws CannotStart.
+ * lines get the strategy. Throws CannotStart and UsageError.
  */
 export async function readCounters(
   url: string,
   strategy: string | undefined,
   match = "*",
 ): Promise<Counters> {
-  const client = new RedisClient(url, {
-    autoReconnect: false,
-    connectionTimeout: CONNECT_MS_MAX,
-  });
+  const { shown, password = "" } = redisUrl(url);
+  const client = openClient(url, shown);
   const found: Entry[] = [];
   const below = new Set<string>();
   try {
@@ -56,14 +57,35 @@ export async function readCounters(
       }
     } while (cursor !== "0");
   } catch (error) {
-    const { host } = URL.canParse(url) ? new URL(url) : { host: url };
-    throw new CannotStart(`cannot read the counters of ${host}: ${reasonOf(error)}`);
+    // An old Redis repeats in its errors what it was sent.
+    const reason = hidden(reasonOf(error), url, password, encodeURIComponent(password));
+    throw new CannotStart(`cannot read the counters of ${shown}: ${reason}`);
   } finally {
     client.close();
   }
   // SCAN may list a key twice.
   const entries = [...new Map(found.map((line) => [line.name, line])).values()];
   return { entries, below: [...below] };
+}
+
+/** The parts of the URL of a Redis. Throws UsageError. */
+function redisUrl(text: string): ServiceUrl {
+  const url = readServiceUrl(text);
+  const form = /^(?:redis|valkey)(s|\+tls)?(\+unix)?$/.exec(url?.scheme ?? "");
+  const hasHost = url?.hosts.length === 1 && (url.hosts[0] !== "" || form?.[2] !== undefined);
+  if (url !== undefined && form !== null && hasHost && URL.canParse(text)) return url;
+  throw new UsageError(
+    `-redis: it must be redis://user:password@host:port, or rediss:// for TLS, ${encodedPassword}`,
+  );
+}
+
+/** Opens a client, which connects later. Throws UsageError. */
+function openClient(url: string, shown: string): RedisClient {
+  try {
+    return new RedisClient(url, { autoReconnect: false, connectionTimeout: CONNECT_MS_MAX });
+  } catch {
+    throw new UsageError(`-redis: ${shown} is none: the path may only be the number of a database`);
+  }
 }
 
 /** A whole number as INCR accepts it; undefined for any other text. */

@@ -9,7 +9,7 @@ import type { Invocation } from "./arguments.ts";
 import { backUp } from "./backup.ts";
 import { bench } from "./bench.ts";
 import { type ClusterAction, operateCluster } from "./cluster.ts";
-import type { CommandName } from "./commands.ts";
+import { type CommandName, LIMIT_SECONDS, REDIS_VARIABLE } from "./commands.ts";
 import type { Environment } from "./connection.ts";
 import { helpText } from "./help.ts";
 import { acceptCopy } from "./home.ts";
@@ -18,6 +18,7 @@ import { initialize } from "./init.ts";
 import { health, info } from "./inspect.ts";
 import { repair } from "./repair.ts";
 import { restore } from "./restore.ts";
+import { secondsIn } from "./seconds.ts";
 
 /** The output of a command. */
 export interface Said {
@@ -42,24 +43,43 @@ const cluster =
   ({ operands, flags, config }) =>
     operateCluster(action, operands, flags, config);
 
+const limitIn = (flags: Request["flags"]) => secondsIn(flags, "timeout", LIMIT_SECONDS);
+
+/** The settings of the server to ask; -addr names the one address. */
+const serverOf = ({ flags, config }: Request): Config =>
+  flags.has("addr") ? { ...config, tlsAddr: [] } : config;
+
+/** The flags of import with -redis from its variable, so that its password need not be a flag. */
+function withRedis(file: string | undefined, flags: Request["flags"], environment: Environment) {
+  const url = environment[REDIS_VARIABLE];
+  return file !== undefined || flags.has("redis") || !url
+    ? flags
+    : new Map([...flags, ["redis", url]]);
+}
+
 const runs: Record<Exclude<CommandName, "server">, Run> = {
-  backup: ({ operands: [file], config, environment }) => backUp(file!, config, environment),
+  backup: (request) => backUp(request.operands[0]!, serverOf(request), request.environment),
   restore: ({ operands: [file], flags, config }) => restore(file!, flags, config),
   init: ({ config }) => initialize(config.dataDir, config),
   repair: ({ flags, config }) => repair(config.dataDir, flags, config),
   "accept-copy": ({ config }) => acceptCopy(config.dataDir, config),
   advance: ({ flags, config }) => advanceAll(flags, config),
-  health: async ({ flags, config, environment }) => {
+  health: async (request) => {
+    const { flags, environment } = request;
     const isJson = flags.has("json");
-    const found = await health(config, environment, isJson);
+    const found = await health(serverOf(request), environment, limitIn(flags), isJson);
     if (!found.isWell && !isJson) throw new CannotStart(found.text);
     return found;
   },
-  info: ({ operands: [name], flags, config, environment }) =>
-    info(name, config, environment, flags.has("json")),
+  info: (request) => {
+    const { operands, flags, environment } = request;
+    const isJson = flags.has("json");
+    return info(operands[0], serverOf(request), environment, limitIn(flags), isJson);
+  },
   bench: ({ flags, config, environment }) =>
     bench(config.dataDir, flags, environment, process.stderr),
-  import: ({ operands: [file], flags, config }) => importDispensers(file, flags, config),
+  import: ({ operands: [file], flags, config, environment }) =>
+    importDispensers(file, withRedis(file, flags, environment), config),
   "cluster join": cluster("join"),
   "cluster leave": cluster("leave"),
   "cluster forget": cluster("forget"),

@@ -41,6 +41,11 @@ export function parseAddress(text: string): Address | undefined {
   return { host: (match[1] ?? match[2]) || undefined, port };
 }
 
+/** Whether an IP address belongs to the loopback interface. */
+export function isLoopback(host: string): boolean {
+  return host === "::1" || /^(::ffff:)?127\./.test(host);
+}
+
 /** The text of an address, which parseAddress() reads. */
 export function addressText(address: Address): string {
   if ("unix" in address) return UNIX + address.unix;

@@ -1,8 +1,17 @@
 /** Reads the YAML file of settings into texts with their lines. load.ts reads the values. */
 
 import { readFileSync } from "node:fs";
-import { isMap, isScalar, isSeq, LineCounter, type Node, parseDocument } from "yaml";
+import {
+  isMap,
+  isScalar,
+  isSeq,
+  LineCounter,
+  type Node,
+  parseDocument,
+  type YAMLError,
+} from "yaml";
 import { CannotStart, reasonOf } from "../base/errors.ts";
+import { shownText } from "../base/secrets.ts";
 
 /** A value, flag or file content that the user has to correct. The message is one line. */
 export class UsageError extends Error {
@@ -35,16 +44,14 @@ export function readConfigFile(file: string, paths: readonly string[]): FileSett
   const at = (offset: number) => `${file}:${lines.linePos(offset).line}`;
   const problem = document.errors[0] ?? document.warnings[0];
   if (problem !== undefined) {
-    const isSeveral = problem.code === "MULTIPLE_DOCS";
-    const message = isSeveral ? "the file must hold one YAML document" : problem.message;
-    throw new UsageError(`${at(problem.pos[0])}: ${message}`);
+    throw new UsageError(`${at(problem.pos[0])}: ${messageOf(problem)}`);
   }
 
   const found: FileSetting[] = [];
   const known = paths.map((path) => path.split(SEPARATOR));
   const visit = (node: Node | null, keys: readonly string[], offset: number): void => {
     const where = at(offset);
-    const shown = keys.join(SEPARATOR);
+    const shown = keys.map(shownText).join(SEPARATOR);
     const under = known.filter((path) =>
       keys.every((key, depth) => path[depth] === key || path[depth] === ANY),
     );
@@ -68,6 +75,14 @@ export function readConfigFile(file: string, paths: readonly string[]): FileSett
   return found;
 }
 
+/** What is wrong in the file, without its text: that may be a password that begins with ! or |. */
+function messageOf({ code, message }: YAMLError): string {
+  if (code === "MULTIPLE_DOCS") return "the file must hold one YAML document";
+  const quoted = /^(Unresolved tag|Could not resolve tag|Unknown directive|[^:]*characters:)/;
+  if (!quoted.test(message)) return message;
+  return "a value that begins with one of ! % & * > | has to stand in quotes";
+}
+
 /** The text of a value, or of a list of values; undefined for anything else. */
 function textOf(node: unknown): string | undefined {
   if (isSeq(node)) {
@@ -82,6 +97,6 @@ function readText(file: string): string {
   try {
     return readFileSync(file, "utf8");
   } catch (error) {
-    throw new CannotStart(`cannot read the config file ${file}: ${reasonOf(error)}`);
+    throw new CannotStart(`cannot read the config file ${shownText(file)}: ${reasonOf(error)}`);
   }
 }

@@ -3,6 +3,7 @@
  */
 
 import { resolve } from "node:path";
+import { encodedPassword, looksLikeUrl, readServiceUrl } from "../base/secrets.ts";
 import { type Address, addressForms, parseAddress } from "./address.ts";
 
 export interface Kind<T> {
@@ -50,7 +51,8 @@ export const addresses: Kind<readonly Address[]> = {
 };
 
 /** The absolute path of a text; undefined if it is not a path, "" for the empty text. */
-const pathOf = (text: string) => (text.includes("\0") ? undefined : text && resolve(text));
+const pathOf = (text: string) =>
+  text.includes("\0") || looksLikeUrl(text) ? undefined : text && resolve(text);
 
 export const optionalFile: Kind<string> = {
   parse: (text) => some(pathOf(text)),
@@ -90,16 +92,18 @@ export const optionalPassword: Kind<Buffer | undefined> = {
 export const storeForms =
   "postgres://user:password@host:port/database, or etcd://host:port,host:port";
 
-const postgresUrl = /^postgres(ql)?:\/\/[^\s/?]\S*$/;
-const etcdUrl = /^etcd:\/\/([^\s@/]*@)?[^\s,/?@]+:\d{1,5}(,[^\s,/?@]+:\d{1,5})*([/?]\S*)?$/;
+/** Whether a text has the form of a lease store's URL. */
+function isStoreUrl(text: string): boolean {
+  const url = readServiceUrl(text);
+  if (url === undefined || url.hosts.includes("")) return false;
+  if (url.scheme === "etcd") return url.hosts.every((host) => /:\d+$/.test(host));
+  return ["postgres", "postgresql"].includes(url.scheme);
+}
 
 /** The URL of a lease store; empty for none. cluster/stores/open.ts checks the rest of it. */
 export const storeUrl: Kind<string> = {
-  parse: (text) => {
-    const isUrl = postgresUrl.test(text) || etcdUrl.test(text);
-    return some(text === "" || isUrl ? text : undefined);
-  },
-  allowed: storeForms,
+  parse: (text) => some(text === "" || isStoreUrl(text) ? text : undefined),
+  allowed: `${storeForms}, ${encodedPassword}`,
 };
 
 /** How many nodes can share their lines without a lease store at most. */

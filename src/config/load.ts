@@ -1,6 +1,7 @@
 /** Makes one frozen Config of defaults, YAML file, environment and flags; later ones win. */
 
 import { existsSync } from "node:fs";
+import { shownText } from "../base/secrets.ts";
 import { readConfigFile, UsageError } from "./file.ts";
 import { parsePassword, passwordForms, wordsOf } from "./kinds.ts";
 import { type Config, rights, settings, type UserSettings } from "./settings.ts";
@@ -12,8 +13,8 @@ type Key = keyof typeof settings;
 
 export const keys = Object.keys(settings) as Key[];
 
-/** Variables that are not settings: the file, and the user and password of commands that log in. */
-const OTHER_VARIABLES = ["CONFIG", "USER", "PASSWORD"];
+/** Variables that are not settings: the file, and what only commands read. */
+const OTHER_VARIABLES = ["CONFIG", "USER", "PASSWORD", "REDIS"];
 
 /** The name of the user that connections have before they log in. */
 export const DEFAULT_USER = "default";
@@ -83,7 +84,7 @@ function usersIn(found: ReturnType<typeof readConfigFile>): UserSettings[] {
       new UsageError(`${user.get(field)?.where ?? where}: access.users.${name}.${field} ${reason}`);
     if (!/^[!-~]+$/.test(name) || name === DEFAULT_USER) {
       const reason = "user names are printable ASCII without spaces, and not 'default'";
-      throw new UsageError(`${where}: access.users: '${name}': ${reason}`);
+      throw new UsageError(`${where}: access.users: '${shownText(name)}': ${reason}`);
     }
     const text = user.get("password")?.text;
     const passwordHash = text === undefined ? undefined : parsePassword(text);
@@ -119,6 +120,6 @@ function parseSetting(key: Key, text: string, where: string): unknown {
   const setting = settings[key];
   const parsed = setting.parse(text);
   if (parsed !== undefined) return parsed.value;
-  const shown = setting.isSecret ? "it" : `'${text}'`;
+  const shown = setting.isSecret ? "it" : `'${shownText(text)}'`;
   throw new UsageError(`${where}: ${shown} must be ${setting.allowed}`);
 }

@@ -157,14 +157,24 @@ export const settings = {
     redisName: "maxmemory-clients",
     isLive: true,
   }),
-  strangerBytesMax: setting("limits.stranger_bytes", "8388608", whole(64 * 1024, GIBIBYTE), {
-    help: "bytes buffered for all clients together that have not logged in; they are not in buffer_bytes",
-    isLive: true,
-  }),
-  strangersMax: setting("limits.strangers", "2000", whole(1, 1_000_000), {
-    help: "connections from one address (IPv6: one /64) that have not logged in; of more the oldest silent one is closed",
-    isLive: true,
-  }),
+  unauthenticatedBytesMax: setting(
+    "limits.unauthenticated_bytes",
+    "8388608",
+    whole(64 * 1024, GIBIBYTE),
+    {
+      help: "bytes buffered for all clients together that have not logged in; they are not in buffer_bytes",
+      isLive: true,
+    },
+  ),
+  unauthenticatedPerAddressMax: setting(
+    "limits.unauthenticated_per_address",
+    "2000",
+    whole(1, 1_000_000),
+    {
+      help: "connections from one address (IPv6: one /64) that have not logged in; of more the oldest silent one is closed",
+      isLive: true,
+    },
+  ),
   loginSecondsMax: setting("limits.login_seconds", "30", whole(0, 86_400), {
     help: "seconds in which a client has to log in where a password is set; 0: no limit",
     isLive: true,

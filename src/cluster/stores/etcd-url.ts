@@ -1,6 +1,7 @@
 /** Parses the URL of an etcd: its members, the prefix of its keys, a user, TLS. */
 
 import { CannotStart, reasonOf } from "../../base/errors.ts";
+import { readServiceUrl } from "../../base/secrets.ts";
 import { readRegular } from "../../platform/files.ts";
 
 const DEFAULT_PREFIX = "number-dispenser";
@@ -20,23 +21,19 @@ export interface EtcdOptions {
  * Undefined if the URL is not of this form. Throws CannotStart if one of its files cannot be read.
  */
 export function parseEtcdUrl(url: string): EtcdOptions | undefined {
-  const match = /^etcd:\/\/(?:([^:@/]*):([^@/]*)@)?([^/?]+)(?:\/([^?]*))?(?:\?(.*))?$/.exec(url);
-  if (match === null) return undefined;
-  const [, name, password, hosts, path, query] = match;
-  const parameters = new URLSearchParams(query ?? "");
-  const endpoints = hosts!.split(",");
-  if (!endpoints.every((endpoint) => /^(\[[0-9a-fA-F:]+\]|[^:[\]]+):\d{1,5}$/.test(endpoint)))
-    return;
+  const read = readServiceUrl(url);
+  if (read?.scheme !== "etcd") return undefined;
+  const { hosts, user: name, password, path } = read;
+  const parameters = new URLSearchParams(read.query);
+  if (!hosts.every((host) => /:\d+$/.test(host))) return undefined;
+  if ((name === undefined) !== (password === undefined)) return undefined;
   if ([...parameters.keys()].some((key) => !["tls", "ca", "cert", "key"].includes(key))) return;
   const file = (key: string) => parameters.get(key) ?? undefined;
   const isTls = parameters.get("tls") === "true" || parameters.has("ca");
   return {
-    endpoints: endpoints.map((endpoint) => `${isTls ? "https" : "http"}://${endpoint}`),
-    prefix: `${path || DEFAULT_PREFIX}/`,
-    user:
-      name === undefined
-        ? undefined
-        : { name: decodeURIComponent(name), password: decodeURIComponent(password!) },
+    endpoints: hosts.map((host) => `${isTls ? "https" : "http"}://${host}`),
+    prefix: `${path.slice(1) || DEFAULT_PREFIX}/`,
+    user: name === undefined ? undefined : { name, password: password! },
     tls: isTls ? readFiles({ ca: file("ca"), cert: file("cert"), key: file("key") }) : undefined,
   };
 }

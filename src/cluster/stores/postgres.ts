@@ -9,6 +9,7 @@
 
 import { SQL } from "bun";
 import { reasonOf } from "../../base/errors.ts";
+import { shownText } from "../../base/secrets.ts";
 import {
   CHANNEL,
   type Dialect,
@@ -80,8 +81,7 @@ export class PostgresStore implements LeaseStore {
   constructor(url: string, { isPlain = false } = {}) {
     this.url = url;
     this.isPlain = isPlain;
-    const { host, pathname } = new URL(url);
-    this.title = `postgres://${host}${pathname}`;
+    this.title = shownText(url);
     this.sql = this.connect();
   }
 

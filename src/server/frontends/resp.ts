@@ -37,9 +37,12 @@ export class RespFrontend implements Frontend {
   private readonly refusals: Refusals;
   /** Connections with requests left over from their turn, in the order in which they go on. */
   private readonly deferred: TimeSlices;
-  /** The same of strangers, who take no time from the others. */
-  private readonly deferredStrangers: TimeSlices;
-  private readonly budgets: { readonly users: MemoryBudget; readonly strangers: MemoryBudget };
+  /** The same of clients that have not logged in, which take no time from the others. */
+  private readonly deferredUnauthenticated: TimeSlices;
+  private readonly budgets: {
+    readonly users: MemoryBudget;
+    readonly unauthenticated: MemoryBudget;
+  };
   private readonly host: Host;
   private lastId = 0;
   /** Resolves when the server is being stopped and the last client has left. */
@@ -49,14 +52,14 @@ export class RespFrontend implements Frontend {
     this.server = server;
     const { config } = server;
     this.deferred = server.slices(READ_ON_MAX);
-    this.deferredStrangers = server.slices();
+    this.deferredUnauthenticated = server.slices();
     this.refusals = new Refusals(server);
     this.admission = new Admission<Data>(server, (socket, endpoints, arrival) =>
       this.letIn(socket, endpoints, arrival),
     );
     this.budgets = {
       users: new MemoryBudget(() => server.config.bufferBytesMax),
-      strangers: new MemoryBudget(() => server.config.strangerBytesMax),
+      unauthenticated: new MemoryBudget(() => server.config.unauthenticatedBytesMax),
     };
     this.sockets = new Sockets(config, (address, isTls) => this.handlers(address, isTls));
     this.host = this.makeHost();
@@ -65,13 +68,13 @@ export class RespFrontend implements Frontend {
   private makeHost(): Host {
     const { server, budgets, connections } = this;
     const { engine, turn, guarded, now } = server;
-    const { strangers } = this.admission;
+    const { unauthenticated } = this.admission;
     return {
       ...{ engine, server, turn, guarded, budgets },
       load: new TurnLoad(now, (work) => server.later(work)),
       onDeferred: (connection) => {
-        const isStranger = connection.session.isStranger;
-        const queue = isStranger ? this.deferredStrangers : this.deferred;
+        const isUnauthenticated = connection.session.isUnauthenticated;
+        const queue = isUnauthenticated ? this.deferredUnauthenticated : this.deferred;
         queue.add(() => {
           connection.goOn();
           return true;
@@ -79,10 +82,10 @@ export class RespFrontend implements Frontend {
       },
       onOverBudget: ({ memory }) => memory.budget.makeRoom(connections),
       onUserChanged: (connection) => {
-        if (connection.session.isStranger) this.addStranger(connection);
-        else strangers.delete(connection);
+        if (connection.session.isUnauthenticated) this.addUnauthenticated(connection);
+        else unauthenticated.delete(connection);
       },
-      onSpoken: (connection) => strangers.spoke(connection),
+      onSpoken: (connection) => unauthenticated.spoke(connection),
       onSent: (connection) => {
         this.remove(connection);
         this.admission.lingering.add(connection);
@@ -102,8 +105,8 @@ export class RespFrontend implements Frontend {
 
   /** Memory that clients make the server keep. */
   get heldBytes(): number {
-    const { users, strangers } = this.budgets;
-    return users.bytes + strangers.bytes;
+    const { users, unauthenticated } = this.budgets;
+    return users.bytes + unauthenticated.bytes;
   }
 
   /** Whether new clients are refused because there is no place. */
@@ -148,13 +151,13 @@ export class RespFrontend implements Frontend {
     const connection = new Connection(this.host, transport, { id, ...endpoints, isReserved });
     this.connections.add(connection);
     server.sessions.add(connection.session);
-    if (connection.session.isStranger) this.addStranger(connection);
+    if (connection.session.isUnauthenticated) this.addUnauthenticated(connection);
     server.log.debug("client connected", { client: endpoints.address, id });
     return connection;
   }
 
-  private addStranger(connection: Connection): void {
-    this.admission.strangers.add(connection, this.server.config.strangersMax);
+  private addUnauthenticated(connection: Connection): void {
+    this.admission.unauthenticated.add(connection, this.server.config.unauthenticatedPerAddressMax);
   }
 
   /** To be called when the transport of a connection has closed. */
@@ -172,7 +175,7 @@ export class RespFrontend implements Frontend {
   private remove(connection: Connection): void {
     this.connections.delete(connection);
     this.server.sessions.delete(connection.session);
-    this.admission.strangers.delete(connection);
+    this.admission.unauthenticated.delete(connection);
   }
 
   private noteWhenAllGone(): void {
@@ -252,7 +255,7 @@ export class RespFrontend implements Frontend {
       const reason = this.overdue(connection, nowMs);
       if (reason !== undefined) connection.onEnded(reason);
     }
-    for (const budget of [budgets.users, budgets.strangers]) budget.check(connections);
+    for (const budget of [budgets.users, budgets.unauthenticated]) budget.check(connections);
   }
 
   /** The time limit that a client has passed; undefined if it has passed none. */
@@ -261,7 +264,7 @@ export class RespFrontend implements Frontend {
     const { session } = connection;
     const isPast = (seconds: number, sinceMs: number) =>
       seconds > 0 && nowMs - sinceMs > seconds * 1000;
-    if (session.isStranger && isPast(loginSecondsMax, session.connectedAtMs)) {
+    if (session.isUnauthenticated && isPast(loginSecondsMax, session.connectedAtMs)) {
       return "it did not log in within limits.login_seconds";
     }
     if (session.isReserved && isPast(loginSecondsMax, session.lastActiveMs)) {

@@ -11,7 +11,7 @@ import type { ServerForFrontends } from "../frontends/frontend.ts";
 import type { Endpoints } from "../session/peer.ts";
 import { Lingering } from "./lingering.ts";
 import { endpointsOf } from "./sockets.ts";
-import { type Stranger, Strangers } from "./strangers.ts";
+import { type Unauthenticated, UnauthenticatedClients } from "./unauthenticated.ts";
 
 /** How long a TLS handshake may take. */
 const HANDSHAKE_MS_MAX = 10_000;
@@ -54,7 +54,7 @@ interface Arrival {
   /** Whether it is past limits.clients. */
   readonly isReserved: boolean;
   /** Present during a TLS handshake. */
-  readonly stranger: Stranger | undefined;
+  readonly pending: Unauthenticated | undefined;
 }
 
 /** Turns an admitted socket into a client. */
@@ -65,7 +65,7 @@ type LetIn<Data> = (
 ) => void;
 
 export class Admission<Data> {
-  readonly strangers = new Strangers();
+  readonly unauthenticated = new UnauthenticatedClients();
   readonly lingering: Lingering;
   /** Whether new clients are refused; from the first refusal until places are free again. */
   isFull = false;
@@ -93,14 +93,16 @@ export class Admission<Data> {
   arrive(socket: Socket<Data>, listening: Address, isTls: boolean): void {
     const { server } = this;
     if (server.isStopping) return void socket.terminate();
-    const hasPlace = this.taken < server.clientsMax || this.strangers.makePlace();
+    const hasPlace = this.taken < server.clientsMax || this.unauthenticated.makePlace();
     const isReserved = !hasPlace && this.hasReservedPlaceFor(socket, listening);
     if (!hasPlace && !isReserved) return this.refuseAsFull(socket, isTls);
-    const stranger = isTls ? this.handshaking(socket) : undefined;
+    const pending = isTls ? this.handshaking(socket) : undefined;
     const sinceMs = server.now();
-    this.arriving.set(socket, { listening, isTls, sinceMs, isReserved, stranger });
+    this.arriving.set(socket, { listening, isTls, sinceMs, isReserved, pending });
     this.limitLingering();
-    if (stranger !== undefined) return this.strangers.add(stranger, server.config.strangersMax);
+    if (pending !== undefined) {
+      return this.unauthenticated.add(pending, server.config.unauthenticatedPerAddressMax);
+    }
     this.jobs.add(() => {
       this.admit(socket);
       return true;
@@ -113,7 +115,7 @@ export class Admission<Data> {
     return endpointsOf(socket, listening)?.isLocal === true;
   }
 
-  private handshaking(socket: Socket<Data>): Stranger {
+  private handshaking(socket: Socket<Data>): Unauthenticated {
     const giveWay = () => {
       this.forget(socket);
       socket.terminate();
@@ -137,8 +139,8 @@ export class Admission<Data> {
 
   /** To be called when a socket closes that has not become a client, or lingers. */
   forget(socket: Socket<Data>): void {
-    const stranger = this.arriving.get(socket)?.stranger;
-    if (stranger !== undefined) this.strangers.delete(stranger);
+    const pending = this.arriving.get(socket)?.pending;
+    if (pending !== undefined) this.unauthenticated.delete(pending);
     this.arriving.delete(socket);
   }
 

@@ -15,7 +15,7 @@ import type {
   UnixSocketOptions,
 } from "bun";
 import { CannotStart } from "../../base/errors.ts";
-import { type Address, addressText, type TcpAddress } from "../../config/address.ts";
+import { type Address, addressText, isLoopback, type TcpAddress } from "../../config/address.ts";
 import type { Config } from "../../config/settings.ts";
 import { duplicate } from "../../platform/libc.ts";
 import type { Endpoints } from "../session/peer.ts";
@@ -214,11 +214,6 @@ function whyNot(error: unknown): string {
   if (code?.startsWith("ERR_OSSL")) return `tls.cert or tls.key is of no use: ${message}`;
   if (code === undefined) return "unknown host";
   return message;
-}
-
-/** Whether an address belongs to the loopback interface. */
-export function isLoopback(address: string): boolean {
-  return address === "::1" || /^(::ffff:)?127\./.test(address);
 }
 
 /** Both endpoints of a client's connection, or undefined if it has closed. */

@@ -8,7 +8,7 @@
  */
 
 import type { LogFields } from "../../base/log.ts";
-import type { Stranger } from "../net/strangers.ts";
+import type { Unauthenticated } from "../net/unauthenticated.ts";
 import type { ClientMemory, MemoryHolder } from "./client-memory.ts";
 import type { Peer } from "./peer.ts";
 import type { Transport } from "./reply-buffer.ts";
@@ -31,7 +31,7 @@ export interface Host extends SessionContext {
   onDeferred(connection: Connection): void;
   /** Clients hold more than they may: the host closes those with the most. */
   onOverBudget(connection: Connection): void;
-  /** The client logged in, or is a stranger again. */
+  /** The client logged in, or is unauthenticated again. */
   onUserChanged(connection: Connection): void;
   /** The client sent its first bytes. */
   onSpoken(connection: Connection): void;
@@ -44,7 +44,7 @@ export interface Host extends SessionContext {
 /** A client with more bytes waiting queues up for a later turn: one request of it may take long. */
 const AT_ONCE_BYTES_MAX = 64 * 1024;
 
-export class Connection implements SessionHost, MemoryHolder, Stranger {
+export class Connection implements SessionHost, MemoryHolder, Unauthenticated {
   readonly session: ClientSession;
   private readonly frontend: Host;
   private readonly transport: ClientTransport;
@@ -104,7 +104,9 @@ export class Connection implements SessionHost, MemoryHolder, Stranger {
   private get hasToQueue(): boolean {
     const { session, frontend } = this;
     return (
-      session.isStranger || session.decoder.pending > AT_ONCE_BYTES_MAX || frontend.load.isOver
+      session.isUnauthenticated ||
+      session.decoder.pending > AT_ONCE_BYTES_MAX ||
+      frontend.load.isOver
     );
   }
 
@@ -177,7 +179,7 @@ export class Connection implements SessionHost, MemoryHolder, Stranger {
 
   onOverBudget(limit: number): void {
     const { session, memory } = this;
-    const whose = session.isStranger ? "clients that have not logged in" : "all clients";
+    const whose = session.isUnauthenticated ? "clients that have not logged in" : "all clients";
     this.logClosed(`buffers of ${whose} are full`, { bytes: memory.bytes, limit });
     this.abort();
   }

@@ -31,7 +31,7 @@ export interface SessionContext {
   /** The time that commands took in this turn. */
   readonly load: TurnLoad;
   /** The memory of clients that may take numbers, and of those that have not logged in. */
-  readonly budgets: { readonly users: MemoryBudget; readonly strangers: MemoryBudget };
+  readonly budgets: { readonly users: MemoryBudget; readonly unauthenticated: MemoryBudget };
 }
 
 /** The interface of the connection that a session is on. */
@@ -40,7 +40,7 @@ export interface SessionHost {
   drain(): void;
   /** Answers nothing until this work is done, which results in the reply to append. */
   onBlocked(work: Promise<() => void>): void;
-  /** The client logged in, or is a stranger again. */
+  /** The client logged in, or is unauthenticated again. */
   onUserChanged(): void;
   /** Ends the connection: what was answered arrives. `reason` is a fixed text, for the log. */
   onEnded(reason: string, fields?: LogFields): void;
@@ -50,8 +50,8 @@ export interface SessionHost {
 
 /** The time in a turn for a client's requests; the rest run in a later turn. */
 const SLICE_MS = 2;
-/** A stranger's, because there may be a crowd of them. */
-const STRANGER_SLICE_MS = 0.25;
+/** That of a client that has not logged in: there may be a crowd of them. */
+const UNAUTHENTICATED_SLICE_MS = 0.25;
 /** How many GETs on the fast path pass between two looks at the clock. */
 const GETS_PER_LOOK = 512;
 /** How many steps of a job pass between two looks at the clock. */
@@ -133,20 +133,20 @@ export class ClientSession implements Session, Holder {
   }
 
   set user(user: User | undefined) {
-    const wasStranger = this.isStranger;
+    const wasUnauthenticated = this.isUnauthenticated;
     this.setUser(user);
-    if (this.isStranger !== wasStranger) this.sessionHost.onUserChanged();
+    if (this.isUnauthenticated !== wasUnauthenticated) this.sessionHost.onUserChanged();
   }
 
   private setUser(user: User | undefined): void {
     const { budgets, decoder, memory } = this;
     this.presentUser = user;
     decoder.isUnauthenticated = user === undefined;
-    memory.budget = user === undefined ? budgets.strangers : budgets.users;
+    memory.budget = user === undefined ? budgets.unauthenticated : budgets.users;
   }
 
   /** Whether the client has yet to log in. */
-  get isStranger(): boolean {
+  get isUnauthenticated(): boolean {
     return this.presentUser === undefined;
   }
 
@@ -288,7 +288,7 @@ export class ClientSession implements Session, Holder {
 
   /** When the requests that are now answered have to pause: the end of the client's slice. */
   sliceEnd(nowMs: number): number {
-    return nowMs + (this.isStranger ? STRANGER_SLICE_MS : SLICE_MS);
+    return nowMs + (this.isUnauthenticated ? UNAUTHENTICATED_SLICE_MS : SLICE_MS);
   }
 
   /** Answers the requests that have arrived, until the end of the slice. */

@@ -135,7 +135,7 @@ const NEVER_CLOSES =
 const NO_PAUSE =
   "EXEC runs without a pause: what takes long with many dispensers or clients would hold up others";
 const NAMES_OF_CLIENTS =
-  "HELLO names a client once all else in it is right, as Redis does since 7.2: a stranger gets no name, " +
+  "HELLO names a client once all else in it is right, as Redis does since 7.2: who has not logged in gets no name, " +
   "which others would see in CLIENT LIST";
 const LONG_NAMES = "CLIENT LIST shows the names of all clients, so each has at most 255 bytes";
 const NO_SILENCE = "in the middle of EXEC's array a missing reply would put the rest out of step";

@@ -116,8 +116,10 @@ export class Client {
     this.forget();
   }
 
+  /** The client ends its side as well. */
   shutdown(): void {
-    throw new Broken("only the sending side was ended");
+    if (this.hasEndedInput) throw new Broken("only the sending side was ended");
+    this.end();
   }
 
   terminate(): void {

@@ -62,6 +62,9 @@ describe("the command line", () => {
     [["-adr", "x"], "unknown flag -adr; see -help"],
     [["-1", "-h"], "unexpected argument '-1'; see -help"],
     [["--"], "unexpected argument '--'; see -help"],
+    [["redis://u:pw@h/0"], "unexpected argument 'redis://h/0'; see -help"],
+    [["import", "redis://u:pw@h"], "FILE is not a URL; see import -help"],
+    [["-stroe=etcd://u:pw@h:1"], "unknown flag -stroe; see -help"],
     [["--constructor"], "unknown flag --constructor; see -help"],
     [["-addr"], "flag -addr needs a value; see -help"],
     [["backup"], "backup needs FILE; see backup -help"],
@@ -69,7 +72,7 @@ describe("the command line", () => {
     [["cluster", "forget"], "cluster forget needs NODE; see cluster forget -help"],
     [["backup", "a", "b"], "unexpected argument 'b'; see backup -help"],
     [["backup", "a", "-margin", "1"], "unknown flag -margin; see backup -help"],
-    [["restore", "a", "-confirm=yes"], "unknown flag -confirm=yes; see restore -help"],
+    [["restore", "a", "-confirm=yes"], "flag -confirm takes no value; see restore -help"],
   ])("%j is refused: %s", (argv, message) => {
     expect(() => parseArguments(argv)).toThrow(new UsageError(message));
   });

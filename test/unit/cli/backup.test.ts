@@ -22,9 +22,9 @@ import { ServerProcess } from "../../../testkit/process.ts";
 import { ReplyError, TestClient } from "../../../testkit/resp.ts";
 import { messageOf } from "../../support/message-of.ts";
 import { startLocal } from "../../support/server.ts";
+import { serverAt } from "../../support/server-settings.ts";
 
 const create = { create: true, allowNetworkFileSystem: false };
-const at = (port: number) => ({ addr: [{ host: "127.0.0.1", port }], tlsAddr: [] });
 const into = (dataDir: string) => ({ ...create, dataDir });
 const margin = (numbers: number) =>
   new Map([
@@ -135,7 +135,7 @@ describe("BACKUP", () => {
     const client = await TestClient.connect(port);
     const file = join(temporaryFolder(), "backup.db");
     let isDone = false;
-    const backup = backUp(file, at(port), {}).then((line) => {
+    const backup = backUp(file, serverAt(port), {}).then((line) => {
       isDone = true;
       return line;
     });
@@ -255,7 +255,7 @@ describe("a backup", () => {
 test("number-dispenser backup without a server says where it looked", async () => {
   const { port, server: listener } = startOnDisk();
   await listener.stop();
-  expect(await messageOf(() => backUp("x.db", at(port), {}))).toBe(
+  expect(await messageOf(() => backUp("x.db", serverAt(port), {}))).toBe(
     `CannotStart: nothing listens on 127.0.0.1:${port}`,
   );
 });

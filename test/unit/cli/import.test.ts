@@ -304,7 +304,7 @@ describe.skipIf(noRedis !== undefined)("import of a Redis's counters", () => {
 
   test("says what cannot be reached, or is no strategy", async () => {
     expect(await messageOf(() => run(undefined, { redis: "redis://127.0.0.1:1" }))).toMatch(
-      /^CannotStart: cannot read the counters of 127.0.0.1:1: /,
+      /^CannotStart: cannot read the counters of redis:\/\/127.0.0.1:1: /,
     );
     expect(await messageOf(() => run(undefined, { redis: url, strategy: "none" }))).toMatch(
       /^UsageError: -strategy: 'none' must be one of memory, /,

@@ -9,18 +9,19 @@ import { makeAuthority, makeCertificate } from "../../support/certificates.ts";
 import { MemoryStore } from "../../support/memory-store.ts";
 import { messageOf } from "../../support/message-of.ts";
 import { startInMemory, startNode } from "../../support/server.ts";
+import { serverAt } from "../../support/server-settings.ts";
 import { SharedRows } from "../../support/shared-store.ts";
 
-const at = (port: number) => ({ addr: [{ host: "127.0.0.1", port }], tlsAddr: [] });
+const at = serverAt;
 
 describe("health", () => {
   test("says in how long the server answered, and that it can write", async () => {
     const { port, server: listener } = startInMemory();
-    expect(await health(at(port), {}, false)).toEqual({
+    expect(await health(at(port), {}, 3, false)).toEqual({
       isWell: true,
       text: expect.stringMatching(/^ok: answered in [\d.]+ ms, storage ok$/),
     });
-    expect(JSON.parse((await health(at(port), {}, true)).text)).toEqual({
+    expect(JSON.parse((await health(at(port), {}, 3, true)).text)).toEqual({
       status: "ok",
       answered_ms: expect.any(Number),
       storage: "ok",
@@ -30,8 +31,8 @@ describe("health", () => {
 
   test("says whether a node can use its store", async () => {
     const { port, server: listener } = await startNode(new MemoryStore(), new SharedRows().open());
-    expect((await health(at(port), {}, false)).text).toEndWith("storage ok, store ok");
-    expect(JSON.parse((await health(at(port), {}, true)).text)).toMatchObject({ store: "ok" });
+    expect((await health(at(port), {}, 3, false)).text).toEndWith("storage ok, store ok");
+    expect(JSON.parse((await health(at(port), {}, 3, true)).text)).toMatchObject({ store: "ok" });
     await listener.stop();
   });
 
@@ -40,11 +41,11 @@ describe("health", () => {
     store.lasting = "unavailable";
     const client = await TestClient.connect(port);
     await client.command("HSET", "x", "type", "3");
-    expect(await health(at(port), {}, false)).toEqual({
+    expect(await health(at(port), {}, 3, false)).toEqual({
       isWell: false,
       text: "the server answers, but its storage is unavailable: the disk is full",
     });
-    const { isWell, text } = await health(at(port), {}, true);
+    const { isWell, text } = await health(at(port), {}, 3, true);
     expect([isWell, JSON.parse(text)]).toEqual([
       false,
       {
@@ -55,25 +56,25 @@ describe("health", () => {
     store.lasting = undefined;
     client.close();
     await listener.stop();
-    expect(await messageOf(health(at(port), {}, false))).toBe(
+    expect(await messageOf(health(at(port), {}, 3, false))).toBe(
       `CannotStart: nothing listens on 127.0.0.1:${port}`,
     );
-    expect(JSON.parse((await health(at(port), {}, true)).text)).toEqual({
-      status: "unwell",
+    expect(JSON.parse((await health(at(port), {}, 3, true)).text)).toEqual({
+      status: "down",
       reason: `nothing listens on 127.0.0.1:${port}`,
     });
   });
 
   test("logs in by what the environment says", async () => {
     const { port, server: listener } = startInMemory({ requirepass: parsePassword("secret")! });
-    expect(await messageOf(health(at(port), {}, false))).toBe(
+    expect(await messageOf(health(at(port), {}, 3, false))).toBe(
       `CannotStart: the server on 127.0.0.1:${port} wants a password: it has to stand in ` +
         "NUMBER_DISPENSER_PASSWORD, and the user, if it is not the default one, in NUMBER_DISPENSER_USER",
     );
     const wrong = { NUMBER_DISPENSER_PASSWORD: "wrong" };
-    expect(await messageOf(health(at(port), wrong, false))).toContain("refuses the password");
+    expect(await messageOf(health(at(port), wrong, 3, false))).toContain("refuses the password");
     const environment = { NUMBER_DISPENSER_PASSWORD: "secret" };
-    expect((await health(at(port), environment, false)).text).toStartWith("ok: ");
+    expect((await health(at(port), environment, 3, false)).text).toStartWith("ok: ");
     await listener.stop();
   });
 
@@ -86,16 +87,17 @@ describe("health", () => {
       tlsClientCa: authority.cert,
     });
     const tlsAddr = [{ host: "127.0.0.1", port }];
-    expect(await messageOf(health({ addr: [], tlsAddr }, {}, false))).toContain(
-      "only clients with a certificate get in",
-    );
+    const files = { tlsCert: cert, tlsClientCa: authority.cert };
+    expect(
+      await messageOf(health(at(port, { addr: [], tlsAddr, ...files }), {}, 3, false)),
+    ).toContain("only clients with a certificate get in");
     await listener.stop();
     const path = join(temporaryFolder(), "socket");
     const other = Bun.listen({
       unix: path,
       socket: { data: (socket) => void socket.write("-DENIED you may not\r\n") },
     });
-    expect(await messageOf(health({ addr: [{ unix: path }], tlsAddr: [] }, {}, false))).toBe(
+    expect(await messageOf(health(at(0, { addr: [{ unix: path }] }), {}, 3, false))).toBe(
       `CannotStart: the server on unix:${path} refuses: DENIED you may not`,
     );
     other.stop(true);
@@ -128,13 +130,15 @@ test("info shows the server's figures, or a dispenser's, as text and as JSON", a
   await client.command("HSET", "order_id", "type", "3");
   await client.command("GET", "order_id");
   client.close();
-  const lines = (await info("order_id", at(port), {}, false)).split("\n");
+  const lines = (await info("order_id", at(port), {}, 3, false)).split("\n");
   expect(lines.slice(0, 2)).toEqual(["name:order_id", "type:3"]);
-  expect(JSON.parse(await info("order_id", at(port), {}, true))).toMatchObject({
+  expect(JSON.parse(await info("order_id", at(port), {}, 3, true))).toMatchObject({
     current: "1",
     generated: "1",
   });
-  expect(await info(undefined, at(port), {}, false)).toContain("# Server\n");
-  expect(JSON.parse(await info(undefined, at(port), {}, true))).toMatchObject({ dispensers: "1" });
+  expect(await info(undefined, at(port), {}, 3, false)).toContain("# Server\n");
+  expect(JSON.parse(await info(undefined, at(port), {}, 3, true))).toMatchObject({
+    dispensers: "1",
+  });
   await listener.stop();
 });

@@ -46,8 +46,8 @@ describe("defaults", () => {
       requestArgumentsMax: 1_048_576,
       transactionBytesMax: 4_194_304,
       replyBytesMax: 1_048_576,
-      strangerBytesMax: 8_388_608,
-      strangersMax: 2000,
+      unauthenticatedBytesMax: 8_388_608,
+      unauthenticatedPerAddressMax: 2000,
       loginSecondsMax: 30,
       requestSecondsMax: 60,
       takeMax: 10_000,
@@ -187,6 +187,21 @@ describe("errors name the place and what is allowed", () => {
     expect(messageOf(() => load("server:\n  addr: 'x\n"))).toMatch(
       /^UsageError: config\.yaml:\d: \S/,
     );
+  });
+
+  test.each([
+    "!SECRET",
+    "|SECRET",
+    ">SECRET",
+    "!!SECRET x",
+    "*SECRET",
+    "%SECRET",
+    "@SECRET",
+    "&SECRET",
+  ])("of a password without quotes, which is not shown: %s", (password) => {
+    const message = messageOf(() => load(`access:\n  requirepass: ${password}\n`));
+    expect(message).toMatch(/^UsageError: config\.yaml:\d: \S/);
+    expect(message).not.toContain("SECRET");
   });
 
   test("in the environment", () => {

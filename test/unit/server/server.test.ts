@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
+import { isLoopback } from "../../../src/config/address.ts";
 import { LocalCatalog } from "../../../src/engine/local-catalog.ts";
 import { denialFor } from "../../../src/server/net/admission.ts";
-import { isLoopback } from "../../../src/server/net/sockets.ts";
 import { DiskBroken } from "../../../src/storage/store.ts";
 import { encodeRequest, ReplyError, TestClient } from "../../../testkit/resp.ts";
 import { until } from "../../../testkit/until.ts";
