@@ -9,7 +9,7 @@ import { type Command, keysIn, type ServerForCommands, type Session } from "./co
 
 const NO_AUTH = "NOAUTH Authentication required.";
 const FULL =
-  "ERR max number of clients reached: this connection was let in past limits.clients, to look and to mend; " +
+  "ERR max number of clients reached: this connection was let in past limits.clients, to look and to repair; " +
   "raise the limit with CONFIG SET maxclients, or end clients with CLIENT KILL, and connect again";
 /** Rights of which a client in a reserved place may use none. */
 const NUMBERS: readonly (Right | undefined)[] = ["take", "verify", "create", "manage"];

@@ -67,7 +67,7 @@ type LetIn<Data> = (
 export class Admission<Data> {
   readonly unauthenticated = new UnauthenticatedClients();
   readonly lingering: Lingering;
-  /** Whether new clients are refused; from the first refusal until places are free again. */
+  /** Whether all places are taken; from the first client too many until places are free again. */
   isFull = false;
   private refusedWhileFull = 0;
   private readonly arriving = new Map<Socket<Data>, Arrival>();
@@ -94,6 +94,7 @@ export class Admission<Data> {
     const { server } = this;
     if (server.isStopping) return void socket.terminate();
     const hasPlace = this.taken < server.clientsMax || this.unauthenticated.makePlace();
+    if (!hasPlace) this.noteFull();
     const isReserved = !hasPlace && this.hasReservedPlaceFor(socket, listening);
     if (!hasPlace && !isReserved) return this.refuseAsFull(socket, isTls);
     const pending = isTls ? this.handshaking(socket) : undefined;
@@ -164,13 +165,16 @@ export class Admission<Data> {
     this.lingering.limit(SPARE_SOCKETS + Math.max(0, this.server.clientsMax - this.taken));
   }
 
-  private refuseAsFull(socket: Socket<Data>, isTls: boolean): void {
-    const { server } = this;
+  /** All places are taken: that is told once, when it begins. */
+  private noteFull(): void {
+    const { log, clientsMax: limit } = this.server;
     if (!this.isFull) {
-      const { clientsMax: limit } = server;
-      server.log.warning("full: new clients are refused", { clients: this.taken, limit });
+      log.warning("full: new clients are refused", { clients: this.taken, limit });
     }
     this.isFull = true;
+  }
+
+  private refuseAsFull(socket: Socket<Data>, isTls: boolean): void {
     this.refusedWhileFull++;
     // Before the handshake no message can be sent over TLS.
     const message = isTls ? "" : TOO_MANY_CLIENTS.message;

@@ -2,8 +2,8 @@
  * One client's connection: receives and sends its bytes. Its session reads and answers the
  * requests.
  *
- * Invariants: a client that does not read its replies is not read from any more once it has its
- * share of the memory for them. A client whose requests take long queues up for another turn, so
+ * Invariants: a client that does not read its replies is not read from any more once they
+ * take as much memory as it may have. A client whose requests take long queues up for another turn, so
  * that others do not wait for it. The connection ends with all that was answered, and then FIN.
  */
 

@@ -15,7 +15,7 @@ export interface Endpoints {
 /** A client: its endpoints, and an id that no other client of this server has. */
 export interface Peer extends Endpoints {
   readonly id: number;
-  /** Whether it was let in past limits.clients, to see what is going on there and to mend it. */
+  /** Whether it was let in past limits.clients, to see what is going on and to change it. */
   readonly isReserved: boolean;
 }
 

@@ -99,8 +99,13 @@ export class Client {
       hasEndedInput: this.hasEndedInput,
       isEnded: this.isEnded,
       isKilled: this.isKilled,
-      mayBeKilled: this.server.closedForUnread.has(`client:${this.id}`),
+      mayBeKilled: this.isClosedWithReason,
     };
+  }
+
+  /** Whether the log tells why the server ended this connection. */
+  private get isClosedWithReason(): boolean {
+    return this.server.closedWithReason.has(`client:${this.id}`);
   }
 
   write(bytes: Uint8Array, from: number, count: number): number {
@@ -119,7 +124,8 @@ export class Client {
   /** The client ends its side as well. */
   shutdown(): void {
     if (this.hasEndedInput) throw new Broken("only the sending side was ended");
-    this.end();
+    if (this.isClosedWithReason) this.terminate();
+    else this.end();
   }
 
   terminate(): void {

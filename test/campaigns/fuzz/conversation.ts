@@ -76,11 +76,12 @@ export class Conversation {
   private read(words: readonly string[]): void {
     if (this.expected.mode === "skip next") this.expected.mode = words.length === 0 ? "on" : "skip";
     if (words.length === 0) return;
-    if (/^(post|host:)$/i.test(words[0]!)) {
-      // A browser: the connection ends at once, and replies not yet sent are lost.
+    if (/^(post|host:)$/i.test(words[0]!) || words[0] === "PROXY") {
+      // A browser, or a balancer: the connection ends at once, and replies not yet sent are lost.
       this.expected.isOver = this.expected.mayEnd && this.exchange.isEnded;
       if (this.expected.isOver) return;
-      if (!this.exchange.isKilled) throw new Broken("a request of HTTP did not end the connection");
+      if (!this.exchange.isKilled)
+        throw new Broken("a request of another protocol did not end the connection");
       this.isCut = true;
       return;
     }
@@ -103,7 +104,7 @@ export class Conversation {
     const reply = this.reader.read();
     if (reply !== undefined) return reply;
     const { isKilled, isEnded, mayBeKilled, sent } = this.exchange;
-    this.isCut = isKilled && (mayBeKilled || /post|host:/i.test(sent));
+    this.isCut = isKilled && (mayBeKilled || /post|host:|proxy/i.test(sent));
     this.expected.isOver ||= this.expected.mayEnd && isEnded;
     if (this.isCut || (this.expected.mayEnd && isEnded)) return undefined;
     throw new Broken(`no whole reply to ${JSON.stringify(asked.slice(0, 200))}`);

@@ -176,7 +176,7 @@ export class Expected {
         if (!this.logIn(options[at + 1]!, options[at + 2]!)) return expectError;
         at += 3;
       } else if (option === "setname" && left > 1) {
-        if (/[^!-~]/.test(options[at + 1]!)) return expectError;
+        if (!/^[!-~]{0,255}$/.test(options[at + 1]!)) return expectError;
         at += 2;
       } else return expectError;
     }

@@ -59,12 +59,14 @@ function confine({ engine, server }: Service<MemoryStore>): void {
   };
   // Wrong passwords are answered in the next turn.
   Object.assign(server, { sleep: async () => {} });
+  // Every event is told.
+  Object.assign(server, { summaries: { ...server.log, flush() {} } });
 }
 
 export class FuzzedServer {
   readonly rules: Rules;
-  /** Addresses of clients that were closed because they did not read. */
-  readonly closedForUnread = new Set<string>();
+  /** Addresses of clients that were closed, and the log says why. */
+  readonly closedWithReason = new Set<string>();
   /** So much the clock goes on whenever it is looked at. */
   tickMs = 0;
   /** What must not have happened. */
@@ -78,7 +80,7 @@ export class FuzzedServer {
     info: () => {},
     error: () => {},
     warning: (event: string, fields: LogFields = {}) => {
-      if (event.startsWith("client closed")) this.closedForUnread.add(String(fields.client));
+      if (event.startsWith("client closed")) this.closedWithReason.add(String(fields.client));
     },
   };
 
@@ -154,7 +156,7 @@ export class FuzzedServer {
   /** Between rounds nothing is held, and settings are as they were. */
   tidy(): void {
     const { server } = this.service;
-    this.closedForUnread.clear();
+    this.closedWithReason.clear();
     this.tickMs = 0;
     if (server.sessions.size > 0) throw new Broken(`${server.sessions.size} sessions are left`);
     const { heldBytes } = server.resp;

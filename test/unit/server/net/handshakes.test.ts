@@ -132,6 +132,7 @@ describe.skipIf(noCertificates !== undefined)("a handshake", () => {
       ],
     ];
     for (const [{ logged, server }, attempt, reason] of cases) {
+      server.summaries.flush();
       logged.length = 0;
       nowMs += 1001;
       const before = server.counters.refusedConnections;
