@@ -11,6 +11,7 @@ import { DEFAULT_USER } from "../../config/load.ts";
 import { type Config, type Right, rights, rightsIn } from "../../config/settings.ts";
 import { toBytes } from "../../dispenser/name.ts";
 import { Pattern } from "../../resp/glob.ts";
+import { CursorCipher } from "./cursors.ts";
 
 export class User {
   readonly name: string;
@@ -59,6 +60,8 @@ export class Access {
   readonly anonymous: User | undefined;
   /** Whether the default user has a password. */
   readonly hasDefaultPassword: boolean;
+  /** The cursors of users who may use some names alone. */
+  readonly cursors = new CursorCipher();
   private readonly users = new Map<string, { user: User; passwordHash: Buffer }>();
 
   /** If the settings have a password or a user, every client has to log in. */

@@ -34,11 +34,11 @@ function info(call: Call, isKnown = false): void {
     }
   }
   waitFor(session, engine.dependsOnNames());
-  const wanted = args.map((name) => name.toLowerCase());
-  const every = wanted.length === 0 || allSections.some((name) => wanted.includes(name));
+  const wanted = new Set(args.map((name) => name.toLowerCase()));
+  const every = wanted.size === 0 || allSections.some((name) => wanted.has(name));
   const source = new MetricSource(server, engine, session.user!.mayUseAll);
   const shown = sectionTitles
-    .filter((title) => every || wanted.includes(title.toLowerCase()))
+    .filter((title) => every || wanted.has(title.toLowerCase()))
     .map((title) => sectionText(title, source));
   replies.verbatim(shown.join("\r\n"));
 }
