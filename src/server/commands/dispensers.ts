@@ -112,9 +112,10 @@ async function removeMany({ server, session, replies, args }: Call): Promise<() 
   let removed = 0;
   try {
     for (let at = 0; at < args.length && session.isServed; at += NAMES_AT_ONCE_MAX) {
-      removed += await server.catalog.remove(args.slice(at, at + NAMES_AT_ONCE_MAX));
+      const some = await server.catalog.remove(args.slice(at, at + NAMES_AT_ONCE_MAX));
       const failure = await server.committed();
       if (failure !== undefined) throw failure;
+      removed += some;
     }
   } catch (error) {
     const { message } = failureOf(error);

@@ -18,6 +18,8 @@ const SHARES = 4;
 /** The end of a client that holds too much. */
 export interface MemoryHolder {
   readonly memory: ClientMemory;
+  /** What it holds, counted anew. */
+  readonly heldBytes: number;
   /** Closes the client, which gives back all that it holds. */
   onOverBudget(limit: number): void;
 }
@@ -56,13 +58,20 @@ export class MemoryBudget {
     }
   }
 
-  /** Checks the invariant. */
+  /** Checks the invariant, and that each client is charged what it holds. */
   check(holders: Iterable<MemoryHolder>): void {
     let sum = 0;
-    for (const { memory } of holders) if (memory.budget === this) sum += memory.bytes;
+    for (const { memory, heldBytes } of holders) {
+      if (memory.budget !== this) continue;
+      assert(memory.bytes === heldBytes, "what a client holds is counted while it grows");
+      sum += memory.bytes;
+    }
     assert(sum === this.bytes, "a budget is the sum of what its clients hold");
   }
 }
+
+/** For clients that have left. */
+const NOBODYS = new MemoryBudget(() => Number.POSITIVE_INFINITY);
 
 /** What one client holds. */
 export class ClientMemory implements Ledger {
@@ -87,5 +96,12 @@ export class ClientMemory implements Ledger {
   add(bytes: number): void {
     this.bytes += bytes;
     this.presentBudget.bytes += bytes;
+  }
+
+  /** To be called when a client that has left has given everything back. */
+  end(): void {
+    assert(this.bytes === 0, "a client that has left holds nothing");
+    // What a command under way still appends is nobody's, and goes with the session.
+    this.presentBudget = NOBODYS;
   }
 }

@@ -65,6 +65,10 @@ export class Connection implements SessionHost, MemoryHolder, Unauthenticated {
     return this.session.memory;
   }
 
+  get heldBytes(): number {
+    return this.session.heldBytes;
+  }
+
   /** Whether its client still waits for a reply, so that it must not be closed as idle. */
   get isWaiting(): boolean {
     return this.session.isBlocked || this.isDeferred || this.session.replyBuffer.isHolding;

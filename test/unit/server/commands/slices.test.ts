@@ -47,12 +47,15 @@ describe("KEYS", () => {
   });
 
   test("with a pattern that takes long lets others be served", async () => {
-    const long = Array.from({ length: 500 }, (_, index) => `${"a".repeat(240)}${index}`);
-    await client.pipeline(long.map((name) => ["HSET", name, "type", "1", "length", "9"]));
+    const long = Array.from({ length: 2000 }, (_, index) => `${"a".repeat(240)}${index}`);
+    for (let from = 0; from < long.length; from += 100) {
+      const some = long.slice(from, from + 100);
+      await client.pipeline(some.map((name) => ["HSET", name, "type", "1", "length", "9"]));
+    }
     const keys = client.command("KEYS", `${"*a".repeat(120)}b`);
     expect(await answeredBeside(keys)).toBeGreaterThan(5);
     expect(await keys).toEqual([]);
-    expect(await client.command("DEL", ...long)).toBe(500);
+    for (const name of long) await client.command("DEL", name);
   });
 
   test("lists no name whose definition fails", async () => {
@@ -61,10 +64,11 @@ describe("KEYS", () => {
       ["HSET", "failing", "type", "3"],
       ["KEYS", "fail*"],
     ]);
-    expect([messageOf(made!), messageOf(listed!)]).toEqual([
-      expect.stringContaining("storage unavailable"),
-      expect.stringContaining("storage unavailable"),
-    ]);
+    const failed = "ERR storage unavailable: the disk is full";
+    expect(messageOf(made!)).toBe(failed);
+    // Where the search takes longer than the turn, it finds the name gone.
+    expect(["", failed]).toContain(messageOf(listed!));
+    expect(listed).not.toContain("failing");
     expect(await client.command("KEYS", "fail*")).toEqual([]);
   });
 });
