@@ -25,6 +25,13 @@ import { FINISH_MS_MAX, type Frontend, type ServerForFrontends } from "./fronten
 const READ_ON_MAX = 8;
 /** The interval at which clients that were silent for too long are closed. */
 const SWEEP_EVERY_MS = 1000;
+/** A client whose connection is to end may read nothing of its last replies for so long. */
+const LAST_REPLIES_MS_MAX = 5000;
+const UNREAD = "it did not read its last replies";
+
+/** The parts of the budgets of memory that stay in use when clients are closed for want of room. */
+const USERS_KEPT = 15 / 16;
+const UNAUTHENTICATED_KEPT = 1 / 2;
 
 type Data = Connection | undefined;
 type ClientSocket = Socket<Data>;
@@ -58,8 +65,11 @@ export class RespFrontend implements Frontend {
       this.letIn(socket, endpoints, arrival),
     );
     this.budgets = {
-      users: new MemoryBudget(() => server.config.bufferBytesMax),
-      unauthenticated: new MemoryBudget(() => server.config.unauthenticatedBytesMax),
+      users: new MemoryBudget(() => server.config.bufferBytesMax, USERS_KEPT),
+      unauthenticated: new MemoryBudget(
+        () => server.config.unauthenticatedBytesMax,
+        UNAUTHENTICATED_KEPT,
+      ),
     };
     this.sockets = new Sockets(config, (address, isTls) => this.handlers(address, isTls));
     this.host = this.makeHost();
@@ -252,6 +262,11 @@ export class RespFrontend implements Frontend {
     const nowMs = server.now();
     this.admission.sweep();
     for (const connection of connections) {
+      const { session } = connection;
+      if (session.closes) {
+        if (nowMs - session.lastActiveMs > LAST_REPLIES_MS_MAX) connection.onKilled(UNREAD);
+        continue;
+      }
       const reason = this.overdue(connection, nowMs);
       if (reason !== undefined) connection.onEnded(reason);
     }

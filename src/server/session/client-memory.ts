@@ -10,8 +10,6 @@
 import { assert } from "../../base/assert.ts";
 import type { Ledger } from "../../resp/ledger.ts";
 
-/** Once a budget is passed, clients are closed until so much of it is in use, not one at a time. */
-const KEPT_SHARE = 15 / 16;
 /** How many times smaller a client's share is than what is left of the budget. */
 const SHARES = 4;
 
@@ -28,9 +26,15 @@ export class MemoryBudget {
   /** What all clients of this budget hold. */
   bytes = 0;
   private readonly bytesMax: () => number;
+  private readonly keptPart: number;
 
-  constructor(bytesMax: () => number) {
+  /**
+   * Once the budget is passed, clients are closed until `keptPart` of it is in use: to look for the
+   * largest each time would take long with many clients.
+   */
+  constructor(bytesMax: () => number, keptPart = 1) {
     this.bytesMax = bytesMax;
+    this.keptPart = keptPart;
   }
 
   get isOver(): boolean {
@@ -53,7 +57,7 @@ export class MemoryBudget {
       .filter(({ memory }) => memory.budget === this && memory.bytes > 0)
       .sort((one, other) => other.memory.bytes - one.memory.bytes);
     for (const holder of largestFirst) {
-      if (this.bytes <= limit * KEPT_SHARE) return;
+      if (this.bytes <= limit * this.keptPart) return;
       holder.onOverBudget(limit);
     }
   }
