@@ -239,8 +239,8 @@ export class Connection implements SessionHost, MemoryHolder, Unauthenticated {
         this.flush();
         if (session.isBlocked) return this.pause();
         if (stop === "slice over") return this.defer();
-        if (stop === "nothing left") break;
         if (session.replyBytes > this.replyBytesMax) return this.pause();
+        if (stop === "nothing left") break;
       }
       this.resume();
       // What is left is of a request that began to arrive just now.
