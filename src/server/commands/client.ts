@@ -3,13 +3,13 @@
 import { quoted, Refusal } from "../../base/errors.ts";
 import {
   type Call,
-  container,
   type ReplyMode,
   readInteger,
   type ServerForCommands,
   type Session,
   upToNul,
 } from "./command.ts";
+import { container } from "./subcommands.ts";
 
 const TRACKING_REFUSED =
   "ERR client-side caching is not available: a client that caches a GET would repeat its number";

@@ -4,7 +4,8 @@ import { addressText } from "../../config/address.ts";
 import { type Config, type Setting, settings } from "../../config/settings.ts";
 import { toBytes } from "../../dispenser/name.ts";
 import { Pattern } from "../../resp/glob.ts";
-import { type Call, container, type ServerForCommands, upToNul } from "./command.ts";
+import { type Call, type ServerForCommands, upToNul } from "./command.ts";
+import { container } from "./subcommands.ts";
 
 type Key = keyof typeof settings;
 
