@@ -46,27 +46,30 @@ function textOf(key: Key, value: Config[Key]): string {
 
 /** CONFIG GET: a name that is no pattern comes back spelled as it was asked for. */
 function get({ server, session, replies, args }: Call): void {
-  const found = new Map<string, string>();
-  session.runJob(find(server, args, found), () => {
-    replies.map(found.size);
-    for (const text of [...found].flat()) replies.bulk(text);
-  });
-}
-
-function* find(server: ServerForCommands, args: readonly string[], found: Map<string, string>) {
-  const shown = shownSettings(server);
-  for (const arg of args) {
-    yield undefined;
-    const lower = arg.toLowerCase();
-    const pattern = new Pattern(lower);
-    const isPattern = /[*?[]/.test(arg);
-    for (const [name, text] of isPattern ? shown : []) {
-      if (pattern.matches(name)) found.set(name, text);
+  const job = function* () {
+    const shown = shownSettings(server);
+    const found = new Map<string, string>();
+    for (const arg of args) {
+      yield undefined;
+      const lower = arg.toLowerCase();
+      const isPattern = /[*?[]/.test(arg);
+      if (isPattern) {
+        const pattern = new Pattern(lower);
+        for (const [name, text] of shown) if (pattern.matches(name)) found.set(name, text);
+        continue;
+      }
+      const [, setting] = byName.get(lower) ?? [];
+      const text = shown.get(setting === undefined ? lower : nameOf(setting));
+      if (text !== undefined) found.set(arg, text);
     }
-    const [, setting] = byName.get(lower) ?? [];
-    const text = isPattern ? undefined : shown.get(setting === undefined ? lower : nameOf(setting));
-    if (text !== undefined) found.set(arg, text);
-  }
+    replies.map(found.size);
+    for (const [name, text] of found) {
+      replies.bulk(name);
+      replies.bulk(text);
+      yield undefined;
+    }
+  };
+  session.runJob(job());
 }
 
 /** CONFIG SET: sets all of the given settings, or none. */
