@@ -89,7 +89,7 @@ function needsForReuse([, ...pairs]: readonly string[]): MoreNeeded | undefined 
 
 function remove(call: Call): void {
   const { engine, server, session, replies, args } = call;
-  whenDone(call, server.catalog.remove(args), (removed) => {
+  whenDone(call, server.catalog.remove(args, session), (removed) => {
     for (const name of args) waitFor(session, engine.dependsOnName(name));
     replies.integer(removed);
   });
