@@ -205,6 +205,11 @@ export const settings = {
     help: "bytes of the name of a new dispenser",
     isLive: true,
   }),
+  /** The default holds ten million names of any length. */
+  namesBytesMax: setting("limits.names_bytes", "12884901888", whole(MEBIBYTE, 1024 * GIBIBYTE), {
+    help: "bytes of memory for the names of all dispensers, where each dispenser counts 1000 and its name",
+    isLive: true,
+  }),
   deletedMax: setting("limits.deleted", "100000", whole(1, 100_000_000), {
     help: "deleted lines that are remembered; of more the oldest are forgotten",
     isLive: true,

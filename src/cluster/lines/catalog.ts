@@ -183,24 +183,19 @@ export class ClusterLines {
     return { puts, result: 0 };
   }
 
-  /** DEL of one name. Answers whether there was such a dispenser. */
-  async remove(store: FencedStore, name: string): Promise<boolean> {
-    if (!isName(name)) return false;
-    const key = nameKey(name);
-    const { rows: found } = await store.read([key]);
-    const known = readName(found.get(key));
-    if (known === undefined || known.isDeleted) return false;
-    const line = lineKey(known.line);
+  /** DEL of one line. Answers whether it was there: another node may have been quicker. */
+  async remove(store: FencedStore, { name, id }: Dispenser): Promise<boolean> {
+    const [key, line] = [nameKey(name), lineKey(id)];
     const removed = await store.transact([NAMES, key, line], (rows) => {
       const present = readName(rows.get(key));
-      if (present?.line !== known.line || present.isDeleted) return nothing(false);
+      if (present?.line !== id || present.isDeleted) return nothing(false);
       // The row keeps how far the line was leased.
       const leased = readLine(rows.get(line)) ?? NEW_LINE;
       const before = withDeleted(present, leased.next);
       const puts = changed(name, { ...present, isDeleted: true, before }, rows);
       puts.set(line, encode({ ...leased, isDeleted: true } satisfies LineRecord));
       const atAgeMs = namesIn(rows).ageMs ?? 0;
-      puts.set(deletedKey(present.line), encode({ name: toText(name), atAgeMs }));
+      puts.set(deletedKey(id), encode({ name: toText(name), atAgeMs }));
       return { puts, result: true };
     });
     this.nodeState.flush();

@@ -64,6 +64,8 @@ export interface Session {
   lastCommand: string;
   /** Whether the connection ends after this reply. */
   closes: boolean;
+  /** Whether the connection has closed. */
+  readonly isOver: boolean;
   /** The reply of the command under way waits for this commit; 0 for none. */
   dependsOn: number;
   /** Bytes of requests that are incomplete or not run yet. */

@@ -102,7 +102,7 @@ function remove(call: Call): void {
   if (args.length > NAMES_AT_ONCE_MAX && !session.isInTransaction) {
     return session.block(removeMany(call));
   }
-  whenDone(call, server.catalog.remove(args), (removed) => {
+  whenDone(call, server.catalog.remove(args, session), (removed) => {
     for (const name of args) waitFor(session, engine.dependsOnName(name));
     replies.integer(removed);
   });
@@ -112,7 +112,8 @@ async function removeMany({ server, session, replies, args }: Call): Promise<() 
   let removed = 0;
   try {
     for (let at = 0; at < args.length && session.isServed; at += NAMES_AT_ONCE_MAX) {
-      const some = await server.catalog.remove(args.slice(at, at + NAMES_AT_ONCE_MAX));
+      const part = args.slice(at, at + NAMES_AT_ONCE_MAX);
+      const some = await server.catalog.remove(part, session);
       const failure = await server.committed();
       if (failure !== undefined) throw failure;
       removed += some;

@@ -19,8 +19,8 @@ function info(call: Call, isKnown = false): void {
   // A user without the right to a section's name as a dispenser always gets the section.
   if (args.length === 1 && mayInspect) {
     const isName = !isKnown && !session.isInTransaction && !isSection(args[0]!);
-    const demand = new Map([[args[0]!, 0]]);
-    const waits = isName ? server.catalog.prepare(demand, false) : undefined;
+    const demand = [{ names: args, takes: false }];
+    const waits = isName ? server.catalog.prepare(demand, false, session) : undefined;
     if (waits !== undefined) return whenDone(call, waits, () => info(call, true));
     const dispenser = engine.find(args[0]!);
     const dependsOn = engine.dependsOn(args[0]!, dispenser);

@@ -13,6 +13,7 @@ export interface NodeUnderTest {
   close(): Promise<void>;
 }
 
+const client = { isOver: false };
 const into = new Uint8Array(32);
 
 export function describeCatalog(title: string, open: () => Promise<NodeUnderTest>): void {
@@ -37,7 +38,7 @@ export function describeCatalog(title: string, open: () => Promise<NodeUnderTest
       /** As GET does it. */
       const take = async (name: string) => {
         for (let isKnown = false; ; isKnown = true) {
-          const waits = catalog.prepare(new Map([[name, 1]]), isKnown);
+          const waits = catalog.prepare([{ names: [name], takes: true }], isKnown, client);
           if (waits === undefined) break;
           await waits;
         }
@@ -54,7 +55,7 @@ export function describeCatalog(title: string, open: () => Promise<NodeUnderTest
         return next instanceof Refusal ? next.message : next;
       };
       const remove = async (...names: string[]) => {
-        const removed = await catalog.remove(names);
+        const removed = await catalog.remove(names, client);
         engine.commit();
         return removed;
       };

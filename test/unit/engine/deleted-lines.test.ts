@@ -31,6 +31,7 @@ function start({ store = new MemoryStore(), allocation = wholeLine, limits = {} 
     limits: {
       dispensersMax: 1000,
       nameBytesMax: 255,
+      namesBytesMax: 2 ** 30,
       deletedMax: 1000,
       deletedDays: 90,
       ...limits,

@@ -3,6 +3,7 @@
 import { afterAll, describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { type Config, settings } from "../../../../src/config/settings.ts";
+import { BYTES_BESIDE_NAME } from "../../../../src/engine/engine.ts";
 import { RESERVED_PLACES } from "../../../../src/server/net/admission.ts";
 import type { ClientSession } from "../../../../src/server/session/session.ts";
 import { encodeRequest, type Reply, ReplyError, TestClient } from "../../../../testkit/resp.ts";
@@ -227,6 +228,29 @@ describe("dispensers", () => {
     expect(await admin.command("HSET", "b", "type", "3")).toBe(1);
     expect(await admin.command("DEL", "a", "b")).toBe(2);
     expect(await admin.command("HSET", "c", "type", "3")).toBe(1);
+  });
+
+  test("take names_bytes of memory at most, live; those that are there stay", async () => {
+    const { admin, set, server } = await setUp();
+    const { engine } = server;
+    const each = BYTES_BESIDE_NAME + 4;
+    const most = Math.floor(2 ** 20 / each);
+    const names = Array.from({ length: most + 1 }, (_, nth) => String(nth + 1000));
+    await set("limits.names_bytes", 2 ** 20);
+    const replies = await admin.pipeline(names.map((name) => ["HSET", name, "type", "3"]));
+    const refusal =
+      "ERR max memory of names reached: limits.names_bytes is 1048576, where a dispenser counts 1000 and its name. " +
+      "Delete dispensers, or raise the limit if there is more memory";
+    expect(replies.indexOf(1)).toBe(0);
+    expect(replies.filter((reply) => reply === 1)).toHaveLength(most);
+    expect(replies.at(-1)).toEqual(error(refusal));
+    expect(engine.namesBytes).toBe(most * each);
+    expect(await admin.command("HSET", "1000", "auto_disk", "memory")).toBe(0);
+    expect(await admin.command("DEL", "1001")).toBe(1);
+    expect(await admin.command("HSET", "mine", "type", "3")).toBe(1);
+    expect(await admin.command("HSET", "more", "type", "3")).toEqual(error(refusal));
+    await set("limits.names_bytes", 2 ** 21);
+    expect(await admin.command("HSET", "more", "type", "3")).toBe(1);
   });
 
   test("have names of name_bytes at most, live; those that are there stay", async () => {
