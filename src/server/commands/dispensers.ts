@@ -99,9 +99,8 @@ function needsForReuse([, ...pairs]: readonly string[]): MoreNeeded | undefined 
 /** DEL: many names are deleted some at a time, each some in one commit. */
 function remove(call: Call): void {
   const { engine, server, session, replies, args } = call;
-  if (args.length > NAMES_AT_ONCE_MAX && !session.isInTransaction) {
-    return session.block(removeMany(call));
-  }
+  const takesLong = args.length > NAMES_AT_ONCE_MAX && !session.isInTransaction;
+  if (takesLong && !server.catalog.isShared) return session.block(removeMany(call));
   whenDone(call, server.catalog.remove(args, session), (removed) => {
     for (const name of args) waitFor(session, engine.dependsOnName(name));
     replies.integer(removed);

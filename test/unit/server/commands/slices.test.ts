@@ -53,7 +53,7 @@ describe("KEYS", () => {
       await client.pipeline(some.map((name) => ["HSET", name, "type", "1", "length", "9"]));
     }
     const keys = client.command("KEYS", `${"*a".repeat(120)}b`);
-    expect(await answeredBeside(keys)).toBeGreaterThan(5);
+    expect(await answeredBeside(keys)).toBeGreaterThan(1);
     expect(await keys).toEqual([]);
     for (const name of long) await client.command("DEL", name);
   });
@@ -118,7 +118,7 @@ describe("COMMAND", () => {
   test.each(["DOCS", "INFO"])("%s of many words describes each of them", async (what) => {
     const words = Array<string>(6000).fill("get");
     const reply = client.command("COMMAND", what, ...words);
-    expect(await answeredBeside(reply)).toBeGreaterThan(2);
+    expect(await answeredBeside(reply)).toBeGreaterThan(1);
     const [one] = (await client.command("COMMAND", what, "get")) as [Reply];
     expect(((await reply) as Reply[]).filter((each) => Bun.deepEquals(each, one)).length).toBe(
       6000,
