@@ -232,6 +232,8 @@ describe("limits.idle_seconds", () => {
     expect([silent, busy, unread].map(({ isThere }) => isThere)).toEqual([false, true, true]);
     pass(10, work);
     expect(unread.connection.session.isServed).toBe(false);
+    // It has request_seconds for what was answered.
+    pass(30, work);
     expect(unread.isThere).toBe(true);
     unread.wire.room = 100;
     unread.connection.drain();
@@ -298,8 +300,9 @@ describe("limits.unauthenticated_per_address", () => {
     expect(first.isThere).toBe(true);
     expect(user.command("RESET")).toBe("RESET");
     expect([user, first, second].map(({ isThere }) => isThere)).toEqual([true, false, true]);
+    const third = connect({ host });
     connect({ host });
-    expect([user, second].map(({ isThere }) => isThere)).toEqual([true, false]);
+    expect([user, second, third].map(({ isThere }) => isThere)).toEqual([true, false, false]);
   });
 
   test("frees the place at once, though the client has replies that it does not read", () => {
