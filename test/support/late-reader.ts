@@ -52,20 +52,26 @@ export class LateReader {
     await Promise.race([written, this.ended.promise]);
   }
 
-  /** Reads one line, and stops reading again. */
+  /** Reads one line, and stops reading again. Fails if the connection ends before. */
   async line(): Promise<string> {
-    this.readOn();
-    while (!this.received.endsWith("\n")) await once(this.socket, "data");
-    this.socket.pause();
+    await this.readUntil(() => this.received.endsWith("\n"));
     const { received } = this;
     this.received = "";
     return received.trim();
   }
 
-  /** Reads until so many bytes have arrived, and stops reading again. */
+  /** Reads until so many bytes have arrived, and stops reading again. Fails as line() does. */
   async readTo(bytes: number): Promise<void> {
+    await this.readUntil(() => this.received.length >= bytes);
+  }
+
+  private async readUntil(isEnough: () => boolean): Promise<void> {
+    const ended = this.ended.promise.then((end) => {
+      throw new Error(`the connection ended: ${end}`);
+    });
     this.readOn();
-    while (this.received.length < bytes) await once(this.socket, "data");
+    while (!isEnough()) await Promise.race([once(this.socket, "data"), ended]);
+    ended.catch(() => {});
     this.socket.pause();
   }
 

@@ -5,6 +5,7 @@
 
 import { encodeRequest } from "../../../testkit/resp.ts";
 import type { Outcome } from "./peer.ts";
+import type { Shown } from "./scenes.ts";
 import { ended, line, lines, type Stream, streamsOf } from "./stream.ts";
 
 export interface Difference {
@@ -177,4 +178,58 @@ export const meantToDiffer: Readonly<Record<string, { reason: string; contains: 
     reason: NO_SILENCE,
     contains: "",
   },
+};
+
+const RESETS =
+  "Redis closes with input unread, which resets the connection: a client that reads late loses replies; here input " +
+  "is read and thrown away until the client ends its side, too";
+const DROPS =
+  "Redis drops replies that the kernel has not taken; here a client has limits.request_seconds to read what was " +
+  "answered, and a client that reads is not idle";
+const ANSWERS = "Redis drops replies of the same turn; here what was answered arrives";
+
+interface EndDifference {
+  readonly reason: string;
+  readonly redis: Partial<Shown>;
+  readonly ours: Partial<Shown>;
+}
+
+/** A connection that Redis resets. */
+const isReset = (ours: Partial<Shown>): EndDifference => ({
+  reason: RESETS,
+  redis: { end: "RST" },
+  ours: { end: "FIN", ...ours },
+});
+
+const isCut: EndDifference = {
+  reason: DROPS,
+  redis: { isWhole: false },
+  ours: { isWhole: true, end: "FIN" },
+};
+
+/** Scenes (scenes.ts) that are meant to end otherwise than with Redis: why, and what each shows. */
+export const endsMeantToDiffer: Readonly<Record<string, EndDifference>> = {
+  "QUIT with many requests behind it": isReset({ isWhole: true, last: ["OK", "OK"] }),
+  "a protocol error with much input behind it": isReset({
+    isWhole: true,
+    last: ["OK", "ERR Protocol error: invalid bulk length"],
+  }),
+  "an HTTP POST with a long body": isReset({ isWhole: true, last: ["19999", "OK"] }),
+  "an HTTP POST behind an answered request": {
+    reason: ANSWERS,
+    redis: { end: "FIN", isWhole: true, last: ["19999", "OK"] },
+    ours: { end: "FIN", isWhole: true, last: ["OK", "PONG"] },
+  },
+  "CLIENT KILL with many unread replies": isCut,
+  "the idle limit with many unread replies": isCut,
+  "too many clients, one that goes on to send": isReset({}),
+  "before AUTH: too many words, with much behind": isReset({
+    last: [
+      "NOAUTH Authentication required.",
+      "ERR Protocol error: unauthenticated multibulk length",
+    ],
+  }),
+  "before AUTH: a bulk too long, with much behind": isReset({
+    last: ["ERR Protocol error: unauthenticated bulk length"],
+  }),
 };
