@@ -133,6 +133,8 @@ export const differences: readonly Difference[] = [
 const NEVER_CLOSES =
   "Redis closes a client once the last reply is written, and one that wants no replies never; " +
   "here it is closed as it asked";
+const ANSWERS =
+  "Redis drops replies of the same turn where a request of HTTP follows; here what was answered arrives";
 const NO_PAUSE =
   "EXEC runs without a pause: what takes long with many dispensers or clients would hold up others";
 const NAMES_OF_CLIENTS =
@@ -150,6 +152,8 @@ export const meantToDiffer: Readonly<Record<string, { reason: string; contains: 
   "CLIENT REPLY: OFF, then unbalanced quotes": { reason: NEVER_CLOSES, contains: "" },
   "CLIENT REPLY: SKIP, then QUIT": { reason: NEVER_CLOSES, contains: "" },
   "CLIENT REPLY: SKIP, then a protocol error": { reason: NEVER_CLOSES, contains: "" },
+  "a line: a POST behind a good command": { reason: ANSWERS, contains: "+PONG\r\n" },
+  "a transaction refused: an HTTP POST within one": { reason: ANSWERS, contains: "+QUEUED\r\n" },
   ...Object.fromEntries(
     [
       "a transaction: of commands on names",
@@ -186,8 +190,6 @@ const RESETS =
 const DROPS =
   "Redis drops replies that the kernel has not taken; here a client has limits.request_seconds to read what was " +
   "answered, and a client that reads is not idle";
-const ANSWERS = "Redis drops replies of the same turn; here what was answered arrives";
-
 interface EndDifference {
   readonly reason: string;
   readonly redis: Partial<Shown>;
