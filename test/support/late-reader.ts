@@ -35,9 +35,9 @@ export class LateReader {
   static async connect(place: Place): Promise<LateReader> {
     const where = "unix" in place ? { path: place.unix } : { host: "127.0.0.1", port: place.port };
     const isTls = place.isTls === true;
-    const socket = isTls
-      ? tls.connect({ ...where, rejectUnauthorized: false, allowHalfOpen: true })
-      : net.connect({ ...where, allowHalfOpen: true });
+    const options = { ...where, rejectUnauthorized: false, allowHalfOpen: true };
+    // The types do not have allowHalfOpen for TLS.
+    const socket = isTls ? tls.connect(options as tls.ConnectionOptions) : net.connect(options);
     const reader = new LateReader(socket);
     await once(socket, isTls ? "secureConnect" : "connect");
     return reader;

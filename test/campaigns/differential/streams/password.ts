@@ -83,7 +83,12 @@ const inside = streamsOf("AUTH", {
     "EXEC",
     "PING",
   ),
-  "HELLO with a wrong option within a transaction": lines("AUTH secret", "MULTI", "HELLO 4", "EXEC"),
+  "HELLO with a wrong option within a transaction": lines(
+    "AUTH secret",
+    "MULTI",
+    "HELLO 4",
+    "EXEC",
+  ),
   "QUIT within a transaction": lines("AUTH secret", "MULTI", "PING", "QUIT", "EXEC"),
   "RESET and AUTH within a transaction": lines(
     "AUTH secret",

@@ -1,8 +1,8 @@
 /** The time limits of clients: who has passed one is ended, and nobody else. The clock is the test's. */
 
 import { afterEach, describe, expect, test } from "bun:test";
-import type { Config } from "../../../../src/config/settings.ts";
 import { parsePassword } from "../../../../src/config/kinds.ts";
+import type { Config } from "../../../../src/config/settings.ts";
 import { encodeRequest, type Reply, readReplies } from "../../../../testkit/resp.ts";
 import { Turns } from "../../../../testkit/turns.ts";
 import { FakeWire } from "../../../support/fake-wire.ts";
@@ -24,7 +24,10 @@ function setUp(overrides: Partial<Config> = {}) {
   const turns = new Turns();
   const timers: (() => void)[] = [];
   const server = startLocal(new MemoryStore(), overrides, {
-    clock: clockOf(() => (nowMs += tickMs)),
+    clock: clockOf(() => {
+      nowMs += tickMs;
+      return nowMs;
+    }),
     schedule: turns.schedule,
     every: (_, work) => {
       timers.push(work);
@@ -73,13 +76,16 @@ function setUp(overrides: Partial<Config> = {}) {
   const reasons = () => {
     listener.summaries.flush();
     return logged.flatMap((line) => {
-      const [, reason, times] = /client closed: (.*?) client=.*?(?: times=(\d+))?$/.exec(line) ?? [];
+      const [, reason, times] =
+        /client closed: (.*?) client=.*?(?: times=(\d+))?$/.exec(line) ?? [];
       return reason === undefined ? [] : Array<string>(Number(times ?? 1)).fill(reason);
     });
   };
 
   /** From now on each look at the clock takes so long. */
-  const tick = (milliseconds: number) => void (tickMs = milliseconds);
+  const tick = (milliseconds: number) => {
+    tickMs = milliseconds;
+  };
   const admin = connect();
   const set = (name: string, value: number) =>
     expect(admin.command("CONFIG", "SET", name, String(value))).toBe("OK");

@@ -63,17 +63,20 @@ function setUp(overrides: Partial<Config> = {}) {
   });
   running.push(() => server.stop());
   const letIn: { socket: FakeSocket; isReserved: boolean }[] = [];
-  const admission = new Admission<Session | undefined>(server, (real, endpoints, { isReserved }) => {
-    const socket = real as unknown as FakeSocket;
-    const session = { address: endpoints.address } as Session;
-    server.sessions.add(session);
-    socket.data = session;
-    letIn.push({ socket, isReserved });
-  });
+  const admission = new Admission<Session | undefined>(
+    server,
+    (real, endpoints, { isReserved }) => {
+      const socket = real as unknown as FakeSocket;
+      const session = { address: endpoints.address } as Session;
+      server.sessions.add(session);
+      socket.data = session;
+      letIn.push({ socket, isReserved });
+    },
+  );
   const real = (socket: FakeSocket) => socket as unknown as Socket<Session | undefined>;
   const tcp: Address = { host: "192.0.2.1", port: 8379 };
   /** A socket that arrives, and is admitted if there is a place. */
-  const arrive = (from = "198.51.100.1", listening = tcp, isTls = false) => {
+  const arrive = (from = "198.51.100.1", listening: Address = tcp, isTls = false) => {
     const socket = new FakeSocket(from);
     admission.arrive(real(socket), listening, isTls);
     while (turns.isDue) turns.end();
@@ -115,7 +118,7 @@ describe("a client too many", () => {
 
   test("is one line of the log, until places are free again", () => {
     const { admission, arrive, leave, sleep, server, logged } = setUp();
-    server.config.clientsMax = 20;
+    server.configure({ clientsMax: 20 });
     const clients = Array.from({ length: 20 }, () => arrive());
     for (let count = 0; count < 5; count++) arrive();
     expect([admission.isFull, logged]).toEqual([
@@ -171,7 +174,7 @@ describe("a place past limits.clients", () => {
     for (let count = 0; count < 4; count++) arrive("", unix);
     expect(letIn.map(({ isReserved }) => isReserved)).toEqual([false, false, false, true]);
     // Raised while the server runs.
-    server.config.clientsMax = 10;
+    server.configure({ clientsMax: 10 });
     arrive("", unix);
     expect(letIn.at(-1)!.isReserved).toBe(false);
   });
@@ -221,7 +224,11 @@ describe("protected mode", () => {
     const stranger = arrive("198.51.100.1");
     expect(letIn).toHaveLength(1);
     expect(stranger.sent).toMatch(/^-DENIED .*protected mode.*\r\n$/);
-    expect([stranger.isShut, stranger.isEnded, stranger.isTerminated]).toEqual([true, false, false]);
+    expect([stranger.isShut, stranger.isEnded, stranger.isTerminated]).toEqual([
+      true,
+      false,
+      false,
+    ]);
     expect(admission.lingering.size).toBe(1);
   });
 

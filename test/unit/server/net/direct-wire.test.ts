@@ -48,27 +48,30 @@ describe.skipIf(!isLinux || noCertificates !== undefined)("keepalive_seconds of 
     ["TLS", 78, [1, 78, 26, 3]],
     ["TCP", 2, [1, 2, 1, 3]],
     ["TLS", 1, [1, 1, 1, 3]],
-  ])("over %s: after %i, the kernel asks three times, a third of that apart, as in Redis", async (kind, keepaliveSeconds, asked) => {
-    const { cert: tlsCert, key: tlsKey } = makeAuthority("own");
-    const { port, server } = startInMemory({
-      ...{ tlsAddr: [{ host: "127.0.0.1", port: 0 }], tlsCert, tlsKey, keepaliveSeconds },
-    });
-    running.push(server);
-    const tlsPort = Number(/tls:127\.0\.0\.1:(\d+)/.exec(server.addresses.join())![1]);
-    const place: Place = kind === "TLS" ? { port: tlsPort, isTls: true } : { port };
-    const client = await LateReader.connect(place);
-    await client.send("PING\r\n");
-    expect(await client.line()).toBe("+PONG");
-    expect(keepalives(keepaliveSeconds)).toEqual([asked]);
-    // Who comes after a change has the new value, and who is there keeps the old one.
-    const admin = await TestClient.connect(port);
-    await until(() => keepalives(keepaliveSeconds).length === 2);
-    expect(await admin.command("CONFIG", "SET", "tcp-keepalive", "900")).toBe("OK");
-    const later = await TestClient.connect(port);
-    await later.command("PING");
-    expect(keepalives(900)).toEqual([[1, 900, 300, 3]]);
-    expect(keepalives(keepaliveSeconds)).toHaveLength(2);
-    for (const each of [admin, later, client]) each.close();
-    await until(() => server.sessions.size === 0);
-  });
+  ])(
+    "over %s: after %i, the kernel asks three times, a third of that apart, as in Redis",
+    async (kind, keepaliveSeconds, asked) => {
+      const { cert: tlsCert, key: tlsKey } = makeAuthority("own");
+      const { port, server } = startInMemory({
+        ...{ tlsAddr: [{ host: "127.0.0.1", port: 0 }], tlsCert, tlsKey, keepaliveSeconds },
+      });
+      running.push(server);
+      const tlsPort = Number(/tls:127\.0\.0\.1:(\d+)/.exec(server.addresses.join())![1]);
+      const place: Place = kind === "TLS" ? { port: tlsPort, isTls: true } : { port };
+      const client = await LateReader.connect(place);
+      await client.send("PING\r\n");
+      expect(await client.line()).toBe("+PONG");
+      expect(keepalives(keepaliveSeconds)).toEqual([asked]);
+      // Who comes after a change has the new value, and who is there keeps the old one.
+      const admin = await TestClient.connect(port);
+      await until(() => keepalives(keepaliveSeconds).length === 2);
+      expect(await admin.command("CONFIG", "SET", "tcp-keepalive", "900")).toBe("OK");
+      const later = await TestClient.connect(port);
+      await later.command("PING");
+      expect(keepalives(900)).toEqual([[1, 900, 300, 3]]);
+      expect(keepalives(keepaliveSeconds)).toHaveLength(2);
+      for (const each of [admin, later, client]) each.close();
+      await until(() => server.sessions.size === 0);
+    },
+  );
 });

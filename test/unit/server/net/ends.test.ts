@@ -54,7 +54,9 @@ async function start(overrides: Partial<Config> = {}) {
   const admin = await TestClient.connect(port);
   await admin.command("HSET", "m", "type", "3", "auto_disk", "memory");
   /** Lets time pass for the server. */
-  const sleep = (seconds: number) => void (nowMs += seconds * 1000);
+  const sleep = (seconds: number) => {
+    nowMs += seconds * 1000;
+  };
   return { ...server, places, admin, sleep };
 }
 
@@ -92,45 +94,44 @@ const ends: Record<
   "the end of the server": { act: ({ server }) => void stop(server) },
 };
 
-describe.each([
-  ["TCP"],
-  ["a unix socket"],
-  ...(noCertificates === undefined ? [["TLS"]] : []),
-])("over %s what was answered arrives, and then FIN, after", (kind) => {
-  test.each(Object.entries(ends))("%s", async (_, { last = "", more = [], act }) => {
-    const server = await start();
-    const { sessions } = server.server;
-    const client = await LateReader.connect(server.places[kind]!);
-    await client.send(answered);
-    const session = () => [...sessions].find(({ name }) => name === "done");
-    await until(() => session() !== undefined);
-    const { id } = session()!;
-    await client.send(last);
-    if (act !== undefined && last !== "") await until(() => session()!.requestBytes > 0);
-    await act?.(server, id);
-    await until(() => session()?.isServed !== true);
-    const { received, end } = await client.read();
-    const replies = readReplies(received).map((reply) =>
-      reply instanceof Error ? reply.message : reply,
-    );
-    expect(replies.length).toBe(all.length + more.length);
-    expect(replies).toEqual([...all, ...more]);
-    expect(end).toBe("FIN");
-    server.admin.close();
-    expect(server.fatal).toEqual([]);
-  });
+describe.each([["TCP"], ["a unix socket"], ...(noCertificates === undefined ? [["TLS"]] : [])])(
+  "over %s what was answered arrives, and then FIN, after",
+  (kind) => {
+    test.each(Object.entries(ends))("%s", async (_, { last = "", more = [], act }) => {
+      const server = await start();
+      const { sessions } = server.server;
+      const client = await LateReader.connect(server.places[kind]!);
+      await client.send(answered);
+      const session = () => [...sessions].find(({ name }) => name === "done");
+      await until(() => session() !== undefined);
+      const { id } = session()!;
+      await client.send(last);
+      if (act !== undefined && last !== "") await until(() => session()!.requestBytes > 0);
+      await act?.(server, id);
+      await until(() => session()?.isServed !== true);
+      const { received, end } = await client.read();
+      const replies = readReplies(received).map((reply) =>
+        reply instanceof Error ? reply.message : reply,
+      );
+      expect(replies.length).toBe(all.length + more.length);
+      expect(replies).toEqual([...all, ...more]);
+      expect(end).toBe("FIN");
+      server.admin.close();
+      expect(server.fatal).toEqual([]);
+    });
 
-  test("its own end, though it is answered only then", async () => {
-    const { places, admin } = await start();
-    const client = await LateReader.connect(places[kind]!);
-    await client.send(`${gets}*1\r\n`);
-    client.shutdown();
-    const { received, end } = await client.read();
-    expect(readReplies(received)).toEqual(numbers);
-    expect(end).toBe("FIN");
-    admin.close();
-  });
-});
+    test("its own end, though it is answered only then", async () => {
+      const { places, admin } = await start();
+      const client = await LateReader.connect(places[kind]!);
+      await client.send(`${gets}*1\r\n`);
+      client.shutdown();
+      const { received, end } = await client.read();
+      expect(readReplies(received)).toEqual(numbers);
+      expect(end).toBe("FIN");
+      admin.close();
+    });
+  },
+);
 
 describe("a refused client, which sends at once, reads why, and then FIN,", () => {
   test.each(["TCP", "a unix socket"])("over %s", async (kind) => {
@@ -154,7 +155,13 @@ describe("a refused client, which sends at once, reads why, and then FIN,", () =
 });
 
 test("a client that ends and does not read is given request_seconds anew, and then closed", async () => {
-  const { port, server: listener, admin, sleep, logged } = await start({
+  const {
+    port,
+    server: listener,
+    admin,
+    sleep,
+    logged,
+  } = await start({
     transactionBytesMax: 64 * 1024 * 1024,
   });
   const client = await LateReader.connect({ port });
@@ -182,29 +189,32 @@ test("a client that ends and does not read is given request_seconds anew, and th
   admin.close();
 });
 
-test.skipIf(process.platform !== "linux")("a client that never ends its side is closed after five seconds, whatever it sends", async () => {
-  const { places, admin, sleep } = await start();
-  const open = () => readdirSync("/proc/self/fd").length;
-  for (const place of Object.values(places)) {
-    if (Number.isNaN((place as { port?: number }).port)) continue;
-    const before = open();
-    const client = await LateReader.connect(place);
-    await client.send("QUIT\r\n");
-    expect(await client.line()).toBe("+OK");
-    // Both ends are in this process.
-    expect(open()).toBe(before + 2);
-    await client.send("PING\r\n");
-    sleep(4);
-    await admin.command("PING");
-    expect(open()).toBe(before + 2);
-    sleep(2);
-    // Bun closes its end of a unix socket by itself then.
-    await until(() => open() <= before + 1);
-    client.close();
-    await until(() => open() === before);
-  }
-  admin.close();
-});
+test.skipIf(process.platform !== "linux")(
+  "a client that never ends its side is closed after five seconds, whatever it sends",
+  async () => {
+    const { places, admin, sleep } = await start();
+    const open = () => readdirSync("/proc/self/fd").length;
+    for (const place of Object.values(places)) {
+      if (Number.isNaN((place as { port?: number }).port)) continue;
+      const before = open();
+      const client = await LateReader.connect(place);
+      await client.send("QUIT\r\n");
+      expect(await client.line()).toBe("+OK");
+      // Both ends are in this process.
+      expect(open()).toBe(before + 2);
+      await client.send("PING\r\n");
+      sleep(4);
+      await admin.command("PING");
+      expect(open()).toBe(before + 2);
+      sleep(2);
+      // Bun closes its end of a unix socket by itself then.
+      await until(() => open() <= before + 1);
+      client.close();
+      await until(() => open() === before);
+    }
+    admin.close();
+  },
+);
 
 test("1,000 clients that one CLIENT KILL ends see FIN, and are gone from the counts", async () => {
   const { port, admin, server: listener } = await start();
@@ -227,7 +237,12 @@ test("1,000 clients that one CLIENT KILL ends see FIN, and are gone from the cou
 });
 
 test("a client that reads a long reply slowly is not idle: sending is activity", async () => {
-  const { port, admin, server: listener, sleep } = await start({
+  const {
+    port,
+    admin,
+    server: listener,
+    sleep,
+  } = await start({
     transactionBytesMax: 64 * 1024 * 1024,
     idleSecondsMax: 10,
   });
@@ -250,6 +265,10 @@ test("a client that reads a long reply slowly is not idle: sending is activity",
   expect(slept).toBeGreaterThan(20);
   slow.shutdown();
   const { received, end } = await slow.read();
-  expect([received.length > 40_000_000, received.slice(-7), end]).toEqual([true, "+PONG\r\n", "FIN"]);
+  expect([received.length > 40_000_000, received.slice(-7), end]).toEqual([
+    true,
+    "+PONG\r\n",
+    "FIN",
+  ]);
   admin.close();
 });

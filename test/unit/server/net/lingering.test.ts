@@ -10,7 +10,14 @@ function setUp() {
     lingering.add(one, () => void left.push(name));
     return one;
   };
-  return { lingering, left, add, sleep: (milliseconds: number) => void (nowMs += milliseconds) };
+  return {
+    lingering,
+    left,
+    add,
+    sleep: (milliseconds: number) => {
+      nowMs += milliseconds;
+    },
+  };
 }
 
 describe("sockets that linger", () => {

@@ -29,7 +29,10 @@ describe("the network of a client's host", () => {
   });
 
   test("of any IPv6 address is its first four groups, however its zeros are written", () => {
-    const group = fc.oneof({ arbitrary: fc.constant(0), weight: 2 }, fc.integer({ min: 1, max: 0xffff }));
+    const group = fc.oneof(
+      { arbitrary: fc.constant(0), weight: 2 },
+      fc.integer({ min: 1, max: 0xffff }),
+    );
     const groups = fc.array(group, { minLength: 8, maxLength: 8 });
     fc.assert(
       fc.property(groups, fc.nat(7), fc.nat(8), (numbers, from, count) => {

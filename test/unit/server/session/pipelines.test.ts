@@ -27,7 +27,9 @@ async function start(overrides: Partial<Config> = {}) {
   const admin = await TestClient.connect(server.port);
   const fields = ["type", "3", "auto_disk", "memory", "starting", String(STARTING)];
   expect(await admin.command("HSET", "m", ...fields)).toBe(3);
-  const sleep = (seconds: number) => void (nowMs += seconds * 1000);
+  const sleep = (seconds: number) => {
+    nowMs += seconds * 1000;
+  };
   return { ...server, admin, sleep };
 }
 

@@ -30,7 +30,11 @@ class Twin {
   private open: { start: number; hasRoom: boolean; text: string } | undefined;
   private commit = 1;
   private readonly buffer = new ReplyBuffer(
-    { add: (bytes) => void (this.held += bytes) },
+    {
+      add: (bytes) => {
+        this.held += bytes;
+      },
+    },
     () => Number.POSITIVE_INFINITY,
   );
   private readonly wire = {
@@ -153,11 +157,31 @@ const waits = fc.constantFrom<Waits>(0, 1, 2);
 const header = fc.nat({ max: 10 ** 12 }).map((count) => `*${count}\r\n`);
 type Step = (twin: Twin) => void;
 const step: fc.Arbitrary<Step> = fc.oneof(
-  fc.tuple(text, waits).map(([is, waits]) => (twin: Twin) => twin.reply(is, waits)),
-  fc.tuple(text, waits).map(([is, waits]) => (twin: Twin) => twin.reply(is, waits)),
-  fc.tuple(text, waits).map(([is, waits]) => (twin: Twin) => twin.discard(is, waits)),
-  fc.tuple(fc.oneof(text, fc.constant("")), fc.boolean()).map(([is, hasRoom]) => (twin: Twin) => twin.goOn(is, hasRoom)),
-  fc.tuple(header, waits).map(([is, waits]) => (twin: Twin) => twin.conclude(is, waits)),
+  fc.tuple(text, waits).map(
+    ([is, waits]) =>
+      (twin: Twin) =>
+        twin.reply(is, waits),
+  ),
+  fc.tuple(text, waits).map(
+    ([is, waits]) =>
+      (twin: Twin) =>
+        twin.reply(is, waits),
+  ),
+  fc.tuple(text, waits).map(
+    ([is, waits]) =>
+      (twin: Twin) =>
+        twin.discard(is, waits),
+  ),
+  fc.tuple(fc.oneof(text, fc.constant("")), fc.boolean()).map(
+    ([is, hasRoom]) =>
+      (twin: Twin) =>
+        twin.goOn(is, hasRoom),
+  ),
+  fc.tuple(header, waits).map(
+    ([is, waits]) =>
+      (twin: Twin) =>
+        twin.conclude(is, waits),
+  ),
   fc.constant((twin: Twin) => twin.drop()),
   fc.boolean().map((hasFailed) => (twin: Twin) => twin.endCommit(hasFailed)),
   size.map((room) => (twin: Twin) => twin.send(room)),
@@ -185,7 +209,11 @@ describe("a reply buffer", () => {
 
   test("does not grow for a client that reads slowly, and never has more than its limit", () => {
     let held = 0;
-    const ledger = { add: (bytes: number) => void (held += bytes) };
+    const ledger = {
+      add: (bytes: number) => {
+        held += bytes;
+      },
+    };
     const buffer = new ReplyBuffer(ledger, () => 300_000);
     const wire = { write: (_: Uint8Array, __: number, count: number) => Math.min(count, 10_000) };
     buffer.replies.raw("x".repeat(200_000));

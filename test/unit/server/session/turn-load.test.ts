@@ -11,7 +11,14 @@ function setUp() {
     nowMs += milliseconds;
     return load.end();
   };
-  return { turns, load, command, sleep: (milliseconds: number) => void (nowMs += milliseconds) };
+  return {
+    turns,
+    load,
+    command,
+    sleep: (milliseconds: number) => {
+      nowMs += milliseconds;
+    },
+  };
 }
 
 test("a turn is over once its commands took more than four milliseconds, not before", () => {
