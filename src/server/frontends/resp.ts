@@ -197,6 +197,8 @@ export class RespFrontend implements Frontend {
         // Bun calls this for a failed handshake, too.
         handshake: (socket: ClientSocket, isWhole: boolean, error: Error | null) =>
           guarded(() => {
+            // So it ends at once for a socket that was refused.
+            if (this.admission.lingering.has(socket)) return;
             const wantsCertificate = this.server.config.tlsClientCa !== "";
             const refusal = handshakeRefusal(socket, isWhole, error, wantsCertificate);
             if (refusal !== undefined) return this.refuse(socket, address, refusal);

@@ -192,8 +192,8 @@ export class Admission<Data> {
     server.counters.refusedConnections++;
     server.log.debug("client refused", { client, reason: why });
     socket.write(message);
-    socket.shutdown();
     lingering.add(socket, () => void socket.end());
+    socket.shutdown();
     this.limitLingering();
   }
 }

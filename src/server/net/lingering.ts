@@ -26,6 +26,10 @@ export class Lingering {
     return this.leaving.size;
   }
 
+  has(one: object): boolean {
+    return this.leaving.has(one);
+  }
+
   /** Adds a connection, or the socket of one that was refused; `leave` closes it. */
   add(one: object, leave: () => void): void {
     this.leaving.set(one, { sinceMs: this.now(), leave });

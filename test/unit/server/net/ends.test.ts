@@ -154,6 +154,28 @@ describe("a refused client, which sends at once, reads why, and then FIN,", () =
   });
 });
 
+test.skipIf(noCertificates !== undefined)(
+  "a client over TLS that is one too many sees FIN before its handshake, and is counted once",
+  async () => {
+    const { places, admin, server: listener, logged } = await start({ clientsMax: 1 });
+    const looking: LateReader[] = [];
+    for (let count = 0; count < RESERVED_PLACES; count++) {
+      looking.push(await LateReader.connect(places.TCP!));
+      await until(() => listener.sessions.size === 2 + count);
+    }
+    const { port } = places.TLS as { port: number };
+    const refused = await LateReader.connect({ port });
+    await until(() => listener.counters.refusedConnections > 0);
+    await refused.send("\x16\x03\x01\x00\x05\x01\x00\x00\x01\x00");
+    expect(await admin.command("PING")).toBe("PONG");
+    expect(await refused.read()).toEqual({ received: "", end: "FIN" });
+    expect(listener.counters.refusedConnections).toBe(1);
+    expect(logged).toEqual(["warning full: new clients are refused clients=1 limit=1"]);
+    for (const client of looking) client.close();
+    admin.close();
+  },
+);
+
 test("a client that ends and does not read is given request_seconds anew, and then closed", async () => {
   const {
     port,
