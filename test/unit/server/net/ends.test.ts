@@ -10,6 +10,7 @@ import type { Config } from "../../../../src/config/settings.ts";
 import { RESERVED_PLACES } from "../../../../src/server/net/admission.ts";
 import type { Server } from "../../../../src/server/server.ts";
 import { temporaryFolder } from "../../../../testkit/folder.ts";
+import { ServerProcess } from "../../../../testkit/process.ts";
 import { encodeRequest, readReplies, TestClient } from "../../../../testkit/resp.ts";
 import { until } from "../../../../testkit/until.ts";
 import { makeAuthority, noCertificates } from "../../../support/certificates.ts";
@@ -132,6 +133,62 @@ describe.each([["TCP"], ["a unix socket"], ...(noCertificates === undefined ? [[
     });
   },
 );
+
+/** Reads late over TLS, and takes an end without close_notify for an error. */
+const STRICT = `
+import socket, ssl, sys, time
+context = ssl.create_default_context()
+context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+plain = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
+client = context.wrap_socket(plain, suppress_ragged_eofs=False)
+client.sendall(b"GET m\\r\\n" * ${GETS} + b"QUIT\\r\\n" + b"PING\\r\\n" * 10000)
+time.sleep(0.3)
+received = b""
+while chunk := client.recv(65536):
+    received += chunk
+print(received.count(b"$"), received[-5:])
+`;
+
+const python = Bun.which("python3");
+
+test.skipIf(noCertificates !== undefined || python === null)(
+  "over TLS the end is one that the other side can tell from a connection that was cut",
+  async () => {
+    const { places, admin } = await start();
+    const { port } = places.TLS as { port: number };
+    const child = Bun.spawn([python!, "-c", STRICT, String(port)], { stderr: "pipe" });
+    const [out, error] = await Promise.all([child.stdout.text(), child.stderr.text()]);
+    expect([out.trim(), error]).toEqual([String.raw`20000 b'+OK\r\n'`, ""]);
+    admin.close();
+  },
+);
+
+test("SIGTERM: what was answered arrives, and then FIN, though the process has ended", async () => {
+  const server = await ServerProcess.start();
+  const admin = await TestClient.connect(server.port);
+  await admin.command("HSET", "m", "type", "3", "auto_disk", "memory");
+  const clients: LateReader[] = [];
+  for (let count = 0; count < 10; count++) {
+    const client = await LateReader.connect({ port: server.port });
+    await client.send(`${gets}CLIENT SETNAME done${count}\r\n*2\r\n$3\r\nGE`);
+    await until(async () =>
+      ((await admin.command("CLIENT", "LIST")) as string).includes(`name=done${count} `),
+    );
+    clients.push(client);
+  }
+  server.signal("SIGTERM");
+  // Input that nobody reads any more would reset a connection when the process ends.
+  for (const client of clients) await client.send(gets.slice(0, 100_000));
+  await admin.closed;
+  expect(await server.exited()).toBe(0);
+  for (const [index, client] of clients.entries()) {
+    const { received, end } = await client.read();
+    const replies = readReplies(received);
+    const numbersOfIt = replies.slice(0, GETS).map(Number);
+    expect([replies.length, end]).toEqual([GETS + 1, "FIN"]);
+    expect(numbersOfIt).toEqual(numbers.map((number) => Number(number) + index * GETS));
+  }
+});
 
 describe("a refused client, which sends at once, reads why, and then FIN,", () => {
   test.each(["TCP", "a unix socket"])("over %s", async (kind) => {
