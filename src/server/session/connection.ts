@@ -244,8 +244,7 @@ export class Connection implements SessionHost, MemoryHolder, Unauthenticated {
       for (;;) {
         const stop = session.answer(sliceEndMs);
         this.flush();
-        const isFull = session.isServed && session.replyBytes > this.replyBytesMax;
-        if (session.isBlocked || isFull) return this.pause();
+        if (session.isBlocked || this.isFull) return this.pause();
         if (stop === "slice over") return this.defer();
         if (stop === "nothing left") break;
       }
@@ -257,10 +256,12 @@ export class Connection implements SessionHost, MemoryHolder, Unauthenticated {
     this.settle();
   }
 
-  /** How much of replies the client may leave unread before its requests are not read any more. */
-  private get replyBytesMax(): number {
+  /** Whether so much of the replies is unread that the client's requests have to wait. */
+  private get isFull(): boolean {
+    const { replyBytes, isServed } = this.session;
     const { replyBytesMax, replyBytesHardMax } = this.frontend.server.config;
-    return Math.max(replyBytesMax, Math.min(replyBytesHardMax / 2, this.memory.budget.share));
+    if (replyBytes <= replyBytesMax || !isServed) return false;
+    return replyBytes > Math.min(replyBytesHardMax / 2, this.memory.budget.share);
   }
 
   private defer(): void {
