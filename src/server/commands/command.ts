@@ -97,8 +97,6 @@ export interface Session {
   readonly isServed: boolean;
   /** Ends the connection: what was answered arrives. `reason` is a fixed text, for the log. */
   end(reason: string, fields?: LogFields): void;
-  /** Closes the connection at once, and drops replies under way. */
-  kill(reason: string): void;
 }
 
 /** The server's counters since its start or CONFIG RESETSTAT. */

@@ -56,7 +56,7 @@ export function execute(
 ): void {
   const { replies, transaction } = session;
   const protocol = foreignProtocol(request[0]!);
-  if (protocol !== undefined) return session.kill(`it speaks ${protocol}`);
+  if (protocol !== undefined) return session.end(`it speaks ${protocol}`);
   const command = find(request);
   if (command instanceof Refusal) return refuseWith(command.message, session, request[0]!);
   const args = request.slice(command.name.includes("|") ? 2 : 1);

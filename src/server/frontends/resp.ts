@@ -98,7 +98,7 @@ export class RespFrontend implements Frontend {
       onSpoken: (connection) => unauthenticated.spoke(connection),
       onSent: (connection) => {
         this.remove(connection);
-        this.admission.lingering.add(connection);
+        this.admission.lingering.add(connection, () => connection.leave());
         this.admission.limitLingering();
       },
     };
@@ -167,7 +167,9 @@ export class RespFrontend implements Frontend {
   }
 
   private addUnauthenticated(connection: Connection): void {
-    this.admission.unauthenticated.add(connection, this.server.config.unauthenticatedPerAddressMax);
+    const { unauthenticated } = this.admission;
+    unauthenticated.add(connection, this.server.config.unauthenticatedPerAddressMax);
+    if (connection.hasSpoken) unauthenticated.spoke(connection);
   }
 
   /** To be called when the transport of a connection has closed. */
@@ -205,6 +207,8 @@ export class RespFrontend implements Frontend {
         // Bun calls this for a failed handshake, too.
         handshake: (socket: ClientSocket, isWhole: boolean, error: Error | null) =>
           guarded(() => {
+            // So it ends at once for a socket that was refused.
+            if (this.admission.lingering.has(socket)) return;
             const wantsCertificate = this.server.config.tlsClientCa !== "";
             const refusal = handshakeRefusal(socket, isWhole, error, wantsCertificate);
             if (refusal !== undefined) return this.refuse(socket, address, refusal);
@@ -252,8 +256,9 @@ export class RespFrontend implements Frontend {
   }
 
   private closed(socket: ClientSocket): void {
-    this.admission.forget(socket);
-    if (socket.data !== undefined) this.disconnect(socket.data);
+    this.admission.closed(socket);
+    if (socket.data === undefined) this.noteWhenAllGone();
+    else this.disconnect(socket.data);
   }
 
   /** Ends clients that take too long for what they owe the server. */
@@ -268,7 +273,9 @@ export class RespFrontend implements Frontend {
         continue;
       }
       const reason = this.overdue(connection, nowMs);
-      if (reason !== undefined) connection.onEnded(reason);
+      if (reason === undefined) continue;
+      if (connection.session.isServed) connection.onEnded(reason);
+      else connection.onKilled(reason);
     }
     for (const budget of [budgets.users, budgets.unauthenticated]) budget.check(connections);
   }
@@ -279,14 +286,16 @@ export class RespFrontend implements Frontend {
     const { session } = connection;
     const isPast = (seconds: number, sinceMs: number) =>
       seconds > 0 && nowMs - sinceMs > seconds * 1000;
+    if (isPast(requestSecondsMax, connection.owesSinceMs(nowMs))) {
+      return "it did not go on with a request or a reply within limits.request_seconds";
+    }
+    // Of a connection that ends only the replies are left.
+    if (!session.isServed) return undefined;
     if (session.isUnauthenticated && isPast(loginSecondsMax, session.connectedAtMs)) {
       return "it did not log in within limits.login_seconds";
     }
     if (session.isReserved && isPast(loginSecondsMax, session.lastActiveMs)) {
       return "the server is full, and it was silent";
-    }
-    if (isPast(requestSecondsMax, connection.owesSinceMs(nowMs))) {
-      return "it did not go on with a request or a reply within limits.request_seconds";
     }
     if (!connection.isWaiting && isPast(idleSecondsMax, session.lastActiveMs)) {
       return "it was silent for limits.idle_seconds";

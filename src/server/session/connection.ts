@@ -46,12 +46,13 @@ const AT_ONCE_BYTES_MAX = 64 * 1024;
 
 export class Connection implements SessionHost, MemoryHolder, Unauthenticated {
   readonly session: ClientSession;
+  /** Whether the client sent anything. */
+  hasSpoken = false;
   private readonly frontend: Host;
   private readonly transport: ClientTransport;
   private isDeferred = false;
   private isPaused = false;
   private inputEnded = false;
-  private hasSpoken = false;
   /** When the request under way began to arrive; 0 if none is under way. */
   private requestSinceMs = 0;
 
@@ -119,7 +120,7 @@ export class Connection implements SessionHost, MemoryHolder, Unauthenticated {
     const { session } = this;
     this.flush();
     if (session.isBlocked || this.isDeferred) return;
-    if (this.isPaused && session.isServed && session.replies.length === 0) this.runNow();
+    if (this.isPaused && session.isServed && session.replies.length === 0) this.readOn();
   }
 
   /** Goes on with the requests that were left over from an earlier turn. */
@@ -143,7 +144,7 @@ export class Connection implements SessionHost, MemoryHolder, Unauthenticated {
     const { session } = this;
     const isAwaited = session.isServed;
     session.withinLimits(() => session.unblock(isAwaited ? reply : undefined));
-    if (isAwaited && !session.isBlocked) this.runNow();
+    if (isAwaited && !session.isBlocked) this.readOn();
   }
 
   onUserChanged(): void {
@@ -165,7 +166,9 @@ export class Connection implements SessionHost, MemoryHolder, Unauthenticated {
    */
   finish(): void {
     const { session } = this;
-    if (session.isOver) return;
+    if (!session.isServed) return;
+    // The client gets the time anew to read what was answered.
+    session.lastActiveMs = this.frontend.server.now();
     session.replyBuffer.dropOpen();
     this.close();
     if (!session.isOver) this.resume();
@@ -204,8 +207,10 @@ export class Connection implements SessionHost, MemoryHolder, Unauthenticated {
     return this.session.host;
   }
 
+  /** Its place is free at once: whoever does not read its replies loses them. */
   giveWay(): void {
     this.onEnded("another client needs its place, and it has not logged in");
+    if (!this.session.isOver) this.abort();
   }
 
   /** Closes the socket of a connection that has ended, whatever the client does. */
@@ -228,6 +233,12 @@ export class Connection implements SessionHost, MemoryHolder, Unauthenticated {
     this.run(this.frontend.server.now());
   }
 
+  /** Goes on after a pause in which it was the server that did not read on. */
+  private readOn(): void {
+    this.requestSinceMs = this.frontend.server.now();
+    this.run(this.requestSinceMs);
+  }
+
   private run(nowMs: number): void {
     const { session } = this;
     const { decoder } = session;
@@ -237,9 +248,8 @@ export class Connection implements SessionHost, MemoryHolder, Unauthenticated {
       for (;;) {
         const stop = session.answer(sliceEndMs);
         this.flush();
-        if (session.isBlocked) return this.pause();
+        if (session.isBlocked || this.isFull) return this.pause();
         if (stop === "slice over") return this.defer();
-        if (session.replyBytes > this.replyBytesMax) return this.pause();
         if (stop === "nothing left") break;
       }
       this.resume();
@@ -250,10 +260,12 @@ export class Connection implements SessionHost, MemoryHolder, Unauthenticated {
     this.settle();
   }
 
-  /** How much of replies the client may leave unread before its requests are not read any more. */
-  private get replyBytesMax(): number {
+  /** Whether so much of the replies is unread that the client's requests have to wait. */
+  private get isFull(): boolean {
+    const { replyBytes, isServed } = this.session;
     const { replyBytesMax, replyBytesHardMax } = this.frontend.server.config;
-    return Math.max(replyBytesMax, Math.min(replyBytesHardMax / 2, this.memory.budget.share));
+    if (replyBytes <= replyBytesMax || !isServed) return false;
+    return replyBytes > Math.min(replyBytesHardMax / 2, this.memory.budget.share);
   }
 
   private defer(): void {

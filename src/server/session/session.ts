@@ -273,10 +273,6 @@ export class ClientSession implements Session, Holder {
     this.sessionHost.onEnded(reason, fields);
   }
 
-  kill(reason: string): void {
-    this.sessionHost.onKilled(reason);
-  }
-
   commitEnded(commit: number, failure: DiskUnavailable | undefined): void {
     this.withinLimits(() => this.replyBuffer.commitEnded(commit, failure));
     if (this.replyBuffer.isHolding) this.turn.hold(this);
@@ -361,7 +357,7 @@ export class ClientSession implements Session, Holder {
       this.dependsOn = 0;
       if (this.replyMode === "skip next") this.replyMode = "skip";
       execute(engine, server, this, found === GET ? ["get", decoder.name] : decoder.args);
-      if (!this.isBlocked) this.conclude();
+      if (!this.isBlocked && !this.isOver) this.conclude();
     }
   }
 
