@@ -9,7 +9,7 @@
 
 import { assert } from "../base/assert.ts";
 import { smallest } from "../base/bigint.ts";
-import { CannotStart, Refusal } from "../base/errors.ts";
+import { CannotStart, quoted, Refusal } from "../base/errors.ts";
 import { type Allocation, type Leased, type Range, wholeLine } from "../dispenser/allocation.ts";
 import type { Definition } from "../dispenser/definition.ts";
 import { Dispenser } from "../dispenser/dispenser.ts";
@@ -255,7 +255,7 @@ export class Engine {
     const { dispensersMax, nameBytesMax, namesBytesMax } = this.limits;
     if (name.length > nameBytesMax) {
       return new Refusal(
-        `ERR invalid dispenser name: it has ${name.length} bytes, limits.name_bytes is ${nameBytesMax}`,
+        `ERR invalid dispenser name: it may have ${nameBytesMax} bytes (limits.name_bytes), and has ${name.length}: ${quoted(name)}`,
       );
     }
     if (this.size >= dispensersMax) {

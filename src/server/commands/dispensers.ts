@@ -34,7 +34,7 @@ export function takeOne(
     const at = replies.bulkRoom(bytes);
     engine.take(dispenser, replies.bytes, at);
   } else {
-    replies.error((dispenser === undefined ? notFound : exhausted).message);
+    replies.error((dispenser === undefined ? notFound(name) : exhausted(name)).message);
   }
   return engine.dependsOn(name, dispenser);
 }
@@ -46,9 +46,9 @@ function takeEach({ engine, session, replies, args }: Call): void {
   for (const name of args) {
     const dispenser = engine.find(name);
     waitFor(session, engine.dependsOn(name, dispenser));
-    if (dispenser === undefined) return replies.error(notFound.message);
+    if (dispenser === undefined) return replies.error(notFound(name).message);
     const count = (wanted.get(dispenser) ?? 0) + 1;
-    if (count > dispenser.remaining) return replies.error(exhausted.message);
+    if (count > dispenser.remaining) return replies.error(exhausted(name).message);
     wanted.set(dispenser, count);
     taken.push(dispenser);
   }
@@ -133,7 +133,7 @@ function advance(call: Call): void {
   const dispenser = engine.find(name);
   if (dispenser === undefined) {
     waitFor(session, engine.dependsOnName(name));
-    return replies.error(notFound.message);
+    return replies.error(notFound(name).message);
   }
   const answer = (next: string | Refusal) => {
     waitFor(session, engine.dependsOn(name, dispenser));

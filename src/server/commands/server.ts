@@ -30,7 +30,7 @@ function info(call: Call, isKnown = false): void {
     }
     if (!isSection(args[0]!)) {
       waitFor(session, dependsOn);
-      return replies.error(notFound.message);
+      return replies.error(notFound(args[0]!).message);
     }
   }
   waitFor(session, engine.dependsOnNames());

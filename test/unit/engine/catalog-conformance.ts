@@ -72,7 +72,9 @@ export function describeCatalog(title: string, open: () => Promise<NodeUnderTest
 
     test("refuses what cannot be, and changes nothing then", async () => {
       const { engine, define, take } = await start();
-      expect(await define("a b", "type 3")).toBe("ERR invalid dispenser name");
+      expect(await define("a b", "type 3")).toStartWith(
+        "ERR invalid dispenser name: a name is 1 to 255 bytes of UTF-8 ",
+      );
       expect(await define("x", "type 7")).toStartWith("ERR invalid type '7'");
       expect(await define("x", "type 3 length 4")).toBe("ERR 'length' does not apply to type 3");
       expect(engine.find("x")).toBeUndefined();

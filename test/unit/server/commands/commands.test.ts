@@ -69,7 +69,7 @@ describe("HSET", () => {
   session("lets a length of type 2 grow, and shrinks none", [
     ["HSET a9 type 2 length 1 starting 8", 3],
     ["MGET a9 a9", ["8", "9"]],
-    ["GET a9", error("ERR number range exhausted")],
+    ["GET a9", error("ERR number range exhausted: 'a9'")],
     ["HSET a9 length 3", 0],
     ["GET a9", "010"],
     [
@@ -105,8 +105,12 @@ describe("HSET", () => {
 
   test("refuses names that are none", async () => {
     for (const name of ["", "a b", "a\nb", "\xff", "x".repeat(256)]) {
+      const shown = name.length > 255 ? `${name.slice(0, 255)}...` : name.replace("\n", " ");
       expect(await client.command("HSET", name, "type", "3")).toEqual(
-        error("ERR invalid dispenser name"),
+        error(
+          "ERR invalid dispenser name: a name is 1 to 255 bytes of UTF-8 without control characters and white space, " +
+            `not '${shown}'`,
+        ),
       );
     }
   });
@@ -118,7 +122,7 @@ describe("GET", () => {
     ["GET c1", "008"],
     ["get c1", "009"],
     ["GET c1", "010"],
-    ["GET nobody", error("ERR dispenser not found")],
+    ["GET nobody", error("ERR dispenser not found: 'nobody'")],
     ["GET", error("ERR wrong number of arguments for 'get' command")],
     ["GET c1 c1", error("ERR wrong number of arguments for 'get' command")],
   ]);
@@ -127,11 +131,11 @@ describe("GET", () => {
     ["HSET c2 type 3 starting 9223372036854775806", 2],
     ["GET c2", "9223372036854775806"],
     ["GET c2", "9223372036854775807"],
-    ["GET c2", error("ERR number range exhausted")],
-    ["GET c2", error("ERR number range exhausted")],
+    ["GET c2", error("ERR number range exhausted: 'c2'")],
+    ["GET c2", error("ERR number range exhausted: 'c2'")],
     ["HSET c3 type 2 length 1 starting 8 step 9", 4],
     ["GET c3", "8"],
-    ["GET c3", error("ERR number range exhausted")],
+    ["GET c3", error("ERR number range exhausted: 'c3'")],
   ]);
 
   test("of type 1 is random digits", async () => {
@@ -147,8 +151,8 @@ describe("MGET", () => {
     ["HSET d1 type 3", 1],
     ["HSET d2 type 2 length 1 starting 8", 3],
     ["MGET d1 d2 d1", ["0", "8", "1"]],
-    ["MGET d1 nobody", error("ERR dispenser not found")],
-    ["MGET d1 d2 d2", error("ERR number range exhausted")],
+    ["MGET d1 nobody", error("ERR dispenser not found: 'nobody'")],
+    ["MGET d1 d2 d2", error("ERR number range exhausted: 'd2'")],
     ["GET d1", "2"],
     ["GET d2", "9"],
   ]);
@@ -165,7 +169,7 @@ describe("DEL", () => {
     ["HSET e2 type 3", 1],
     ["GET e1", "0"],
     ["DEL e1 e2 e1 nobody", 2],
-    ["GET e1", error("ERR dispenser not found")],
+    ["GET e1", error("ERR dispenser not found: 'e1'")],
     ["HSET e1 type 3 starting 7", 2],
     ["GET e1", "7"],
   ]);
@@ -216,7 +220,7 @@ describe("ADVANCE", () => {
       "ADVANCE f1 x",
       error("ERR invalid number 'x': must be a whole number from 0 to 9223372036854775807"),
     ],
-    ["ADVANCE nobody 3", error("ERR dispenser not found")],
+    ["ADVANCE nobody 3", error("ERR dispenser not found: 'nobody'")],
     [
       "ADVANCE f1 9996",
       error("ERR number range exhausted: 'f1' has no number from 9996 on, and stays where it is"),
@@ -314,7 +318,7 @@ describe("INFO", () => {
     expect(titles(await run("INFO replication STATS nonsense"))).toEqual(["Stats", "Replication"]);
     expect(await run("INFO persistence")).toContain("loading:0\r\n");
     expect(await run("INFO replication")).toContain("role:master\r\n");
-    expect(await run("INFO nonsense")).toEqual(error("ERR dispenser not found"));
+    expect(await run("INFO nonsense")).toEqual(error("ERR dispenser not found: 'nonsense'"));
   });
 
   session("means the dispenser where one has a section's name", [

@@ -257,7 +257,8 @@ describe("dispensers", () => {
     const { admin, set } = await setUp();
     expect(await admin.command("HSET", "long-name", "type", "3")).toBe(1);
     await set("limits.name_bytes", 4);
-    const refusal = "ERR invalid dispenser name: it has 5 bytes, limits.name_bytes is 4";
+    const refusal =
+      "ERR invalid dispenser name: it may have 4 bytes (limits.name_bytes), and has 5: 'abcde'";
     expect(await admin.command("HSET", "abcde", "type", "3")).toEqual(error(refusal));
     expect(await admin.command("HSET", "abcd", "type", "3")).toBe(1);
     expect(await admin.command("GET", "long-name")).toBe("0");
