@@ -4,10 +4,11 @@ import { exhausted, notFound, Refusal } from "../../base/errors.ts";
 import { type Fields, fieldsOf, withoutReuse } from "../../dispenser/definition.ts";
 import type { Dispenser } from "../../dispenser/dispenser.ts";
 import { refuseLeap } from "../../dispenser/leap.ts";
+import { toText } from "../../dispenser/name.ts";
 
-import type { InfoFields } from "../../engine/catalog.ts";
 import type { Engine } from "../../engine/engine.ts";
 import type { Replies } from "../../resp/encode.ts";
+import { isInfoSection } from "../metrics.ts";
 import {
   type Call,
   type Command,
@@ -77,6 +78,11 @@ function defineFrom(call: Call, command: string, success: (set: number) => void)
   };
   if (wanted instanceof Refusal) return answer(wanted);
   const { fields, reuse } = wanted;
+  if (isInfoSection(name) && engine.find(name) === undefined) {
+    server.log.warning("this dispenser has the name of a section: INFO dispenser NAME shows it", {
+      dispenser: toText(name),
+    });
+  }
   whenDone(call, server.catalog.define(name, fields, reuse), answer);
 }
 
@@ -145,34 +151,6 @@ function advance(call: Call): void {
   const leap = force === undefined ? refuseLeap(dispenser, target, number) : undefined;
   if (leap !== undefined) return answer(leap);
   whenDone(call, server.catalog.advance(dispenser, number), answer);
-}
-
-/** The fields that INFO shows for every type, as 0 if a type has none; other fields come last. */
-const SHOWN_ALWAYS: readonly string[] = ["length", "starting", "step"];
-
-/** The INFO of one dispenser: lines of field:value. */
-export function describe(dispenser: Dispenser, more: InfoFields): string {
-  const { definition, counts, current, name } = dispenser;
-  const { values } = definition;
-  const others = Object.keys(values).filter((field) => !SHOWN_ALWAYS.includes(field));
-  const position = counts.generated + counts.wasted;
-  const hundredths = position === 0n ? 0n : (counts.wasted * 20000n + position) / (2n * position);
-  const rate = `${hundredths / 100n}.${String(hundredths % 100n).padStart(2, "0")}%`;
-  const lines = {
-    name,
-    type: definition.type.code,
-    ...Object.fromEntries(SHOWN_ALWAYS.map((field) => [field, values[field] ?? 0])),
-    current,
-    auto_disk: definition.strategy,
-    generated: counts.generated,
-    wasted: counts.wasted,
-    waste_rate: rate,
-    ...Object.fromEntries(others.map((field) => [field, values[field]!])),
-    ...more,
-  };
-  return Object.entries(lines)
-    .map(([field, value]) => `${field}:${value}\r\n`)
-    .join("");
 }
 
 export const dispenserCommands: readonly Command[] = [

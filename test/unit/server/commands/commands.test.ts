@@ -1,4 +1,5 @@
-import { afterAll, describe, expect, test } from "bun:test";
+import { afterAll, describe, expect, setSystemTime, test } from "bun:test";
+import { version } from "../../../../src/base/version.ts";
 import { whyNotReady } from "../../../../src/server/readiness.ts";
 import { type Reply, ReplyError, TestClient } from "../../../../testkit/resp.ts";
 import { startInMemory } from "../../../support/server.ts";
@@ -277,8 +278,27 @@ describe("INFO", () => {
     await run("ADVANCE g1 135");
     expect(await run("INFO g1")).toBe(
       "name:g1\r\ntype:3\r\nlength:0\r\nstarting:100\r\nstep:10\r\ncurrent:140\r\n" +
-        "auto_disk:pre_close\r\ngenerated:1\r\nwasted:3\r\nwaste_rate:75.00%\r\n",
+        "auto_disk:pre_close\r\ngenerated:1\r\nwasted:3\r\nwaste_rate:75.00%\r\n" +
+        "next:140\r\nlast:9223372036854775800\r\nremaining:922337203685477567\r\n" +
+        "used_percent:0.00\r\nexhausted:0\r\n",
     );
+  });
+
+  test("tells how much is left, up to the end of the line", async () => {
+    await run("HSET g5 type 2 length 2 starting 93");
+    const figures = async () => {
+      const { next, last, remaining, used_percent, exhausted } = await client.info("g5");
+      return [next, last, remaining, used_percent, exhausted].join(" ");
+    };
+    expect(await figures()).toBe("93 99 7 0.00 0");
+    await run("GET g5");
+    expect(await figures()).toBe("94 99 6 14.28 0");
+    for (let taken = 1; taken < 6; taken++) await run("GET g5");
+    expect(await figures()).toBe("99 99 1 85.71 0");
+    await run("GET g5");
+    expect(await figures()).toBe(" 99 0 100.00 1");
+    await run("HSET g5 length 3");
+    expect(await figures()).toBe("100 999 900 0.77 0");
   });
 
   test("of a random one has 0 where a field does not apply", async () => {
@@ -295,6 +315,11 @@ describe("INFO", () => {
       generated: "1",
       wasted: "0",
       waste_rate: "0.00%",
+      next: "",
+      last: "",
+      remaining: "0",
+      used_percent: "0.00",
+      exhausted: "0",
     });
   });
 
@@ -321,14 +346,20 @@ describe("INFO", () => {
     expect(await run("INFO nonsense")).toEqual(error("ERR dispenser not found: 'nonsense'"));
   });
 
-  session("means the dispenser where one has a section's name", [
-    ["HSET server type 3", 1],
-    ["HSET x type 3", 1],
-  ]);
-  test("and the section again when it is gone", async () => {
-    expect(await run("INFO server")).toContain("name:server\r\n");
-    await run("DEL server");
-    expect(await run("INFO server")).toContain("# Server\r\n");
+  test("of a word that is a section's shows the section; INFO dispenser shows any dispenser", async () => {
+    for (const name of ["server", "ALL", "modules", "dispenser"]) {
+      expect(await run(`HSET ${name} type 3`)).toBe(1);
+      const warned = server.logged.join("\n").includes(`dispenser=${name}`);
+      expect([name, warned]).toEqual([name, name !== "dispenser"]);
+      expect(await run(`INFO Dispenser ${name}`)).toContain(`name:${name}\r\n`);
+    }
+    expect(await run("INFO server")).toStartWith("# Server\r\n");
+    expect(await run("INFO all")).toStartWith("# Server\r\n");
+    expect(await run("INFO modules")).toBe("");
+    expect(await run("INFO dispenser")).toContain("name:dispenser\r\n");
+    expect(await run("INFO dispenser nobody")).toEqual(error("ERR dispenser not found: 'nobody'"));
+    await run("DEL server ALL modules dispenser");
+    expect(await run("INFO dispenser server")).toEqual(error("ERR dispenser not found: 'server'"));
   });
 });
 
@@ -487,6 +518,26 @@ describe("the server", () => {
     const [seconds, microseconds] = (await run("TIME")) as [string, string];
     expect(Math.abs(Number(seconds) - Date.now() / 1000)).toBeLessThan(2);
     expect(Number(microseconds)).toBeLessThan(1_000_000);
+  });
+
+  test("says what time it is once somebody has set the clock", async () => {
+    setSystemTime(new Date("2030-06-01T12:00:00Z"));
+    const [seconds] = (await run("TIME")) as [string, string];
+    setSystemTime();
+    expect(Math.abs(Number(seconds) - Date.parse("2030-06-01T12:00:00Z") / 1000)).toBeLessThan(2);
+    const [after] = (await run("TIME")) as [string, string];
+    expect(Math.abs(Number(after) - Date.now() / 1000)).toBeLessThan(2);
+  });
+
+  test("names one version to clients, in HELLO and in INFO, and its own beside it", async () => {
+    const hello = (await run("HELLO")) as string[];
+    const fields = await client.info("server");
+    expect(hello.slice(0, 4)).toEqual(["server", "number-dispenser", "version", "7.0.0"]);
+    expect(fields).toMatchObject({
+      redis_version: "7.0.0",
+      server_name: "number-dispenser",
+      number_dispenser_version: version,
+    });
   });
 
   test("describes its commands: GET is a write", async () => {
