@@ -40,9 +40,9 @@ async function checkNextLife(
   signal: "SIGTERM" | "SIGKILL",
   count: number,
 ): Promise<void> {
-  const before = await client.info(strategy);
+  const before = await client.info("dispenser", strategy);
   const next = Number(await client.command("GET", strategy));
-  const { current, generated, wasted } = await client.info(strategy);
+  const { current, generated, wasted } = await client.info("dispenser", strategy);
   expect(next).toBe(Number(before.current));
   expect(Number(current)).toBe(10 + 3 * (Number(generated) + Number(wasted)));
   if (strategy === "memory") {
