@@ -10,6 +10,8 @@ import { TimeSlices } from "../base/time-slices.ts";
 import type { Cluster } from "../cluster/cluster.ts";
 import type { ServerWorld } from "../cluster/world.ts";
 import type { Config } from "../config/settings.ts";
+import type { Dispenser } from "../dispenser/dispenser.ts";
+import { toText } from "../dispenser/name.ts";
 import type { Catalog } from "../engine/catalog.ts";
 import type { Engine } from "../engine/engine.ts";
 import { clientsByDescriptors } from "../platform/open-files.ts";
@@ -71,9 +73,15 @@ export class Server implements ServerForFrontends {
     this.startedAtMs = clock.now();
     this.access = new Access(config);
     this.jobs = this.slices();
+    engine.onUsed = (dispenser, percent, left) => this.noteUsed(dispenser, percent, left);
     this.turn = new CommitTurn({ engine, log, counters: this.counters });
     this.resp = new RespFrontend(this);
     this.frontends = [this.resp];
+  }
+
+  private noteUsed({ name }: Dispenser, percent: number, remaining: bigint): void {
+    const event = percent === 100 ? "line exhausted" : `line used up to ${percent} %`;
+    this.summaries.warning(event, { dispenser: toText(name), remaining });
   }
 
   /** The port for RESP; 0 if the server listens only on unix sockets. */

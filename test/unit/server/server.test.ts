@@ -167,3 +167,47 @@ describe("wrong passwords in a second", () => {
     expect(logged[1]).toMatch(/^warning wrong password client=\S+ user=müller times=2$/);
   });
 });
+
+describe("a line that runs out is told of", () => {
+  const told = (logged: readonly string[]) =>
+    logged.filter((line) => /line (used|exhausted)/.test(line)).map((line) => line.slice(8));
+
+  test.each(["elegant_close", "pre_close", "memory"])(
+    "once for each step, by %s",
+    async (strategy) => {
+      const { port, server, logged } = startLocal(new MemoryStore());
+      const client = await TestClient.connect(port);
+      await client.command("HSET", "x", "type", "2", "length", "2", "auto_disk", strategy);
+      // One after the other, so that no two steps come in one commit.
+      for (let taken = 0; taken < 100; taken++) await client.command("GET", "x");
+      await client.command("GET", "x");
+      await client.command("PING");
+      const all = [
+        "line used up to 80 % dispenser=x remaining=20",
+        "line used up to 90 % dispenser=x remaining=10",
+        "line used up to 99 % dispenser=x remaining=1",
+        "line exhausted dispenser=x remaining=0",
+      ];
+      expect(told(logged)).toEqual(all);
+      // It goes on, and its end is far away again.
+      await client.command("HSET", "x", "length", "3");
+      for (let taken = 0; taken < 50; taken++) await client.command("GET", "x");
+      expect(told(logged)).toEqual(all);
+      await client.command("ADVANCE", "x", "850", "FORCE");
+      await client.command("GET", "x");
+      expect(told(logged).at(-1)).toStartWith("line used up to 80 % dispenser=x remaining=1");
+      client.close();
+      await server.stop();
+    },
+  );
+
+  test("with the last step where one write takes it over several", async () => {
+    const { port, server, logged } = startLocal(new MemoryStore());
+    const client = await TestClient.connect(port);
+    await client.command("HSET", "x", "type", "2", "length", "2");
+    await client.pipeline(Array.from({ length: 100 }, () => ["GET", "x"]));
+    expect(told(logged)).toEqual(["line exhausted dispenser=x remaining=0"]);
+    client.close();
+    await server.stop();
+  });
+});
