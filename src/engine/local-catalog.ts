@@ -82,8 +82,8 @@ export class LocalCatalog implements Catalog {
     return 0;
   }
 
-  remove(names: readonly string[]): number {
-    return names.filter((name) => this.removeOne(name)).length;
+  remove(names: readonly string[]): readonly string[] {
+    return names.filter((name) => this.removeOne(name));
   }
 
   private removeOne(name: string): boolean {

@@ -1,7 +1,12 @@
 /** The commands that define dispensers, take numbers from them and show their definitions. */
 
 import { exhausted, notFound, Refusal } from "../../base/errors.ts";
-import { type Fields, fieldsOf, withoutReuse } from "../../dispenser/definition.ts";
+import {
+  type Definition,
+  type Fields,
+  fieldsOf,
+  withoutReuse,
+} from "../../dispenser/definition.ts";
 import type { Dispenser } from "../../dispenser/dispenser.ts";
 import { refuseLeap } from "../../dispenser/leap.ts";
 import { toText } from "../../dispenser/name.ts";
@@ -71,10 +76,12 @@ function defineFrom(call: Call, command: string, success: (set: number) => void)
     return replies.error(`ERR wrong number of arguments for '${command}' command`);
   }
   const wanted = withoutReuse(fieldsIn(pairs));
+  const before = engine.find(name)?.definition;
   const answer = (set: number | Refusal) => {
     waitFor(call.session, engine.dependsOnName(name));
-    if (set instanceof Refusal) replies.error(set.message);
-    else success(set);
+    if (set instanceof Refusal) return replies.error(set.message);
+    noteDefinition(call, name, before, wanted instanceof Refusal ? false : wanted.reuse);
+    success(set);
   };
   if (wanted instanceof Refusal) return answer(wanted);
   const { fields, reuse } = wanted;
@@ -84,6 +91,28 @@ function defineFrom(call: Call, command: string, success: (set: number) => void)
     });
   }
   whenDone(call, server.catalog.define(name, fields, reuse), answer);
+}
+
+/** Tells the audit of a definition that is new, or has changed. */
+function noteDefinition(
+  { engine, server, session }: Call,
+  name: string,
+  before: Definition | undefined,
+  reuse: boolean,
+): void {
+  const definition = engine.find(name)?.definition;
+  if (definition === undefined || definition === before) return;
+  const fields = [...fieldsOf(definition)].map(([field, value]) => `${field} ${value}`).join(" ");
+  const action = before === undefined ? "dispenser defined" : "dispenser changed";
+  const told = { dispenser: toText(name), definition: fields, ...(reuse && { reuse }) };
+  server.audit.note(session, action, told, engine.dependsOnName(name) > 0);
+}
+
+function noteRemoved({ engine, server, session }: Call, names: readonly string[]): void {
+  for (const name of names) {
+    const told = { dispenser: toText(name) };
+    server.audit.note(session, "dispenser deleted", told, engine.dependsOnName(name) > 0);
+  }
 }
 
 /** The fields from pairs of a field and its value; the last value of a repeated field counts. */
@@ -109,19 +138,22 @@ function remove(call: Call): void {
   if (takesLong && !server.catalog.isShared) return session.block(removeMany(call));
   whenDone(call, server.catalog.remove(args, session), (removed) => {
     for (const name of args) waitFor(session, engine.dependsOnName(name));
-    replies.integer(removed);
+    noteRemoved(call, removed);
+    replies.integer(removed.length);
   });
 }
 
-async function removeMany({ server, session, replies, args }: Call): Promise<() => void> {
+async function removeMany(call: Call): Promise<() => void> {
+  const { server, session, replies, args } = call;
   let removed = 0;
   try {
     for (let at = 0; at < args.length && session.isServed; at += NAMES_AT_ONCE_MAX) {
       const part = args.slice(at, at + NAMES_AT_ONCE_MAX);
       const some = await server.catalog.remove(part, session);
+      noteRemoved(call, some);
       const failure = await server.committed();
       if (failure !== undefined) throw failure;
-      removed += some;
+      removed += some.length;
     }
   } catch (error) {
     const { message } = failureOf(error);
@@ -141,10 +173,15 @@ function advance(call: Call): void {
     waitFor(session, engine.dependsOnName(name));
     return replies.error(notFound(name).message);
   }
+  const before = dispenser.current;
   const answer = (next: string | Refusal) => {
     waitFor(session, engine.dependsOn(name, dispenser));
-    if (next instanceof Refusal) replies.error(next.message);
-    else replies.bulk(next);
+    if (next instanceof Refusal) return replies.error(next.message);
+    if (next !== before) {
+      const told = { dispenser: toText(name), from: before, to: next };
+      server.audit.note(session, "dispenser advanced", told, engine.dependsOnName(name) > 0);
+    }
+    replies.bulk(next);
   };
   const target = dispenser.definition.series.positionFrom(number);
   if (target instanceof Refusal) return answer(target);

@@ -73,6 +73,7 @@ function backUp(call: Call): void {
     await new Promise((resolve) => void setImmediate(resolve));
     try {
       await engine.backUp(targetOf(path, server.config.backupDir));
+      server.audit.note(session, "backup made", { path });
       return () => replies.simple("OK");
     } catch (error) {
       if (!isBackupFailure(error)) throw error;
@@ -90,6 +91,7 @@ function shutDown(call: Call): void {
     return replies.error("ERR syntax error: SHUTDOWN takes only SAVE; positions are always saved");
   }
   // As in Redis, there is no reply: the connection ends with the server.
+  server.audit.note(session, "shutdown asked for", {});
   server.shutdown(`SHUTDOWN from ${session.address}`);
 }
 

@@ -323,7 +323,7 @@ export function describeProgram(title: string, program: () => readonly string[])
     test("SIGINT and SHUTDOWN end it cleanly, too, and SIGHUP does not end it", async () => {
       const first = await start();
       first.signal("SIGHUP");
-      await first.logged(/SIGHUP ignored/);
+      await first.logged(/settings read again changed=nothing/);
       expect(await first.end("SIGINT")).toBe(0);
       const second = await start(first.dataDir);
       const client = await TestClient.connect(second.port);

@@ -196,8 +196,8 @@ describe("a line that runs out is told of", () => {
       await client.command("ADVANCE", "x", "850", "FORCE");
       await client.command("GET", "x");
       // It is the second of its kind in this second, which a summary tells.
-    await until(() => told(logged).length === 5);
-    expect(told(logged)[4]).toMatch(/^line used up to 80 % dispenser=x remaining=150 times=1$/);
+      await until(() => told(logged).length === 5);
+      expect(told(logged)[4]).toMatch(/^line used up to 80 % dispenser=x remaining=150 times=1$/);
       client.close();
       await server.stop();
     },
