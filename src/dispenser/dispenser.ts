@@ -94,7 +94,7 @@ export class Dispenser {
   allocation: Allocation;
   /**
    * When `taken` gets here, the engine is told: a leased line needs another lease, any other has
-   * reached the next step of its usage (usage.ts).
+   * reached the next step of its usage (dispenser/usage.ts).
    */
   noticeThreshold = Number.POSITIVE_INFINITY;
 

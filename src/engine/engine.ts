@@ -94,7 +94,7 @@ export class Engine {
   /** Called once when a dispenser has used its lease up to its threshold. */
   onLeaseLow: (dispenser: Dispenser) => void = () => {};
   /**
-   * Called when a line has reached a step of its usage (usage.ts), with the numbers that are left
+   * Called when a line has reached a step of its usage (dispenser/usage.ts), with the numbers that are left
    * for this node; of a leased line with those that nobody has leased yet.
    */
   onUsed: (dispenser: Dispenser, percent: number, remaining: bigint) => void = () => {};
