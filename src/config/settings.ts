@@ -218,10 +218,17 @@ export const settings = {
   logLevel: setting("log.level", "info", oneOf(logLevels), {
     variable: "LOG_LEVEL",
     help: `least important events to log: ${logLevels.join(", ")}`,
+    redisName: "loglevel",
+    isLive: true,
   }),
   logFormat: setting("log.format", "text", oneOf(logFormats), {
     variable: "LOG_FORMAT",
     help: `how to log: ${logFormats.join(", ")}`,
+  }),
+  /** The file of who did what; empty for none. */
+  logAudit: setting("log.audit", "", optionalFile, {
+    variable: "LOG_AUDIT",
+    help: "file to which each change of definitions, positions, settings and clients is added as a line of JSON; opened again on SIGUSR1",
   }),
 };
 

@@ -9,13 +9,14 @@
 
 import { assert } from "../base/assert.ts";
 import { smallest } from "../base/bigint.ts";
-import { CannotStart, Refusal } from "../base/errors.ts";
+import { CannotStart, quoted, Refusal } from "../base/errors.ts";
 import { type Allocation, type Leased, type Range, wholeLine } from "../dispenser/allocation.ts";
 import type { Definition } from "../dispenser/definition.ts";
 import { Dispenser } from "../dispenser/dispenser.ts";
 import { toText } from "../dispenser/name.ts";
 import type { Account } from "../dispenser/reservation.ts";
 import { prepareClose } from "../dispenser/reserving.ts";
+import { usageStep } from "../dispenser/usage.ts";
 import type { DiskUnavailable, Store, StoredDispenser } from "../storage/store.ts";
 import { CommitBatch, type NodeStateWriter, unavailability } from "./commit.ts";
 import { type DeletedLimits, DeletedLines } from "./deleted-lines.ts";
@@ -90,14 +91,21 @@ export class Engine {
   private readonly dirtyCounts: DirtyCounts | undefined;
   private readonly allocation: Allocation;
   private readonly heldLeases = new HeldLeases();
-  /** Called once when a dispenser has used its lease up to `leaseThreshold`. */
+  /** Called once when a dispenser has used its lease up to its threshold. */
   onLeaseLow: (dispenser: Dispenser) => void = () => {};
+  /**
+   * Called when a line has reached a step of its usage (dispenser/usage.ts), with the numbers that are left
+   * for this node; of a leased line with those that nobody has leased yet.
+   */
+  onUsed: (dispenser: Dispenser, percent: number, remaining: bigint) => void = () => {};
 
   constructor(store: Store, options: EngineOptions) {
     this.store = store;
     this.limits = options.limits ?? NO_LIMITS;
     this.now = options.now;
-    this.batch = new CommitBatch(store, options.onStaged ?? (() => {}));
+    this.batch = new CommitBatch(store, options.onStaged ?? (() => {}), (dispenser) =>
+      this.noticeUsage(dispenser),
+    );
     this.dirtyCounts = options.savesCounts ? new DirtyCounts() : undefined;
     this.allocation = options.allocation ?? wholeLine;
     this.deleted = new DeletedLines(store, this.allocation, options.now);
@@ -236,10 +244,23 @@ export class Engine {
   }
 
   private refill(dispenser: Dispenser): void {
+    const { allocation, reservesInMemory } = dispenser;
+    // Of any other line its usage is noticed once it is committed.
+    if (reservesInMemory && !allocation.isLeased) return this.noticeUsage(dispenser);
     this.batch.stage(dispenser);
-    if (dispenser.taken < dispenser.leaseThreshold) return;
-    dispenser.leaseThreshold = Number.POSITIVE_INFINITY;
+    if (!allocation.isLeased || dispenser.taken < dispenser.noticeThreshold) return;
+    dispenser.noticeThreshold = Number.POSITIVE_INFINITY;
     this.onLeaseLow(dispenser);
+  }
+
+  /** Tells of a line that has reached a step of its usage. */
+  private noticeUsage(dispenser: Dispenser): void {
+    const { allocation, taken, noticeThreshold } = dispenser;
+    if (allocation.isLeased || taken < noticeThreshold) return;
+    const { position, size } = dispenser;
+    this.onUsed(dispenser, usageStep(position, size)!, size - position);
+    dispenser.setUsageNotice();
+    dispenser.updateThresholds();
   }
 
   /**
@@ -255,7 +276,7 @@ export class Engine {
     const { dispensersMax, nameBytesMax, namesBytesMax } = this.limits;
     if (name.length > nameBytesMax) {
       return new Refusal(
-        `ERR invalid dispenser name: it has ${name.length} bytes, limits.name_bytes is ${nameBytesMax}`,
+        `ERR invalid dispenser name: it may have ${nameBytesMax} bytes (limits.name_bytes), and has ${name.length}: ${quoted(name)}`,
       );
     }
     if (this.size >= dispensersMax) {

@@ -17,7 +17,7 @@ import {
 } from "../../dispenser/definition.ts";
 import { continued, refuseGrowth, refuseMemory } from "../../dispenser/deleted.ts";
 import type { Dispenser } from "../../dispenser/dispenser.ts";
-import { isName, toBytes, toText } from "../../dispenser/name.ts";
+import { invalidName, isName, toBytes, toText } from "../../dispenser/name.ts";
 
 import type { Engine } from "../../engine/engine.ts";
 import type { NodeState } from "../node/state.ts";
@@ -75,7 +75,7 @@ export class ClusterLines {
     fields: Fields,
     reuse: boolean,
   ): Promise<number | Refusal> {
-    if (!isName(name)) return new Refusal("ERR invalid dispenser name");
+    if (!isName(name)) return invalidName(name);
     const key = nameKey(name);
     // All existing rows that are written have to be guarded: stores lock guards first, in one
     // order.
@@ -218,9 +218,11 @@ export class ClusterLines {
       const present = readName(rows.get(key));
       const leased = readLine(rows.get(line));
       if (present?.line !== id || present.isDeleted || leased === undefined)
-        return nothing(notFound);
+        return nothing(notFound(name));
       if (floor >= series.positions) {
-        return nothing(leased.next >= series.positions ? exhausted : refusePastEnd(name, number));
+        return nothing(
+          leased.next >= series.positions ? exhausted(name) : refusePastEnd(name, number),
+        );
       }
       if (floor <= present.floor) return nothing(leased.next);
       const puts = changed(name, { ...present, floor }, rows);
@@ -233,7 +235,7 @@ export class ClusterLines {
     await this.sync(store);
     if (next instanceof Refusal) return next;
     if (dispenser.nextBytes > 0) return dispenser.current;
-    return next >= series.positions ? exhausted : series.numberAt(next);
+    return next >= series.positions ? exhausted(name) : series.numberAt(next);
   }
 
   /**

@@ -16,6 +16,8 @@ import type { Replies } from "../../resp/encode.ts";
 import type { Ledger } from "../../resp/ledger.ts";
 import { DiskUnavailable } from "../../storage/store.ts";
 import type { Access, User } from "../access/users.ts";
+import type { Audit } from "../audit.ts";
+import type { Counters } from "../counters.ts";
 import type { Transaction } from "./transaction.ts";
 
 /** The replies that a client wants (CLIENT REPLY). */
@@ -99,31 +101,6 @@ export interface Session {
   end(reason: string, fields?: LogFields): void;
 }
 
-/** The server's counters since its start or CONFIG RESETSTAT. */
-export interface Counters {
-  connections: number;
-  refusedConnections: number;
-  commands: number;
-  commits: number;
-  heldReplies: number;
-  bytesIn: number;
-  bytesOut: number;
-  /** Connections that now wait for work that takes longer than a turn. */
-  blocked: number;
-}
-
-/** The counters of a server that just started. */
-export const noCounts = (): Counters => ({
-  connections: 0,
-  refusedConnections: 0,
-  commands: 0,
-  commits: 0,
-  heldReplies: 0,
-  bytesIn: 0,
-  bytesOut: 0,
-  blocked: 0,
-});
-
 /** The server around the commands. */
 export interface ServerForCommands {
   readonly config: Config;
@@ -132,6 +109,8 @@ export interface ServerForCommands {
   readonly log: Log;
   /** For what clients can cause at will: a line a second for each kind of event. */
   readonly summaries: LogSummaries;
+  /** Tells who did what. */
+  readonly audit: Audit;
   readonly port: number;
   /** A clock that only goes forwards, in milliseconds. */
   readonly now: () => number;

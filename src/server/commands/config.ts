@@ -73,7 +73,7 @@ function get({ server, session, replies, args }: Call): void {
 }
 
 /** CONFIG SET: sets all of the given settings, or none. */
-function set({ server, replies, args }: Call): void {
+function set({ server, session, replies, args }: Call): void {
   if (args.length % 2 !== 0) return replies.error("ERR syntax error");
   const changes: Record<string, unknown> = {};
   for (let at = 0; at < args.length; at += 2) {
@@ -94,9 +94,14 @@ function set({ server, replies, args }: Call): void {
     if (parsed === undefined) return refuse(`it must be ${setting.allowed}`);
     changes[key] = parsed.value;
   }
+  const before = server.config;
   const refusal = server.configure(changes as Partial<Config>);
-  if (refusal === undefined) replies.simple("OK");
-  else replies.error(`ERR CONFIG SET failed - ${refusal}`);
+  if (refusal !== undefined) return replies.error(`ERR CONFIG SET failed - ${refusal}`);
+  for (const key of Object.keys(changes) as Key[]) {
+    const [from, to] = [textOf(key, before[key]), textOf(key, server.config[key])];
+    server.audit.note(session, "setting changed", { setting: settings[key].path, from, to });
+  }
+  replies.simple("OK");
 }
 
 const flags = ["admin", "loading", "stale", "noscript"] as const;
@@ -125,8 +130,9 @@ export const configCommand = container(
       arity: 2,
       right: "admin",
       summary: "Sets what INFO stats counts back to 0",
-      run: ({ server, replies }) => {
+      run: ({ server, session, replies }) => {
         server.resetCounters();
+        server.audit.note(session, "counters reset", {});
         replies.simple("OK");
       },
     },

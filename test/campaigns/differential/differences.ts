@@ -119,7 +119,7 @@ export const differences: readonly Difference[] = [
     "there is no value to answer, and a null would be taken for one",
     line("GET nosuch"),
     stays("$-1\r\n"),
-    stays("-ERR dispenser not found\r\n"),
+    stays("-ERR dispenser not found: 'nosuch'\r\n"),
   ),
   differ(
     "WATCH",

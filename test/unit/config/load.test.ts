@@ -61,6 +61,7 @@ describe("defaults", () => {
       deletedMax: 100_000,
       logLevel: "info",
       logFormat: "text",
+      logAudit: "",
     });
   });
 

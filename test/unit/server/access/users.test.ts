@@ -245,7 +245,9 @@ describe("a pattern of names", () => {
     const before = await client.command("INFO", "replication");
     expect(await all.command("HSET", "replication", "type", "3")).toBe(1);
     expect(await client.command("INFO", "replication")).toBe(before);
-    expect(await all.info("replication")).toMatchObject({ name: "replication" });
+    expect(String(await all.command("INFO", "dispenser", "replication"))).toStartWith("name:repl");
+    expect(await client.command("INFO", "dispenser", "replication")).toEqual(refused);
+    expect(await client.command("INFO", "dispenser", "nobody")).toEqual(refused);
     expect(await all.command("DEL", "replication")).toBe(1);
     for (const each of [all, client]) each.close();
   });

@@ -78,7 +78,7 @@ describe("held replies", () => {
     expect(replies()).toEqual([full, "0", full, "PONG", full, full]);
     send(["GET", "x"], ["GET", "y"]);
     turn();
-    expect(replies()).toEqual(["0", new ReplyError("ERR dispenser not found")]);
+    expect(replies()).toEqual(["0", new ReplyError("ERR dispenser not found: 'y'")]);
   });
 
   test("are those about numbers and changed names; what is about definitions is not", () => {
