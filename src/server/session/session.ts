@@ -16,6 +16,7 @@ import type { Queued, ReplyMode, ServerForCommands, Session } from "../commands/
 import { takeOne } from "../commands/dispensers.ts";
 import { execute } from "../commands/table.ts";
 import type { Transaction } from "../commands/transaction.ts";
+import type { CallStats } from "../counters.ts";
 import { ClientMemory, type MemoryBudget } from "./client-memory.ts";
 import type { CommitTurn, Holder } from "./commit-turn.ts";
 import type { Peer } from "./peer.ts";
@@ -54,9 +55,15 @@ const SLICE_MS = 2;
 const UNAUTHENTICATED_SLICE_MS = 0.25;
 /** How many GETs on the fast path pass between two looks at the clock. */
 const GETS_PER_LOOK = 512;
+/** One in so many runs of GETs on the fast path is timed. */
+const TIMED_RUN = 64;
+/** Characters of an error's code. */
+const [MINUS, UPPER_A, UPPER_Z] = [45, 65, 90];
 /** The time that a job gets in the turn in which it begins. */
 const JOB_MS = 1;
 
+/** How many times requests were answered, by any session. */
+let runs = 0;
 /** One for all sessions, because nothing stays in it between two calls. */
 const ahead = new PrefetchNames();
 
@@ -81,6 +88,7 @@ export class ClientSession implements Session, Holder {
   library = "";
   libraryVersion = "";
   lastCommand = "";
+  stats: CallStats | undefined = undefined;
   closes = false;
   dependsOn = 0;
   isInTransaction = false;
@@ -94,6 +102,7 @@ export class ClientSession implements Session, Holder {
   private readonly sessionHost: SessionHost;
   private readonly budgets: SessionContext["budgets"];
   private readonly load: TurnLoad;
+  private readonly gets: CallStats;
   private presentUser: User | undefined;
   private presentTransaction: Transaction<Queued> | undefined = undefined;
   /** The size of the request that waits for work; 0 if none does. */
@@ -112,6 +121,7 @@ export class ClientSession implements Session, Holder {
     this.replies = this.replyBuffer.replies;
     this.engine = engine;
     this.server = server;
+    this.gets = server.commandStats.of("get");
     this.turn = turn;
     this.sessionHost = host;
     this.id = peer.id;
@@ -263,7 +273,9 @@ export class ClientSession implements Session, Holder {
     const start = this.replies.length;
     this.dependsOn = 0;
     this.isInTransaction = true;
+    this.stats = undefined;
     work();
+    this.noteError(start);
     this.isInTransaction = false;
     if (this.dependsOn > 0) this.hold(start, this.dependsOn);
     this.dependsOn = 0;
@@ -289,6 +301,16 @@ export class ClientSession implements Session, Holder {
 
   /** Answers the requests that have arrived, until the end of the slice. */
   answer(sliceEndMs: number): Stop {
+    if (++runs % TIMED_RUN > 0) return this.answerUntil(sliceEndMs);
+    const { server, gets } = this;
+    const [beganMs, others] = [server.now(), server.counters.commands - gets.calls];
+    const stop = this.answerUntil(sliceEndMs);
+    const areAllGets = server.counters.commands - gets.calls === others;
+    if (areAllGets) gets.microseconds += (server.now() - beganMs) * 1000 * TIMED_RUN;
+    return stop;
+  }
+
+  private answerUntil(sliceEndMs: number): Stop {
     const { decoder, replies, server, load } = this;
     const fullAt = replies.length + server.config.replyBytesMax;
     this.prefetched = 0;
@@ -329,6 +351,11 @@ export class ClientSession implements Session, Holder {
     const isThere = dispenser !== undefined && dispenser.nextBytes > 0;
     if (!isThere && server.catalog.isShared) return false;
     server.counters.commands++;
+    this.gets.calls++;
+    if (!isThere) {
+      this.gets.failed++;
+      server.commandStats.countError("ERR");
+    }
     const name = dispenser === undefined ? decoder.name : dispenser.name;
     const commit = takeOne(engine, this.replies, dispenser, name);
     if (commit > 0) this.hold(this.replyStart, commit);
@@ -355,6 +382,7 @@ export class ClientSession implements Session, Holder {
     } else {
       server.counters.commands++;
       this.dependsOn = 0;
+      this.stats = undefined;
       if (this.replyMode === "skip next") this.replyMode = "skip";
       execute(engine, server, this, found === GET ? ["get", decoder.name] : decoder.args);
       if (!this.isBlocked && !this.isOver) this.conclude();
@@ -363,12 +391,23 @@ export class ClientSession implements Session, Holder {
 
   /** Ends the command under way: holds its reply for a commit, or removes it if none is wanted. */
   private conclude(): void {
+    this.noteError(this.replyStart);
     if (this.replyMode !== "on") {
       this.replyBuffer.discard(this.replyStart);
       if (this.replyMode === "skip") this.replyMode = "on";
     } else if (this.dependsOn > 0) {
       this.hold(this.replyStart, this.dependsOn);
     }
+  }
+
+  /** Counts the reply that begins here if it is an error. */
+  private noteError(start: number): void {
+    const { bytes, length } = this.replies;
+    if (start >= length || bytes[start] !== MINUS) return;
+    let end = start + 1;
+    while (end < length && bytes[end]! >= UPPER_A && bytes[end]! <= UPPER_Z) end++;
+    this.server.commandStats.countError(bytes.toString("latin1", start + 1, end));
+    if (this.stats !== undefined) this.stats.failed++;
   }
 
   private hold(start: number, commit: number): void {
