@@ -219,6 +219,16 @@ export class SqliteStore implements Store {
     return this.readDeleted((rows) => rows.oldestS);
   }
 
+  skippedOf(id: number): bigint {
+    const { rows } = this;
+    assert(rows !== undefined, "skipped numbers are read after load()");
+    try {
+      return rows.skippedOf(id);
+    } catch (error) {
+      throw failureOf(error, this.file.path);
+    }
+  }
+
   deletedOf(name: string): readonly StoredDeleted[] {
     return this.readDeleted((rows) => rows.ofName(name));
   }
