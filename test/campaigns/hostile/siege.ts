@@ -1,44 +1,122 @@
 /** Runs one attack on a server of its own, while a well-behaved client takes numbers. */
 
-import { readFileSync } from "node:fs";
+import { closeSync, constants, openSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { root, ServerProcess } from "../../../testkit/process.ts";
+import { makeFifo, temporaryFolder } from "../../../testkit/folder.ts";
+import { freePort } from "../../../testkit/ports.ts";
+import { endOnExit, fromSource, root, ServerProcess } from "../../../testkit/process.ts";
 import { TestClient } from "../../../testkit/resp.ts";
-import type { Attack } from "./attacks.ts";
+import { succeeds } from "../../../testkit/until.ts";
+import { makeAuthority } from "../../support/certificates.ts";
+import { type Attack, PASSWORD } from "./attack.ts";
 
-export interface Borne {
-  /** How long a GET took, beside the attack, in milliseconds. */
+const MEBIBYTE = 1024 * 1024;
+/** The longest wait of another client for a number, in milliseconds. */
+export const GET_MS_MAX = 100;
+/** The most memory of the whole server, whatever clients do. */
+export const PROCESS_BYTES_MAX = 512 * MEBIBYTE;
+/** Within this time it ends after SIGTERM. */
+const END_MS_MAX = 5000;
+/** How many numbers the well-behaved client takes before the attack begins. */
+const WARM_UP = 200;
+
+/** How long GETs took beside the attack, in milliseconds. */
+interface Waits {
+  readonly count: number;
   readonly p99: number;
   readonly max: number;
-  readonly count: number;
-  /** By how much the server's memory grew at its peak, in bytes. */
-  readonly grewBy: number;
 }
 
-/** Throws where the server does not live through it. */
+export interface Borne {
+  /** GETs of a line that reserves ahead, and of a durable one. */
+  readonly ahead: Waits;
+  readonly durable: Waits;
+  /** The most memory of the server, in bytes. */
+  readonly peakBytes: number;
+  /** How long the attack took. */
+  readonly seconds: number;
+  readonly log: string;
+}
+
+/** Throws where the server does not live through it, or somebody is not served. */
 export async function besiege(attack: Attack, scale: number): Promise<Borne> {
-  const server = await ServerProcess.start();
+  const { server, tlsPort, readLog } = await begin(attack);
   const client = await TestClient.connect(server.port);
+  if (attack.hasPassword) await client.command("AUTH", PASSWORD);
   await client.command("HSET", "probe", "type", "3", "auto_disk", "pre_close");
-  await client.command("HSET", "memory", "type", "3", "auto_disk", "memory");
   await client.command("HSET", "durable", "type", "3");
-  const before = residentBytes(server.pid, "VmRSS");
-  const probe = Bun.spawn(
-    [process.execPath, join(root, "test/campaigns/hostile/probe.ts"), String(server.port)],
-    { stdin: "pipe", stdout: "pipe", stderr: "inherit" },
-  );
-  while (Number((await client.info("probe")).generated) < 200) await client.command("PING");
-  await attack.run(server.port, scale);
+  await client.command("HSET", "memory", "type", "3", "auto_disk", "memory");
+  const password = attack.hasPassword ? [PASSWORD] : [];
+  const probe = run("probe.ts", String(server.port), ...password);
+  while (Number((await client.info("probe")).generated) < WARM_UP) await client.command("PING");
+  client.close();
+
+  const began = performance.now();
+  const where = [server.port, tlsPort, scale].map(String);
+  const status = await run("assault.ts", attack.name, ...where).exited;
+  const seconds = (performance.now() - began) / 1000;
   await probe.stdin.end();
   const figures = JSON.parse(await probe.stdout.text());
-  const grewBy = residentBytes(server.pid, "VmHWM") - before;
-  if ((await client.command("PING")) !== "PONG") throw new Error("the server does not answer");
-  const status = await server.end("SIGTERM");
-  if (status !== 0) throw new Error(`the server ended with ${status}:\n${server.log}`);
-  return { ...figures, grewBy };
+  const peakBytes = highestBytes(server.pid);
+  const ended = await Promise.race([server.end("SIGTERM"), Bun.sleep(END_MS_MAX)]);
+  const log = readLog();
+  if (status !== 0) throw new Error(`the attack found somebody who was not served:\n${log}`);
+  if (ended !== 0) throw new Error(`the server ended with ${ended}:\n${log}`);
+  const { logBytesMax = Number.POSITIVE_INFINITY } = attack;
+  if (log.length > logBytesMax) throw new Error(`the log has ${log.length} bytes:\n${log}`);
+  return { ...figures, peakBytes, seconds, log };
 }
 
-function residentBytes(pid: number, field: "VmRSS" | "VmHWM"): number {
+interface Begun {
+  readonly server: ServerProcess;
+  readonly tlsPort: number;
+  readonly readLog: () => string;
+}
+
+async function begin(attack: Attack): Promise<Begun> {
+  const { hasPassword, hasTls, users = {}, limits = {}, isLogUnread } = attack;
+  const tlsPort = hasTls ? freePort() : 0;
+  const path = join(temporaryFolder(), "config.json");
+  const tls = hasTls ? makeAuthority("localhost") : undefined;
+  const config = {
+    ...(hasTls && { server: { tls_addr: `127.0.0.1:${tlsPort}` }, tls }),
+    access: { ...(hasPassword && { requirepass: PASSWORD }), users },
+    limits,
+  };
+  // JSON is YAML.
+  writeFileSync(path, JSON.stringify(config));
+  if (isLogUnread) return { server: await beginUnread(path), tlsPort, readLog: () => "" };
+  const server = await ServerProcess.start({ args: ["-config", path] });
+  return { server, tlsPort, readLog: () => server.log };
+}
+
+/** A server that logs into a pipe which nobody reads. */
+async function beginUnread(config: string): Promise<ServerProcess> {
+  const path = join(temporaryFolder(), "stderr");
+  makeFifo(path);
+  const pipe = openSync(path, constants.O_RDWR | constants.O_NONBLOCK);
+  const port = freePort();
+  const program = ["sh", "-c", `exec "$@" 2>'${path}'`, "sh", ...fromSource];
+  const args = ["-config", config, "-addr", `127.0.0.1:${port}`];
+  const server = ServerProcess.launch({ program, args });
+  server.port = port;
+  await succeeds(() => TestClient.connect(port).then((client) => client.close()));
+  void server.exited().then(() => closeSync(pipe));
+  return server;
+}
+
+function run(file: string, ...args: string[]) {
+  const path = join(root, "test/campaigns/hostile", file);
+  const child = Bun.spawn([process.execPath, path, ...args], {
+    stdin: "pipe",
+    stdout: "pipe",
+    stderr: "inherit",
+  });
+  endOnExit(child);
+  return child;
+}
+
+function highestBytes(pid: number): number {
   const status = readFileSync(`/proc/${pid}/status`, "utf8");
-  return Number(new RegExp(`${field}:\\s+(\\d+)`).exec(status)![1]) * 1024;
+  return Number(/VmHWM:\s+(\d+)/.exec(status)![1]) * 1024;
 }
