@@ -3,10 +3,8 @@
  * they are in one commit: all of it reaches the disk, or nothing.
  */
 
-import type { Ledger } from "../../resp/ledger.ts";
+import { BYTES_PER_WORD, type Ledger } from "../../resp/ledger.ts";
 
-/** The overhead that each word counts in addition to its bytes, about the memory it takes. */
-const BYTES_PER_WORD = 64;
 /** What each word of a command that is not fast counts more, as EXEC runs all in one turn. */
 const BYTES_PER_SLOW_WORD = 1024;
 /** What a command about the server counts more, whose reply is long. */

@@ -72,13 +72,14 @@ export class RespFrontend implements Frontend {
     return {
       ...{ engine, server, turn, guarded, budgets },
       load: new TurnLoad(now, (work) => server.later(work)),
-      onDeferred: (connection) => {
+      onDeferred: (connection, isShort) => {
         const isUnauthenticated = connection.session.isUnauthenticated;
         const queue = isUnauthenticated ? this.deferredUnauthenticated : this.deferred;
-        queue.add(() => {
+        const goOn = () => {
           connection.goOn();
           return true;
-        });
+        };
+        queue.add(goOn, isShort);
       },
       onOverBudget: ({ memory }) => memory.budget.makeRoom(connections),
       onUserChanged: (connection) => {

@@ -31,6 +31,8 @@ export interface Borne {
   /** GETs of a line that reserves ahead, and of a durable one. */
   readonly ahead: Waits;
   readonly durable: Waits;
+  /** Clients that came meanwhile, logged in and took a number. */
+  readonly arrivals: Waits;
   /** The most memory of the server, in bytes. */
   readonly peakBytes: number;
   /** How long the attack took. */
@@ -46,8 +48,8 @@ export async function besiege(attack: Attack, scale: number): Promise<Borne> {
   await client.command("HSET", "probe", "type", "3", "auto_disk", "pre_close");
   await client.command("HSET", "durable", "type", "3");
   await client.command("HSET", "memory", "type", "3", "auto_disk", "memory");
-  const password = attack.hasPassword ? [PASSWORD] : [];
-  const probe = run("probe.ts", String(server.port), ...password);
+  const password = attack.hasPassword ? PASSWORD : "";
+  const probe = run("probe.ts", String(server.port), password, String(!attack.isFull));
   while (Number((await client.info("probe")).generated) < WARM_UP) await client.command("PING");
   client.close();
 

@@ -16,14 +16,14 @@ const MEBIBYTE = 1024 * 1024;
 const { scale, text: only = "" } = soakArguments({ scale: 2 }, "only");
 let isBroken = false;
 console.log(
-  "| attack | s | GETs | p99 ms | longest ms | durable GETs | p99 ms | longest ms | process MiB |\n" +
-    "|---|---|---|---|---|---|---|---|---|",
+  "| attack | s | GETs | p99 ms | longest ms | durable GETs | p99 ms | longest ms | log-ins | p99 ms | longest ms | process MiB |\n" +
+    "|---|---|---|---|---|---|---|---|---|---|---|---|",
 );
 for (const attack of attacks.filter(({ name }) => name.includes(only))) {
   try {
-    const { ahead, durable, peakBytes, seconds } = await besiege(attack, scale);
+    const { ahead, durable, arrivals, peakBytes, seconds } = await besiege(attack, scale);
     isBroken ||= ahead.max >= GET_MS_MAX || peakBytes >= PROCESS_BYTES_MAX;
-    const waits = [ahead, durable].flatMap((each) => [
+    const waits = [ahead, durable, arrivals].flatMap((each) => [
       ...[String(each.count), each.p99.toFixed(1), each.max.toFixed(1)],
     ]);
     const memory = (peakBytes / MEBIBYTE).toFixed(0);
