@@ -97,30 +97,27 @@ function listNames({ replies, args }: Call, all: readonly Command[]): void {
 export function introspectionCommands(table: CommandTable): readonly Command[] {
   const all = () => [...table.values()];
 
-  /** Describes commands one after the other; null where `describe` knows none. */
-  const describeEach = function* (
-    replies: Replies,
-    found: readonly (Command | undefined)[],
-    describe: typeof writeInfo,
-  ) {
-    for (const command of found) {
+  const infoOf = function* (replies: Replies, names: readonly string[]) {
+    replies.array(names.length);
+    for (const name of names) {
+      const command = byName(table, name);
       if (command === undefined) replies.null();
-      else describe(replies, command);
+      else writeInfo(replies, command);
       yield undefined;
     }
   };
-  const infoOf = function* (replies: Replies, names: readonly string[]) {
-    replies.array(names.length);
-    yield* describeEach(
-      replies,
-      names.map((name) => byName(table, name)),
-      writeInfo,
-    );
-  };
   const docsOf = function* (replies: Replies, names: readonly string[]) {
-    const found = names.flatMap((name) => byName(table, name) ?? []);
+    const found: Command[] = [];
+    for (const name of names) {
+      const command = byName(table, name);
+      if (command !== undefined) found.push(command);
+      yield undefined;
+    }
     replies.map(found.length);
-    yield* describeEach(replies, found, writeDocs);
+    for (const command of found) {
+      writeDocs(replies, command);
+      yield undefined;
+    }
   };
   const describing =
     (what: string, describe: typeof infoOf) =>

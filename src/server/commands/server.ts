@@ -15,9 +15,9 @@ const allSections = ["all", "default", "everything"];
 /** INFO. `isKnown` says that the lease store was asked for the name before. */
 function info(call: Call, isKnown = false): void {
   const { engine, server, session, replies, args } = call;
-  const mayInspect = session.user!.refuse("info", "inspect", args) === undefined;
+  const mayInspect = () => session.user!.refuse("info", "inspect", args) === undefined;
   // A user without the right to a section's name as a dispenser always gets the section.
-  if (args.length === 1 && mayInspect) {
+  if (args.length === 1 && mayInspect()) {
     const isName = !isKnown && !session.isInTransaction && !isSection(args[0]!);
     const demand = new Map([[args[0]!, 0]]);
     const waits = isName ? server.catalog.prepare(demand, false) : undefined;
@@ -34,11 +34,11 @@ function info(call: Call, isKnown = false): void {
     }
   }
   waitFor(session, engine.dependsOnNames());
-  const wanted = args.map((name) => name.toLowerCase());
-  const every = wanted.length === 0 || allSections.some((name) => wanted.includes(name));
+  const wanted = new Set(args.map((name) => name.toLowerCase()));
+  const every = wanted.size === 0 || allSections.some((name) => wanted.has(name));
   const source = new MetricSource(server, engine, session.user!.mayUseAll);
   const shown = sectionTitles
-    .filter((title) => every || wanted.includes(title.toLowerCase()))
+    .filter((title) => every || wanted.has(title.toLowerCase()))
     .map((title) => sectionText(title, source));
   replies.verbatim(shown.join("\r\n"));
 }

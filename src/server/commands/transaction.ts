@@ -5,14 +5,23 @@
 
 import { BYTES_PER_WORD, type Ledger } from "../../resp/ledger.ts";
 
-/** What each word of a command that is not fast counts more, as EXEC runs all in one turn. */
+/**
+ * What requests count more, as EXEC runs all of them in one turn: 4 MiB are to be run in about 20
+ * ms. Each counts so much;
+ */
+const BYTES_PER_REQUEST = 128;
+/** each word of a command that is not fast, or that logs in or greets; */
 const BYTES_PER_SLOW_WORD = 1024;
-/** What a command about the server counts more, whose reply is long. */
-const BYTES_PER_SERVER_COMMAND = 4096;
+/** and of one about the server, whose reply is long. */
+const BYTES_PER_SERVER_WORD = 16 * 1024;
 
 /** The part of a queued request that a transaction reads. */
 interface Request {
-  readonly command: { readonly group: string; readonly flags: readonly string[] };
+  readonly command: {
+    readonly group: string;
+    readonly flags: readonly string[];
+    readonly needs?: "names" | "numbers";
+  };
   readonly args: readonly string[];
 }
 
@@ -24,6 +33,8 @@ export class Transaction<Queued extends Request> {
   private readonly memory: Ledger;
   /** The size of the queue, about the memory it takes. */
   bytes = 0;
+  /** How many numbers it will take. */
+  numbers = 0;
   /** The time that EXEC will take, counted as if it were bytes. */
   private effort = 0;
 
@@ -38,14 +49,14 @@ export class Transaction<Queued extends Request> {
     const words = 1 + queued.args.length;
     let bytes = BYTES_PER_WORD * words;
     for (const word of queued.args) bytes += word.length;
-    if (!queued.command.flags.includes("fast")) this.effort += BYTES_PER_SLOW_WORD * words;
-    if (queued.command.group === "server") this.effort += BYTES_PER_SERVER_COMMAND;
+    this.effort += effortOf(queued);
     if (this.bytes + bytes + this.effort > this.bytesMax) {
       this.isBroken = true;
       this.release();
       return false;
     }
     this.bytes += bytes;
+    if (queued.command.needs === "numbers") this.numbers += queued.args.length;
     this.memory.add(bytes);
     this.queue.push(queued);
     return true;
@@ -57,4 +68,11 @@ export class Transaction<Queued extends Request> {
     this.memory.add(-this.bytes);
     this.bytes = 0;
   }
+}
+
+function effortOf({ command: { flags, group }, args }: Request): number {
+  const words = 1 + args.length;
+  if (flags.includes("fast") && !flags.includes("no_auth")) return BYTES_PER_REQUEST;
+  const perWord = group === "server" ? BYTES_PER_SERVER_WORD : BYTES_PER_SLOW_WORD;
+  return BYTES_PER_REQUEST + perWord * words;
 }
