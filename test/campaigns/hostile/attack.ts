@@ -1,6 +1,10 @@
 /** What an attack is, and what it may use. */
 
+import { clientsByDescriptors } from "../../../src/platform/open-files.ts";
 import { encodeRequest, TestClient } from "../../../testkit/resp.ts";
+
+/** Below the default limit on clients, and on the descriptors of the attackers. */
+export const CROWD_MAX = Math.min(9900, clientsByDescriptors() - 100);
 
 /** The password of the default user, where an attack's server has one. */
 export const PASSWORD = "the-password-of-the-siege";
@@ -81,14 +85,6 @@ export class Siege {
 
 export function expectReply(what: string, reply: unknown, expected: unknown): void {
   if (reply !== expected) throw new Error(`${what} was answered ${String(reply)}`);
-}
-
-/** Fails if something that others must be able to do takes so long. */
-export async function within<T>(milliseconds: number, what: string, work: Promise<T>): Promise<T> {
-  const late = Bun.sleep(milliseconds).then(() => {
-    throw new Error(`${what} took more than ${milliseconds} ms`);
-  });
-  return Promise.race([work, late]) as Promise<T>;
 }
 
 export const repeat = <T>(count: number, make: (index: number) => T): T[] =>
