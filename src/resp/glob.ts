@@ -69,7 +69,9 @@ export class Pattern {
     if (element < STAR) return character === element;
     if (element === ANY) return true;
     if (character > 255) return false;
-    return (this.sets[SET_BYTES * (element - SET) + (character >> 3)]! & (1 << (character & 7))) > 0;
+    return (
+      (this.sets[SET_BYTES * (element - SET) + (character >> 3)]! & (1 << (character & 7))) > 0
+    );
   }
 }
 

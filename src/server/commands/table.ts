@@ -60,7 +60,8 @@ export function execute(
   const command = find(request);
   if (command instanceof Refusal) return refuseWith(command.message, session, request[0]!);
   const args = request.slice(command.name.includes("|") ? 2 : 1);
-  const refusal = refuse(server, session, command, args) ?? tooMany(command, args, server, transaction);
+  const refusal =
+    refuse(server, session, command, args) ?? tooMany(command, args, server, transaction);
   if (refusal !== undefined) return refuseWith(refusal.message, session, request[0]!);
   session.lastCommand = command.name;
   if (transaction === undefined || notQueued.includes(command.name)) {

@@ -6,13 +6,11 @@
 import { BYTES_PER_WORD, type Ledger } from "../../resp/ledger.ts";
 
 /**
- * What requests count more, as EXEC runs all of them in one turn: 4 MiB are to be run in about 20
- * ms. Each counts so much;
+ * What each word counts more of a command that is not fast, or that logs in or greets, as EXEC runs
+ * all in one turn: 4 MiB are to take some 20 ms.
  */
-const BYTES_PER_REQUEST = 128;
-/** each word of a command that is not fast, or that logs in or greets; */
 const BYTES_PER_SLOW_WORD = 1024;
-/** and of one about the server, whose reply is long. */
+/** What each word of a slow command about the server counts more, whose reply is long. */
 const BYTES_PER_SERVER_WORD = 16 * 1024;
 
 /** The part of a queued request that a transaction reads. */
@@ -44,8 +42,12 @@ export class Transaction<Queued extends Request> {
     this.memory = memory;
   }
 
-  /** Adds a request if it fits. If it does not, answers false, and the transaction is broken. */
+  /**
+   * Adds a request if it fits. If it does not, answers false, and the transaction is broken; what
+   * comes then is not kept.
+   */
   add(queued: Queued): boolean {
+    if (this.isBroken) return true;
     const words = 1 + queued.args.length;
     let bytes = BYTES_PER_WORD * words;
     for (const word of queued.args) bytes += word.length;
@@ -72,7 +74,7 @@ export class Transaction<Queued extends Request> {
 
 function effortOf({ command: { flags, group }, args }: Request): number {
   const words = 1 + args.length;
-  if (flags.includes("fast") && !flags.includes("no_auth")) return BYTES_PER_REQUEST;
+  if (flags.includes("fast") && !flags.includes("no_auth")) return 0;
   const perWord = group === "server" ? BYTES_PER_SERVER_WORD : BYTES_PER_SLOW_WORD;
-  return BYTES_PER_REQUEST + perWord * words;
+  return perWord * words;
 }

@@ -53,6 +53,8 @@ const AT_ONCE_BYTES_MAX = 64 * 1024;
  */
 const SHORT_BYTES_MAX = 16 * 1024;
 const SHORT_LOG_IN_BYTES_MAX = 512;
+/** With more bytes waiting, GETs count as the work of a turn, too. */
+const FEW_GETS_BYTES_MAX = 4 * 1024;
 /** So many times as long as a client took more than its slice, its requests are not short. */
 const LONG_FOR = 50;
 
@@ -117,9 +119,12 @@ export class Connection implements SessionHost, MemoryHolder, Unauthenticated {
   /** Answers its requests now, or queues up if they may take long, or if others' took long. */
   private runOrQueue(nowMs: number): void {
     const { session } = this;
-    const mayRun = !session.isUnauthenticated && session.decoder.pending <= AT_ONCE_BYTES_MAX;
-    if (mayRun) this.run(nowMs, this.frontend.load.isOver);
-    else this.defer();
+    const { load } = this.frontend;
+    const { pending } = session.decoder;
+    if (session.isUnauthenticated || pending > AT_ONCE_BYTES_MAX) return this.defer();
+    if (pending <= FEW_GETS_BYTES_MAX) return this.run(nowMs, load.isOver);
+    if (load.isOver) return this.defer();
+    load.measure(() => this.run(nowMs));
   }
 
   /** To be called when the socket accepts bytes again or replies were released: sends them. */
@@ -219,7 +224,8 @@ export class Connection implements SessionHost, MemoryHolder, Unauthenticated {
   }
 
   giveWay(): void {
-    this.onEnded("another client needs its place, and it has not logged in");
+    const why = this.session.isReserved ? "the server is full" : "it has not logged in";
+    this.onEnded(`another client needs its place, and ${why}`);
   }
 
   /** Closes the socket of a connection that has ended, whatever the client does. */

@@ -110,26 +110,29 @@ export function resetAll(attackers: readonly Attacker[]): void {
 const AGAIN = "~again~";
 const [AGAIN_REQUEST, AGAIN_REPLY] = [encodeRequest("ECHO", AGAIN), `$${AGAIN.length}\r\n${AGAIN}`];
 
+/** So much of the end of replies is looked at. */
+const TAIL_BYTES = 128;
+
 /**
  * So many clients send requests, and once they are answered send them again, for some seconds. One
- * that the server closes comes back. Answers how many rounds were answered, and how many
- * connections were closed.
+ * that the server closes comes back. Answers how many rounds were answered, how many
+ * transactions were refused, and how many connections were closed.
  */
 export async function inLoop(
   { port, logIn }: { readonly port: number; readonly logIn: string },
   clients: number,
   requests: string,
   seconds = 1.5,
-): Promise<{ rounds: number; closed: number }> {
+): Promise<{ rounds: number; refused: number; closed: number }> {
   const endMs = performance.now() + seconds * 1000;
-  const counts = { rounds: 0, closed: 0 };
+  const counts = { rounds: 0, refused: 0, closed: 0 };
   const work = async () => {
     while (performance.now() < endMs) {
       let tail = "";
       let answered = Promise.withResolvers<void>();
       const onData = (_: Attacker, chunk: Buffer) => {
-        const from = Math.max(0, chunk.length - AGAIN_REPLY.length - 2);
-        tail = (tail + chunk.toString("latin1", from)).slice(-2 * AGAIN_REPLY.length);
+        const from = Math.max(0, chunk.length - TAIL_BYTES);
+        tail = (tail + chunk.toString("latin1", from)).slice(-TAIL_BYTES);
         if (tail.includes(AGAIN_REPLY)) answered.resolve();
       };
       const attacker = await Attacker.connect(port, { onData });
@@ -139,6 +142,7 @@ export async function inLoop(
         answered = Promise.withResolvers<void>();
         void attacker.send(requests + AGAIN_REQUEST);
         await Promise.race([answered.promise, attacker.closed.promise]);
+        if (tail.includes("-EXECABORT")) counts.refused++;
         if (!attacker.isClosed) counts.rounds++;
       }
       if (attacker.isClosed) counts.closed++;

@@ -1,31 +1,33 @@
 import { describe, expect, test } from "bun:test";
 import { fromSource, ServerProcess } from "../../../testkit/process.ts";
 import { ReplyError, TestClient } from "../../../testkit/resp.ts";
-import { Attacker, attacks } from "./attacks.ts";
-import { besiege } from "./siege.ts";
+import { noCertificates } from "../../support/certificates.ts";
+import { Attacker } from "./attacker.ts";
+import { attacks } from "./attacks.ts";
+import { besiege, GET_MS_MAX, PROCESS_BYTES_MAX } from "./siege.ts";
 
-/** The longest wait of another client, in milliseconds. */
-const GET_MS_MAX = 100;
+/** A twentieth of the sizes that were once found to do harm; `bun run hostile` has twice those. */
+const SCALE = 0.05;
 /** Other programs on the machine make a client wait, too: the best of so many counts. */
 const TRIES = 10;
 const TIMEOUT_MS = 60_000;
 
 describe.skipIf(process.platform !== "linux")("another client hardly notices", () => {
-  test.each([...attacks])(
+  const possible = attacks.filter(({ hasTls = false }) => !hasTls || noCertificates === undefined);
+  test.each([...possible])(
     "$name",
     async (attack) => {
       let longest = Number.POSITIVE_INFINITY;
       for (let attempt = 0; attempt < TRIES && longest >= GET_MS_MAX; attempt++) {
-        const borne = await besiege(attack, 1);
-        expect(borne.grewBy).toBeLessThan(attack.bytesMax);
-        longest = Math.min(longest, borne.max);
+        const { ahead, durable, peakBytes } = await besiege(attack, SCALE);
+        expect(peakBytes).toBeLessThan(PROCESS_BYTES_MAX);
+        longest = Math.min(longest, Math.max(ahead.max, durable.max));
       }
       expect(longest).toBeLessThan(GET_MS_MAX);
     },
     TIMEOUT_MS,
   );
 });
-
 test.skipIf(process.platform !== "linux")(
   "the limit on open files is never reached: clients past it are told so",
   async () => {

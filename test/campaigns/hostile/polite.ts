@@ -1,7 +1,7 @@
 /** Clients that do nothing wrong: each takes numbers of a durable line, one at a time. */
 
 import { encodeRequest } from "../../../testkit/resp.ts";
-import { Attacker, addressOf, crowd, resetAll } from "./attacker.ts";
+import { type Attacker, addressOf, crowd, resetAll } from "./attacker.ts";
 
 const GET = encodeRequest("GET", "durable");
 /** A whole reply to it. */

@@ -30,7 +30,9 @@ for (const attack of attacks.filter(({ name }) => name.includes(only))) {
     console.log(`| ${[attack.name, seconds.toFixed(1), ...waits, memory].join(" | ")} |`);
   } catch (error) {
     isBroken = true;
-    console.log(`| ${attack.name} | ${(error as Error).message.replaceAll("\n", " ").slice(0, 1500)} |`);
+    console.log(
+      `| ${attack.name} | ${(error as Error).message.replaceAll("\n", " ").slice(0, 1500)} |`,
+    );
     endAll();
   }
 }

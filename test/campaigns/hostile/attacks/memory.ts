@@ -2,7 +2,7 @@
 
 import { encodeRequest, ReplyError, TestClient } from "../../../../testkit/resp.ts";
 import { type Attack, CROWD_MAX, expectReply, repeat } from "../attack.ts";
-import { Attacker, addressOf, crowd, inLoop, resetAll } from "../attacker.ts";
+import { type Attacker, addressOf, crowd, inLoop, resetAll } from "../attacker.ts";
 
 const LONG = "x".repeat(255);
 
@@ -111,7 +111,10 @@ export const memory: readonly Attack[] = [
     name: "users with long names, and CLIENT LIST",
     hasPassword: true,
     users: Object.fromEntries(
-      repeat(25, (index) => [LONG.slice(2) + String(index + 10), { password: "p", rights: ["take"] }]),
+      repeat(25, (index) => [
+        LONG.slice(2) + String(index + 10),
+        { password: "p", rights: ["take"] },
+      ]),
     ),
     run: async (siege) => {
       const hello = (each: Attacker, index: number) => {
@@ -159,7 +162,10 @@ export const memory: readonly Attack[] = [
   {
     name: "words of jobs that wait",
     run: async (siege) => {
-      const words = repeat(130_000, (index) => String.fromCharCode(97 + (index % 26)) + (index % 9));
+      const words = repeat(
+        130_000,
+        (index) => String.fromCharCode(97 + (index % 26)) + (index % 9),
+      );
       const request = encodeRequest("COMMAND", "INFO", ...words);
       const clients = await crowd(siege.port, siege.many(150));
       for (const each of clients) void each.send(request);

@@ -1,8 +1,8 @@
 /** Requests that take long: small ones with much work, and large ones. */
 
 import { encodeRequest } from "../../../../testkit/resp.ts";
-import { type Attack, repeat, type Siege } from "../attack.ts";
-import { Attacker, crowd, inLoop, resetAll } from "../attacker.ts";
+import { type Attack, expectReply, repeat, type Siege } from "../attack.ts";
+import { inLoop } from "../attacker.ts";
 
 /** So many words in one request: as many as limits.request_bytes lets through. */
 const REQUEST_BYTES = 1024 * 1024 - 64;
@@ -12,7 +12,7 @@ const filled = (word: string, ...before: string[]): string => {
   return encodeRequest(...before, ...Array<string>(count).fill(word));
 };
 
-/** A transaction of so many of a request, as long as limits.transaction_bytes lets it be. */
+/** A transaction of so many of a request. */
 const transaction = (count: number, ...words: string[]): string =>
   encodeRequest("MULTI") + encodeRequest(...words).repeat(count) + encodeRequest("EXEC");
 
@@ -20,17 +20,35 @@ const transaction = (count: number, ...words: string[]): string =>
 const CLIENTS = 4;
 
 /** An attack of one kind of request, sent by several clients at once again and again. */
-function again(name: string, requests: () => string): Attack {
+function again(
+  name: string,
+  requests: (siege: Siege) => string,
+  prepare: (siege: Siege) => Promise<void> = async () => {},
+): Attack {
   return {
     name,
     run: async (siege) => {
-      const { rounds, closed } = await inLoop(siege, siege.many(CLIENTS), requests());
+      await prepare(siege);
+      const { rounds, closed } = await inLoop(siege, siege.many(CLIENTS), requests(siege));
       if (rounds + closed === 0) throw new Error("not one round was answered");
-      if (process.env.V) console.error(name, rounds, closed);
     },
   };
 }
 
+/** The same with a transaction that is as large as it may be: it is not refused. */
+function largest(name: string, inside: string): Attack {
+  return {
+    name: `EXEC of ${name}`,
+    run: async (siege) => {
+      const requests = encodeRequest("MULTI") + inside + encodeRequest("EXEC");
+      const { refused, rounds } = await inLoop(siege, siege.many(CLIENTS), requests);
+      if (refused > 0 || rounds === 0) throw new Error("the transaction was not run");
+    },
+  };
+}
+
+const GETS = encodeRequest("GET", "memory").repeat(10_000);
+const durableLine = (index: number) => `line:${index}`;
 const differentWords = (count: number, before: string) =>
   repeat(count, (index) => before + index.toString(36));
 
@@ -54,17 +72,42 @@ export const stalls: readonly Attack[] = [
   ),
   again("ECHO of a megabyte", () => encodeRequest("ECHO", "x".repeat(1_000_000)).repeat(4)),
   again("an inline request of 64 KiB", () => `ECHO ${"a ".repeat(32_000)}\r\n`.repeat(10)),
-  again("EXEC of CLIENT HELP", () => transaction(65_000, "CLIENT", "HELP")),
-  again("EXEC of CLIENT HELP, as many as fit", () => transaction(3800, "CLIENT", "HELP")),
-  again("EXEC of HELLO", () => transaction(65_000, "HELLO")),
-  again("EXEC of AUTH", () => transaction(21_000, "AUTH", "a", "b")),
-  again("EXEC of GET", () => transaction(30_000, "GET", "memory")),
-  again("EXEC of INFO", () => transaction(800, "INFO")),
-  again("EXEC of COMMAND DOCS", () => transaction(800, "COMMAND", "DOCS")),
-  again("EXEC of CONFIG GET", () => transaction(650, "CONFIG", "GET", "*")),
-  again("EXEC of SELECT", () => transaction(32_000, "SELECT", "0")),
-  again("EXEC of EXISTS", () =>
-    transaction(1, "EXISTS", ...differentWords(55_000, "no-name")),
+  again("EXEC of too many CLIENT HELP", () => transaction(65_000, "CLIENT", "HELP")),
+  largest("CLIENT HELP", encodeRequest("CLIENT", "HELP").repeat(3800)),
+  largest("HELLO", encodeRequest("HELLO").repeat(3800)),
+  largest("AUTH", encodeRequest("AUTH", "a", "b").repeat(1250)),
+  largest("GET", encodeRequest("GET", "memory").repeat(9000)),
+  largest("PING", encodeRequest("PING").repeat(60_000)),
+  largest("SELECT", encodeRequest("SELECT", "0").repeat(31_000)),
+  largest("INFO", encodeRequest("INFO").repeat(250)),
+  largest("COMMAND DOCS", encodeRequest("COMMAND", "DOCS").repeat(250)),
+  largest("CONFIG GET", encodeRequest("CONFIG", "GET", "*").repeat(125)),
+  largest("COMMAND INFO", encodeRequest("COMMAND", "INFO", ...Array(250).fill("client"))),
+  largest("HGETALL", encodeRequest("HGETALL", "memory").repeat(1900)),
+  largest("EXISTS", encodeRequest("EXISTS", ...differentWords(55_000, "no-name"))),
+  largest("MGET", encodeRequest("MGET", ...Array(9000).fill("memory"))),
+  again(
+    "MGET of 10,000 durable lines",
+    () => encodeRequest("MGET", ...repeat(10_000, durableLine)),
+    (siege) => siege.define(10_000, durableLine, "elegant_close"),
   ),
-  again("EXEC of MGET", () => transaction(6, "MGET", ...Array(9_000).fill("memory"))),
+  again(
+    "KEYS of many names",
+    () => encodeRequest("KEYS", "*7").repeat(2),
+    (siege) => siege.define(siege.many(100_000), durableLine, "memory"),
+  ),
+  {
+    name: "DEL of many lines",
+    run: async (siege) => {
+      const count = siege.many(20_000);
+      await siege.define(count, durableLine, "elegant_close");
+      const client = await siege.client();
+      expectReply("DEL", await client.command("DEL", ...repeat(count, durableLine)), count);
+      client.close();
+    },
+  },
+  again(
+    "replies that are read at once",
+    () => encodeRequest("ECHO", "x".repeat(10_000)).repeat(100) + GETS,
+  ),
 ];
