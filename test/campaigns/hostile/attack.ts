@@ -56,6 +56,16 @@ export class Siege {
     return Math.ceil(count * this.scale);
   }
 
+  /** How long something is or goes on: a fifth of that where little is done. */
+  part(of: number): number {
+    return Math.ceil(of * Math.min(1, Math.max(0.2, this.scale)));
+  }
+
+  /** Lets the server bear what was sent for a while. */
+  wait(milliseconds: number): Promise<void> {
+    return Bun.sleep(this.part(milliseconds));
+  }
+
   /** What a client has to send first. */
   get logIn(): string {
     return this.hasPassword ? encodeRequest("AUTH", PASSWORD) : "";

@@ -1,6 +1,7 @@
 /** Sockets of those who attack: they send what they can, and read where they are told to. */
 
 import { encodeRequest } from "../../../testkit/resp.ts";
+import type { Siege } from "./attack.ts";
 
 const AT_A_TIME = 100;
 
@@ -114,17 +115,18 @@ const [AGAIN_REQUEST, AGAIN_REPLY] = [encodeRequest("ECHO", AGAIN), `$${AGAIN.le
 const TAIL_BYTES = 128;
 
 /**
- * So many clients send requests, and once they are answered send them again, for some seconds. One
+ * So many clients send requests, and once they are answered send them again, for some time. One
  * that the server closes comes back. Answers how many rounds were answered, how many
  * transactions were refused, and how many connections were closed.
  */
 export async function inLoop(
-  { port, logIn }: { readonly port: number; readonly logIn: string },
+  siege: Pick<Siege, "port" | "logIn" | "part">,
   clients: number,
   requests: string,
-  seconds = 1.5,
+  milliseconds = 1500,
 ): Promise<{ rounds: number; refused: number; closed: number }> {
-  const endMs = performance.now() + seconds * 1000;
+  const { port, logIn } = siege;
+  const endMs = performance.now() + siege.part(milliseconds);
   const counts = { rounds: 0, refused: 0, closed: 0 };
   const work = async () => {
     while (performance.now() < endMs) {

@@ -54,7 +54,7 @@ export const crowds: readonly Attack[] = [
       const count = Math.min(siege.many(2600), CROWD_MAX / 2);
       await servePolitely(siege, Math.min(siege.many(2000), CROWD_MAX / 2), 5, async () => {
         const attackers = await crowd(siege.port, count, fromMany, (each) => void each.send(half));
-        await Bun.sleep(500);
+        await siege.wait(500);
         resetAll(attackers);
       });
     },
@@ -65,12 +65,12 @@ export const crowds: readonly Attack[] = [
     limits: { clients: 200 },
     run: async (siege) => {
       const clients = await crowd(siege.port, Math.max(400, siege.many(200)), fromMany);
-      await Bun.sleep(1000);
+      await siege.wait(1000);
       const words = encodeRequest("PING");
       const talking = await crowd(siege.port, siege.many(200), fromMany, (each) => {
         void each.send(words);
       });
-      await Bun.sleep(1000);
+      await siege.wait(1000);
       resetAll([...clients, ...talking]);
     },
   },
@@ -102,7 +102,7 @@ export const crowds: readonly Attack[] = [
       const count = Math.min(siege.many(1000), 1900);
       const onData = (each: Attacker) => void each.send(WRONG);
       const clients = await crowd(siege.port, count, () => ({ onData }), onData);
-      await Bun.sleep(2000);
+      await siege.wait(2000);
       resetAll(clients);
     },
   },
@@ -110,7 +110,7 @@ export const crowds: readonly Attack[] = [
     name: "wrong passwords over and over, with disconnects",
     hasPassword: true,
     run: async (siege) => {
-      const endMs = performance.now() + 3000;
+      const endMs = performance.now() + siege.part(3000);
       let sent = 0;
       while (performance.now() < endMs) {
         const hello = (each: Attacker) => void each.send(WRONG.repeat(siege.many(10)));
@@ -171,7 +171,7 @@ export const crowds: readonly Attack[] = [
       const count = Math.min(siege.many(5000), CROWD_MAX);
       const clients = await crowd(siege.tlsPort, count, fromMany);
       for (const each of clients) void each.send(hello);
-      await Bun.sleep(2000);
+      await siege.wait(2000);
       resetAll(clients);
     },
   },

@@ -41,7 +41,7 @@ function lateReaders(name: string, end: (siege: Siege) => Promise<void>, quit = 
       for (const { attacker } of readers) void attacker.send(hello + GET.repeat(count) + quit);
       await until(async () => (await handedOut(client)) - before >= 3 * count);
       await end(siege);
-      await Bun.sleep(500);
+      await siege.wait(500);
       for (const { attacker } of readers) attacker.read();
       await Promise.all(readers.map(({ attacker }) => attacker.closed.promise));
       for (const { lines, attacker } of readers) {
@@ -89,7 +89,7 @@ export const ends: readonly Attack[] = [
     run: async (siege) => {
       const from = (index: number) => ({ from: addressOf(index) });
       const clients = await crowd(siege.port, siege.many(500), from);
-      const endMs = performance.now() + 2000;
+      const endMs = performance.now() + siege.part(2000);
       const flood = "x".repeat(256 * 1024);
       await Promise.all(
         clients.map(async (each) => {

@@ -21,7 +21,7 @@ export const memory: readonly Attack[] = [
       const clients = await crowd(siege.port, siege.many(20), () => ({ reads: false }));
       const request = encodeRequest("ECHO", "x".repeat(100_000)).repeat(100);
       for (const client of clients) void client.send(request);
-      await Bun.sleep(1000);
+      await siege.wait(1000);
       resetAll(clients);
     },
   },
@@ -45,7 +45,7 @@ export const memory: readonly Attack[] = [
       const half = LARGEST.slice(0, LARGEST.length / 2);
       const count = Math.min(siege.many(2600), CROWD_MAX);
       const clients = await crowd(siege.port, count, fromMany, (each) => void each.send(half));
-      await Bun.sleep(1000);
+      await siege.wait(1000);
       resetAll(clients);
     },
   },
@@ -55,7 +55,7 @@ export const memory: readonly Attack[] = [
     run: async (siege) => {
       const count = Math.min(siege.many(10_000), CROWD_MAX);
       const clients = await crowd(siege.port, count, fromMany, (each) => void each.send(LARGEST));
-      await Bun.sleep(1000);
+      await siege.wait(1000);
       resetAll(clients);
     },
   },
@@ -77,7 +77,7 @@ export const memory: readonly Attack[] = [
     run: async (siege) => {
       const flood = encodeRequest("PING", "x".repeat(16_000)).repeat(20);
       const clients = await crowd(siege.port, siege.many(500), fromMany);
-      const endMs = performance.now() + 2000;
+      const endMs = performance.now() + siege.part(2000);
       const work = clients.map(async (each) => {
         while (performance.now() < endMs && !each.isClosed) {
           await Promise.race([each.send(flood), Bun.sleep(endMs - performance.now())]);
@@ -128,6 +128,7 @@ export const memory: readonly Attack[] = [
       };
       const count = Math.min(siege.many(4000), 8000, CROWD_MAX);
       const clients = await crowd(siege.port, count, fromMany, hello);
+      await siege.wait(1000);
       const client = await siege.client();
       const list = String(await client.command("CLIENT", "LIST"));
       const shown = list.split(LONG.slice(0, -2)).length;
@@ -145,7 +146,7 @@ export const memory: readonly Attack[] = [
       const sets = encodeRequest("KEYS", "*[a]".repeat(254));
       const clients = await crowd(siege.port, Math.min(siege.many(2500), CROWD_MAX), fromMany);
       for (const each of clients) void each.send(keys + sets);
-      await Bun.sleep(2000);
+      await siege.wait(2000);
       resetAll(clients);
     },
   },
@@ -169,7 +170,7 @@ export const memory: readonly Attack[] = [
       const request = encodeRequest("COMMAND", "INFO", ...words);
       const clients = await crowd(siege.port, siege.many(150));
       for (const each of clients) void each.send(request);
-      await Bun.sleep(3000);
+      await siege.wait(3000);
       resetAll(clients);
     },
   },
@@ -179,7 +180,7 @@ export const memory: readonly Attack[] = [
       await siege.define(siege.many(50_000), longName, "memory");
       const clients = await crowd(siege.port, siege.many(20), () => ({ reads: false }));
       for (const each of clients) void each.send(encodeRequest("KEYS", "*"));
-      await Bun.sleep(3000);
+      await siege.wait(3000);
       resetAll(clients);
     },
   },
@@ -189,7 +190,7 @@ export const memory: readonly Attack[] = [
       const request = encodeRequest("MULTI") + encodeRequest("ECHO", "x".repeat(10)).repeat(25_000);
       const clients = await crowd(siege.port, siege.many(100));
       for (const each of clients) void each.send(request);
-      await Bun.sleep(3000);
+      await siege.wait(3000);
       resetAll(clients);
     },
   },
@@ -202,7 +203,7 @@ export const memory: readonly Attack[] = [
         "*2\r\n$1073741824\r\n",
         "a\n".repeat(200_000),
       ];
-      for (const bomb of bombs) await inLoop(siege, siege.many(4), bomb, 0.3);
+      for (const bomb of bombs) await inLoop(siege, siege.many(4), bomb, 300);
     },
   },
   {

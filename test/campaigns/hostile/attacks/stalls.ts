@@ -4,11 +4,14 @@ import { encodeRequest } from "../../../../testkit/resp.ts";
 import { type Attack, expectReply, repeat, type Siege } from "../attack.ts";
 import { inLoop } from "../attacker.ts";
 
-/** So many words in one request: as many as limits.request_bytes lets through. */
+/** What limits.request_bytes lets through. */
 const REQUEST_BYTES = 1024 * 1024 - 64;
-const filled = (word: string, ...before: string[]): string => {
+
+/** A request with the same word as often as there is room for it. */
+const filled = (siege: Siege, word: string, ...before: string[]): string => {
   const bytes = encodeRequest(word).length - 4;
-  const count = Math.floor((REQUEST_BYTES - encodeRequest(...before).length) / bytes);
+  const room = siege.part(REQUEST_BYTES) - encodeRequest(...before).length;
+  const count = Math.floor(room / bytes);
   return encodeRequest(...before, ...Array<string>(count).fill(word));
 };
 
@@ -53,20 +56,20 @@ const differentWords = (count: number, before: string) =>
   repeat(count, (index) => before + index.toString(36));
 
 export const stalls: readonly Attack[] = [
-  again("COMMAND DOCS of a megabyte", () => filled("get", "COMMAND", "DOCS")),
-  again("COMMAND INFO of a megabyte", () => filled("client", "COMMAND", "INFO")),
-  again("CONFIG GET of a megabyte of stars", () => filled("*", "CONFIG", "GET")),
-  again("DEL of a megabyte", () => filled("no-name", "DEL")),
-  again("EXISTS of a megabyte", () => filled("no-name", "EXISTS")),
-  again("MGET of a megabyte", () => filled("memory", "MGET")),
+  again("COMMAND DOCS of a megabyte", (siege) => filled(siege, "get", "COMMAND", "DOCS")),
+  again("COMMAND INFO of a megabyte", (siege) => filled(siege, "client", "COMMAND", "INFO")),
+  again("CONFIG GET of a megabyte of stars", (siege) => filled(siege, "*", "CONFIG", "GET")),
+  again("DEL of a megabyte", (siege) => filled(siege, "no-name", "DEL")),
+  again("EXISTS of a megabyte", (siege) => filled(siege, "no-name", "EXISTS")),
+  again("MGET of a megabyte", (siege) => filled(siege, "memory", "MGET")),
   again("MGET of 10,000", () => encodeRequest("MGET", ...Array(10_000).fill("memory"))),
-  again("PING of a megabyte of words", () => filled("", "PING")),
-  again("INFO of a megabyte of words", () => filled("a", "INFO")),
+  again("PING of a megabyte of words", (siege) => filled(siege, "", "PING")),
+  again("INFO of a megabyte of words", (siege) => filled(siege, "a", "INFO")),
   again("CLIENT KILL of a megabyte", () => {
     const filters = Array(40_000).fill(["ADDR", "1.2.3.4:5"]).flat();
     return encodeRequest("CLIENT", "KILL", ...filters);
   }),
-  again("CLIENT TRACKING of a megabyte", () => filled("bcast", "CLIENT", "TRACKING", "on")),
+  again("CLIENT TRACKING of a megabyte", (siege) => filled(siege, "bcast", "CLIENT", "TRACKING", "on")),
   again("HSET of a megabyte of fields", () =>
     encodeRequest("HSET", "x", ...differentWords(60_000, "f").flatMap((field) => [field, "1"])),
   ),
