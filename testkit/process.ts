@@ -102,7 +102,7 @@ export class ServerProcess {
     }
   }
 
-  signal(signal: "SIGTERM" | "SIGINT" | "SIGKILL" | "SIGHUP"): void {
+  signal(signal: "SIGTERM" | "SIGINT" | "SIGKILL" | "SIGHUP" | "SIGUSR1"): void {
     this.child.kill(signal);
   }
 

@@ -141,9 +141,9 @@ export class TestClient {
     return Promise.all(requests.map(() => this.next()));
   }
 
-  /** The fields of INFO name. */
-  async info(name: string): Promise<Record<string, string>> {
-    const text = (await this.command("INFO", name)) as string;
+  /** The fields of INFO with these words. */
+  async info(...words: string[]): Promise<Record<string, string>> {
+    const text = (await this.command("INFO", ...words)) as string;
     const lines = text.split("\r\n").filter((line) => line.includes(":"));
     return Object.fromEntries(
       lines.map((line) => [line.slice(0, line.indexOf(":")), line.slice(line.indexOf(":") + 1)]),

@@ -193,7 +193,8 @@ class CrowdNode {
     this.waiting[line] = left;
     if (left === 0) return;
     this.waited += Math.min(left, count);
-    this.cluster.catalog.prepare(new Map([[dispenser.name, left]]), true)?.catch(() => {});
+    if (!this.cluster.leasing.isExhausted(dispenser))
+      this.cluster.catalog.want(dispenser, left).catch(() => {});
   }
 
   endTurn(): void {

@@ -20,7 +20,7 @@ export function benchEncode(): void {
       "a bulk of a text as long": () => replies.bulk(text),
       "an integer": () => replies.integer(replies.length),
       "a long text": () => replies.verbatim(long),
-      "an error": () => replies.error("ERR dispenser not found"),
+      "an error": () => replies.error("ERR dispenser not found: 'order_id'"),
     };
     for (const [title, append] of Object.entries(kinds)) {
       bench(title, () => {

@@ -16,13 +16,20 @@ export class Refusal {
   }
 }
 
-export const notFound = new Refusal("ERR dispenser not found");
-export const exhausted = new Refusal("ERR number range exhausted");
+/** Nobody defined this name, or it was deleted. */
+export function notFound(name: string): Refusal {
+  return new Refusal(`ERR dispenser not found: ${quoted(name)}`);
+}
+
+/** The line of this name is at its end. */
+export function exhausted(name: string): Refusal {
+  return new Refusal(`ERR number range exhausted: ${quoted(name)}`);
+}
 
 /** Why ADVANCE leaves a line where it stands. */
 export function refusePastEnd(name: string, number: string): Refusal {
   return new Refusal(
-    `${exhausted.message}: ${quoted(name)} has no number from ${number} on, and stays where it is`,
+    `${exhausted(name).message} has no number from ${number} on, and stays where it is`,
   );
 }
 

@@ -25,21 +25,31 @@ export const LINE_BYTES_MAX = 4000;
 const FIELD_BYTES_MAX = 255;
 /** The same for events and for the fields below. */
 const OWN_BYTES_MAX = 3000;
+/** Figures of more bits are shown as texts, which are cut. */
+const FIGURE_BITS_MAX = 128;
 /** The fields whose texts come from the server or its operator: reasons, stacks, paths, lists. */
-const ownFields = new Set(["address", "data", "error", "nodes", "reason", "store", "warning"]);
+const ownFields = new Set([
+  "address",
+  "data",
+  "error",
+  "nodes",
+  "path",
+  "reason",
+  "store",
+  "warning",
+]);
 
-/** Logs the events at `level` and above; `write` gets each line without a line break. */
+/** Logs the events at `level()` and above; `write` gets each line without a line break. */
 export function createLog(
-  level: LogLevel,
+  level: () => LogLevel,
   format: LogFormat,
   write: (line: string) => void,
   now: () => Date,
 ): Log {
-  const least = logLevels.indexOf(level);
   const at =
     (eventLevel: LogLevel) =>
     (event: string, fields: LogFields = {}) => {
-      if (logLevels.indexOf(eventLevel) >= least) {
+      if (logLevels.indexOf(eventLevel) >= logLevels.indexOf(level())) {
         write(logLine(format, now(), eventLevel, event, fields));
       }
     };
@@ -72,12 +82,19 @@ function textLine(time: string, level: LogLevel, event: string, fields: LogField
 }
 
 function jsonLine(time: string, level: LogLevel, event: string, fields: LogFields): string {
-  return JSON.stringify({ time, level, event, ...fields });
+  // JSON.stringify() takes no BigInt, and a figure is a number also where it is large.
+  const members = Object.entries({ time, level, event, ...fields }).map(
+    ([name, value]) =>
+      `${JSON.stringify(name)}:${typeof value === "bigint" ? value : JSON.stringify(value)}`,
+  );
+  return `{${members.join(",")}}`;
 }
 
 function cutFields(fields: LogFields, ownMax: number): LogFields {
   const cutField = ([name, value]: [string, LogFields[string]]) => {
-    if (typeof value === "number" || typeof value === "boolean") return [name, value];
+    if (typeof value !== "string" && typeof value !== "bigint") return [name, value];
+    if (typeof value === "bigint" && value === BigInt.asIntN(FIGURE_BITS_MAX, value))
+      return [name, value];
     const bytesMax = ownFields.has(name) ? ownMax : Math.min(ownMax, FIELD_BYTES_MAX);
     return [name, cut(String(value), bytesMax)];
   };

@@ -13,3 +13,6 @@ const commit = isCompiled ? `commit ${BUILD_COMMIT}` : "source";
 
 /** The output of -version. */
 export const versionText = `number-dispenser ${version} (${commit}, Bun ${Bun.version})`;
+
+/** The Redis whose protocol and replies this server follows, for clients that look at its version. */
+export const redisVersion = "7.0.0";

@@ -77,7 +77,7 @@ export const commands = {
     flags: ["config", ...keys.flatMap((key) => (settings[key].flag as FlagName) ?? [])],
     summary: "runs the server; the default command",
     details:
-      "Serves until SIGTERM, SIGINT or SHUTDOWN, which save all positions first. SIGHUP reads the certificates " +
+      "Serves until SIGTERM, SIGINT or SHUTDOWN, which save all positions first. SIGHUP reads the settings, users and certificates " +
       "of TLS again. The log goes to stderr.",
     failure:
       "it could not start (address in use, damaged database, …), or had to stop because a sync failed",

@@ -60,7 +60,8 @@ export function info(
   isJson: boolean,
 ): Promise<string> {
   return withServer(settings, environment, limitSeconds, async (client) => {
-    const words: [string, ...string[]] = name === undefined ? ["INFO"] : ["INFO", name];
+    const words: [string, ...string[]] =
+      name === undefined ? ["INFO"] : ["INFO", "dispenser", name];
     const text = String(await ask(client, ...words)).replaceAll("\r\n", "\n");
     return isJson ? JSON.stringify(infoFields(text)) : text.trimEnd();
   });

@@ -1,23 +1,29 @@
 /**
  * The dispensers of a node whose lines are leased: a change of one is written to the lease store,
  * and a command that takes more than the node has of a line waits for a lease.
+ *
+ * A command may have tens of thousands of names. Invariant: it has one piece of work at a time with
+ * the store, which is as small as that of a command with few names, and looks through its names
+ * some at a time.
  */
 
 import type { Refusal } from "../base/errors.ts";
 import type { Fields } from "../dispenser/definition.ts";
 import type { Dispenser } from "../dispenser/dispenser.ts";
 import { isName } from "../dispenser/name.ts";
-import type { Catalog, Demand, InfoFields, Sharing } from "../engine/catalog.ts";
+import type { Asking, Catalog, Demand, InfoFields, Sharing } from "../engine/catalog.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { ClusterLines } from "./lines/catalog.ts";
 import type { Leasing } from "./lines/leasing.ts";
 import type { Usage } from "./lines/usage.ts";
 import type { FencedStore } from "./stores/fenced.ts";
 import type { Clock } from "./stores/monotonic.ts";
-import { LeaseStoreUnavailable } from "./stores/store.ts";
+import { LeaseStoreUnavailable, LINES_AT_ONCE } from "./stores/store.ts";
 
 /** The node asks the store for unknown names at most so often. */
 const MISS_MS = 10;
+/** So many names are looked through at a time, which takes a millisecond. */
+const NAMES_AT_ONCE = 2000;
 
 /** What the catalog needs of its node, once the node is in its cluster. */
 export interface CatalogHost {
@@ -35,7 +41,7 @@ export interface CatalogHost {
   /**
    * As ask(), for work that writes the store: runs it once the members have confirmed their rows.
    */
-  askToWrite<T>(work: () => Promise<T>, isUrgent?: boolean): Promise<T>;
+  askToWrite<T>(work: () => Promise<T>, lane?: "leases"): Promise<T>;
 }
 
 export class ClusterCatalog implements Catalog {
@@ -54,19 +60,76 @@ export class ClusterCatalog implements Catalog {
   }
 
   /** Rejects with LeaseStoreUnavailable. */
-  prepare(demand: Demand, isKnown: boolean): Promise<unknown> | undefined {
-    const { engine, leasing, trouble } = this.host;
-    const isMissing = (name: string) => !engine.has(name) && isName(name);
-    if (!isKnown && [...demand.keys()].some(isMissing)) return this.lookForNames();
-    const waits: Promise<void>[] = [];
-    for (const [name, count] of demand) {
-      const dispenser = count === 0 ? undefined : engine.find(name);
-      if (dispenser === undefined || count <= dispenser.remaining) continue;
-      if (leasing.isExhausted(dispenser)) continue;
-      if (trouble !== undefined) return Promise.reject(new LeaseStoreUnavailable(trouble));
-      waits.push(this.want(dispenser, count));
+  prepare(demand: Demand, isKnown: boolean, client: Asking): Promise<unknown> | undefined {
+    if (!isKnown) {
+      if (isLong(demand)) return this.lookThrough(demand, client);
+      if (demand.some(({ names }) => names.some((name) => this.isMissing(name))))
+        return this.lookForNames();
     }
-    return waits.length === 0 ? undefined : Promise.all(waits);
+    const wanted = this.wanted(demand);
+    for (const [dispenser, count] of wanted) {
+      if (this.lacks(dispenser, count)) return this.leaseEach(wanted, client);
+    }
+    return undefined;
+  }
+
+  private isMissing(name: string): boolean {
+    return !this.host.engine.has(name) && isName(name);
+  }
+
+  /** As lookForNames(), if one of many names is missing. */
+  private async lookThrough(demand: Demand, client: Asking): Promise<void> {
+    let looked = 0;
+    for (const { names } of demand) {
+      for (const name of names) {
+        if (this.isMissing(name)) return this.lookForNames();
+        if (++looked % NAMES_AT_ONCE === 0) await this.pause(client);
+      }
+    }
+  }
+
+  /** How many numbers of each dispenser are wanted. */
+  private wanted(demand: Demand): Map<Dispenser, number> {
+    const { engine } = this.host;
+    const wanted = new Map<Dispenser, number>();
+    for (const { names, takes } of demand) {
+      if (!takes) continue;
+      for (const name of names) {
+        const dispenser = engine.find(name);
+        // The command will take none.
+        if (dispenser === undefined) break;
+        wanted.set(dispenser, (wanted.get(dispenser) ?? 0) + 1);
+      }
+    }
+    return wanted;
+  }
+
+  private lacks(dispenser: Dispenser, count: number): boolean {
+    return count > dispenser.remaining && !this.host.leasing.isExhausted(dispenser);
+  }
+
+  /** Waits for leases of the lines that have too few numbers, those of one transaction at a time. */
+  private async leaseEach(wanted: ReadonlyMap<Dispenser, number>, client: Asking): Promise<void> {
+    let waits: Promise<void>[] = [];
+    let looked = 0;
+    for (const [dispenser, count] of wanted) {
+      if (++looked % NAMES_AT_ONCE === 0) await this.pause(client);
+      if (!this.lacks(dispenser, count)) continue;
+      const { trouble } = this.host;
+      if (trouble !== undefined) throw new LeaseStoreUnavailable(trouble);
+      waits.push(this.want(dispenser, count));
+      if (waits.length < LINES_AT_ONCE) continue;
+      await Promise.all(waits);
+      requireAsked(client);
+      waits = [];
+    }
+    await Promise.all(waits);
+  }
+
+  /** Lets others go on with this thread. */
+  private async pause(client: Asking): Promise<void> {
+    await this.host.clock.sleep(0);
+    requireAsked(client);
   }
 
   /**
@@ -121,7 +184,7 @@ export class ClusterCatalog implements Catalog {
         await this.host.askToWrite(() => {
           const { fenced, lines } = this.host;
           return leasing.lease(fenced, () => lines.sync(fenced));
-        }, true);
+        }, "leases");
       }
     } catch (error) {
       leasing.refuse(error);
@@ -135,12 +198,21 @@ export class ClusterCatalog implements Catalog {
     return this.host.askToWrite(() => this.lines.define(this.host.fenced, name, fields, reuse));
   }
 
-  /** On all nodes. Rejects with LeaseStoreUnavailable. */
-  async remove(names: readonly string[]): Promise<number> {
-    const removed = names.map((name) =>
-      this.host.askToWrite(() => this.lines.remove(this.host.fenced, name)),
-    );
-    return (await Promise.all(removed)).filter(Boolean).length;
+  /** On all nodes, one name after the other. Rejects with LeaseStoreUnavailable. */
+  async remove(names: readonly string[], client: Asking): Promise<readonly string[]> {
+    const { engine } = this.host;
+    // After it the node knows all names that there are.
+    await this.host.ask(() => this.lines.sync(this.host.fenced));
+    const removed: string[] = [];
+    for (const [index, name] of names.entries()) {
+      if (index % NAMES_AT_ONCE === NAMES_AT_ONCE - 1) await this.pause(client);
+      const dispenser = engine.find(name);
+      if (dispenser === undefined) continue;
+      requireAsked(client);
+      const work = () => this.lines.remove(this.host.fenced, dispenser);
+      if (await this.host.askToWrite(work)) removed.push(name);
+    }
+    return removed;
   }
 
   /** On all nodes. Rejects with LeaseStoreUnavailable. */
@@ -164,4 +236,16 @@ export class ClusterCatalog implements Catalog {
   private get lines(): ClusterLines {
     return this.host.lines;
   }
+}
+
+/** Whether a demand has so many names that looking through them takes more than a moment. */
+function isLong(demand: Demand): boolean {
+  let names = demand.length;
+  for (const need of demand) names += need.names.length;
+  return names > NAMES_AT_ONCE;
+}
+
+/** Throws once the client has left: nobody hears the message. */
+function requireAsked({ isOver }: Asking): void {
+  if (isOver) throw new LeaseStoreUnavailable("the client has left");
 }

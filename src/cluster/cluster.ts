@@ -28,6 +28,13 @@ import { LeaseStoreUnavailable } from "./stores/store.ts";
 export const POLL_MS = 400;
 /** How often a node checks whether rows are to be removed. */
 const PURGE_LOOK_MS = 600_000;
+/**
+ * Who asks the store, the most important first: what fences and confirms the node goes before what
+ * clients cause. A client has one piece of work here at a time, so each of them waits for one piece
+ * of every other client.
+ */
+const LANES = ["roll call", "watch", "leases", "commands"] as const;
+type Lane = (typeof LANES)[number];
 /** The log names at most so many nodes that did not answer a roll call. */
 const MISSING_SHOWN_MAX = 10;
 
@@ -47,7 +54,7 @@ export class Cluster implements CatalogHost {
   private readonly entry: Entry;
   usage!: Usage;
   leasing!: Leasing;
-  private readonly storeQueue = new SerialQueue();
+  private readonly storeQueue = new SerialQueue<Lane>(LANES);
   private nextPoll: Promise<void> | undefined;
   /** The roll call under way. */
   private rollCall: Promise<void> | undefined;
@@ -63,6 +70,7 @@ export class Cluster implements CatalogHost {
     this.lookedToPurgeAtMs = options.clock.now();
     this.entry = new Entry(options);
     this.entry.onNewTerm = () => this.beginRollCall();
+    this.entry.onRetry = () => this.storeQueue.letPass();
   }
 
   get node(): string {
@@ -163,7 +171,7 @@ export class Cluster implements CatalogHost {
 
   private async callRoll(): Promise<void> {
     const { clock, log } = this.options;
-    const inTurn = <T>(work: () => Promise<T>) => this.storeQueue.take(work, true);
+    const inTurn = <T>(work: () => Promise<T>) => this.storeQueue.take("roll call", work);
     const onMissing = (nodes: readonly string[]) =>
       log.warning("went on without what these nodes know of the store", {
         nodes: nodes.slice(0, MISSING_SHOWN_MAX).join(","),
@@ -215,7 +223,7 @@ export class Cluster implements CatalogHost {
     // noted.
     const inTurn = async <T>(work: () => Promise<T>) => {
       await this.confirmed();
-      return this.storeQueue.take(work);
+      return this.storeQueue.take("commands", work);
     };
     const store = () => this.fenced;
     const ranMs = clock.now() - this.lookedToPurgeAtMs;
@@ -229,7 +237,7 @@ export class Cluster implements CatalogHost {
   poll(): Promise<void> {
     // A poll that waits for its turn will see everything written until then: no other is needed.
     this.nextPoll ??= this.storeQueue
-      .take(async () => {
+      .take("watch", async () => {
         this.nextPoll = undefined;
         await this.entry.look();
         if (this.trouble !== undefined) await this.entry.probe();
@@ -249,7 +257,9 @@ export class Cluster implements CatalogHost {
     this.isClosed = true;
     try {
       if (this.trouble === undefined)
-        await this.storeQueue.take(() => this.usage.report(this.fenced, this.options.engine), true);
+        await this.storeQueue.take("roll call", () =>
+          this.usage.report(this.fenced, this.options.engine),
+        );
     } catch (error) {
       this.options.log.warning("usage not reported", { reason: (error as Error).message });
     }
@@ -264,11 +274,11 @@ export class Cluster implements CatalogHost {
   }
 
   /** Runs work that writes the store, once the members have confirmed their rows. */
-  async askToWrite<T>(work: () => Promise<T>, isUrgent = false): Promise<T> {
+  async askToWrite<T>(work: () => Promise<T>, lane: Lane = "commands"): Promise<T> {
     for (;;) {
       if (this.trouble === undefined) await this.confirmed();
       try {
-        return await this.ask(work, isUrgent);
+        return await this.ask(work, lane);
       } catch (error) {
         if (!(error instanceof NotConfirmed) || error.wasWritten) throw error;
       }
@@ -276,12 +286,12 @@ export class Cluster implements CatalogHost {
   }
 
   /** Runs work on the store in its turn, and notes a failure. */
-  async ask<T>(work: () => Promise<T>, isUrgent = false): Promise<T> {
+  async ask<T>(work: () => Promise<T>, lane: Lane = "commands"): Promise<T> {
     try {
-      return await this.storeQueue.take(() => {
+      return await this.storeQueue.take(lane, () => {
         if (this.trouble !== undefined) throw new LeaseStoreUnavailable(this.trouble);
         return work();
-      }, isUrgent);
+      });
     } catch (error) {
       this.note(error);
       throw error;

@@ -54,6 +54,8 @@ export class Entry {
   lines!: ClusterLines;
   /** Called when the members have to confirm their rows before the store is written again. */
   onNewTerm: () => void = () => {};
+  /** Called before a transaction that lost a race is tried again: other work may go first. */
+  onRetry: () => Promise<void> = async () => {};
   private readonly options: EntryOptions;
   private seenSavedAtMs = Number.NEGATIVE_INFINITY;
   private isClosed = false;
@@ -117,6 +119,7 @@ export class Entry {
     this.fenced?.close();
     this.fenced = new FencedStore(leaseStore, this.nodeState, clock);
     this.fenced.onNewTerm = () => this.onNewTerm();
+    this.fenced.onRetry = () => this.onRetry();
     if (this.isClosed) this.fenced.close();
   }
 

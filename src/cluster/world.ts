@@ -2,7 +2,7 @@
  * Everything that a service takes from outside. A test, a simulation or a bench can replace it.
  */
 
-import type { Log } from "../base/log.ts";
+import type { Log, LogFields } from "../base/log.ts";
 import type { Store } from "../storage/store.ts";
 import type { Identity } from "./node/membership.ts";
 import { type Clock, realClock } from "./stores/monotonic.ts";
@@ -16,6 +16,8 @@ export interface ServerWorld {
   readonly schedule: (work: () => void) => void;
   /** Runs work periodically. Answers a function that ends this. */
   readonly every: (milliseconds: number, work: () => void) => () => void;
+  /** Adds a line to the audit file; undefined if there is none. */
+  readonly audit?: ((action: string, fields: LogFields) => void) | undefined;
   /** Called when a client asks the server to stop. */
   readonly onShutdown: (reason: string) => void;
   /** Called for an error after which the server must stop and no reply may leave any more. */

@@ -205,6 +205,11 @@ export const settings = {
     help: "bytes of the name of a new dispenser",
     isLive: true,
   }),
+  /** The default holds ten million names of any length. */
+  namesBytesMax: setting("limits.names_bytes", "12884901888", whole(MEBIBYTE, 1024 * GIBIBYTE), {
+    help: "bytes of memory for the names of all dispensers, where each dispenser counts 1000 and its name",
+    isLive: true,
+  }),
   deletedMax: setting("limits.deleted", "100000", whole(1, 100_000_000), {
     help: "deleted lines that are remembered; of more the oldest are forgotten",
     isLive: true,
@@ -213,10 +218,17 @@ export const settings = {
   logLevel: setting("log.level", "info", oneOf(logLevels), {
     variable: "LOG_LEVEL",
     help: `least important events to log: ${logLevels.join(", ")}`,
+    redisName: "loglevel",
+    isLive: true,
   }),
   logFormat: setting("log.format", "text", oneOf(logFormats), {
     variable: "LOG_FORMAT",
     help: `how to log: ${logFormats.join(", ")}`,
+  }),
+  /** The file of who did what; empty for none. */
+  logAudit: setting("log.audit", "", optionalFile, {
+    variable: "LOG_AUDIT",
+    help: "file to which each change of definitions, positions, settings and clients is added as a line of JSON; opened again on SIGUSR1",
   }),
 };
 

@@ -15,6 +15,7 @@ import { type Definition, numbersLeft, openNumbers } from "./definition.ts";
 import type { Account, Counts, Recovered } from "./reservation.ts";
 import { type Strategy, strategies } from "./strategy.ts";
 import type { NumberSource } from "./types/type.ts";
+import { nextUsageStep } from "./usage.ts";
 
 const NEW: Account = { reserved: 0n, generated: 0n, wasted: 0n };
 
@@ -91,8 +92,11 @@ export class Dispenser {
   definition: Definition;
   /** Maps local positions to the line. */
   allocation: Allocation;
-  /** When `taken` gets here, the node asks for another lease. */
-  leaseThreshold = Number.POSITIVE_INFINITY;
+  /**
+   * When `taken` gets here, the engine is told: a leased line needs another lease, any other has
+   * reached the next step of its usage (dispenser/usage.ts).
+   */
+  noticeThreshold = Number.POSITIVE_INFINITY;
 
   private origin: Position;
   /** Numbers that the allocation had left at `origin`; Infinity for a type without positions. */
@@ -140,6 +144,7 @@ export class Dispenser {
     if (this.keepsNothing && account !== NEW) {
       this.rareState = { ...this.rareState, restartPoint: account, countsBefore: this.counts };
     }
+    this.setUsageNotice();
     this.updateThresholds();
   }
 
@@ -265,7 +270,7 @@ export class Dispenser {
     this.generatedAtOrigin = this.generated;
     this.origin = compact(position);
     this.capacity = numbersLeft(this.definition, this.allocation, position);
-    this.leaseThreshold -= this.taken + Number(skipped);
+    this.noticeThreshold -= this.taken + Number(skipped);
     this.source = undefined;
     this.taken = 0;
     this.takenSaved = 0;
@@ -285,7 +290,7 @@ export class Dispenser {
     const used = this.start + BigInt(Math.min(this.taken, this.reserved));
     this.allocation = this.allocation.with(first, count, used);
     this.capacity = numbersLeft(this.definition, this.allocation, this.start);
-    this.leaseThreshold = this.taken + threshold;
+    this.noticeThreshold = this.taken + threshold;
     this.updateThresholds();
   }
 
@@ -304,6 +309,7 @@ export class Dispenser {
       this.reserved = this.taken;
       this.setRestartPoint();
     }
+    this.setUsageNotice();
     this.updateThresholds();
   }
 
@@ -368,7 +374,20 @@ export class Dispenser {
       this.reserved >= this.capacity || this.reservesInMemory
         ? Number.POSITIVE_INFINITY
         : this.taken + Math.max(1, Math.ceil(ahead / 2));
-    this.refillThreshold = Math.min(refillAt, this.leaseThreshold);
+    this.refillThreshold = Math.min(refillAt, this.noticeThreshold);
+  }
+
+  /** How many numbers of its line there are for this node; 0 for a type without positions. */
+  get size(): bigint {
+    return this.allocation.size(this.definition.series.positions);
+  }
+
+  /** The next notice comes at the next step of the usage; for a leased line extend() sets it. */
+  setUsageNotice(): void {
+    if (this.allocation.isLeased) return;
+    const next = this.hasPositions ? nextUsageStep(this.position, this.size) : undefined;
+    this.noticeThreshold =
+      next === undefined ? Number.POSITIVE_INFINITY : Number(next - this.start);
   }
 
   account(reserved: bigint): Account {

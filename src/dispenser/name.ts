@@ -3,7 +3,10 @@
  * one character for each byte (latin1), so that no two different byte sequences become one name.
  */
 
+import { quoted, Refusal } from "../base/errors.ts";
+
 const NAME_BYTES_MAX = 255;
+const NAMES_ALLOWED = `a name is 1 to ${NAME_BYTES_MAX} bytes of UTF-8 without control characters and white space`;
 
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 const forbidden = /[\p{Cc}\p{White_Space}]/u;
@@ -16,6 +19,11 @@ export function isName(bytes: string): boolean {
   } catch {
     return false;
   }
+}
+
+/** Why this byte string may not name a dispenser, and what may. */
+export function invalidName(bytes: string): Refusal {
+  return new Refusal(`ERR invalid dispenser name: ${NAMES_ALLOWED}, not ${quoted(bytes)}`);
 }
 
 /** ASCII is the same either way, and most names are that. */

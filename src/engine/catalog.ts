@@ -28,10 +28,20 @@ export interface Sharing {
   readonly warning: string | undefined;
 }
 
-/**
- * How many numbers of which names are about to be taken; 0 where the name alone has to be known.
- */
-export type Demand = ReadonlyMap<string, number>;
+/** What one command needs of names: that they are known, and of each perhaps a number as well. */
+export interface Need {
+  readonly names: readonly string[];
+  /** Whether it takes a number of each, of all or of none. */
+  readonly takes: boolean;
+}
+
+/** What is about to be run needs: a command, or each of a transaction. */
+export type Demand = readonly Need[];
+
+/** The client that asked: what nobody waits for any more need not be done. */
+export interface Asking {
+  readonly isOver: boolean;
+}
 
 export interface Catalog {
   /** Whether a change has to be agreed on with other nodes, which takes longer than a turn. */
@@ -44,15 +54,18 @@ export interface Catalog {
    * What has to be waited for before a command with this demand can run; undefined for nothing.
    * `isKnown`: it was waited for already, and numbers may have been taken by others meanwhile.
    */
-  prepare(demand: Demand, isKnown: boolean): Promise<unknown> | undefined;
+  prepare(demand: Demand, isKnown: boolean, client: Asking): Promise<unknown> | undefined;
   /**
    * HSET: defines a dispenser or redefines one. Answers how many fields were set first. A deleted
    * line of the same definition goes on. `reuse`: numbers that may be in use may be handed out
    * again.
    */
   define(name: string, fields: Fields, reuse: boolean): Answer<number | Refusal>;
-  /** DEL: how many of the names were dispensers. Lines that may have numbers in use are kept. */
-  remove(names: readonly string[]): Answer<number>;
+  /**
+   * DEL: answers which of the names were dispensers. Lines that may have numbers in use are kept. Where
+   * it takes longer than a turn, it ends early once the client is over.
+   */
+  remove(names: readonly string[], client: Asking): Answer<readonly string[]>;
   /** ADVANCE: the line goes on at this number. Answers the one that comes next. */
   advance(dispenser: Dispenser, number: string): Answer<string | Refusal>;
   /** What INFO says of a dispenser beside what this node knows of it. */

@@ -21,6 +21,7 @@ export class CommitBatch {
   number = 1;
   private readonly store: Store;
   private readonly onStaged: () => void;
+  private readonly onCommitted: (dispenser: Dispenser) => void;
   /** Dispensers whose reservation or counts it writes. */
   private staged: Dispenser[] = [];
   /** Names whose definition, existence or position it changes. */
@@ -34,10 +35,18 @@ export class CommitBatch {
   /** How long the last commit took, in milliseconds. */
   private commitMs = 0;
 
-  /** Calls `onStaged` once for each commit, as soon as something is staged for it. */
-  constructor(store: Store, onStaged: () => void) {
+  /**
+   * Calls `onStaged` once for each commit, as soon as something is staged for it, and `onCommitted`
+   * with each dispenser whose reservation it has written.
+   */
+  constructor(
+    store: Store,
+    onStaged: () => void,
+    onCommitted: (dispenser: Dispenser) => void = () => {},
+  ) {
     this.store = store;
     this.onStaged = onStaged;
+    this.onCommitted = onCommitted;
   }
 
   get isEmpty(): boolean {
@@ -124,6 +133,7 @@ export class CommitBatch {
     this.changed.clear();
     this.hasStaged = false;
     this.number++;
+    if (failure === undefined) for (const dispenser of planned) this.onCommitted(dispenser);
     return failure;
   }
 }

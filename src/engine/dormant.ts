@@ -6,7 +6,7 @@
 import type { Definition } from "../dispenser/definition.ts";
 import type { Account, Recovered } from "../dispenser/reservation.ts";
 import type { StoredDispenser } from "../storage/store.ts";
-import { grown } from "./name-index.ts";
+import { CAPACITY, grown } from "./name-index.ts";
 
 /** Numbers for each row: reserved, generated and the end of the segment. */
 const NUMBERS = 3;
@@ -64,7 +64,7 @@ export class DormantDispensers {
 
   private reserve(row: number): void {
     if (row < this.kept.length) return;
-    const rows = 2 * row + 1;
+    const rows = Math.min(CAPACITY.rows, 2 * row + 1);
     this.kept = grown(this.kept, new Uint8Array(rows));
     this.numbers = grown(this.numbers, new BigUint64Array(NUMBERS * rows));
   }

@@ -14,7 +14,7 @@ import {
 } from "../dispenser/definition.ts";
 import { refuseMemory } from "../dispenser/deleted.ts";
 import type { Dispenser } from "../dispenser/dispenser.ts";
-import { isName } from "../dispenser/name.ts";
+import { invalidName, isName } from "../dispenser/name.ts";
 import type { Catalog, InfoFields } from "./catalog.ts";
 import type { Engine } from "./engine.ts";
 
@@ -32,7 +32,7 @@ export class LocalCatalog implements Catalog {
   }
 
   define(name: string, fields: Fields, reuse = false): number | Refusal {
-    if (!isName(name)) return new Refusal("ERR invalid dispenser name");
+    if (!isName(name)) return invalidName(name);
     const present = this.engine.find(name);
     if (present !== undefined) return this.redefine(present, fields, reuse);
     const definition = define(fields);
@@ -82,8 +82,8 @@ export class LocalCatalog implements Catalog {
     return 0;
   }
 
-  remove(names: readonly string[]): number {
-    return names.filter((name) => this.removeOne(name)).length;
+  remove(names: readonly string[]): readonly string[] {
+    return names.filter((name) => this.removeOne(name));
   }
 
   private removeOne(name: string): boolean {
@@ -102,7 +102,7 @@ export class LocalCatalog implements Catalog {
     if (target instanceof Refusal) return target;
     const position = allocation.countBelow(target);
     if (position <= dispenser.position) {
-      return dispenser.nextBytes > 0 ? dispenser.current : exhausted;
+      return dispenser.nextBytes > 0 ? dispenser.current : exhausted(name);
     }
     if (position >= allocation.size(positions)) {
       return refusePastEnd(name, number);

@@ -7,6 +7,8 @@
  * Names are byte strings of 1 to 255 bytes. The row of a removed name is not used again.
  */
 
+import { assert } from "../base/assert.ts";
+
 /** Random in each process, so that nobody can choose names that all fall into one slot. */
 const SEED = crypto.getRandomValues(new Int32Array(1))[0]!;
 /** FNV-1a (http://www.isthe.com/chongo/tech/comp/fnv/), with the seed for its basis. */
@@ -21,6 +23,21 @@ const NAME_AT = 5;
 const BYTES_PER_ROW = 24;
 
 const NAME_BYTES_MAX = 255;
+
+/** How much an index can hold, the rows of removed names included. */
+export interface IndexCapacity {
+  /** A power of two. */
+  readonly rows: number;
+  /** The bytes of all entries. */
+  readonly bytes: number;
+}
+
+/**
+ * Bun's longest buffer has 4 GiB, and so far reach the 32 bits of a slot. Of so many rows no column
+ * gets longer than that, neither here nor in the registry.
+ */
+export const CAPACITY: IndexCapacity = { rows: 2 ** 27, bytes: 2 ** 32 };
+
 /** The bytes of a name that find() got as a text. */
 const scratch = Buffer.alloc(NAME_BYTES_MAX);
 
@@ -43,6 +60,9 @@ export class NameIndex {
   rows = 0;
   /** How many names there are. */
   size = 0;
+  /** The bytes of all names that there are. */
+  nameBytes = 0;
+  private readonly capacity: IndexCapacity;
   /**
    * A slot is two numbers: 1 more than where an entry begins (0: no entry), and the hash of its
    * name.
@@ -55,12 +75,29 @@ export class NameIndex {
   private starts: Uint32Array;
 
   /** Makes an index with room for `rows` rows before it grows. */
-  constructor(rows: number) {
-    const room = 2 ** Math.ceil(Math.log2(Math.max(rows, ROWS_MIN)));
+  constructor(rows: number, capacity = CAPACITY) {
+    const room = Math.min(capacity.rows, 2 ** Math.ceil(Math.log2(Math.max(rows, ROWS_MIN))));
+    this.capacity = capacity;
     this.slots = new Uint32Array(2 * SLOTS_PER_ROW * room);
     this.mask = SLOTS_PER_ROW * room - 1;
-    this.entries = Buffer.alloc(BYTES_PER_ROW * room);
+    this.entries = Buffer.alloc(Math.min(capacity.bytes, BYTES_PER_ROW * room));
     this.starts = new Uint32Array(room);
+  }
+
+  /** Whether a name of so many bytes can be added. */
+  fits(bytes: number): boolean {
+    const { capacity } = this;
+    return this.rows < capacity.rows && this.entriesEnd + NAME_AT + bytes <= capacity.bytes;
+  }
+
+  /**
+   * Whether a part of the capacity holds a name of so many bytes more, once the rows of removed
+   * names are gone.
+   */
+  fitsIn(part: number, bytes: number): boolean {
+    const { capacity, size } = this;
+    const bytesWith = this.nameBytes + bytes + NAME_AT * (size + 1);
+    return size < part * capacity.rows && bytesWith <= part * capacity.bytes;
   }
 
   /** The row of a name; -1 if the name is not there. */
@@ -102,23 +139,26 @@ export class NameIndex {
     const { bytes, count } = names;
     for (let index = 0; index < count; index++) {
       const slot = hashOf(bytes, names.from(index), names.to(index)) & mask;
-      rows[index] = slots[2 * slot]! - 1;
+      rows[index] = slots[2 * slot]!;
     }
     for (let index = 0; index < count; index++) {
-      const start = Math.max(0, rows[index]!);
+      // Above 2^31 the column shows it negative.
+      const start = Math.max(0, (rows[index]! >>> 0) - 1);
       const high = (entries[start + 3]! << 24) | (entries[start + 2]! << 16);
       rows[index] = high | (entries[start + 1]! << 8) | entries[start]!;
     }
   }
 
-  /** Adds a name, which must not be there, and answers its row. */
+  /** Adds a name, which must not be there, and answers its row. It must fit. */
   add(name: string): number {
+    assert(this.fits(name.length), "the index of names is full");
     if (this.rows === this.starts.length) this.grow();
     const row = this.rows++;
     const start = this.entriesEnd;
     this.entriesEnd += NAME_AT + name.length;
     if (this.entriesEnd > this.entries.length) {
-      this.entries = grown(this.entries, Buffer.alloc(2 * this.entriesEnd));
+      const bytes = Math.min(this.capacity.bytes, 2 * this.entriesEnd);
+      this.entries = grown(this.entries, Buffer.alloc(bytes));
     }
     const { entries } = this;
     entries.writeUInt32LE(row, start);
@@ -131,7 +171,9 @@ export class NameIndex {
 
   /** Removes the name of a row. */
   remove(row: number): void {
-    this.entries[this.starts[row]! + LENGTH_AT] = 0;
+    const at = this.starts[row]! + LENGTH_AT;
+    this.nameBytes -= this.entries[at]!;
+    this.entries[at] = 0;
     this.size--;
   }
 
@@ -145,6 +187,7 @@ export class NameIndex {
   /** Undoes remove(). */
   restore(row: number, name: string): void {
     this.entries[this.starts[row]! + LENGTH_AT] = name.length;
+    this.nameBytes += name.length;
     this.size++;
   }
 

@@ -12,12 +12,17 @@ import type { Definition } from "../dispenser/definition.ts";
 import { Dispenser } from "../dispenser/dispenser.ts";
 import type { StoredDispenser } from "../storage/store.ts";
 import { DormantDispensers } from "./dormant.ts";
-import { grown, NameIndex, type NamesInBytes } from "./name-index.ts";
+import { CAPACITY, grown, type IndexCapacity, NameIndex, type NamesInBytes } from "./name-index.ts";
 
 export type { NamesInBytes } from "./name-index.ts";
 
 /** Rows of removed names are thrown away only when there are so many. */
 const REMOVED_MIN = 4096;
+/**
+ * New names get this part of the index. The rest is for those that come without being asked for:
+ * the nodes of a cluster define names at the same time.
+ */
+const PART_OF_NEW = 15 / 16;
 
 /** A dispenser in a list of names. */
 export interface Listed {
@@ -44,17 +49,34 @@ export class Registry {
   private isInOrder = true;
   /** The allocation of dispensers that have none on disk. */
   private readonly allocation: Allocation;
+  private readonly capacity: IndexCapacity;
 
   /** With room for so many before it has to grow. */
-  constructor(room: number, allocation: Allocation = wholeLine) {
+  constructor(room: number, allocation: Allocation = wholeLine, capacity = CAPACITY) {
     this.allocation = allocation;
-    this.index = new NameIndex(room);
+    this.capacity = capacity;
+    this.index = new NameIndex(room, capacity);
     this.ids = new Float64Array(room);
     this.dormant = new DormantDispensers(room);
   }
 
   get size(): number {
     return this.index.size;
+  }
+
+  /** The bytes of all names. */
+  get nameBytes(): number {
+    return this.index.nameBytes;
+  }
+
+  /** Rows in memory, those of removed names included. */
+  get rowsHeld(): number {
+    return this.index.rows;
+  }
+
+  /** Whether there is room for a name of so many bytes; `isNew`: nobody has defined it yet. */
+  fits(bytes: number, isNew: boolean): boolean {
+    return this.index.fitsIn(isNew ? PART_OF_NEW : 1, bytes);
   }
 
   has(name: string): boolean {
@@ -167,7 +189,7 @@ export class Registry {
   }
 
   clear(): void {
-    this.index = new NameIndex(0);
+    this.index = new NameIndex(0, this.capacity);
     this.ids = new Float64Array(0);
     this.dispensers = [];
     this.dormant = new DormantDispensers(0);
@@ -218,6 +240,7 @@ export class Registry {
   }
 
   private append(id: number, name: string, dispenser: Dispenser | Definition): number {
+    if (!this.index.fits(name.length)) this.rebuild();
     const row = this.index.add(name);
     if (row === this.ids.length) this.ids = grown(this.ids, new Float64Array(2 * row + 1));
     this.ids[row] = id;

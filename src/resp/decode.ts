@@ -33,7 +33,7 @@ const NO_ARGUMENTS: readonly string[] = [];
 
 export class Decoder {
   args: readonly string[] = NO_ARGUMENTS;
-  /** The size of the request whose arguments these are, in bytes. */
+  /** The size of the request whose arguments these are, in bytes; 0 if there are none. */
   requestBytes = 0;
   /** How many words it has. */
   requestWords = 0;
@@ -138,6 +138,7 @@ export class Decoder {
   /** Releases the arguments of the last request. */
   letGo(): void {
     this.args = NO_ARGUMENTS;
+    this.requestBytes = 0;
   }
 
   /** Releases everything: there is no further request. */

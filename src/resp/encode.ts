@@ -39,11 +39,13 @@ export class Replies {
   length = 0;
   private readonly ledger: Ledger;
   private readonly bytesMax: () => number;
+  private readonly sent: () => number;
 
-  /** `bytesMax` answers how many bytes there may be at a time. */
-  constructor(ledger = NO_LEDGER, bytesMax = () => Number.POSITIVE_INFINITY) {
+  /** `bytesMax` answers how many bytes there may be at a time, without the first `sent` of them. */
+  constructor(ledger = NO_LEDGER, bytesMax = () => Number.POSITIVE_INFINITY, sent = () => 0) {
     this.ledger = ledger;
     this.bytesMax = bytesMax;
+    this.sent = sent;
   }
 
   /** Makes sure that `count` more bytes fit. Throws NoRoom if that is more than there may be. */
@@ -54,8 +56,9 @@ export class Replies {
 
   private grow(needed: number): void {
     const bytesMax = this.bytesMax();
-    if (needed > bytesMax) {
-      throw new NoRoom("unread replies", { bytes: needed, limit: bytesMax });
+    const unread = needed - this.sent();
+    if (unread > bytesMax) {
+      throw new NoRoom("unread replies", { bytes: unread, limit: bytesMax });
     }
     const grown =
       needed <= POOLED_BYTES_MAX

@@ -4,12 +4,9 @@
  * of Counters, which the code that counts increments.
  */
 
-import { version } from "../base/version.ts";
+import { redisVersion, version } from "../base/version.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { ServerForCommands } from "./commands/command.ts";
-
-/** The Redis whose protocol and replies this server follows: some clients check the version. */
-const REDIS_VERSION = "7.0.0";
 
 /** The source of the metrics for one INFO. It asks the process for each figure once at most. */
 export class MetricSource {
@@ -63,8 +60,9 @@ const toMicroseconds = (seconds: number) => seconds.toFixed(6);
 
 /** In the order in which INFO shows them. */
 export const metrics: readonly (Metric | Field)[] = [
-  { section: "Server", field: "redis_version", read: () => REDIS_VERSION },
+  { section: "Server", field: "redis_version", read: () => redisVersion },
   { section: "Server", field: "redis_mode", read: () => "standalone" },
+  { section: "Server", field: "server_name", read: () => "number-dispenser" },
   { section: "Server", field: "number_dispenser_version", read: () => version },
   { section: "Server", field: "bun_version", read: () => Bun.version },
   { section: "Server", field: "os", read: () => `${process.platform} ${process.arch}` },
@@ -266,9 +264,31 @@ export const metrics: readonly (Metric | Field)[] = [
 
 /** The sections of INFO, in the order in which it shows them. */
 export const sectionTitles: readonly string[] = [...new Set(metrics.map(({ section }) => section))];
+/** Words that stand for all sections. */
+const EVERY: readonly string[] = ["all", "default", "everything"];
+/** Sections of Redis that are empty here: clients and exporters ask for them. */
+const EMPTY: readonly string[] = ["modules", "latencystats", "sentinel", "debug", "threads"];
+const sections = new Set([
+  ...sectionTitles.map((title) => title.toLowerCase()),
+  ...EVERY,
+  ...EMPTY,
+]);
+
+/** Whether INFO with this word alone shows a section, of this server or of Redis. */
+export function isInfoSection(word: string): boolean {
+  return sections.has(word.toLowerCase());
+}
+
+/** The texts of the sections of these names, in lower case; of all if there are none. */
+export function sectionsIn(wanted: ReadonlySet<string>, source: MetricSource): string[] {
+  const isAll = wanted.size === 0 || EVERY.some((word) => wanted.has(word));
+  return sectionTitles
+    .filter((title) => isAll || wanted.has(title.toLowerCase()))
+    .map((title) => sectionText(title, source));
+}
 
 /** The text of one section of INFO: its title, and a line for each field that applies. */
-export function sectionText(title: string, source: MetricSource): string {
+function sectionText(title: string, source: MetricSource): string {
   const lines = metrics
     .filter(({ section }) => section === title)
     .map((metric) => {

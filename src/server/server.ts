@@ -10,14 +10,19 @@ import { TimeSlices } from "../base/time-slices.ts";
 import type { Cluster } from "../cluster/cluster.ts";
 import type { ServerWorld } from "../cluster/world.ts";
 import type { Config } from "../config/settings.ts";
+import type { Dispenser } from "../dispenser/dispenser.ts";
+import { toText } from "../dispenser/name.ts";
 import type { Catalog } from "../engine/catalog.ts";
 import type { Engine } from "../engine/engine.ts";
 import { clientsByDescriptors } from "../platform/open-files.ts";
 import type { DiskUnavailable } from "../storage/store.ts";
 import { Access } from "./access/users.ts";
-import { noCounts, type Session } from "./commands/command.ts";
+import { Audit } from "./audit.ts";
+import type { Session } from "./commands/command.ts";
+import { noCounts } from "./counters.ts";
 import { FINISH_MS_MAX, type Frontend, type ServerForFrontends } from "./frontends/frontend.ts";
 import { RespFrontend } from "./frontends/resp.ts";
+import { accessOf, changeUsers, differences, logReload } from "./reload.ts";
 import { CommitTurn } from "./session/commit-turn.ts";
 
 /** The interval at which deleted lines that need not be kept any more are removed. */
@@ -36,7 +41,9 @@ export interface ServerOptions {
 
 export class Server implements ServerForFrontends {
   config: Config;
-  readonly access: Access;
+  access: Access;
+  /** The settings as they were last read; CONFIG SET changes `config` alone. */
+  private loaded: Config;
   readonly jobs: TimeSlices;
   readonly log: Log;
   readonly summaries: LogSummaries;
@@ -49,6 +56,7 @@ export class Server implements ServerForFrontends {
   readonly counters = noCounts();
   readonly sessions = new Set<Session>();
   readonly turn: CommitTurn;
+  readonly audit: Audit;
   readonly resp: RespFrontend;
   isStarting = true;
   isStopping = false;
@@ -60,6 +68,7 @@ export class Server implements ServerForFrontends {
   constructor({ config, engine, catalog, cluster, world }: ServerOptions) {
     const { clock, log } = world;
     this.config = config;
+    this.loaded = config;
     this.engine = engine;
     this.cluster = cluster;
     this.catalog = catalog;
@@ -71,9 +80,16 @@ export class Server implements ServerForFrontends {
     this.startedAtMs = clock.now();
     this.access = new Access(config);
     this.jobs = this.slices();
+    engine.onUsed = (dispenser, percent, left) => this.noteUsed(dispenser, percent, left);
     this.turn = new CommitTurn({ engine, log, counters: this.counters });
+    this.audit = new Audit(log, this.turn, world.audit ?? (() => {}));
     this.resp = new RespFrontend(this);
     this.frontends = [this.resp];
+  }
+
+  private noteUsed({ name }: Dispenser, percent: number, remaining: bigint): void {
+    const event = percent === 100 ? "line exhausted" : `line used up to ${percent} %`;
+    this.summaries.warning(event, { dispenser: toText(name), remaining });
   }
 
   /** The port for RESP; 0 if the server listens only on unix sockets. */
@@ -120,6 +136,20 @@ export class Server implements ServerForFrontends {
 
   slices(stepsMax?: number): TimeSlices {
     return new TimeSlices(this.now, (work) => this.later(work), stepsMax);
+  }
+
+  /** Takes over settings that were read again, and their users. */
+  reload(loaded: Config): void {
+    const found = differences(this.loaded, loaded);
+    const refusal = this.configure(found.live);
+    if (refusal !== undefined) return this.log.error("settings not changed", { reason: refusal });
+    this.loaded = loaded;
+    if (found.hasOtherUsers) {
+      const { access } = this;
+      this.access = accessOf(loaded, access);
+      changeUsers([...this.sessions], access, this.access);
+    }
+    logReload(this.log, found);
   }
 
   reloadTls(): void {

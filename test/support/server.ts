@@ -32,7 +32,7 @@ export interface LocalServer<S extends Store> {
 
 /** A log that nobody reads. */
 export const silent = createLog(
-  "error",
+  () => "error",
   "text",
   () => {},
   () => new Date(0),
@@ -82,7 +82,12 @@ function assemble<S extends Store>(store: S, overrides: Partial<Config>, world: 
   const service = Service.open(config, {
     ...inRealTime,
     every: (milliseconds, work) => inRealTime.every(milliseconds / HURRY, work),
-    log: createLog("info", "text", write, () => new Date()),
+    log: createLog(
+      () => "info",
+      "text",
+      write,
+      () => new Date(),
+    ),
     openStore: () => store,
     onShutdown: (reason) => void shutdowns.push(reason),
     onFatal: (error) => {

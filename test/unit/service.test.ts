@@ -6,7 +6,7 @@ import { Service } from "../../src/service.ts";
 import { encodeRequest } from "../../testkit/resp.ts";
 import { noTimers, Turns } from "../../testkit/turns.ts";
 import { MemoryStore } from "../support/memory-store.ts";
-import { silent, startInMemory } from "../support/server.ts";
+import { clockOf, silent, startInMemory } from "../support/server.ts";
 
 const config = { ...loadConfig(new Map([["config", "/dev/null"]]), {}), addr: [] };
 
@@ -45,7 +45,9 @@ function clientOf(service: Service<MemoryStore>) {
 
 test("a node alone serves at once, in turns of whoever opened it", () => {
   const { schedule, end } = new Turns();
-  const service = Service.open(config, worldOn(new MemoryStore(), { schedule }));
+  // A clock that stands still: no command takes so long that the next one has to queue up.
+  const clock = clockOf(() => 0);
+  const service = Service.open(config, worldOn(new MemoryStore(), { schedule, clock }));
   expect(service.start()).toBeUndefined();
   expect([service.server.port, service.server.addresses]).toEqual([0, []]);
   const client = clientOf(service);

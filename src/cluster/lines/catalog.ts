@@ -17,7 +17,7 @@ import {
 } from "../../dispenser/definition.ts";
 import { continued, refuseGrowth, refuseMemory } from "../../dispenser/deleted.ts";
 import type { Dispenser } from "../../dispenser/dispenser.ts";
-import { isName, toBytes, toText } from "../../dispenser/name.ts";
+import { invalidName, isName, toBytes, toText } from "../../dispenser/name.ts";
 
 import type { Engine } from "../../engine/engine.ts";
 import type { NodeState } from "../node/state.ts";
@@ -75,7 +75,7 @@ export class ClusterLines {
     fields: Fields,
     reuse: boolean,
   ): Promise<number | Refusal> {
-    if (!isName(name)) return new Refusal("ERR invalid dispenser name");
+    if (!isName(name)) return invalidName(name);
     const key = nameKey(name);
     // All existing rows that are written have to be guarded: stores lock guards first, in one
     // order.
@@ -183,24 +183,19 @@ export class ClusterLines {
     return { puts, result: 0 };
   }
 
-  /** DEL of one name. Answers whether there was such a dispenser. */
-  async remove(store: FencedStore, name: string): Promise<boolean> {
-    if (!isName(name)) return false;
-    const key = nameKey(name);
-    const { rows: found } = await store.read([key]);
-    const known = readName(found.get(key));
-    if (known === undefined || known.isDeleted) return false;
-    const line = lineKey(known.line);
+  /** DEL of one line. Answers whether it was there: another node may have been quicker. */
+  async remove(store: FencedStore, { name, id }: Dispenser): Promise<boolean> {
+    const [key, line] = [nameKey(name), lineKey(id)];
     const removed = await store.transact([NAMES, key, line], (rows) => {
       const present = readName(rows.get(key));
-      if (present?.line !== known.line || present.isDeleted) return nothing(false);
+      if (present?.line !== id || present.isDeleted) return nothing(false);
       // The row keeps how far the line was leased.
       const leased = readLine(rows.get(line)) ?? NEW_LINE;
       const before = withDeleted(present, leased.next);
       const puts = changed(name, { ...present, isDeleted: true, before }, rows);
       puts.set(line, encode({ ...leased, isDeleted: true } satisfies LineRecord));
       const atAgeMs = namesIn(rows).ageMs ?? 0;
-      puts.set(deletedKey(present.line), encode({ name: toText(name), atAgeMs }));
+      puts.set(deletedKey(id), encode({ name: toText(name), atAgeMs }));
       return { puts, result: true };
     });
     this.nodeState.flush();
@@ -223,9 +218,11 @@ export class ClusterLines {
       const present = readName(rows.get(key));
       const leased = readLine(rows.get(line));
       if (present?.line !== id || present.isDeleted || leased === undefined)
-        return nothing(notFound);
+        return nothing(notFound(name));
       if (floor >= series.positions) {
-        return nothing(leased.next >= series.positions ? exhausted : refusePastEnd(name, number));
+        return nothing(
+          leased.next >= series.positions ? exhausted(name) : refusePastEnd(name, number),
+        );
       }
       if (floor <= present.floor) return nothing(leased.next);
       const puts = changed(name, { ...present, floor }, rows);
@@ -238,7 +235,7 @@ export class ClusterLines {
     await this.sync(store);
     if (next instanceof Refusal) return next;
     if (dispenser.nextBytes > 0) return dispenser.current;
-    return next >= series.positions ? exhausted : series.numberAt(next);
+    return next >= series.positions ? exhausted(name) : series.numberAt(next);
   }
 
   /**

@@ -75,7 +75,7 @@ export class LeaseSizer {
     const ahead = Math.ceil(this.rate(dispenser) * AHEAD_MS);
     if (remaining <= ahead) return true;
     // The line is used slowly: it asks later, or when nothing is left.
-    if (ahead > 1) dispenser.leaseThreshold = dispenser.taken + (remaining - ahead);
+    if (ahead > 1) dispenser.noticeThreshold = dispenser.taken + (remaining - ahead);
     return false;
   }
 }

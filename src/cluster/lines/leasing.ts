@@ -11,6 +11,7 @@ import { smallest } from "../../base/bigint.ts";
 import { Leased, type Range } from "../../dispenser/allocation.ts";
 import type { Definition } from "../../dispenser/definition.ts";
 import type { Dispenser } from "../../dispenser/dispenser.ts";
+import { usageStep } from "../../dispenser/usage.ts";
 import type { Engine } from "../../engine/engine.ts";
 import type { NodeState } from "../node/state.ts";
 import { type FencedStore, NotConfirmed } from "../stores/fenced.ts";
@@ -200,6 +201,15 @@ export class Leasing {
     this.sizer.leased(dispenser, size);
     this.engine.writeNodeState(this.nodeState.change({ revision }));
     this.engine.addLease(dispenser, range, threshold);
+    this.noticeUsage(dispenser, range);
+  }
+
+  /** The node that leases a line up to a step of its usage is the one that tells of it. */
+  private noticeUsage(dispenser: Dispenser, { first, count }: Range): void {
+    const { positions } = dispenser.definition.series;
+    const step = usageStep(first + count, positions);
+    if (step === undefined || step === usageStep(first, positions)) return;
+    this.engine.onUsed(dispenser, step, positions - first - count);
   }
 
   /**

@@ -12,7 +12,7 @@
  */
 
 import type { FencedStore } from "../stores/fenced.ts";
-import type { Clock } from "../stores/monotonic.ts";
+import { type Clock, StoreWentBack } from "../stores/monotonic.ts";
 import {
   CLUSTER,
   type ClusterRecord,
@@ -63,6 +63,9 @@ export async function callRoll(options: RollCallOptions, isFirst: boolean): Prom
   const { store, clock, inTurn, onMissing } = options;
   const { doubts } = store;
   const requireNoDoubt = () => {
+    // The watch may have found that meanwhile, which says more than that it has doubts.
+    const { doubt } = store.membership;
+    if (doubt !== undefined) throw new StoreWentBack(doubt);
     if (store.doubts !== doubts) throw new LeaseStoreUnavailable("a connection was lost just now");
   };
   const { rows, version: begun } = await inTurn(() => store.read([ROLL, CLUSTER]));

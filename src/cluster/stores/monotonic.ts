@@ -65,6 +65,8 @@ export interface Outcome<T> {
 export class MonotonicStore {
   /** The latest version seen. */
   seen: StoreVersion;
+  /** Called before a transaction that lost a race is tried again: other work may go first. */
+  onRetry: () => Promise<void> = async () => {};
   protected readonly store: LeaseStore;
   protected readonly clock: Clock;
   /** Whether rows that were put back are accepted, because an operator asked for that. */
@@ -122,6 +124,7 @@ export class MonotonicStore {
       if ((await this.write({ guards, puts, removes })) !== undefined) return result;
       const { random, sleep } = this.clock;
       await sleep(random() * Math.min(RETRY_MS_MAX, RETRY_MS * 2 ** (tries - 1)));
+      await this.onRetry();
     }
     throw new LeaseStoreUnavailable(`other nodes were quicker ${TRIES_MAX} times`);
   }

@@ -11,6 +11,7 @@ import { DEFAULT_USER } from "../../config/load.ts";
 import { type Config, type Right, rights, rightsIn } from "../../config/settings.ts";
 import { toBytes } from "../../dispenser/name.ts";
 import { Pattern } from "../../resp/glob.ts";
+import { CursorCipher } from "./cursors.ts";
 
 export class User {
   readonly name: string;
@@ -59,10 +60,16 @@ export class Access {
   readonly anonymous: User | undefined;
   /** Whether the default user has a password. */
   readonly hasDefaultPassword: boolean;
+  /** The cursors of users who may use some names alone. */
+  readonly cursors: CursorCipher;
   private readonly users = new Map<string, { user: User; passwordHash: Buffer }>();
 
   /** If the settings have a password or a user, every client has to log in. */
-  constructor({ requirepass, users }: Pick<Config, "requirepass" | "users">) {
+  constructor(
+    { requirepass, users }: Pick<Config, "requirepass" | "users">,
+    cursors = new CursorCipher(),
+  ) {
+    this.cursors = cursors;
     const everybody = new User(DEFAULT_USER, rights, ["*"]);
     this.hasDefaultPassword = requirepass !== undefined;
     this.anonymous = requirepass === undefined && users.length === 0 ? everybody : undefined;
@@ -72,6 +79,14 @@ export class Access {
     for (const { name, passwordHash, rights: granted, names } of users) {
       this.users.set(name, { user: new User(name, granted, names), passwordHash });
     }
+  }
+
+  /** The user of this name, if the password is the one that it had before; otherwise undefined. */
+  sameUser(name: string, before: Access): User | undefined {
+    if (name === this.anonymous?.name) return this.anonymous;
+    const [old, present] = [before.users.get(name), this.users.get(name)];
+    const isSame = old !== undefined && present?.passwordHash.equals(old.passwordHash) === true;
+    return isSame ? present.user : undefined;
   }
 
   /** Whether a user of this name exists. */

@@ -3,13 +3,13 @@
 import { quoted, Refusal } from "../../base/errors.ts";
 import {
   type Call,
-  container,
   type ReplyMode,
   readInteger,
   type ServerForCommands,
   type Session,
   upToNul,
 } from "./command.ts";
+import { container } from "./subcommands.ts";
 
 const TRACKING_REFUSED =
   "ERR client-side caching is not available: a client that caches a GET would repeat its number";
@@ -137,6 +137,7 @@ function kill(call: Call): void {
   if (args.length === 1) {
     const found = [...server.sessions].find(({ address }) => address === args[0]);
     if (found === undefined) return replies.error("ERR No such client");
+    server.audit.note(session, "clients killed", { clients: 1 });
     end(call, found);
     return replies.simple("OK");
   }
@@ -160,6 +161,7 @@ function kill(call: Call): void {
   };
   session.runJob(job(), () => {
     if (refusal !== undefined) return replies.error(refusal.message);
+    if (count > 0) server.audit.note(session, "clients killed", { clients: count });
     replies.integer(count);
     if (endsItself) end(call, session);
   });

@@ -16,6 +16,8 @@ import type { Replies } from "../../resp/encode.ts";
 import type { Ledger } from "../../resp/ledger.ts";
 import { DiskUnavailable } from "../../storage/store.ts";
 import type { Access, User } from "../access/users.ts";
+import type { Audit } from "../audit.ts";
+import type { Counters } from "../counters.ts";
 import type { Transaction } from "./transaction.ts";
 
 /** The replies that a client wants (CLIENT REPLY). */
@@ -64,6 +66,8 @@ export interface Session {
   lastCommand: string;
   /** Whether the connection ends after this reply. */
   closes: boolean;
+  /** Whether the connection has closed. */
+  readonly isOver: boolean;
   /** The reply of the command under way waits for this commit; 0 for none. */
   dependsOn: number;
   /** Bytes of requests that are incomplete or not run yet. */
@@ -97,34 +101,7 @@ export interface Session {
   readonly isServed: boolean;
   /** Ends the connection: what was answered arrives. `reason` is a fixed text, for the log. */
   end(reason: string, fields?: LogFields): void;
-  /** Closes the connection at once, and drops replies under way. */
-  kill(reason: string): void;
 }
-
-/** The server's counters since its start or CONFIG RESETSTAT. */
-export interface Counters {
-  connections: number;
-  refusedConnections: number;
-  commands: number;
-  commits: number;
-  heldReplies: number;
-  bytesIn: number;
-  bytesOut: number;
-  /** Connections that now wait for work that takes longer than a turn. */
-  blocked: number;
-}
-
-/** The counters of a server that just started. */
-export const noCounts = (): Counters => ({
-  connections: 0,
-  refusedConnections: 0,
-  commands: 0,
-  commits: 0,
-  heldReplies: 0,
-  bytesIn: 0,
-  bytesOut: 0,
-  blocked: 0,
-});
 
 /** The server around the commands. */
 export interface ServerForCommands {
@@ -134,6 +111,8 @@ export interface ServerForCommands {
   readonly log: Log;
   /** For what clients can cause at will: a line a second for each kind of event. */
   readonly summaries: LogSummaries;
+  /** Tells who did what. */
+  readonly audit: Audit;
   readonly port: number;
   /** A clock that only goes forwards, in milliseconds. */
   readonly now: () => number;
@@ -286,57 +265,4 @@ export function lookUp({ engine, session }: Call, name: string): Dispenser | und
   const dispenser = engine.find(name);
   waitFor(session, engine.dependsOnName(name));
   return dispenser;
-}
-
-/** A subcommand without what it has from its parent. */
-type Subcommand = Pick<Command, "arity" | "summary" | "run"> &
-  Partial<Pick<Command, "flags" | "right">>;
-
-/** The table of a command's subcommands, with HELP added, which lists them. */
-export function subcommandsOf(
-  parent: Pick<Command, "name" | "flags" | "group">,
-  listed: Readonly<Record<string, Subcommand>>,
-): ReadonlyMap<string, Command> {
-  const help: Subcommand = {
-    arity: 2,
-    summary: "Lists the subcommands",
-    run: ({ replies }) => {
-      helpReply ??= makeHelpReply();
-      replies.raw(helpReply);
-    },
-  };
-  /** Made once, because EXEC may ask for thousands. */
-  let helpReply: string | undefined;
-  const makeHelpReply = () => {
-    const lines = Object.entries(all).flatMap(([name, { summary }]) => [
-      name.toUpperCase(),
-      `    ${summary}.`,
-    ]);
-    const head = `${parent.name.toUpperCase()} <subcommand> [<arg> ...]. Subcommands are:`;
-    return `*${lines.length + 1}\r\n${[head, ...lines].map((line) => `+${line}\r\n`).join("")}`;
-  };
-  const all: Record<string, Subcommand> = { ...listed, help };
-  return new Map(
-    Object.entries(all).map(([name, subcommand]) => [
-      name,
-      {
-        flags: parent.flags,
-        ...subcommand,
-        name: `${parent.name}|${name}`,
-        keys: [0, 0],
-        group: parent.group,
-      },
-    ]),
-  );
-}
-
-/** Makes a command that always needs a subcommand. */
-export function container(
-  parent: Pick<Command, "name" | "flags" | "group" | "summary">,
-  listed: Readonly<Record<string, Subcommand>>,
-): Command {
-  const subcommands = subcommandsOf(parent, listed);
-  // `run` is never called: the arity demands a second word, which selects a subcommand.
-  const { run } = subcommands.get("help")!;
-  return { ...parent, arity: -2, keys: [0, 0], subcommands, run };
 }

@@ -4,7 +4,8 @@ import { addressText } from "../../config/address.ts";
 import { type Config, type Setting, settings } from "../../config/settings.ts";
 import { toBytes } from "../../dispenser/name.ts";
 import { Pattern } from "../../resp/glob.ts";
-import { type Call, container, type ServerForCommands, upToNul } from "./command.ts";
+import { type Call, type ServerForCommands, upToNul } from "./command.ts";
+import { container } from "./subcommands.ts";
 
 type Key = keyof typeof settings;
 
@@ -45,31 +46,34 @@ function textOf(key: Key, value: Config[Key]): string {
 
 /** CONFIG GET: a name that is no pattern comes back spelled as it was asked for. */
 function get({ server, session, replies, args }: Call): void {
-  const found = new Map<string, string>();
-  session.runJob(find(server, args, found), () => {
-    replies.map(found.size);
-    for (const text of [...found].flat()) replies.bulk(text);
-  });
-}
-
-function* find(server: ServerForCommands, args: readonly string[], found: Map<string, string>) {
-  const shown = shownSettings(server);
-  for (const arg of args) {
-    yield undefined;
-    const lower = arg.toLowerCase();
-    const pattern = new Pattern(lower);
-    const isPattern = /[*?[]/.test(arg);
-    for (const [name, text] of isPattern ? shown : []) {
-      if (pattern.matches(name)) found.set(name, text);
+  const job = function* () {
+    const shown = shownSettings(server);
+    const found = new Map<string, string>();
+    for (const arg of args) {
+      yield undefined;
+      const lower = arg.toLowerCase();
+      const isPattern = /[*?[]/.test(arg);
+      if (isPattern) {
+        const pattern = new Pattern(lower);
+        for (const [name, text] of shown) if (pattern.matches(name)) found.set(name, text);
+        continue;
+      }
+      const [, setting] = byName.get(lower) ?? [];
+      const text = shown.get(setting === undefined ? lower : nameOf(setting));
+      if (text !== undefined) found.set(arg, text);
     }
-    const [, setting] = byName.get(lower) ?? [];
-    const text = isPattern ? undefined : shown.get(setting === undefined ? lower : nameOf(setting));
-    if (text !== undefined) found.set(arg, text);
-  }
+    replies.map(found.size);
+    for (const [name, text] of found) {
+      replies.bulk(name);
+      replies.bulk(text);
+      yield undefined;
+    }
+  };
+  session.runJob(job());
 }
 
 /** CONFIG SET: sets all of the given settings, or none. */
-function set({ server, replies, args }: Call): void {
+function set({ server, session, replies, args }: Call): void {
   if (args.length % 2 !== 0) return replies.error("ERR syntax error");
   const changes: Record<string, unknown> = {};
   for (let at = 0; at < args.length; at += 2) {
@@ -90,9 +94,14 @@ function set({ server, replies, args }: Call): void {
     if (parsed === undefined) return refuse(`it must be ${setting.allowed}`);
     changes[key] = parsed.value;
   }
+  const before = server.config;
   const refusal = server.configure(changes as Partial<Config>);
-  if (refusal === undefined) replies.simple("OK");
-  else replies.error(`ERR CONFIG SET failed - ${refusal}`);
+  if (refusal !== undefined) return replies.error(`ERR CONFIG SET failed - ${refusal}`);
+  for (const key of Object.keys(changes) as Key[]) {
+    const [from, to] = [textOf(key, before[key]), textOf(key, server.config[key])];
+    server.audit.note(session, "setting changed", { setting: settings[key].path, from, to });
+  }
+  replies.simple("OK");
 }
 
 const flags = ["admin", "loading", "stale", "noscript"] as const;
@@ -121,8 +130,9 @@ export const configCommand = container(
       arity: 2,
       right: "admin",
       summary: "Sets what INFO stats counts back to 0",
-      run: ({ server, replies }) => {
+      run: ({ server, session, replies }) => {
         server.resetCounters();
+        server.audit.note(session, "counters reset", {});
         replies.simple("OK");
       },
     },

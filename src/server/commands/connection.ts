@@ -1,6 +1,6 @@
 /** The commands about the connection itself, such as those that clients send when they connect. */
 
-import { version } from "../../base/version.ts";
+import { redisVersion } from "../../base/version.ts";
 import { DEFAULT_USER } from "../../config/load.ts";
 import { toText } from "../../dispenser/name.ts";
 import { refuseName } from "./client.ts";
@@ -55,7 +55,8 @@ function writeGreeting({ session, replies }: Call): void {
   replies.bulk("server");
   replies.bulk("number-dispenser");
   replies.bulk("version");
-  replies.bulk(version);
+  // As INFO has it: clients look here for what the server can do.
+  replies.bulk(redisVersion);
   replies.bulk("proto");
   replies.integer(replies.version);
   replies.bulk("id");

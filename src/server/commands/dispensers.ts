@@ -1,13 +1,19 @@
 /** The commands that define dispensers, take numbers from them and show their definitions. */
 
 import { exhausted, notFound, Refusal } from "../../base/errors.ts";
-import { type Fields, fieldsOf, withoutReuse } from "../../dispenser/definition.ts";
+import {
+  type Definition,
+  type Fields,
+  fieldsOf,
+  withoutReuse,
+} from "../../dispenser/definition.ts";
 import type { Dispenser } from "../../dispenser/dispenser.ts";
 import { refuseLeap } from "../../dispenser/leap.ts";
+import { toText } from "../../dispenser/name.ts";
 
-import type { InfoFields } from "../../engine/catalog.ts";
 import type { Engine } from "../../engine/engine.ts";
 import type { Replies } from "../../resp/encode.ts";
+import { isInfoSection } from "../metrics.ts";
 import {
   type Call,
   type Command,
@@ -34,7 +40,7 @@ export function takeOne(
     const at = replies.bulkRoom(bytes);
     engine.take(dispenser, replies.bytes, at);
   } else {
-    replies.error((dispenser === undefined ? notFound : exhausted).message);
+    replies.error((dispenser === undefined ? notFound(name) : exhausted(name)).message);
   }
   return engine.dependsOn(name, dispenser);
 }
@@ -46,9 +52,9 @@ function takeEach({ engine, session, replies, args }: Call): void {
   for (const name of args) {
     const dispenser = engine.find(name);
     waitFor(session, engine.dependsOn(name, dispenser));
-    if (dispenser === undefined) return replies.error(notFound.message);
+    if (dispenser === undefined) return replies.error(notFound(name).message);
     const count = (wanted.get(dispenser) ?? 0) + 1;
-    if (count > dispenser.remaining) return replies.error(exhausted.message);
+    if (count > dispenser.remaining) return replies.error(exhausted(name).message);
     wanted.set(dispenser, count);
     taken.push(dispenser);
   }
@@ -78,14 +84,43 @@ function defineFrom(call: Call, command: string, success: (set: number) => void)
     );
   }
   const wanted = withoutReuse(fieldsIn(pairs));
+  const before = engine.find(name)?.definition;
   const answer = (set: number | Refusal) => {
     waitFor(call.session, engine.dependsOnName(name));
-    if (set instanceof Refusal) replies.error(set.message);
-    else success(set);
+    if (set instanceof Refusal) return replies.error(set.message);
+    noteDefinition(call, name, before, wanted instanceof Refusal ? false : wanted.reuse);
+    success(set);
   };
   if (wanted instanceof Refusal) return answer(wanted);
   const { fields, reuse } = wanted;
+  if (isInfoSection(name) && engine.find(name) === undefined) {
+    server.log.warning("this dispenser has the name of a section: INFO dispenser NAME shows it", {
+      dispenser: toText(name),
+    });
+  }
   whenDone(call, server.catalog.define(name, fields, reuse), answer);
+}
+
+/** Tells the audit of a definition that is new, or has changed. */
+function noteDefinition(
+  { engine, server, session }: Call,
+  name: string,
+  before: Definition | undefined,
+  reuse: boolean,
+): void {
+  const definition = engine.find(name)?.definition;
+  if (definition === undefined || definition === before) return;
+  const fields = [...fieldsOf(definition)].map(([field, value]) => `${field} ${value}`).join(" ");
+  const action = before === undefined ? "dispenser defined" : "dispenser changed";
+  const told = { dispenser: toText(name), definition: fields, ...(reuse && { reuse }) };
+  server.audit.note(session, action, told, engine.dependsOnName(name) > 0);
+}
+
+function noteRemoved({ engine, server, session }: Call, names: readonly string[]): void {
+  for (const name of names) {
+    const told = { dispenser: toText(name) };
+    server.audit.note(session, "dispenser deleted", told, engine.dependsOnName(name) > 0);
+  }
 }
 
 /** The fields from pairs of a field and its value; the last value of a repeated field counts. */
@@ -108,22 +143,26 @@ function needsForReuse([, ...pairs]: readonly string[]): MoreNeeded | undefined 
 /** DEL: many names are deleted some at a time, each some in one commit. */
 function remove(call: Call): void {
   const { engine, server, session, replies, args } = call;
-  if (args.length > NAMES_AT_ONCE_MAX && !session.isInTransaction) {
-    return session.block(removeMany(call));
-  }
-  whenDone(call, server.catalog.remove(args), (removed) => {
+  const takesLong = args.length > NAMES_AT_ONCE_MAX && !session.isInTransaction;
+  if (takesLong && !server.catalog.isShared) return session.block(removeMany(call));
+  whenDone(call, server.catalog.remove(args, session), (removed) => {
     for (const name of args) waitFor(session, engine.dependsOnName(name));
-    replies.integer(removed);
+    noteRemoved(call, removed);
+    replies.integer(removed.length);
   });
 }
 
-async function removeMany({ server, session, replies, args }: Call): Promise<() => void> {
+async function removeMany(call: Call): Promise<() => void> {
+  const { server, session, replies, args } = call;
   let removed = 0;
   try {
     for (let at = 0; at < args.length && session.isServed; at += NAMES_AT_ONCE_MAX) {
-      removed += await server.catalog.remove(args.slice(at, at + NAMES_AT_ONCE_MAX));
+      const part = args.slice(at, at + NAMES_AT_ONCE_MAX);
+      const some = await server.catalog.remove(part, session);
+      noteRemoved(call, some);
       const failure = await server.committed();
       if (failure !== undefined) throw failure;
+      removed += some.length;
     }
   } catch (error) {
     const { message } = failureOf(error);
@@ -141,46 +180,23 @@ function advance(call: Call): void {
   const dispenser = engine.find(name);
   if (dispenser === undefined) {
     waitFor(session, engine.dependsOnName(name));
-    return replies.error(notFound.message);
+    return replies.error(notFound(name).message);
   }
+  const before = dispenser.current;
   const answer = (next: string | Refusal) => {
     waitFor(session, engine.dependsOn(name, dispenser));
-    if (next instanceof Refusal) replies.error(next.message);
-    else replies.bulk(next);
+    if (next instanceof Refusal) return replies.error(next.message);
+    if (next !== before) {
+      const told = { dispenser: toText(name), from: before, to: next };
+      server.audit.note(session, "dispenser advanced", told, engine.dependsOnName(name) > 0);
+    }
+    replies.bulk(next);
   };
   const target = dispenser.definition.series.positionFrom(number);
   if (target instanceof Refusal) return answer(target);
   const leap = force === undefined ? refuseLeap(dispenser, target, number) : undefined;
   if (leap !== undefined) return answer(leap);
   whenDone(call, server.catalog.advance(dispenser, number), answer);
-}
-
-/** The fields that INFO shows for every type, as 0 if a type has none; other fields come last. */
-const SHOWN_ALWAYS: readonly string[] = ["length", "starting", "step"];
-
-/** The INFO of one dispenser: lines of field:value. */
-export function describe(dispenser: Dispenser, more: InfoFields): string {
-  const { definition, counts, current, name } = dispenser;
-  const { values } = definition;
-  const others = Object.keys(values).filter((field) => !SHOWN_ALWAYS.includes(field));
-  const position = counts.generated + counts.wasted;
-  const hundredths = position === 0n ? 0n : (counts.wasted * 20000n + position) / (2n * position);
-  const rate = `${hundredths / 100n}.${String(hundredths % 100n).padStart(2, "0")}%`;
-  const lines = {
-    name,
-    type: definition.type.code,
-    ...Object.fromEntries(SHOWN_ALWAYS.map((field) => [field, values[field] ?? 0])),
-    current,
-    auto_disk: definition.strategy,
-    generated: counts.generated,
-    wasted: counts.wasted,
-    waste_rate: rate,
-    ...Object.fromEntries(others.map((field) => [field, values[field]!])),
-    ...more,
-  };
-  return Object.entries(lines)
-    .map(([field, value]) => `${field}:${value}\r\n`)
-    .join("");
 }
 
 export const dispenserCommands: readonly Command[] = [

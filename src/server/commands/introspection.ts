@@ -3,7 +3,8 @@
 import { type Right, rightsIn } from "../../config/settings.ts";
 import { Replies } from "../../resp/encode.ts";
 import { Pattern } from "../../resp/glob.ts";
-import { type Call, type Command, subcommandsOf } from "./command.ts";
+import type { Call, Command } from "./command.ts";
+import { subcommandsOf } from "./subcommands.ts";
 
 export type CommandTable = ReadonlyMap<string, Command>;
 

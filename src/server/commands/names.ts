@@ -19,6 +19,8 @@ const SCAN_COUNT_DEFAULT = 10;
 const SCAN_MS_MAX = 1;
 /** How many names pass between two looks at the clock: a bad pattern takes 0.1 ms for each name. */
 const NAMES_PER_LOOK = 8;
+const STALE_CURSOR =
+  "ERR invalid cursor: it is not of this run of the server; begin again with SCAN 0";
 const CURSOR_MAX = 2n ** 64n - 1n;
 
 /** A cursor as Redis reads it, by C's strtoul; undefined if that would not read all of the text. */
@@ -38,23 +40,31 @@ function scan({ engine, server, session, replies, args }: Call): void {
   if (wanted instanceof Refusal) return replies.error(wanted.message);
   waitFor(session, engine.dependsOnNames());
 
+  const { user } = session;
+  const { cursors } = server.access;
+  const after = user!.mayUseAll ? Number(cursor) : cursors.reveal(cursor);
+  if (!user!.mayUseAll && after > engine.lastId) return replies.error(STALE_CURSOR);
   const endMs = server.now() + SCAN_MS_MAX;
   const names: string[] = [];
+  let looked = 0;
   let count = 0;
   let last = 0;
   let next = 0;
-  for (const { id, name } of engine.list(Number(cursor))) {
-    const isTimeUp = count > 0 && count % NAMES_PER_LOOK === 0 && server.now() > endMs;
+  for (const { id, name } of engine.list(after)) {
+    const isTimeUp = looked > 0 && looked % NAMES_PER_LOOK === 0 && server.now() > endMs;
     if (count === wanted.count || isTimeUp) {
       next = last;
       break;
     }
     last = id;
+    looked++;
+    // Names that the user may not use do not count: pages without any would tell of them.
+    if (!user!.mayUse(name)) continue;
     count++;
-    if (session.user!.mayUse(name) && wanted.pattern.matches(name)) names.push(name);
+    if (wanted.pattern.matches(name)) names.push(name);
   }
   replies.array(2);
-  replies.bulk(String(next));
+  replies.bulk(String(user!.mayUseAll ? next : cursors.hide(next)));
   listNames(replies, wanted.type === "dispenser" ? names : []);
 }
 

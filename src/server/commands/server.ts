@@ -5,42 +5,41 @@ import { notFound, quoted, reasonOf } from "../../base/errors.ts";
 import type { Dispenser } from "../../dispenser/dispenser.ts";
 import { toBytes, toText } from "../../dispenser/name.ts";
 import { isBackupFailure, targetOf } from "../../storage/backup.ts";
-import { MetricSource, sectionText, sectionTitles } from "../metrics.ts";
+import { isInfoSection, MetricSource, sectionsIn } from "../metrics.ts";
 import { whyNotReady } from "../readiness.ts";
 import { type Call, type Command, waitFor, whenDone } from "./command.ts";
-import { describe } from "./dispensers.ts";
+import { describe } from "./dispenser-info.ts";
 
-const allSections = ["all", "default", "everything"];
-
-/** INFO. `isKnown` says that the lease store was asked for the name before. */
+/**
+ * INFO of sections, or of a dispenser: of any by INFO dispenser NAME, and by INFO NAME of one that
+ * does not have the name of a section. `isKnown` says that the lease store was asked for it before.
+ */
 function info(call: Call, isKnown = false): void {
   const { engine, server, session, replies, args } = call;
-  const mayInspect = () => session.user!.refuse("info", "inspect", args) === undefined;
-  // A user without the right to a section's name as a dispenser always gets the section.
-  if (args.length === 1 && mayInspect()) {
-    const isName = !isKnown && !session.isInTransaction && !isSection(args[0]!);
-    const demand = new Map([[args[0]!, 0]]);
-    const waits = isName ? server.catalog.prepare(demand, false) : undefined;
-    if (waits !== undefined) return whenDone(call, waits, () => info(call, true));
-    const dispenser = engine.find(args[0]!);
-    const dependsOn = engine.dependsOn(args[0]!, dispenser);
-    if (dispenser !== undefined) {
-      waitFor(session, dependsOn);
-      return describeTo(call, dispenser);
-    }
-    if (!isSection(args[0]!)) {
-      waitFor(session, dependsOn);
-      return replies.error(notFound.message);
-    }
-  }
+  const name = dispenserIn(args);
+  if (name === undefined) return showSections(call);
+  const demand = [{ names: [name], takes: false }];
+  const isAsked = isKnown || session.isInTransaction;
+  const waits = isAsked ? undefined : server.catalog.prepare(demand, false, session);
+  if (waits !== undefined) return whenDone(call, waits, () => info(call, true));
+  const dispenser = engine.find(name);
+  waitFor(session, engine.dependsOn(name, dispenser));
+  if (dispenser === undefined) replies.error(notFound(name).message);
+  else describeTo(call, dispenser);
+}
+
+/** The name of the dispenser that INFO with these words shows; undefined if it shows sections. */
+function dispenserIn([word, name, ...others]: readonly string[]): string | undefined {
+  if (word === undefined || others.length > 0) return undefined;
+  if (name !== undefined) return word.toLowerCase() === "dispenser" ? name : undefined;
+  return isInfoSection(word) ? undefined : word;
+}
+
+function showSections({ engine, server, session, replies, args }: Call): void {
   waitFor(session, engine.dependsOnNames());
-  const wanted = new Set(args.map((name) => name.toLowerCase()));
-  const every = wanted.size === 0 || allSections.some((name) => wanted.has(name));
+  const wanted = new Set(args.map((word) => word.toLowerCase()));
   const source = new MetricSource(server, engine, session.user!.mayUseAll);
-  const shown = sectionTitles
-    .filter((title) => every || wanted.has(title.toLowerCase()))
-    .map((title) => sectionText(title, source));
-  replies.verbatim(shown.join("\r\n"));
+  replies.verbatim(sectionsIn(wanted, source).join("\r\n"));
 }
 
 /**
@@ -52,12 +51,6 @@ function describeTo(call: Call, dispenser: Dispenser): void {
     waitFor(session, engine.dependsOn(dispenser.name, dispenser));
     replies.verbatim(describe(dispenser, more));
   });
-}
-
-function isSection(name: string): boolean {
-  const lower = name.toLowerCase();
-  const titles = sectionTitles.map((title) => title.toLowerCase());
-  return allSections.includes(lower) || titles.includes(lower);
 }
 
 /** Why this client may not run a command that only the server's owner may run. */
@@ -80,6 +73,7 @@ function backUp(call: Call): void {
     await new Promise((resolve) => void setImmediate(resolve));
     try {
       await engine.backUp(targetOf(path, server.config.backupDir));
+      server.audit.note(session, "backup made", { path });
       return () => replies.simple("OK");
     } catch (error) {
       if (!isBackupFailure(error)) throw error;
@@ -97,7 +91,24 @@ function shutDown(call: Call): void {
     return replies.error("ERR syntax error: SHUTDOWN takes only SAVE; positions are always saved");
   }
   // As in Redis, there is no reply: the connection ends with the server.
+  server.audit.note(session, "shutdown asked for", {});
   server.shutdown(`SHUTDOWN from ${session.address}`);
+}
+
+/** How far the wall clock may be off the finer one before that follows it. */
+const WALL_OFF_MS_MAX = 2;
+let startedAtWallMs = performance.timeOrigin;
+
+/**
+ * The wall clock in microseconds. performance.now() is finer than Date.now(), but does not follow a
+ * clock that somebody sets.
+ */
+function wallMicroseconds(): number {
+  const nowMs = performance.now();
+  const wallMs = Date.now();
+  if (Math.abs(startedAtWallMs + nowMs - wallMs) > WALL_OFF_MS_MAX)
+    startedAtWallMs = wallMs - nowMs;
+  return Math.floor((startedAtWallMs + nowMs) * 1000);
 }
 
 export const serverCommands: readonly Command[] = [
@@ -107,10 +118,10 @@ export const serverCommands: readonly Command[] = [
     flags: ["loading", "stale"],
     keys: [0, 0],
     group: "server",
-    needsMore: ([word, ...others]) =>
-      word === undefined || others.length > 0 || isSection(word)
-        ? undefined
-        : { what: "info", right: "inspect", names: [word] },
+    needsMore: (args) => {
+      const name = dispenserIn(args);
+      return name === undefined ? undefined : { what: "info", right: "inspect", names: [name] };
+    },
     summary: "Shows a dispenser's figures, or the server's sections",
     run: (call) => info(call),
   },
@@ -122,7 +133,7 @@ export const serverCommands: readonly Command[] = [
     group: "server",
     summary: "Shows the server's clock: seconds and microseconds",
     run: ({ replies }) => {
-      const microseconds = Math.floor((performance.timeOrigin + performance.now()) * 1000);
+      const microseconds = wallMicroseconds();
       replies.array(2);
       replies.bulk(String(Math.floor(microseconds / 1_000_000)));
       replies.bulk(String(microseconds % 1_000_000));

@@ -1,7 +1,7 @@
 /** The table of commands, and the way from a request to the command that it calls. */
 
 import { Refusal } from "../../base/errors.ts";
-import type { Demand } from "../../engine/catalog.ts";
+import type { Demand, Need } from "../../engine/catalog.ts";
 import type { Engine } from "../../engine/engine.ts";
 import { clientCommand } from "./client.ts";
 import {
@@ -56,7 +56,7 @@ export function execute(
 ): void {
   const { replies, transaction } = session;
   const protocol = foreignProtocol(request[0]!);
-  if (protocol !== undefined) return session.kill(`it speaks ${protocol}`);
+  if (protocol !== undefined) return session.end(`it speaks ${protocol}`);
   const command = find(request);
   if (command instanceof Refusal) return refuseWith(command.message, session, request[0]!);
   const args = request.slice(command.name.includes("|") ? 2 : 1);
@@ -132,7 +132,9 @@ function find(request: readonly string[]): Command | Refusal {
  */
 function run(command: Command, call: Call, isKnown: boolean): void {
   const { catalog } = call.server;
-  const waits = catalog.isShared ? catalog.prepare(demandOf(command, call), isKnown) : undefined;
+  const waits = catalog.isShared
+    ? catalog.prepare(demandOf(command, call), isKnown, call.session)
+    : undefined;
   if (waits === undefined) return command.run(call);
   call.session.block(
     waits.then(
@@ -149,13 +151,11 @@ function run(command: Command, call: Call, isKnown: boolean): void {
 function demandOf(command: Command, { session, args }: Call): Demand {
   const { transaction } = session;
   const isRun = command.name === "exec" && transaction?.isBroken === false;
-  const demand = new Map<string, number>();
+  const demand: Need[] = [];
   for (const queued of isRun ? transaction.queue : [{ command, args }]) {
     const { needs } = queued.command;
     if (needs === undefined) continue;
-    for (const name of keysIn(queued.command, queued.args)) {
-      demand.set(name, (demand.get(name) ?? 0) + (needs === "numbers" ? 1 : 0));
-    }
+    demand.push({ names: keysIn(queued.command, queued.args), takes: needs === "numbers" });
   }
   return demand;
 }

@@ -25,6 +25,13 @@ import { FINISH_MS_MAX, type Frontend, type ServerForFrontends } from "./fronten
 const READ_ON_MAX = 8;
 /** The interval at which clients that were silent for too long are closed. */
 const SWEEP_EVERY_MS = 1000;
+/** A client whose connection is to end may read nothing of its last replies for so long. */
+const LAST_REPLIES_MS_MAX = 5000;
+const UNREAD = "it did not read its last replies";
+
+/** The parts of the budgets of memory that stay in use when clients are closed for want of room. */
+const USERS_KEPT = 15 / 16;
+const UNAUTHENTICATED_KEPT = 1 / 2;
 
 type Data = Connection | undefined;
 type ClientSocket = Socket<Data>;
@@ -58,8 +65,11 @@ export class RespFrontend implements Frontend {
       this.letIn(socket, endpoints, arrival),
     );
     this.budgets = {
-      users: new MemoryBudget(() => server.config.bufferBytesMax),
-      unauthenticated: new MemoryBudget(() => server.config.unauthenticatedBytesMax),
+      users: new MemoryBudget(() => server.config.bufferBytesMax, USERS_KEPT),
+      unauthenticated: new MemoryBudget(
+        () => server.config.unauthenticatedBytesMax,
+        UNAUTHENTICATED_KEPT,
+      ),
     };
     this.sockets = new Sockets(config, (address, isTls) => this.handlers(address, isTls));
     this.host = this.makeHost();
@@ -91,7 +101,7 @@ export class RespFrontend implements Frontend {
       onSpoken: (connection) => unauthenticated.spoke(connection),
       onSent: (connection) => {
         this.remove(connection);
-        this.admission.lingering.add(connection);
+        this.admission.lingering.add(connection, () => connection.leave());
         this.admission.limitLingering();
       },
     };
@@ -161,7 +171,9 @@ export class RespFrontend implements Frontend {
   }
 
   private addUnauthenticated(connection: Connection): void {
-    this.admission.unauthenticated.add(connection, this.server.config.unauthenticatedPerAddressMax);
+    const { unauthenticated } = this.admission;
+    unauthenticated.add(connection, this.server.config.unauthenticatedPerAddressMax);
+    if (connection.hasSpoken) unauthenticated.spoke(connection);
   }
 
   /** To be called when the transport of a connection has closed. */
@@ -200,6 +212,8 @@ export class RespFrontend implements Frontend {
         // Bun calls this for a failed handshake, too.
         handshake: (socket: ClientSocket, isWhole: boolean, error: Error | null) =>
           guarded(() => {
+            // So it ends at once for a socket that was refused.
+            if (this.admission.lingering.has(socket)) return;
             const wantsCertificate = this.server.config.tlsClientCa !== "";
             const refusal = handshakeRefusal(socket, isWhole, error, wantsCertificate);
             if (refusal !== undefined) return this.refuse(socket, address, refusal);
@@ -244,8 +258,9 @@ export class RespFrontend implements Frontend {
   }
 
   private closed(socket: ClientSocket): void {
-    this.admission.forget(socket);
-    if (socket.data !== undefined) this.disconnect(socket.data);
+    this.admission.closed(socket);
+    if (socket.data === undefined) this.noteWhenAllGone();
+    else this.disconnect(socket.data);
   }
 
   /** Ends clients that take too long for what they owe the server. */
@@ -254,8 +269,15 @@ export class RespFrontend implements Frontend {
     const nowMs = server.now();
     this.admission.sweep();
     for (const connection of connections) {
+      const { session } = connection;
+      if (session.closes) {
+        if (nowMs - session.lastActiveMs > LAST_REPLIES_MS_MAX) connection.onKilled(UNREAD);
+        continue;
+      }
       const reason = this.overdue(connection, nowMs);
-      if (reason !== undefined) connection.onEnded(reason);
+      if (reason === undefined) continue;
+      if (connection.session.isServed) connection.onEnded(reason);
+      else connection.onKilled(reason);
     }
     for (const budget of [budgets.users, budgets.unauthenticated]) budget.check(connections);
   }
@@ -266,14 +288,16 @@ export class RespFrontend implements Frontend {
     const { session } = connection;
     const isPast = (seconds: number, sinceMs: number) =>
       seconds > 0 && nowMs - sinceMs > seconds * 1000;
+    if (isPast(requestSecondsMax, connection.owesSinceMs(nowMs))) {
+      return "it did not go on with a request or a reply within limits.request_seconds";
+    }
+    // Of a connection that ends only the replies are left.
+    if (!session.isServed) return undefined;
     if (session.isUnauthenticated && isPast(loginSecondsMax, session.connectedAtMs)) {
       return "it did not log in within limits.login_seconds";
     }
     if (session.isReserved && isPast(loginSecondsMax, session.lastActiveMs)) {
       return "the server is full, and it was silent";
-    }
-    if (isPast(requestSecondsMax, connection.owesSinceMs(nowMs))) {
-      return "it did not go on with a request or a reply within limits.request_seconds";
     }
     if (!connection.isWaiting && isPast(idleSecondsMax, session.lastActiveMs)) {
       return "it was silent for limits.idle_seconds";

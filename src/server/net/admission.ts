@@ -112,7 +112,7 @@ export class Admission<Data> {
     if (!hasPlace) this.noteFull();
     const isReserved = !hasPlace && this.makeReservedPlace(socket, listening);
     if (!hasPlace && !isReserved) return this.refuseAsFull(socket, isTls);
-    const pending = isTls ? this.handshaking(socket) : undefined;
+    const pending = isTls ? this.handshaking(socket, listening) : undefined;
     const sinceMs = server.now();
     this.arriving.set(socket, { listening, isTls, sinceMs, isReserved, pending });
     if (isReserved) this.reservedArriving++;
@@ -145,12 +145,12 @@ export class Admission<Data> {
     return true;
   }
 
-  private handshaking(socket: Socket<Data>): Unauthenticated {
+  private handshaking(socket: Socket<Data>, listening: Address): Unauthenticated {
     const giveWay = () => {
       this.forget(socket);
       socket.terminate();
     };
-    return { host: (socket.remoteAddress as string | undefined) ?? "", giveWay };
+    return { host: endpointsOf(socket, listening)?.host ?? "", giveWay };
   }
 
   /** Admits or refuses a socket that is still waiting; does nothing with any other. */
@@ -167,8 +167,14 @@ export class Admission<Data> {
     else this.refuse(socket, endpoints.address, refusal);
   }
 
-  /** To be called when a socket closes that has not become a client, or lingers. */
-  forget(socket: Socket<Data>): void {
+  /** To be called when a socket closes. */
+  closed(socket: Socket<Data>): void {
+    this.forget(socket);
+    this.lingering.delete(socket);
+  }
+
+  /** A socket does not wait to be admitted any more. */
+  private forget(socket: Socket<Data>): void {
     const { pending, isReserved } = this.arriving.get(socket) ?? {};
     if (pending !== undefined) this.unauthenticated.delete(pending);
     if (isReserved === true) this.reservedArriving--;
@@ -216,8 +222,8 @@ export class Admission<Data> {
     server.counters.refusedConnections++;
     server.log.debug("client refused", { client, reason: why });
     socket.write(message);
+    lingering.add(socket, () => void socket.end());
     socket.shutdown();
-    lingering.add({ leave: () => void socket.end() });
     this.limitLingering();
   }
 }

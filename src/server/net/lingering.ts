@@ -7,51 +7,58 @@
 /** How long the server waits for a client to end its side. */
 const LINGER_MS_MAX = 5000;
 
-export interface Leaving {
-  /** Closes the socket. */
-  leave(): void;
+/** A connection that has ended: since when, and what closes its socket. */
+interface Leaving {
+  readonly sinceMs: number;
+  readonly leave: () => void;
 }
 
 export class Lingering {
   private readonly now: () => number;
-  private readonly sinceMs = new Map<Leaving, number>();
+  /** Oldest first, each by its connection or its socket. */
+  private readonly leaving = new Map<object, Leaving>();
 
   constructor(now: () => number) {
     this.now = now;
   }
 
   get size(): number {
-    return this.sinceMs.size;
+    return this.leaving.size;
   }
 
-  add(connection: Leaving): void {
-    this.sinceMs.set(connection, this.now());
+  has(one: object): boolean {
+    return this.leaving.has(one);
   }
 
-  /** To be called when a socket has closed. Answers whether it lingered. */
-  delete(connection: Leaving): boolean {
-    return this.sinceMs.delete(connection);
+  /** Adds a connection, or the socket of one that was refused; `leave` closes it. */
+  add(one: object, leave: () => void): void {
+    this.leaving.set(one, { sinceMs: this.now(), leave });
+  }
+
+  /** To be called when a socket has closed. Does nothing with one that does not linger. */
+  delete(one: object): void {
+    this.leaving.delete(one);
   }
 
   /** Closes the sockets that have lingered longest until there are no more than `countMax`. */
   limit(countMax: number): void {
-    for (const connection of this.sinceMs.keys()) {
-      if (this.sinceMs.size <= countMax) return;
-      this.close(connection);
+    for (const [one, { leave }] of this.leaving) {
+      if (this.size <= countMax) return;
+      this.close(one, leave);
     }
   }
 
   /** Closes the sockets whose clients take too long. */
   sweep(): void {
     const nowMs = this.now();
-    for (const [connection, sinceMs] of this.sinceMs) {
+    for (const [one, { sinceMs, leave }] of this.leaving) {
       if (nowMs - sinceMs <= LINGER_MS_MAX) return;
-      this.close(connection);
+      this.close(one, leave);
     }
   }
 
-  private close(connection: Leaving): void {
-    this.sinceMs.delete(connection);
-    connection.leave();
+  private close(one: object, leave: () => void): void {
+    this.leaving.delete(one);
+    leave();
   }
 }

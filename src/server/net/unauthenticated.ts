@@ -42,14 +42,15 @@ export class UnauthenticatedClients {
     return this.all.size;
   }
 
-  /** Adds a client. If its network then has more than `networkMax`, the first one gives way. */
+  /** Adds a client. If its network has `networkMax` already, the first of those gives way. */
   add(client: Unauthenticated, networkMax: number): void {
     const network = networkOf(client.host);
+    const before = this.byNetwork.get(network);
+    if (before !== undefined && before.size >= networkMax) this.dismiss(before.first!);
     const group = this.byNetwork.get(network) ?? new Group();
     this.byNetwork.set(network, group);
     this.all.silent.add(client);
     group.silent.add(client);
-    if (group.size > networkMax) this.dismiss(group.first!);
   }
 
   /** A client sent its first bytes. Does nothing with one that is not here. */

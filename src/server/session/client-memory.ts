@@ -10,14 +10,14 @@
 import { assert } from "../../base/assert.ts";
 import type { Ledger } from "../../resp/ledger.ts";
 
-/** Once a budget is passed, clients are closed until so much of it is in use, not one at a time. */
-const KEPT_SHARE = 15 / 16;
 /** How many times smaller a client's share is than what is left of the budget. */
 const SHARES = 4;
 
 /** The end of a client that holds too much. */
 export interface MemoryHolder {
   readonly memory: ClientMemory;
+  /** What it holds, counted anew. */
+  readonly heldBytes: number;
   /** Closes the client, which gives back all that it holds. */
   onOverBudget(limit: number): void;
 }
@@ -26,9 +26,15 @@ export class MemoryBudget {
   /** What all clients of this budget hold. */
   bytes = 0;
   private readonly bytesMax: () => number;
+  private readonly keptPart: number;
 
-  constructor(bytesMax: () => number) {
+  /**
+   * Once the budget is passed, clients are closed until `keptPart` of it is in use: to look for the
+   * largest each time would take long with many clients.
+   */
+  constructor(bytesMax: () => number, keptPart = 1) {
     this.bytesMax = bytesMax;
+    this.keptPart = keptPart;
   }
 
   get isOver(): boolean {
@@ -51,18 +57,25 @@ export class MemoryBudget {
       .filter(({ memory }) => memory.budget === this && memory.bytes > 0)
       .sort((one, other) => other.memory.bytes - one.memory.bytes);
     for (const holder of largestFirst) {
-      if (this.bytes <= limit * KEPT_SHARE) return;
+      if (this.bytes <= limit * this.keptPart) return;
       holder.onOverBudget(limit);
     }
   }
 
-  /** Checks the invariant. */
+  /** Checks the invariant, and that each client is charged what it holds. */
   check(holders: Iterable<MemoryHolder>): void {
     let sum = 0;
-    for (const { memory } of holders) if (memory.budget === this) sum += memory.bytes;
+    for (const { memory, heldBytes } of holders) {
+      if (memory.budget !== this) continue;
+      assert(memory.bytes === heldBytes, "what a client holds is counted while it grows");
+      sum += memory.bytes;
+    }
     assert(sum === this.bytes, "a budget is the sum of what its clients hold");
   }
 }
+
+/** For clients that have left. */
+const NOBODYS = new MemoryBudget(() => Number.POSITIVE_INFINITY);
 
 /** What one client holds. */
 export class ClientMemory implements Ledger {
@@ -87,5 +100,12 @@ export class ClientMemory implements Ledger {
   add(bytes: number): void {
     this.bytes += bytes;
     this.presentBudget.bytes += bytes;
+  }
+
+  /** To be called when a client that has left has given everything back. */
+  end(): void {
+    assert(this.bytes === 0, "a client that has left holds nothing");
+    // What a command under way still appends is nobody's, and goes with the session.
+    this.presentBudget = NOBODYS;
   }
 }

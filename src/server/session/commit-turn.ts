@@ -6,7 +6,7 @@
 import type { Log } from "../../base/log.ts";
 import type { Engine } from "../../engine/engine.ts";
 import type { DiskUnavailable } from "../../storage/store.ts";
-import type { Counters } from "../commands/command.ts";
+import type { Counters } from "../counters.ts";
 
 /** The objects that the end of a turn works on. */
 export interface TurnOptions {

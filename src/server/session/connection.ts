@@ -60,12 +60,13 @@ const LONG_FOR = 50;
 
 export class Connection implements SessionHost, MemoryHolder, Unauthenticated {
   readonly session: ClientSession;
+  /** Whether the client sent anything. */
+  hasSpoken = false;
   private readonly frontend: Host;
   private readonly transport: ClientTransport;
   private isDeferred = false;
   private isPaused = false;
   private inputEnded = false;
-  private hasSpoken = false;
   /** Until when its requests are taken for long ones. */
   private isLongUntilMs = 0;
   /** When the request under way began to arrive; 0 if none is under way. */
@@ -81,6 +82,10 @@ export class Connection implements SessionHost, MemoryHolder, Unauthenticated {
     return this.session.memory;
   }
 
+  get heldBytes(): number {
+    return this.session.heldBytes;
+  }
+
   /** Whether its client still waits for a reply, so that it must not be closed as idle. */
   get isWaiting(): boolean {
     return this.session.isBlocked || this.isDeferred || this.session.replyBuffer.isHolding;
@@ -93,7 +98,7 @@ export class Connection implements SessionHost, MemoryHolder, Unauthenticated {
   owesSinceMs(nowMs: number): number {
     const { session } = this;
     if (this.isWaiting) return nowMs;
-    if (this.isPaused || session.closes) return session.lastActiveMs;
+    if (this.isPaused) return session.lastActiveMs;
     return session.decoder.pending > 0 ? this.requestSinceMs : nowMs;
   }
 
@@ -132,9 +137,7 @@ export class Connection implements SessionHost, MemoryHolder, Unauthenticated {
     const { session } = this;
     this.flush();
     if (session.isBlocked || this.isDeferred) return;
-    if (this.isPaused && session.isServed && session.replies.length === 0) {
-      this.runOrQueue(this.frontend.server.now());
-    }
+    if (this.isPaused && session.isServed && session.replies.length === 0) this.readOn();
   }
 
   /** Goes on with the requests that were left over from an earlier turn. */
@@ -158,7 +161,8 @@ export class Connection implements SessionHost, MemoryHolder, Unauthenticated {
     const { session } = this;
     const isAwaited = session.isServed;
     session.withinLimits(() => session.unblock(isAwaited ? reply : undefined));
-    if (isAwaited && !session.isBlocked) this.runOrQueue(this.frontend.server.now());
+    if (!session.isServed) this.flush();
+    else if (isAwaited && !session.isBlocked) this.readOn();
   }
 
   onUserChanged(): void {
@@ -180,7 +184,9 @@ export class Connection implements SessionHost, MemoryHolder, Unauthenticated {
    */
   finish(): void {
     const { session } = this;
-    if (session.isOver) return;
+    if (!session.isServed) return;
+    // The client gets the time anew to read what was answered.
+    session.lastActiveMs = this.frontend.server.now();
     session.replyBuffer.dropOpen();
     this.close();
     if (!session.isOver) this.resume();
@@ -223,9 +229,11 @@ export class Connection implements SessionHost, MemoryHolder, Unauthenticated {
     return this.session.host;
   }
 
+  /** Its place is free at once: whoever does not read its replies loses them. */
   giveWay(): void {
     const why = this.session.isReserved ? "the server is full" : "it has not logged in";
     this.onEnded(`another client needs its place, and ${why}`);
+    if (!this.session.isOver) this.abort();
   }
 
   /** Closes the socket of a connection that has ended, whatever the client does. */
@@ -244,6 +252,12 @@ export class Connection implements SessionHost, MemoryHolder, Unauthenticated {
     this.flush();
   }
 
+  /** Goes on after a pause in which it was the server that did not read on. */
+  private readOn(): void {
+    this.requestSinceMs = this.frontend.server.now();
+    this.runOrQueue(this.requestSinceMs);
+  }
+
   /** Answers requests: those on the fast path alone, or all. */
   private run(nowMs: number, getsAlone = false): void {
     const { session } = this;
@@ -254,10 +268,9 @@ export class Connection implements SessionHost, MemoryHolder, Unauthenticated {
       for (;;) {
         const stop = session.answer(sliceEndMs, getsAlone);
         this.flush();
-        if (session.isBlocked) return this.pause();
+        if (session.isBlocked || this.isFull) return this.pause();
         if (stop === "slice over") return this.deferAfter(nowMs, sliceEndMs);
         if (stop === "nothing left") break;
-        if (session.replyBytes > this.replyBytesMax) return this.pause();
       }
       this.resume();
       // What is left is of a request that began to arrive just now.
@@ -267,10 +280,12 @@ export class Connection implements SessionHost, MemoryHolder, Unauthenticated {
     this.settle();
   }
 
-  /** How much of replies the client may leave unread before its requests are not read any more. */
-  private get replyBytesMax(): number {
+  /** Whether so much of the replies is unread that the client's requests have to wait. */
+  private get isFull(): boolean {
+    const { replyBytes, isServed } = this.session;
     const { replyBytesMax, replyBytesHardMax } = this.frontend.server.config;
-    return Math.max(replyBytesMax, Math.min(replyBytesHardMax / 2, this.memory.budget.share));
+    if (replyBytes <= replyBytesMax || !isServed) return false;
+    return replyBytes > Math.min(replyBytesHardMax / 2, this.memory.budget.share);
   }
 
   private defer(): void {

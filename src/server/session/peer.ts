@@ -25,7 +25,10 @@ export interface Peer extends Endpoints {
  */
 export function networkOf(host: string): string {
   if (!host.includes(":") || host.startsWith("unix:")) return host;
-  const [head = "", tail] = host.split("%")[0]!.split("::");
+  const address = host.split("%")[0]!;
+  // An IPv4 address within one of IPv6.
+  if (address.includes(".")) return address.slice(address.lastIndexOf(":") + 1);
+  const [head = "", tail] = address.split("::");
   const front = head === "" ? [] : head.split(":");
   const back = tail === undefined || tail === "" ? [] : tail.split(":");
   const zeros = tail === undefined ? 0 : Math.max(0, 8 - front.length - back.length);

@@ -34,9 +34,9 @@ export class ReplyBuffer {
   /** Where room was left for its header. */
   private headerAt = 0;
 
-  /** There are at most `bytesMax()` bytes of replies at a time. */
+  /** There are at most `bytesMax()` bytes of replies at a time that are not sent. */
   constructor(ledger: Ledger, bytesMax: () => number) {
-    this.replies = new Replies(ledger, bytesMax);
+    this.replies = new Replies(ledger, bytesMax, () => this.sent);
   }
 
   /** How many bytes of the replies are not sent yet. */

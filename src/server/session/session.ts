@@ -56,8 +56,6 @@ const SLICE_MS = 2;
 const UNAUTHENTICATED_SLICE_MS = 0.25;
 /** How many GETs on the fast path pass between two looks at the clock. */
 const GETS_PER_LOOK = 512;
-/** How many steps of a job pass between two looks at the clock. */
-const STEPS_PER_LOOK = 16;
 /** The time that a job gets in the turn in which it begins. */
 const JOB_MS = 1;
 
@@ -202,8 +200,8 @@ export class ClientSession implements Session, Holder {
   runJob(job: Iterator<undefined>, atEnd = () => {}, moreBytes = 0): void {
     const { server, isInTransaction } = this;
     const endMs = server.now() + JOB_MS;
-    for (let step = 1; job.next().done !== true; step++) {
-      if (isInTransaction || step % STEPS_PER_LOOK > 0 || server.now() <= endMs) continue;
+    while (job.next().done !== true) {
+      if (isInTransaction || server.now() <= endMs) continue;
       return this.block(
         this.finish(job).then(() => atEnd),
         moreBytes,
@@ -248,12 +246,14 @@ export class ClientSession implements Session, Holder {
 
   /** The connection is over: drops everything. */
   leave(): void {
+    if (this.isOver) return;
     this.isOver = true;
     this.replyBuffer.clear();
     this.decoder.release();
     this.transaction = undefined;
     this.memory.add(-this.blockedBytes);
     this.blockedBytes = 0;
+    this.memory.end();
   }
 
   /** Runs work; if that finds no room for what this client wants, closes the client. */
@@ -278,10 +278,6 @@ export class ClientSession implements Session, Holder {
 
   end(reason: string, fields?: LogFields): void {
     this.sessionHost.onEnded(reason, fields);
-  }
-
-  kill(reason: string): void {
-    this.sessionHost.onKilled(reason);
   }
 
   commitEnded(commit: number, failure: DiskUnavailable | undefined): void {
@@ -374,7 +370,7 @@ export class ClientSession implements Session, Holder {
       this.dependsOn = 0;
       if (this.replyMode === "skip next") this.replyMode = "skip";
       execute(engine, server, this, found === GET ? ["get", decoder.name] : decoder.args);
-      if (!this.isBlocked) this.conclude();
+      if (!this.isBlocked && !this.isOver) this.conclude();
     }
   }
 

@@ -32,7 +32,7 @@ const RESTLESS = "restless";
 const durable = strategyNames.filter((strategy) => strategy !== "memory");
 
 const MAY_HAPPEN =
-  /^ERR (store|storage) unavailable: |^ERR dispenser not found$|^ERR cannot change 'auto_disk' .* to memory|^ERR 'restless' was deleted at /;
+  /^ERR (store|storage) unavailable: |^ERR dispenser not found: '|^ERR cannot change 'auto_disk' .* to memory|^ERR 'restless' was deleted at /;
 
 interface Sleeper {
   readonly link: Link;

@@ -71,7 +71,7 @@ const PARTINGS: readonly { ours: RegExp; redis?: RegExp }[] = [
   { ours: exactly(MISSING_CRLF) },
   { ours: exactly(NOT_IN_A_TRANSACTION), redis: exactly("+QUEUED\r\n") },
   // A changed byte may make a GET or MGET of names there are not: nulls in Redis.
-  { ours: exactly("-ERR dispenser not found\r\n"), redis: /^(\$-1|_|\*\d+)\\r\\n$/ },
+  { ours: /^-ERR dispenser not found: '/, redis: /^(\$-1|_|\*\d+)\\r\\n$/ },
 ];
 const UNKNOWN = /^-ERR unknown command '([^']*)'/;
 

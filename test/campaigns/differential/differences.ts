@@ -5,6 +5,7 @@
 
 import { encodeRequest } from "../../../testkit/resp.ts";
 import type { Outcome } from "./peer.ts";
+import type { Shown } from "./scenes.ts";
 import { ended, line, lines, type Stream, streamsOf } from "./stream.ts";
 
 export interface Difference {
@@ -118,7 +119,7 @@ export const differences: readonly Difference[] = [
     "there is no value to answer, and a null would be taken for one",
     line("GET nosuch"),
     stays("$-1\r\n"),
-    stays("-ERR dispenser not found\r\n"),
+    stays("-ERR dispenser not found: 'nosuch'\r\n"),
   ),
   differ(
     "WATCH",
@@ -132,6 +133,8 @@ export const differences: readonly Difference[] = [
 const NEVER_CLOSES =
   "Redis closes a client once the last reply is written, and one that wants no replies never; " +
   "here it is closed as it asked";
+const ANSWERS =
+  "Redis drops replies of the same turn where a request of HTTP follows; here what was answered arrives";
 const NO_PAUSE =
   "EXEC runs without a pause: what takes long with many dispensers or clients would hold up others";
 const NAMES_OF_CLIENTS =
@@ -149,6 +152,8 @@ export const meantToDiffer: Readonly<Record<string, { reason: string; contains: 
   "CLIENT REPLY: OFF, then unbalanced quotes": { reason: NEVER_CLOSES, contains: "" },
   "CLIENT REPLY: SKIP, then QUIT": { reason: NEVER_CLOSES, contains: "" },
   "CLIENT REPLY: SKIP, then a protocol error": { reason: NEVER_CLOSES, contains: "" },
+  "a line: a POST behind a good command": { reason: ANSWERS, contains: "+PONG\r\n" },
+  "a transaction refused: an HTTP POST within one": { reason: ANSWERS, contains: "+QUEUED\r\n" },
   ...Object.fromEntries(
     [
       "a transaction: of commands on names",
@@ -177,4 +182,56 @@ export const meantToDiffer: Readonly<Record<string, { reason: string; contains: 
     reason: NO_SILENCE,
     contains: "",
   },
+};
+
+const RESETS =
+  "Redis closes with input unread, which resets the connection: a client that reads late loses replies; here input " +
+  "is read and thrown away until the client ends its side, too";
+const DROPS =
+  "Redis drops replies that the kernel has not taken; here a client has limits.request_seconds to read what was " +
+  "answered, and a client that reads is not idle";
+interface EndDifference {
+  readonly reason: string;
+  readonly redis: Partial<Shown>;
+  readonly ours: Partial<Shown>;
+}
+
+/** A connection that Redis resets. */
+const isReset = (ours: Partial<Shown>): EndDifference => ({
+  reason: RESETS,
+  redis: { end: "RST" },
+  ours: { end: "FIN", ...ours },
+});
+
+const isCut: EndDifference = {
+  reason: DROPS,
+  redis: { isWhole: false },
+  ours: { isWhole: true, end: "FIN" },
+};
+
+/** Scenes (scenes.ts) that are meant to end otherwise than with Redis: why, and what each shows. */
+export const endsMeantToDiffer: Readonly<Record<string, EndDifference>> = {
+  "QUIT with many requests behind it": isReset({ isWhole: true, last: ["OK", "OK"] }),
+  "a protocol error with much input behind it": isReset({
+    isWhole: true,
+    last: ["OK", "ERR Protocol error: invalid bulk length"],
+  }),
+  "an HTTP POST with a long body": isReset({ isWhole: true, last: ["19999", "OK"] }),
+  "an HTTP POST behind an answered request": {
+    reason: ANSWERS,
+    redis: { end: "FIN", isWhole: true, last: ["19999", "OK"] },
+    ours: { end: "FIN", isWhole: true, last: ["OK", "PONG"] },
+  },
+  "CLIENT KILL with many unread replies": isCut,
+  "the idle limit with many unread replies": isCut,
+  "too many clients, one that goes on to send": isReset({}),
+  "before AUTH: too many words, with much behind": isReset({
+    last: [
+      "NOAUTH Authentication required.",
+      "ERR Protocol error: unauthenticated multibulk length",
+    ],
+  }),
+  "before AUTH: a bulk too long, with much behind": isReset({
+    last: ["ERR Protocol error: unauthenticated bulk length"],
+  }),
 };

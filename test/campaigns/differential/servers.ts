@@ -1,7 +1,8 @@
-/** The two servers of a comparison: redis-server, and ours. Loopback and a unix socket alone. */
+/** The two servers of a comparison: redis-server, and ours. Loopback and unix sockets alone. */
 
 import { join } from "node:path";
 import { temporaryFolder } from "../../../testkit/folder.ts";
+import { freePort } from "../../../testkit/ports.ts";
 import { ServerProcess } from "../../../testkit/process.ts";
 import { Peer } from "./peer.ts";
 
@@ -17,6 +18,8 @@ export const whyNot =
 export interface Servers {
   readonly redis: Peer;
   readonly ours: Peer;
+  /** The ports of both on the loopback interface. */
+  readonly ports: { readonly redis: number; readonly ours: number };
   stop(): Promise<void>;
 }
 
@@ -30,6 +33,7 @@ export async function startServers(password?: string): Promise<Servers> {
   };
   return {
     ...peers,
+    ports: { redis: redis.port, ours: ours.port },
     stop: async () => {
       peers.redis.close();
       peers.ours.close();
@@ -42,8 +46,10 @@ export async function startServers(password?: string): Promise<Servers> {
 async function startRedis(password?: string) {
   const folder = temporaryFolder();
   const path = join(folder, "socket");
+  const port = freePort();
   const settings = {
-    port: "0",
+    bind: "127.0.0.1",
+    port: String(port),
     unixsocket: path,
     dir: folder,
     databases: "1",
@@ -65,5 +71,5 @@ async function startRedis(password?: string) {
     if (done) throw new Error(`redis-server ended at its start:\n${log}`);
     log += decoder.decode(value, { stream: true });
   }
-  return { child, path };
+  return { child, path, port };
 }

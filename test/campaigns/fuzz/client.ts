@@ -117,15 +117,15 @@ export class Client {
   }
 
   end(): void {
-    this.isEnded = true;
+    if (this.isClosedWithReason) this.isKilled ||= !this.isEnded;
+    else this.isEnded = true;
     this.forget();
   }
 
   /** The client ends its side as well. */
   shutdown(): void {
     if (this.hasEndedInput) throw new Broken("only the sending side was ended");
-    if (this.isClosedWithReason) this.terminate();
-    else this.end();
+    this.end();
   }
 
   terminate(): void {

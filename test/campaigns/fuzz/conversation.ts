@@ -77,12 +77,8 @@ export class Conversation {
     if (this.expected.mode === "skip next") this.expected.mode = words.length === 0 ? "on" : "skip";
     if (words.length === 0) return;
     if (/^(post|host:)$/i.test(words[0]!) || words[0] === "PROXY") {
-      // A browser, or a balancer: the connection ends at once, and replies not yet sent are lost.
-      this.expected.isOver = this.expected.mayEnd && this.exchange.isEnded;
-      if (this.expected.isOver) return;
-      if (!this.exchange.isKilled)
-        throw new Broken("a request of another protocol did not end the connection");
-      this.isCut = true;
+      // A browser, or a balancer: it gets no answer, and the connection ends.
+      this.expected.isOver = true;
       return;
     }
     const expectation = this.expected.expect(words);
@@ -103,8 +99,8 @@ export class Conversation {
   private next(asked: string): Reply | undefined {
     const reply = this.reader.read();
     if (reply !== undefined) return reply;
-    const { isKilled, isEnded, mayBeKilled, sent } = this.exchange;
-    this.isCut = isKilled && (mayBeKilled || /post|host:|proxy/i.test(sent));
+    const { isKilled, isEnded, mayBeKilled } = this.exchange;
+    this.isCut = isKilled && mayBeKilled;
     this.expected.isOver ||= this.expected.mayEnd && isEnded;
     if (this.isCut || (this.expected.mayEnd && isEnded)) return undefined;
     throw new Broken(`no whole reply to ${JSON.stringify(asked.slice(0, 200))}`);

@@ -53,6 +53,6 @@ export const fuzzMutations: readonly FuzzMutation[] = [
     file: "src/server/session/session.ts",
     find: "    this.decoder.release();\n    this.transaction = undefined;\n",
     replace: "",
-    caught: /bytes are held for nobody/,
+    caught: /a client that has left holds nothing/,
   },
 ];

@@ -9,7 +9,7 @@ import { parsePassword } from "../../../src/config/kinds.ts";
 import { loadConfig } from "../../../src/config/load.ts";
 import type { Config } from "../../../src/config/settings.ts";
 import type { Engine } from "../../../src/engine/engine.ts";
-import type { Counters } from "../../../src/server/commands/command.ts";
+import type { Counters } from "../../../src/server/counters.ts";
 import type { RespFrontend } from "../../../src/server/frontends/resp.ts";
 import { Service } from "../../../src/service.ts";
 import { DiskUnavailable } from "../../../src/storage/store.ts";

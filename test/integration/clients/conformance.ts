@@ -64,10 +64,10 @@ export function describeClient(title: string, create: () => Adapter, unavailable
     });
 
     test("gets an unknown name and the end of a line as its own errors", async () => {
-      expect(await refusalOf(client.take("nobody"))).toMatch(/dispenser not found$/);
+      expect(await refusalOf(client.take("nobody"))).toMatch(/dispenser not found: 'nobody'$/);
       await client.define("ending", { type: "3", starting: String(NUMBER_MAX) });
       expect(await client.take("ending")).toBe(String(NUMBER_MAX));
-      expect(await refusalOf(client.take("ending"))).toMatch(/number range exhausted$/);
+      expect(await refusalOf(client.take("ending"))).toMatch(/number range exhausted: 'ending'$/);
     });
 
     test("takes numbers that no float can hold, exactly", async () => {
@@ -157,7 +157,9 @@ export function describeClient(title: string, create: () => Adapter, unavailable
       expect((await client.names("заказ:*")).sort()).toEqual([...names].sort());
       expect(await client.exists(names[0]!)).toBe(true);
       expect(await client.takeEach([names[0]!, names[1]!, names[0]!])).toEqual(["0", "0", "1"]);
-      expect(await refusalOf(client.takeEach([names[1]!, "nobody"]))).toMatch(/not found$/);
+      expect(await refusalOf(client.takeEach([names[1]!, "nobody"]))).toMatch(
+        /not found: 'nobody'$/,
+      );
       expect(await client.take(names[1]!)).toBe("1");
       expect(await client.remove([...names, "nobody"])).toBe(names.length);
       expect(await client.exists(names[0]!)).toBe(false);

@@ -32,7 +32,7 @@ async function benchmark(...words: string[]): Promise<string> {
 }
 
 async function generated(name: string): Promise<number> {
-  return Number(fieldsOf(await client.send("INFO", [name])).generated);
+  return Number(fieldsOf(await client.send("INFO", ["dispenser", name])).generated);
 }
 
 describe("redis-benchmark takes as many as it says", () => {

@@ -40,14 +40,16 @@ describe("redis-cli runs one command", () => {
   });
 
   test("and shows errors, in its exit status too where it is told to", async () => {
-    expect(await shown("GET", "nobody")).toBe("ERR dispenser not found");
+    expect(await shown("GET", "nobody")).toBe("ERR dispenser not found: 'nobody'");
     const { errors, status } = await cli(["-e", "GET", "nobody"]);
-    expect([errors.trimEnd(), status]).toEqual(["ERR dispenser not found", 1]);
+    expect([errors.trimEnd(), status]).toEqual(["ERR dispenser not found: 'nobody'", 1]);
   });
 
   test("whose last word is its input", async () => {
     expect(await cli(["-x", "ECHO"], "a word")).toMatchObject({ output: "a word\n" });
-    expect((await cli(["-x", "GET"], "nobody")).output).toBe("ERR dispenser not found\n\n");
+    expect((await cli(["-x", "GET"], "nobody")).output).toBe(
+      "ERR dispenser not found: 'nobody'\n\n",
+    );
   });
 
   test("several times", async () => {
@@ -76,7 +78,7 @@ describe("redis-cli runs one command", () => {
   test("as CSV and as JSON", async () => {
     await shown("HSET", "table", "type", "2", "length", "3");
     expect(await shown("--csv", "MGET", "table", "table")).toBe('"000","001"');
-    expect(await shown("--csv", "GET", "nobody")).toBe('ERROR,"ERR dispenser not found"');
+    expect(await shown("--csv", "GET", "nobody")).toBe(`ERROR,"ERR dispenser not found: 'nobody'"`);
     const definition = { type: "2", length: "3", starting: "0", step: "1" };
     expect(JSON.parse(await shown("--json", "HGETALL", "table"))).toMatchObject(definition);
     expect(JSON.parse(await shown("--json", "MGET", "table", "table"))).toEqual(["002", "003"]);

@@ -36,7 +36,7 @@ describe("redis-cli on a terminal", () => {
       prompt,
     });
     expect(await typed("GET nobody")).toEqual({
-      shown: "(error) ERR dispenser not found",
+      shown: "(error) ERR dispenser not found: 'nobody'",
       prompt,
     });
     expect((await typed("INFO order")).shown).toMatch(/^name:order\n[\s\S]*\nwaste_rate:0\.00%/);
@@ -52,7 +52,7 @@ describe("redis-cli on a terminal", () => {
     expect(await typed("GET order")).toEqual({ shown: "QUEUED", prompt: inTransaction });
     expect(await typed("GET nobody")).toEqual({ shown: "QUEUED", prompt: inTransaction });
     expect(await typed("EXEC")).toEqual({
-      shown: '1) "9007199254740997"\n2) (error) ERR dispenser not found',
+      shown: "1) \"9007199254740997\"\n2) (error) ERR dispenser not found: 'nobody'",
       prompt,
     });
   });

@@ -37,7 +37,7 @@ const retired: Readonly<Record<string, string>> = {
   lookAhead: "prefetch",
   gatherAhead: "prefetch",
   "refill mark": "refillThreshold",
-  leaseAt: "leaseThreshold",
+  leaseAt: "noticeThreshold",
   onLow: "onLeaseLow",
   Standing: "Entry",
   Paces: "LeaseSizer",

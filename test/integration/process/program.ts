@@ -40,9 +40,9 @@ async function checkNextLife(
   signal: "SIGTERM" | "SIGKILL",
   count: number,
 ): Promise<void> {
-  const before = await client.info(strategy);
+  const before = await client.info("dispenser", strategy);
   const next = Number(await client.command("GET", strategy));
-  const { current, generated, wasted } = await client.info(strategy);
+  const { current, generated, wasted } = await client.info("dispenser", strategy);
   expect(next).toBe(Number(before.current));
   expect(Number(current)).toBe(10 + 3 * (Number(generated) + Number(wasted)));
   if (strategy === "memory") {
@@ -323,7 +323,7 @@ export function describeProgram(title: string, program: () => readonly string[])
     test("SIGINT and SHUTDOWN end it cleanly, too, and SIGHUP does not end it", async () => {
       const first = await start();
       first.signal("SIGHUP");
-      await first.logged(/SIGHUP ignored/);
+      await first.logged(/settings read again changed=nothing/);
       expect(await first.end("SIGINT")).toBe(0);
       const second = await start(first.dataDir);
       const client = await TestClient.connect(second.port);

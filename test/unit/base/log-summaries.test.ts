@@ -9,7 +9,12 @@ let summaries: LogSummaries;
 beforeEach(() => {
   logged = [];
   const write = (line: string) => void logged.push(line.slice(line.indexOf(" ") + 1));
-  const log = createLog("debug", "text", write, () => new Date(0));
+  const log = createLog(
+    () => "debug",
+    "text",
+    write,
+    () => new Date(0),
+  );
   summaries = new LogSummaries(log, () => nowMs);
 });
 

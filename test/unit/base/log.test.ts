@@ -9,7 +9,7 @@ function lines(
   const written: string[] = [];
   write(
     createLog(
-      level,
+      () => level,
       format,
       (line) => void written.push(line),
       () => new Date(0),
@@ -31,13 +31,10 @@ test("text: one line an event, readable, with fields", () => {
 
 test("json: the same as an object a line", () => {
   const [line] = lines("info", "json", (log) => log.error("broken", { big: 2n ** 63n, port: 1 }));
-  expect(JSON.parse(line!)).toEqual({
-    time: "1970-01-01T00:00:00.000Z",
-    level: "error",
-    event: "broken",
-    big: "9223372036854775808",
-    port: 1,
-  });
+  // Figures are numbers, also those past 2^53: a reader that keeps all digits has them.
+  expect(line).toBe(
+    '{"time":"1970-01-01T00:00:00.000Z","level":"error","event":"broken","big":9223372036854775808,"port":1}',
+  );
 });
 
 test("events below the level are not written", () => {

@@ -94,7 +94,7 @@ describe("a load", () => {
     const { port, server: listener } = startInMemory();
     const options = { port, name: "x", connections: 2, depth: 3, seconds: 0.1 };
     expect(await messageOf(load(options))).toStartWith(
-      "CannotStart: the server answered '-ERR dispenser not found",
+      "CannotStart: the server answered '-ERR dispenser not found: 'x'",
     );
     await listener.stop();
     expect(await messageOf(load(options))).toStartWith("CannotStart: cannot connect: ");

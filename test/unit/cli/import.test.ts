@@ -132,7 +132,7 @@ describe("import of dispensers.json", () => {
     );
     expect(await taken(dataDir, "invoice", "order_id")).toEqual([
       "1005",
-      "ReplyError: ERR dispenser not found",
+      "ReplyError: ERR dispenser not found: 'order_id'",
     ]);
   });
 

@@ -113,7 +113,7 @@ describe("health", () => {
     expect(run("health", "-addr", addr)).toEqual([0, expect.stringMatching(/^ok: /)]);
     expect(run("info", "nothing", "-addr", addr)).toEqual([
       1,
-      "number-dispenser: the server refused: ERR dispenser not found\n",
+      "number-dispenser: the server refused: ERR dispenser not found: 'nothing'\n",
     ]);
     expect(run("health", "-adr", addr)).toEqual([2, expect.stringContaining("unknown flag -adr")]);
     await server.end("SIGTERM");

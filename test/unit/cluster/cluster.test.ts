@@ -82,8 +82,8 @@ describe("two nodes share their lines", () => {
     expect(await right.command("HSET", "o", "auto_disk", "pre_close")).toBe(0);
     await eventually(() => left.command("HGET", "o", "auto_disk"), "pre_close");
     expect(await left.command("DEL", "o", "nothing")).toBe(1);
-    expect(await left.command("GET", "o")).toEqual(error("ERR dispenser not found"));
-    await eventually(() => right.command("GET", "o"), error("ERR dispenser not found"));
+    expect(await left.command("GET", "o")).toEqual(error("ERR dispenser not found: 'o'"));
+    await eventually(() => right.command("GET", "o"), error("ERR dispenser not found: 'o'"));
     await stop();
   });
 
@@ -91,8 +91,8 @@ describe("two nodes share their lines", () => {
     const { left, right, stop } = await startTwo();
     await left.command("HSET", "o", "type", "2", "length", "1", "starting", "8");
     expect(await left.command("MGET", "o", "o")).toEqual(["8", "9"]);
-    expect(await left.command("GET", "o")).toEqual(error("ERR number range exhausted"));
-    expect(await right.command("GET", "o")).toEqual(error("ERR number range exhausted"));
+    expect(await left.command("GET", "o")).toEqual(error("ERR number range exhausted: 'o'"));
+    expect(await right.command("GET", "o")).toEqual(error("ERR number range exhausted: 'o'"));
     expect(await right.command("HSET", "o", "length", "3")).toBe(0);
     for (const client of [right, left]) {
       await eventually(async () => /^\d{3}$/.test(String(await client.command("GET", "o"))), true);
@@ -121,7 +121,7 @@ describe("two nodes share their lines", () => {
     await eventually(async () => Number(await right.command("GET", "o")) > 100_000, true);
     expect(await left.command("ADVANCE", "o", "50")).toBe("100020");
     expect(await left.command("ADVANCE", "nothing", "50")).toEqual(
-      error("ERR dispenser not found"),
+      error("ERR dispenser not found: 'nothing'"),
     );
     await left.command("HSET", "r", "type", "1", "length", "5");
     expect(await right.command("ADVANCE", "r", "50")).toEqual(
@@ -142,9 +142,11 @@ describe("two nodes share their lines", () => {
     }
     expect(new Set(numbers).size).toBe(100);
     expect(numbers).toHaveLength(100);
-    expect(await left.command("GET", "o")).toEqual(error("ERR number range exhausted"));
-    expect(await right.command("GET", "o")).toEqual(error("ERR number range exhausted"));
-    expect(await right.command("ADVANCE", "o", "99")).toEqual(error("ERR number range exhausted"));
+    expect(await left.command("GET", "o")).toEqual(error("ERR number range exhausted: 'o'"));
+    expect(await right.command("GET", "o")).toEqual(error("ERR number range exhausted: 'o'"));
+    expect(await right.command("ADVANCE", "o", "99")).toEqual(
+      error("ERR number range exhausted: 'o'"),
+    );
     await stop();
   });
 
@@ -160,7 +162,9 @@ describe("two nodes share their lines", () => {
     const replies = (await right.command("EXEC")) as string[];
     expect(replies).toHaveLength(300);
     expect(new Set([...numbers.slice(0, 150), ...replies]).size).toBe(450);
-    expect(await right.command("MGET", "a", "nothing")).toEqual(error("ERR dispenser not found"));
+    expect(await right.command("MGET", "a", "nothing")).toEqual(
+      error("ERR dispenser not found: 'nothing'"),
+    );
     await stop();
   });
 
@@ -190,7 +194,9 @@ describe("two nodes share their lines", () => {
     });
     expect(Number(fields.cluster_generated)).toBeGreaterThanOrEqual(20);
     expect(await right.command("INFO", "cluster")).toContain("cluster_store_status:ok\r\n");
-    expect(await right.command("INFO", "nothing")).toEqual(error("ERR dispenser not found"));
+    expect(await right.command("INFO", "nothing")).toEqual(
+      error("ERR dispenser not found: 'nothing'"),
+    );
     await right.command("MULTI");
     await right.command("INFO", "o");
     expect(String(await right.command("EXEC"))).not.toContain("cluster_");

@@ -57,9 +57,11 @@ describe("defaults", () => {
       keepaliveSeconds: 300,
       dispensersMax: 10_000_000,
       nameBytesMax: 255,
+      namesBytesMax: 12_884_901_888,
       deletedMax: 100_000,
       logLevel: "info",
       logFormat: "text",
+      logAudit: "",
     });
   });
 

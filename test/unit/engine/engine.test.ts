@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { Refusal } from "../../../src/base/errors.ts";
+import { invalidName } from "../../../src/dispenser/name.ts";
 import { Engine } from "../../../src/engine/engine.ts";
 import { LocalCatalog } from "../../../src/engine/local-catalog.ts";
 import { DiskBroken, DiskUnavailable } from "../../../src/storage/store.ts";
@@ -308,7 +309,9 @@ describe("advance", () => {
     expect(x.current).toBe("00");
     expect(new LocalCatalog(engine).advance(x, "99")).toBe("99");
     expect(take("x")).toBe("99");
-    expect(refusalOf(new LocalCatalog(engine).advance(x, "5"))).toBe("ERR number range exhausted");
+    expect(refusalOf(new LocalCatalog(engine).advance(x, "5"))).toBe(
+      "ERR number range exhausted: 'x'",
+    );
     expect(refusalOf(new LocalCatalog(engine).advance(engine.find("r")!, "5"))).toBe(
       "ERR ADVANCE does not apply to type 1",
     );
@@ -370,7 +373,7 @@ test("an exhausted line of 2^63 numbers may change its strategy", () => {
 
 test("names are refused that are none", () => {
   const { define } = start();
-  expect(define("a b", { type: "3" })).toEqual(new Refusal("ERR invalid dispenser name"));
+  expect(define("a b", { type: "3" })).toEqual(invalidName("a b"));
 });
 
 test("counts are saved by and by, a thousand in a commit, of all that were asked for", () => {

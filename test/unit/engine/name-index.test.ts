@@ -78,3 +78,31 @@ test("fetch() finds the rows of most names, and does no harm to others", () => {
   expect(right).toBeGreaterThan(200);
   for (const row of rows) expect(row >= 0 && row < table.rows).toBe(true);
 });
+
+test("takes names up to its capacity, in bytes or in rows, and finds them all", () => {
+  const capacities = [
+    { capacity: { rows: 2 ** 20, bytes: 50_000 }, count: Math.floor(50_000 / 15) },
+    { capacity: { rows: 2 ** 11, bytes: 2 ** 32 }, count: 2 ** 11 },
+  ];
+  for (const { capacity, count } of capacities) {
+    const table = new NameIndex(0, capacity);
+    const nameOf = (row: number) => `name:${String(row).padStart(5, "0")}`;
+    for (let row = 0; row < count; row++) {
+      expect([table.fits(10), table.fitsIn(1, 10)]).toEqual([true, true]);
+      table.add(nameOf(row));
+    }
+    expect([table.fits(10), table.fitsIn(1, 10)]).toEqual([false, false]);
+    expect(() => table.add("0123456789")).toThrow("the index of names is full");
+    expect([table.rows, table.nameBytes]).toEqual([count, 10 * count]);
+    for (let row = 0; row < count; row++) expect(table.find(nameOf(row))).toBe(row);
+    table.remove(7);
+    // The row is still there, but need not be.
+    expect([table.fits(10), table.fitsIn(1, 10), table.nameBytes]).toEqual([
+      false,
+      true,
+      10 * (count - 1),
+    ]);
+    table.restore(7, nameOf(7));
+    expect([table.find(nameOf(7)), table.nameBytes]).toEqual([7, 10 * count]);
+  }
+});

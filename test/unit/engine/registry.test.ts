@@ -89,6 +89,26 @@ test("holds what a map holds, in the order of ids, whatever comes and goes", () 
   );
 });
 
+test("ever new names never fill the index, and new ones leave a sixteenth of it", () => {
+  const all = new Registry(0, wholeLine, { rows: 2 ** 10, bytes: 2 ** 20 });
+  let id = 0;
+  const nameOf = (of: number) => `n${of}`;
+  const add = () => all.add(new Dispenser(++id, nameOf(id), line));
+  while (all.fits(5, true)) add();
+  expect(all.size).toBe(960);
+  for (let nth = 0; nth < 5000; nth++) {
+    all.remove(all.find(nameOf(id - 959))!);
+    add();
+  }
+  expect([...all.list(0)].map(({ id: found }) => found)).toEqual(
+    Array.from({ length: 960 }, (_, nth) => id - 959 + nth),
+  );
+  expect([all.size, all.fits(5, true), all.rowsHeld <= 1024]).toEqual([960, false, true]);
+  while (all.fits(5, false)) add();
+  expect(all.size).toBe(1024);
+  expect(add).toThrow("the index of names is full");
+});
+
 test("rows of removed names are thrown away, and a list under way goes on", () => {
   const all = new Registry(0);
   const stored = { account: undefined, segmentEnd: undefined, definition: line };

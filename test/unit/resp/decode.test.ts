@@ -1,8 +1,10 @@
+import { heapStats } from "bun:jsc";
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { Decoder, EMPTY_REQUEST, FAILED, GET, NOTHING } from "../../../src/resp/decode.ts";
+import { Decoder, EMPTY_REQUEST, FAILED, GET, NOTHING, REQUEST } from "../../../src/resp/decode.ts";
 import { PrefetchNames } from "../../../src/resp/fast-get.ts";
 import { encodeRequest } from "../../../testkit/resp.ts";
+import { Books } from "../../support/books.ts";
 
 const limits = { requestBytesMax: 1024 * 1024, requestArgumentsMax: 1024 * 1024 };
 
@@ -140,22 +142,26 @@ describe("large requests", () => {
     const sizes = fc.array(fc.integer({ min: 1, max: 200_000 }), { minLength: 1, maxLength: 12 });
     fc.assert(
       fc.property(sizes, fc.boolean(), (lengths, isLate) => {
-        const decoder = new Decoder(limits);
+        const books = new Books();
+        const decoder = new Decoder(limits, books);
         const found: (readonly string[])[] = [];
         const take = () => {
           for (let kind = decoder.next(); kind !== NOTHING; kind = decoder.next()) {
             found.push(kind === GET ? ["GET", decoder.name] : decoder.args);
+            decoder.letGo();
+            expect(books.held).toBe(decoder.held);
           }
         };
         for (let at = 0, index = 0; at < stream.length; index++) {
           const length = lengths[index % lengths.length]! + index;
           decoder.push(Buffer.from(stream.slice(at, at + length), "latin1"));
           at += length;
+          expect(books.held).toBe(decoder.held);
           if (!isLate) take();
         }
         take();
         expect(folded(found)).toEqual(wanted);
-        expect([decoder.pending, decoder.held]).toEqual([0, 0]);
+        expect([decoder.pending, decoder.held, books.held]).toEqual([0, 0, 0]);
       }),
       { numRuns: 200 },
     );
@@ -170,6 +176,38 @@ describe("large requests", () => {
     }
     expect([decoder.pending, decoder.held]).toEqual([400_000, 400_000]);
   });
+});
+
+test("the arguments of a request are kept no longer than its run, and keep no line alive", () => {
+  const decoder = new Decoder(limits);
+  const before = heapBytes();
+  const names = Array.from({ length: 300 }, (_, index) => {
+    decoder.push(Buffer.from(`CLIENT SETNAME "name${index}"${" ".repeat(60_000)}\r\n`));
+    expect(decoder.next()).toBe(REQUEST);
+    expect(decoder.requestBytes).toBeGreaterThan(60_000);
+    const [, , name] = decoder.args;
+    decoder.letGo();
+    expect([decoder.args.length, decoder.requestBytes]).toEqual([0, 0]);
+    return name!;
+  });
+  expect(heapBytes() - before).toBeLessThan(6_000_000);
+  expect(names.join("").length).toBeGreaterThan(1000);
+});
+
+function heapBytes(): number {
+  Bun.gc(true);
+  const { heapSize, extraMemorySize } = heapStats();
+  return heapSize + extraMemorySize;
+}
+
+test("what is left of a request that nobody waits for is given back", () => {
+  const books = new Books();
+  const decoder = new Decoder(limits, books);
+  decoder.push(Buffer.from("*2\r\n$4\r\nECHO\r\n$900000\r\n"));
+  for (let count = 0; count < 5; count++) decoder.push(Buffer.alloc(100_000, "x"));
+  expect(books.held).toBeGreaterThan(500_000);
+  decoder.release();
+  expect([books.held, decoder.held, decoder.pending]).toEqual([0, 0, 0]);
 });
 
 describe("the fast lane", () => {

@@ -1,5 +1,8 @@
 import { expect, test } from "bun:test";
+import fc from "fast-check";
 import { type ProtocolVersion, Replies } from "../../../src/resp/encode.ts";
+import { allocate, NO_LEDGER, NoRoom } from "../../../src/resp/ledger.ts";
+import { Books } from "../../support/books.ts";
 
 function written(version: ProtocolVersion, write: (replies: Replies) => void): string {
   const replies = new Replies();
@@ -45,4 +48,30 @@ test("replies grow as they need, and buffers come back for the next", () => {
     replies.clear();
     expect(replies.length).toBe(0);
   }
+});
+
+test("the books say what replies hold, whatever is appended", () => {
+  fc.assert(
+    fc.property(fc.array(fc.nat(90_000), { maxLength: 12 }), (sizes) => {
+      const books = new Books();
+      const replies = new Replies(books);
+      for (const size of sizes) {
+        replies.bulk("x".repeat(size));
+        expect(books.held).toBe(replies.bytes.length);
+        // A short reply is in a small buffer.
+        expect(replies.bytes.length).toBeLessThanOrEqual(Math.max(1024, 4 * replies.length));
+      }
+      replies.clear();
+      expect([books.held, replies.bytes.length]).toEqual([0, 0]);
+    }),
+  );
+});
+
+test("replies end where there is no room: at their limit, and where the process gets no memory", () => {
+  const replies = new Replies(NO_LEDGER, () => 5000);
+  for (let count = 0; count < 4; count++) replies.bulk("x".repeat(1000));
+  expect(() => replies.bulk("x".repeat(1000))).toThrow(NoRoom);
+  // What was there before is as it was.
+  expect(replies.length).toBe(4 * 1009);
+  expect(() => allocate(2 ** 50)).toThrow(NoRoom);
 });

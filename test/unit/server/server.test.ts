@@ -21,7 +21,7 @@ describe("storage", () => {
     store.lasting = undefined;
     expect(await client.command("GET", "x")).toBe("0");
     expect(await client.command("INFO", "persistence")).toContain("storage_status:ok\r\n");
-    expect(logged).toEqual([
+    expect(logged.slice(1)).toEqual([
       'error storage unavailable reason="the disk is full"',
       "info storage available again",
     ]);
@@ -78,7 +78,10 @@ describe("storage", () => {
     const { port, logged, fatal, server: listener } = startLocal(store);
     const client = await TestClient.connect(port);
     expect(await client.command("HSET", "x", "type", "3")).toBe(1);
-    expect(logged).toEqual(['warning storage not tidied reason="the disk is full"']);
+    expect(logged).toEqual([
+      expect.stringMatching(/^info dispenser defined /),
+      'warning storage not tidied reason="the disk is full"',
+    ]);
     expect(fatal).toEqual([]);
     store.maintain = () => {};
     store.lasting = undefined;
@@ -165,5 +168,51 @@ describe("wrong passwords in a second", () => {
     expect(logged.length).toBe(1);
     await server.stop();
     expect(logged[1]).toMatch(/^warning wrong password client=\S+ user=müller times=2$/);
+  });
+});
+
+describe("a line that runs out is told of", () => {
+  const told = (logged: readonly string[]) =>
+    logged.filter((line) => /line (used|exhausted)/.test(line)).map((line) => line.slice(8));
+
+  test.each(["elegant_close", "pre_close", "memory"])(
+    "once for each step, by %s",
+    async (strategy) => {
+      const { port, server, logged } = startLocal(new MemoryStore());
+      const client = await TestClient.connect(port);
+      await client.command("HSET", "x", "type", "2", "length", "2", "auto_disk", strategy);
+      // One after the other, so that no two steps come in one commit.
+      for (let taken = 0; taken < 100; taken++) await client.command("GET", "x");
+      await client.command("GET", "x");
+      await client.command("PING");
+      const all = [
+        "line used up to 80 % dispenser=x remaining=20",
+        "line used up to 90 % dispenser=x remaining=10",
+        "line used up to 99 % dispenser=x remaining=1",
+        "line exhausted dispenser=x remaining=0",
+      ];
+      expect(told(logged)).toEqual(all);
+      // It goes on, and its end is far away again.
+      await client.command("HSET", "x", "length", "3");
+      for (let taken = 0; taken < 50; taken++) await client.command("GET", "x");
+      expect(told(logged)).toEqual(all);
+      await client.command("ADVANCE", "x", "850", "FORCE");
+      await client.command("GET", "x");
+      // It is the second of its kind in this second, which a summary tells.
+      await until(() => told(logged).length === 5);
+      expect(told(logged)[4]).toMatch(/^line used up to 80 % dispenser=x remaining=150 times=1$/);
+      client.close();
+      await server.stop();
+    },
+  );
+
+  test("with the last step where one write takes it over several", async () => {
+    const { port, server, logged } = startLocal(new MemoryStore());
+    const client = await TestClient.connect(port);
+    await client.command("HSET", "x", "type", "2", "length", "2");
+    await client.pipeline(Array.from({ length: 100 }, () => ["GET", "x"]));
+    expect(told(logged)).toEqual(["line exhausted dispenser=x remaining=0"]);
+    client.close();
+    await server.stop();
   });
 });

@@ -75,6 +75,32 @@ const inside = streamsOf("AUTH", {
   "a transaction": lines("AUTH secret", "MULTI", "PING", "EXEC"),
   "within a transaction": lines("AUTH secret", "MULTI", "AUTH secret", "PING", "EXEC"),
   "RESET within a transaction": lines("AUTH secret", "MULTI", "RESET", "EXEC"),
+  "HELLO within a transaction": lines(
+    "AUTH secret",
+    "MULTI",
+    "HELLO 3 AUTH default secret",
+    "CLIENT GETNAME",
+    "EXEC",
+    "PING",
+  ),
+  "HELLO with a wrong option within a transaction": lines(
+    "AUTH secret",
+    "MULTI",
+    "HELLO 4",
+    "EXEC",
+  ),
+  "QUIT within a transaction": lines("AUTH secret", "MULTI", "PING", "QUIT", "EXEC"),
+  "RESET and AUTH within a transaction": lines(
+    "AUTH secret",
+    "MULTI",
+    "PING",
+    "RESET",
+    "AUTH secret",
+    "EXEC",
+    "PING",
+  ),
+  "after a transaction that was refused": lines("MULTI", "AUTH secret", "EXEC", "PING"),
+  "behind what was refused, in pieces": ["GET a\r\n", "AUTH sec", "ret\r\n", "PING\r\n"],
   "the number of the client": normalised(["integers"], lines("AUTH secret", "CLIENT ID")),
 });
 
@@ -107,6 +133,20 @@ const wrong = streamsOf("a wrong password", {
   "of a user there is not": lines("AUTH nosuch secret", "PING"),
   "does not log out": lines("AUTH secret", "AUTH wrong", "PING"),
   "in HELLO": lines("HELLO 3 AUTH default wrong SETNAME a", "PING"),
+  "within a transaction": lines("AUTH secret", "MULTI", "AUTH wrong", "PING", "EXEC", "PING"),
+  "in HELLO within a transaction": lines(
+    "AUTH secret",
+    "MULTI",
+    "HELLO 3 AUTH default wrong",
+    "EXEC",
+    "PING",
+  ),
+  "twice, and then the right one in HELLO": lines(
+    "AUTH wrong",
+    "AUTH default wrong",
+    "HELLO 3 AUTH default secret",
+    "PING",
+  ),
   "of a user there is not, in HELLO": lines("HELLO 3 AUTH nosuch secret"),
 });
 

@@ -69,7 +69,9 @@ export const stalls: readonly Attack[] = [
     const filters = Array(40_000).fill(["ADDR", "1.2.3.4:5"]).flat();
     return encodeRequest("CLIENT", "KILL", ...filters);
   }),
-  again("CLIENT TRACKING of a megabyte", (siege) => filled(siege, "bcast", "CLIENT", "TRACKING", "on")),
+  again("CLIENT TRACKING of a megabyte", (siege) =>
+    filled(siege, "bcast", "CLIENT", "TRACKING", "on"),
+  ),
   again("HSET of a megabyte of fields", () =>
     encodeRequest("HSET", "x", ...differentWords(60_000, "f").flatMap((field) => [field, "1"])),
   ),

@@ -211,7 +211,7 @@ describe("rows that nobody needs any more", () => {
     // The other wakes: it leases of the line before it looks at anything else.
     const woken = await begin(rows, store.reopen());
     expect(await woken.client.command("EXISTS", "o", "kept")).toBe(1);
-    expect(await take(woken.client, 1)).toEqual([error("ERR dispenser not found")]);
+    expect(await take(woken.client, 1)).toEqual([error("ERR dispenser not found: 'o'")]);
     expect(await woken.client.command("GET", "kept")).toBe("1");
     expect(woken.logged.join()).not.toContain("went back");
     expect(await one.client.command("HSET", "o", "type", "3")).toBe(1);

@@ -245,7 +245,9 @@ describe("a pattern of names", () => {
     const before = await client.command("INFO", "replication");
     expect(await all.command("HSET", "replication", "type", "3")).toBe(1);
     expect(await client.command("INFO", "replication")).toBe(before);
-    expect(await all.info("replication")).toMatchObject({ name: "replication" });
+    expect(String(await all.command("INFO", "dispenser", "replication"))).toStartWith("name:repl");
+    expect(await client.command("INFO", "dispenser", "replication")).toEqual(refused);
+    expect(await client.command("INFO", "dispenser", "nobody")).toEqual(refused);
     expect(await all.command("DEL", "replication")).toBe(1);
     for (const each of [all, client]) each.close();
   });
@@ -269,6 +271,28 @@ describe("a pattern of names", () => {
     expect(await client.command("KEYS", "*")).toEqual(["own:x", "shared"]);
     expect(await client.command("SCAN", "0")).toEqual(["0", ["own:x", "shared"]]);
     client.close();
+  });
+
+  test("hides how many others there are from the cursors and pages of SCAN", async () => {
+    const all = await connectAs(port, "all");
+    const client = await connectAs(port, "own");
+    const others = Array.from({ length: 50 }, (_, index) => `others:${index}`);
+    for (const name of others) await all.command("HSET", name, "type", "3");
+    expect(await all.command("HSET", "own:last", "type", "3")).toBe(1);
+    const pages: Reply[] = [];
+    const cursors: string[] = [];
+    let cursor = "0";
+    do {
+      const [next, page] = (await client.command("SCAN", cursor, "COUNT", "1")) as [string, Reply];
+      cursor = next;
+      cursors.push(next);
+      pages.push(page);
+    } while (cursor !== "0");
+    expect(pages).toEqual([["own:x"], ["shared"], ["own:last"], []].slice(0, pages.length));
+    expect(cursors.slice(0, -1).every((each) => Number(each) > 1e6)).toBe(true);
+    expect(messageOf(await client.command("SCAN", "17"))).toStartWith("ERR invalid cursor: ");
+    await all.command("DEL", "own:last", ...others);
+    for (const each of [all, client]) each.close();
   });
 
   test("and rights hold between MULTI and EXEC: what is refused spoils it", async () => {

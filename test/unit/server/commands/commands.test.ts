@@ -1,9 +1,11 @@
-import { afterAll, describe, expect, test } from "bun:test";
+import { afterAll, describe, expect, setSystemTime, test } from "bun:test";
+import { version } from "../../../../src/base/version.ts";
 import { whyNotReady } from "../../../../src/server/readiness.ts";
 import { type Reply, ReplyError, TestClient } from "../../../../testkit/resp.ts";
 import { startInMemory } from "../../../support/server.ts";
 
 const server = startInMemory();
+const HIDDEN = "warning this dispenser has the name of a section: INFO dispenser NAME shows it";
 const client = await TestClient.connect(server.port);
 
 afterAll(async () => {
@@ -69,7 +71,7 @@ describe("HSET", () => {
   session("lets a length of type 2 grow, and shrinks none", [
     ["HSET a9 type 2 length 1 starting 8", 3],
     ["MGET a9 a9", ["8", "9"]],
-    ["GET a9", error("ERR number range exhausted")],
+    ["GET a9", error("ERR number range exhausted: 'a9'")],
     ["HSET a9 length 3", 0],
     ["GET a9", "010"],
     [
@@ -105,8 +107,12 @@ describe("HSET", () => {
 
   test("refuses names that are none", async () => {
     for (const name of ["", "a b", "a\nb", "\xff", "x".repeat(256)]) {
+      const shown = name.length > 255 ? `${name.slice(0, 255)}...` : name.replace("\n", " ");
       expect(await client.command("HSET", name, "type", "3")).toEqual(
-        error("ERR invalid dispenser name"),
+        error(
+          "ERR invalid dispenser name: a name is 1 to 255 bytes of UTF-8 without control characters and white space, " +
+            `not '${shown}'`,
+        ),
       );
     }
   });
@@ -118,7 +124,7 @@ describe("GET", () => {
     ["GET c1", "008"],
     ["get c1", "009"],
     ["GET c1", "010"],
-    ["GET nobody", error("ERR dispenser not found")],
+    ["GET nobody", error("ERR dispenser not found: 'nobody'")],
     ["GET", error("ERR wrong number of arguments for 'get' command")],
     ["GET c1 c1", error("ERR wrong number of arguments for 'get' command")],
   ]);
@@ -127,11 +133,11 @@ describe("GET", () => {
     ["HSET c2 type 3 starting 9223372036854775806", 2],
     ["GET c2", "9223372036854775806"],
     ["GET c2", "9223372036854775807"],
-    ["GET c2", error("ERR number range exhausted")],
-    ["GET c2", error("ERR number range exhausted")],
+    ["GET c2", error("ERR number range exhausted: 'c2'")],
+    ["GET c2", error("ERR number range exhausted: 'c2'")],
     ["HSET c3 type 2 length 1 starting 8 step 9", 4],
     ["GET c3", "8"],
-    ["GET c3", error("ERR number range exhausted")],
+    ["GET c3", error("ERR number range exhausted: 'c3'")],
   ]);
 
   test("of type 1 is random digits", async () => {
@@ -147,8 +153,8 @@ describe("MGET", () => {
     ["HSET d1 type 3", 1],
     ["HSET d2 type 2 length 1 starting 8", 3],
     ["MGET d1 d2 d1", ["0", "8", "1"]],
-    ["MGET d1 nobody", error("ERR dispenser not found")],
-    ["MGET d1 d2 d2", error("ERR number range exhausted")],
+    ["MGET d1 nobody", error("ERR dispenser not found: 'nobody'")],
+    ["MGET d1 d2 d2", error("ERR number range exhausted: 'd2'")],
     ["GET d1", "2"],
     ["GET d2", "9"],
   ]);
@@ -165,7 +171,7 @@ describe("DEL", () => {
     ["HSET e2 type 3", 1],
     ["GET e1", "0"],
     ["DEL e1 e2 e1 nobody", 2],
-    ["GET e1", error("ERR dispenser not found")],
+    ["GET e1", error("ERR dispenser not found: 'e1'")],
     ["HSET e1 type 3 starting 7", 2],
     ["GET e1", "7"],
   ]);
@@ -216,7 +222,7 @@ describe("ADVANCE", () => {
       "ADVANCE f1 x",
       error("ERR invalid number 'x': must be a whole number from 0 to 9223372036854775807"),
     ],
-    ["ADVANCE nobody 3", error("ERR dispenser not found")],
+    ["ADVANCE nobody 3", error("ERR dispenser not found: 'nobody'")],
     [
       "ADVANCE f1 9996",
       error("ERR number range exhausted: 'f1' has no number from 9996 on, and stays where it is"),
@@ -273,8 +279,27 @@ describe("INFO", () => {
     await run("ADVANCE g1 135");
     expect(await run("INFO g1")).toBe(
       "name:g1\r\ntype:3\r\nlength:0\r\nstarting:100\r\nstep:10\r\ncurrent:140\r\n" +
-        "auto_disk:pre_close\r\ngenerated:1\r\nwasted:3\r\nwaste_rate:75.00%\r\n",
+        "auto_disk:pre_close\r\ngenerated:1\r\nwasted:3\r\nwaste_rate:75.00%\r\n" +
+        "next:140\r\nlast:9223372036854775800\r\nremaining:922337203685477567\r\n" +
+        "used_percent:0.00\r\nexhausted:0\r\n",
     );
+  });
+
+  test("tells how much is left, up to the end of the line", async () => {
+    await run("HSET g5 type 2 length 2 starting 93");
+    const figures = async () => {
+      const { next, last, remaining, used_percent, exhausted } = await client.info("g5");
+      return [next, last, remaining, used_percent, exhausted].join(" ");
+    };
+    expect(await figures()).toBe("93 99 7 0.00 0");
+    await run("GET g5");
+    expect(await figures()).toBe("94 99 6 14.28 0");
+    for (let taken = 1; taken < 6; taken++) await run("GET g5");
+    expect(await figures()).toBe("99 99 1 85.71 0");
+    await run("GET g5");
+    expect(await figures()).toBe(" 99 0 100.00 1");
+    await run("HSET g5 length 3");
+    expect(await figures()).toBe("100 999 900 0.77 0");
   });
 
   test("of a random one has 0 where a field does not apply", async () => {
@@ -291,6 +316,11 @@ describe("INFO", () => {
       generated: "1",
       wasted: "0",
       waste_rate: "0.00%",
+      next: "",
+      last: "",
+      remaining: "0",
+      used_percent: "0.00",
+      exhausted: "0",
     });
   });
 
@@ -314,17 +344,23 @@ describe("INFO", () => {
     expect(titles(await run("INFO replication STATS nonsense"))).toEqual(["Stats", "Replication"]);
     expect(await run("INFO persistence")).toContain("loading:0\r\n");
     expect(await run("INFO replication")).toContain("role:master\r\n");
-    expect(await run("INFO nonsense")).toEqual(error("ERR dispenser not found"));
+    expect(await run("INFO nonsense")).toEqual(error("ERR dispenser not found: 'nonsense'"));
   });
 
-  session("means the dispenser where one has a section's name", [
-    ["HSET server type 3", 1],
-    ["HSET x type 3", 1],
-  ]);
-  test("and the section again when it is gone", async () => {
-    expect(await run("INFO server")).toContain("name:server\r\n");
-    await run("DEL server");
-    expect(await run("INFO server")).toContain("# Server\r\n");
+  test("of a word that is a section's shows the section; INFO dispenser shows any dispenser", async () => {
+    for (const name of ["server", "ALL", "modules", "dispenser"]) {
+      expect(await run(`HSET ${name} type 3`)).toBe(1);
+      const warned = server.logged.some((line) => line === `${HIDDEN} dispenser=${name}`);
+      expect([name, warned]).toEqual([name, name !== "dispenser"]);
+      expect(await run(`INFO Dispenser ${name}`)).toContain(`name:${name}\r\n`);
+    }
+    expect(await run("INFO server")).toStartWith("# Server\r\n");
+    expect(await run("INFO all")).toStartWith("# Server\r\n");
+    expect(await run("INFO modules")).toBe("");
+    expect(await run("INFO dispenser")).toContain("name:dispenser\r\n");
+    expect(await run("INFO dispenser nobody")).toEqual(error("ERR dispenser not found: 'nobody'"));
+    await run("DEL server ALL modules dispenser");
+    expect(await run("INFO dispenser server")).toEqual(error("ERR dispenser not found: 'server'"));
   });
 });
 
@@ -483,6 +519,26 @@ describe("the server", () => {
     const [seconds, microseconds] = (await run("TIME")) as [string, string];
     expect(Math.abs(Number(seconds) - Date.now() / 1000)).toBeLessThan(2);
     expect(Number(microseconds)).toBeLessThan(1_000_000);
+  });
+
+  test("says what time it is once somebody has set the clock", async () => {
+    setSystemTime(new Date("2030-06-01T12:00:00Z"));
+    const [seconds] = (await run("TIME")) as [string, string];
+    setSystemTime();
+    expect(Math.abs(Number(seconds) - Date.parse("2030-06-01T12:00:00Z") / 1000)).toBeLessThan(2);
+    const [after] = (await run("TIME")) as [string, string];
+    expect(Math.abs(Number(after) - Date.now() / 1000)).toBeLessThan(2);
+  });
+
+  test("names one version to clients, in HELLO and in INFO, and its own beside it", async () => {
+    const hello = (await run("HELLO")) as string[];
+    const fields = await client.info("server");
+    expect(hello.slice(0, 4)).toEqual(["server", "number-dispenser", "version", "7.0.0"]);
+    expect(fields).toMatchObject({
+      redis_version: "7.0.0",
+      server_name: "number-dispenser",
+      number_dispenser_version: version,
+    });
   });
 
   test("describes its commands: GET is a write", async () => {

@@ -3,45 +3,9 @@ import type { Config } from "../../../../src/config/settings.ts";
 import { RESERVED_PLACES } from "../../../../src/server/net/admission.ts";
 import { encodeRequest, ReplyError, readReplies, TestClient } from "../../../../testkit/resp.ts";
 import { Turns } from "../../../../testkit/turns.ts";
+import { FakeWire } from "../../../support/fake-wire.ts";
 import { MemoryStore } from "../../../support/memory-store.ts";
 import { clockOf, startLocal } from "../../../support/server.ts";
-
-/** A socket that takes as much as it is told to, and keeps what it took. */
-class FakeWire {
-  sent = "";
-  room = Number.POSITIVE_INFINITY;
-  isPaused = false;
-  isEnded = false;
-  isShut = false;
-  isTerminated = false;
-
-  write(bytes: Uint8Array, from: number, count: number): number {
-    const accepted = Math.min(count, this.room);
-    this.room -= accepted;
-    this.sent += Buffer.from(bytes.subarray(from, from + accepted)).toString("latin1");
-    return accepted;
-  }
-
-  end(): void {
-    this.isEnded = true;
-  }
-
-  shutdown(): void {
-    this.isShut = true;
-  }
-
-  terminate(): void {
-    this.isTerminated = true;
-  }
-
-  pause(): void {
-    this.isPaused = true;
-  }
-
-  resume(): void {
-    this.isPaused = false;
-  }
-}
 
 const running: (() => Promise<unknown>)[] = [];
 
@@ -114,7 +78,7 @@ describe("held replies", () => {
     expect(replies()).toEqual([full, "0", full, "PONG", full, full]);
     send(["GET", "x"], ["GET", "y"]);
     turn();
-    expect(replies()).toEqual(["0", new ReplyError("ERR dispenser not found")]);
+    expect(replies()).toEqual(["0", new ReplyError("ERR dispenser not found: 'y'")]);
   });
 
   test("are those about numbers and changed names; what is about definitions is not", () => {

@@ -3,6 +3,7 @@
 import { afterAll, describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { type Config, settings } from "../../../../src/config/settings.ts";
+import { BYTES_BESIDE_NAME } from "../../../../src/engine/engine.ts";
 import { RESERVED_PLACES } from "../../../../src/server/net/admission.ts";
 import type { ClientSession } from "../../../../src/server/session/session.ts";
 import { encodeRequest, type Reply, ReplyError, TestClient } from "../../../../testkit/resp.ts";
@@ -26,7 +27,8 @@ async function setUp(overrides: Partial<Config> = {}) {
   const admin = await TestClient.connect(server.port);
   const set = async (name: string, value: number) =>
     expect([name, await admin.command("CONFIG", "SET", name, String(value))]).toEqual([name, "OK"]);
-  return { ...server, admin, set };
+  const warnings = () => server.logged.filter((line) => line.startsWith("warning"));
+  return { ...server, admin, set, warnings };
 }
 
 /** Waits for something that comes about by itself. */
@@ -129,24 +131,24 @@ describe("replies not read", () => {
   });
 
   test("of more than reply_bytes_hard close the client, even where reply_bytes is more", async () => {
-    const { port, set, logged } = await setUp();
+    const { port, set, warnings } = await setUp();
     await set("limits.reply_bytes_hard", 50_000);
     const mute = await Mute.connect(port, echoes(3000));
     await until(() => mute.closed);
-    expect(logged[0]).toContain("client closed: unread replies");
+    expect(warnings()[0]).toContain("client closed: unread replies");
   });
 
   test("of more than reply_bytes_hard close the client, live, and it is logged", async () => {
-    const { port, server: listener, set, logged } = await setUp();
+    const { port, server: listener, set, warnings } = await setUp();
     await set("limits.reply_bytes", CHUNK_BYTES);
     await set("limits.reply_bytes_hard", 2 * MEBIBYTE);
     const big = encodeRequest("ECHO", "x".repeat(1_000_000));
     // More than the system's own buffers take of it.
     await set("limits.transaction_bytes", 32 * MEBIBYTE);
     const mute = await Mute.connect(port, `MULTI\r\n${big.repeat(24)}EXEC\r\n`);
-    await until(() => logged.length > 0);
+    await until(() => warnings().length > 0);
     expect(listener.sessions.size).toBe(1);
-    expect(logged[0]).toMatch(
+    expect(warnings()[0]).toMatch(
       /^warning client closed: unread replies client=127\.0\.0\.1:\d+ bytes=\d+ limit=2097152$/,
     );
     mute.close();
@@ -154,14 +156,14 @@ describe("replies not read", () => {
 });
 
 test("buffer_bytes of all clients together: the one with the most is closed, live", async () => {
-  const { port, server: listener, admin, set, logged } = await setUp();
+  const { port, server: listener, admin, set, warnings } = await setUp();
   await set("maxmemory-clients", 2 * MEBIBYTE);
   const half = (bytes: number) => `*2\r\n$4\r\nECHO\r\n$1000000\r\n${"x".repeat(bytes)}`;
   const small = await Mute.connect(port, half(100_000));
   const mutes = [small];
   for (let count = 0; count < 4; count++) mutes.push(await Mute.connect(port, half(900_000)));
-  await until(() => logged.length > 0);
-  expect(logged[0]).toMatch(
+  await until(() => warnings().length > 0);
+  expect(warnings()[0]).toMatch(
     /^warning client closed: buffers of all clients are full client=\S+ bytes=\d+ limit=2097152$/,
   );
   expect(await admin.command("PING")).toBe("PONG");
@@ -229,11 +231,35 @@ describe("dispensers", () => {
     expect(await admin.command("HSET", "c", "type", "3")).toBe(1);
   });
 
+  test("take names_bytes of memory at most, live; those that are there stay", async () => {
+    const { admin, set, server } = await setUp();
+    const { engine } = server;
+    const each = BYTES_BESIDE_NAME + 4;
+    const most = Math.floor(2 ** 20 / each);
+    const names = Array.from({ length: most + 1 }, (_, nth) => String(nth + 1000));
+    await set("limits.names_bytes", 2 ** 20);
+    const replies = await admin.pipeline(names.map((name) => ["HSET", name, "type", "3"]));
+    const refusal =
+      "ERR max memory of names reached: limits.names_bytes is 1048576, where a dispenser counts 1000 and its name. " +
+      "Delete dispensers, or raise the limit if there is more memory";
+    expect(replies.indexOf(1)).toBe(0);
+    expect(replies.filter((reply) => reply === 1)).toHaveLength(most);
+    expect(replies.at(-1)).toEqual(error(refusal));
+    expect(engine.namesBytes).toBe(most * each);
+    expect(await admin.command("HSET", "1000", "auto_disk", "memory")).toBe(0);
+    expect(await admin.command("DEL", "1001")).toBe(1);
+    expect(await admin.command("HSET", "mine", "type", "3")).toBe(1);
+    expect(await admin.command("HSET", "more", "type", "3")).toEqual(error(refusal));
+    await set("limits.names_bytes", 2 ** 21);
+    expect(await admin.command("HSET", "more", "type", "3")).toBe(1);
+  });
+
   test("have names of name_bytes at most, live; those that are there stay", async () => {
     const { admin, set } = await setUp();
     expect(await admin.command("HSET", "long-name", "type", "3")).toBe(1);
     await set("limits.name_bytes", 4);
-    const refusal = "ERR invalid dispenser name: it has 5 bytes, limits.name_bytes is 4";
+    const refusal =
+      "ERR invalid dispenser name: it may have 4 bytes (limits.name_bytes), and has 5: 'abcde'";
     expect(await admin.command("HSET", "abcde", "type", "3")).toEqual(error(refusal));
     expect(await admin.command("HSET", "abcd", "type", "3")).toBe(1);
     expect(await admin.command("GET", "long-name")).toBe("0");

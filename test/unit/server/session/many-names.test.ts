@@ -44,7 +44,7 @@ test("pipelines over many names give each line's numbers, be it asleep, deleted 
       const expected = steps.map(({ does, index }) => {
         const number = next.get(index);
         if (does === "DEL") return next.delete(index) ? 1 : 0;
-        if (number === undefined) return "ERR dispenser not found";
+        if (number === undefined) return `ERR dispenser not found: 'line:${index}'`;
         next.set(index, number + 1);
         return String(number);
       });
