@@ -89,9 +89,9 @@ function tooMany(
   if (needs !== "numbers") return undefined;
   const numbers = length + (transaction?.numbers ?? 0);
   if (numbers <= takeMax) return undefined;
-  const who = transaction === undefined ? name.toUpperCase() : "a transaction";
+  const [who, count] = length > takeMax ? [name.toUpperCase(), length] : ["a transaction", numbers];
   return new Refusal(
-    `ERR ${who} takes at most ${takeMax} numbers at a time, not ${numbers}: limits.take`,
+    `ERR ${who} takes at most ${takeMax} numbers at a time, not ${count}: limits.take`,
   );
 }
 
