@@ -70,7 +70,7 @@ async function besiege(attack: Attack, scale: number): Promise<Borne> {
   if (attack.hasPassword) await client.command("AUTH", PASSWORD);
   await client.command("HSET", "probe", "type", "3", "auto_disk", "pre_close");
   await client.command("HSET", "durable", "type", "3");
-  await client.command("HSET", "memory", "type", "3", "auto_disk", "memory");
+  await client.command("HSET", "quick", "type", "3", "auto_disk", "memory");
   const password = attack.hasPassword ? PASSWORD : "";
   const probe = run("probe.ts", String(server.port), password, String(!attack.isFull));
   while (Number((await client.info("probe")).generated) < WARM_UP) await client.command("PING");
@@ -81,7 +81,9 @@ async function besiege(attack: Attack, scale: number): Promise<Borne> {
   const status = await run("assault.ts", attack.name, ...where).exited;
   const seconds = (performance.now() - began) / 1000;
   await probe.stdin.end();
-  const figures = JSON.parse(await probe.stdout.text());
+  const text = await probe.stdout.text();
+  if ((await probe.exited) !== 0) throw new Error("the well-behaved client was not served");
+  const figures = JSON.parse(text);
   const peakBytes = highestBytes(server.pid);
   const ended = await Promise.race([server.end("SIGTERM"), Bun.sleep(END_MS_MAX)]);
   const log = readLog();

@@ -149,7 +149,7 @@ export const crowds: readonly Attack[] = [
   {
     name: "pipelines of GET of many clients",
     run: async (siege) => {
-      await inLoop(siege, siege.many(100), encodeRequest("GET", "memory").repeat(1600));
+      await inLoop(siege, siege.many(100), encodeRequest("GET", "quick").repeat(1600));
     },
   },
   {

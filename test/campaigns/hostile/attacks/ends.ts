@@ -5,7 +5,7 @@ import { until } from "../../../../testkit/until.ts";
 import { type Attack, expectReply, repeat, type Siege } from "../attack.ts";
 import { Attacker, addressOf, crowd, resetAll } from "../attacker.ts";
 
-const GET = encodeRequest("GET", "memory");
+const GET = encodeRequest("GET", "quick");
 const CONTROL = "\x01".repeat(16_000);
 
 /** A client that begins to read only when it is told to, and counts the lines that it gets. */
@@ -23,9 +23,9 @@ class LateReader {
   }
 }
 
-/** How many numbers of the line `memory` were handed out. */
+/** How many numbers of the line `quick` were handed out. */
 async function handedOut(client: TestClient): Promise<number> {
-  return Number((await client.info("memory")).generated);
+  return Number((await client.info("quick")).generated);
 }
 
 /** Ends late readers by `end`: everything that was answered has to arrive, and then FIN. */

@@ -12,6 +12,12 @@ const fromMany = (index: number) => ({ from: addressOf(index) });
 
 /** So many lines with long names, which take a while to list. */
 const longName = (index: number) => `${"a".repeat(240)}${index}`;
+/** The longest names there are, and what they count. */
+const veryLongName = (index: number) => String(index).padStart(255, "n");
+const BYTES_PER_NAME = 1000 + 255;
+const NAMES = 80_000;
+/** A fifth more than those of scale 1 take. */
+const NAMES_BYTES = 1.2 * NAMES * BYTES_PER_NAME;
 const BAD_PATTERN = `${"*a".repeat(120)}b`;
 
 export const memory: readonly Attack[] = [
@@ -182,6 +188,18 @@ export const memory: readonly Attack[] = [
       for (const each of clients) void each.send(encodeRequest("KEYS", "*"));
       await siege.wait(3000);
       resetAll(clients);
+    },
+  },
+  {
+    name: "names up to limits.names_bytes",
+    limits: { names_bytes: NAMES_BYTES },
+    run: async (siege) => {
+      await siege.define(siege.many(NAMES), veryLongName, "memory");
+      const client = await siege.client();
+      const size = Number(await client.command("DBSIZE"));
+      if (size * BYTES_PER_NAME > NAMES_BYTES) throw new Error(`there are ${size} names`);
+      if (size < Math.min(siege.many(NAMES), NAMES)) throw new Error(`only ${size} names fit`);
+      client.close();
     },
   },
   {
