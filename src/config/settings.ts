@@ -194,7 +194,7 @@ export const settings = {
     isLive: true,
   }),
   takeMax: setting("limits.take", "10000", whole(1, 1_000_000), {
-    help: "numbers that one command may take",
+    help: "numbers that one command, or one transaction, may take",
     isLive: true,
   }),
   dispensersMax: setting("limits.dispensers", "10000000", whole(1, 1_000_000_000), {

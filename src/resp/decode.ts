@@ -12,7 +12,7 @@ import RedisParser from "redis-parser";
 import { FAST_GET_BYTES_MAX, FastGet, type PrefetchNames } from "./fast-get.ts";
 import { BROKEN, Framer, INCOMPLETE, INLINE, type RequestLimits } from "./frame.ts";
 import { splitLine } from "./inline.ts";
-import { allocate, type Ledger, NO_LEDGER } from "./ledger.ts";
+import { allocate, free, type Ledger, NO_LEDGER } from "./ledger.ts";
 
 /** The results of next(). NOTHING: no whole request is there. */
 export const NOTHING = 0;
@@ -35,6 +35,8 @@ export class Decoder {
   args: readonly string[] = NO_ARGUMENTS;
   /** The size of the request whose arguments these are, in bytes; 0 if there are none. */
   requestBytes = 0;
+  /** How many words it has. */
+  requestWords = 0;
   error = "";
   private readonly ledger: Ledger;
   private readonly framer: Framer;
@@ -91,7 +93,7 @@ export class Decoder {
     this.framer.isUnauthenticated = isUnauthenticated;
   }
 
-  /** Adds a chunk that arrived. The decoder keeps it, so the caller must not change it any more. */
+  /** Adds a chunk that arrived. It is the decoder's now, which gives its memory back after use. */
   push(chunk: Buffer): void {
     const pending = this.pending + chunk.length;
     if (pending === chunk.length) {
@@ -129,6 +131,7 @@ export class Decoder {
         : takeApart(this.bytes.subarray(from, this.start));
     if (args === undefined) return this.failed("Protocol error: unbalanced quotes in request");
     this.args = args;
+    this.requestWords = args.length;
     return args.length === 0 ? EMPTY_REQUEST : REQUEST;
   }
 
@@ -142,6 +145,7 @@ export class Decoder {
   release(): void {
     this.letGo();
     this.keep(EMPTY);
+    for (const chunk of this.later) free(chunk);
     this.later = [];
     this.keepLater(-this.laterBytes);
     this.start = 0;
@@ -151,6 +155,7 @@ export class Decoder {
   /** Takes other bytes to decode. Here and in keepLater() the memory held changes. */
   private keep(bytes: Buffer): void {
     this.ledger.add(bytes.length - this.bytes.length);
+    free(this.bytes);
     this.bytes = bytes;
   }
 
@@ -198,6 +203,7 @@ export class Decoder {
     for (const chunk of this.later.splice(0, chunks)) {
       end += chunk.copy(own, end);
       this.keepLater(-chunk.length);
+      free(chunk);
     }
     this.start = 0;
     this.end = end;
@@ -238,6 +244,11 @@ export class Decoder {
     this.lastGetBytes = this.start - start;
     for (let byte = 0; byte < this.lastGetBytes; byte++) lastGet[byte] = bytes[start + byte]!;
     return true;
+  }
+
+  /** Whether next() will find a GET. */
+  get isGetNext(): boolean {
+    return !this.framer.isUnderWay && this.fastGet.match(this.bytes, this.start, this.end);
   }
 
   /** Finds the names of the next GETs. */

@@ -4,7 +4,7 @@
  * with a short reply a small one.
  */
 
-import { allocate, type Ledger, NO_LEDGER, NoRoom } from "./ledger.ts";
+import { allocate, free, type Ledger, NO_LEDGER, NoRoom } from "./ledger.ts";
 
 export type ProtocolVersion = 2 | 3;
 
@@ -28,10 +28,9 @@ function lend(bytes: number): Buffer {
 }
 
 function giveBack(buffer: Buffer): void {
-  const index = POOLED_SIZES.indexOf(buffer.length as never);
-  if (index < 0) return;
-  const pool = pools[index]!;
-  if (pool.length * buffer.length < KEPT_BYTES_MAX) pool.push(buffer);
+  const pool = pools[POOLED_SIZES.indexOf(buffer.length as never)];
+  if (pool !== undefined && pool.length * buffer.length < KEPT_BYTES_MAX) pool.push(buffer);
+  else free(buffer);
 }
 
 export class Replies {

@@ -3,14 +3,16 @@
  * stringmatchlen).
  */
 
-/** What one character of a text must be; a star stands for any number of them. */
-type Element =
-  /** Any characters, or none. */
-  | { readonly kind: "star" }
-  | { readonly kind: "any" }
-  | { readonly kind: "one"; readonly character: string }
-  /** One of the bytes that are marked. */
-  | { readonly kind: "set"; readonly has: Uint8Array };
+/**
+ * What one character of a text must be: its code, or one of these. A star stands for any number of
+ * characters. SET and more is a set of characters, the next one each time.
+ */
+const STAR = 256;
+const ANY = 257;
+const SET = 258;
+
+/** The bytes of a set: a bit for each character that it has. */
+const SET_BYTES = 32;
 
 /** The longest text to match: a dispenser's name. A pattern that needs more matches nothing. */
 const TEXT_BYTES_MAX = 255;
@@ -20,13 +22,21 @@ const TEXT_BYTES_MAX = 255;
  * count as one, and a match takes at most (elements of the pattern) * (length of the text) steps.
  */
 export class Pattern {
-  private readonly elements: readonly Element[];
+  private readonly elements: Uint16Array;
+  private readonly sets: Uint8Array;
   /** The fewest characters a matching text has. */
   private readonly lengthMin: number;
 
   constructor(pattern: string) {
-    this.elements = elementsOf(pattern);
-    this.lengthMin = this.elements.filter(({ kind }) => kind !== "star").length;
+    const { elements, sets } = elementsOf(pattern);
+    this.elements = elements;
+    this.sets = sets;
+    this.lengthMin = elements.filter((element) => element !== STAR).length;
+  }
+
+  /** The memory that it takes, in bytes. */
+  get bytes(): number {
+    return this.elements.byteLength + this.sets.byteLength;
   }
 
   matches(text: string): boolean {
@@ -39,10 +49,10 @@ export class Pattern {
     let starTo = 0;
     while (to < text.length) {
       const element = elements[at];
-      if (element?.kind === "star") {
+      if (element === STAR) {
         starAt = at++;
         starTo = to;
-      } else if (element !== undefined && fits(element, text, to)) {
+      } else if (element !== undefined && this.fits(element, text.charCodeAt(to))) {
         at++;
         to++;
       } else if (starAt >= 0) {
@@ -52,65 +62,74 @@ export class Pattern {
         return false;
       }
     }
-    return at === elements.length || (at === elements.length - 1 && elements[at]!.kind === "star");
+    return at === elements.length || (at === elements.length - 1 && elements[at] === STAR);
+  }
+
+  private fits(element: number, character: number): boolean {
+    if (element < STAR) return character === element;
+    if (element === ANY) return true;
+    if (character > 255) return false;
+    return (
+      (this.sets[SET_BYTES * (element - SET) + (character >> 3)]! & (1 << (character & 7))) > 0
+    );
   }
 }
 
-function fits(element: Element, text: string, at: number): boolean {
-  switch (element.kind) {
-    case "one":
-      return text[at] === element.character;
-    case "set":
-      return element.has[text.charCodeAt(at)] === 1;
-    default:
-      return true;
-  }
-}
-
-function elementsOf(pattern: string): Element[] {
-  const elements: Element[] = [];
+function elementsOf(pattern: string): { elements: Uint16Array; sets: Uint8Array } {
+  const elements: number[] = [];
+  const sets: number[] = [];
   let at = 0;
   // At most every second element is a star: a pattern of more elements matches no text of this
   // length.
   while (at < pattern.length && elements.length <= 2 * TEXT_BYTES_MAX + 1) {
     const character = pattern[at++]!;
     if (character === "*") {
-      if (elements.at(-1)?.kind !== "star") elements.push({ kind: "star" });
+      if (elements.at(-1) !== STAR) elements.push(STAR);
     } else if (character === "?") {
-      elements.push({ kind: "any" });
+      elements.push(ANY);
     } else if (character === "[") {
-      const has = new Uint8Array(256);
-      at = readSet(pattern, at, has);
-      elements.push({ kind: "set", has });
+      elements.push(SET + sets.length / SET_BYTES);
+      at = readSet(pattern, at, sets);
     } else if (character === "\\" && at < pattern.length) {
-      elements.push({ kind: "one", character: pattern[at++]! });
+      elements.push(pattern.charCodeAt(at++));
     } else {
-      elements.push({ kind: "one", character });
+      elements.push(character.charCodeAt(0));
     }
   }
-  return elements;
+  return { elements: Uint16Array.from(elements), sets: Uint8Array.from(sets) };
 }
 
-/** Reads a set that begins at `from`, behind its bracket; answers where the pattern goes on. */
-function readSet(pattern: string, from: number, has: Uint8Array): number {
+/** The bytes of the set that is being read. */
+const bits = new Uint8Array(SET_BYTES);
+
+function mark(low: number, high: number): void {
+  for (let byte = low; byte <= high; byte++) bits[byte >> 3]! |= 1 << (byte & 7);
+}
+
+/**
+ * Reads a set that begins at `from`, behind its bracket, and appends its bytes; answers where the
+ * pattern goes on.
+ */
+function readSet(pattern: string, from: number, sets: number[]): number {
+  bits.fill(0);
   const negated = pattern[from] === "^";
   let at = negated ? from + 1 : from;
   while (at < pattern.length && pattern[at] !== "]") {
+    const one = pattern.charCodeAt(at);
     if (pattern[at] === "\\" && at + 1 < pattern.length) {
-      has[pattern.charCodeAt(at + 1)] = 1;
+      const escaped = pattern.charCodeAt(at + 1);
+      mark(escaped, escaped);
       at += 2;
     } else if (pattern[at + 1] === "-" && at + 2 < pattern.length) {
-      const [low, high] = [pattern.charCodeAt(at), pattern.charCodeAt(at + 2)].sort(
-        (a, b) => a - b,
-      );
-      has.fill(1, low!, high! + 1);
+      const other = pattern.charCodeAt(at + 2);
+      mark(Math.min(one, other), Math.max(one, other));
       at += 3;
     } else {
-      has[pattern.charCodeAt(at)] = 1;
+      mark(one, one);
       at++;
     }
   }
-  if (negated) for (let byte = 0; byte < has.length; byte++) has[byte] = 1 - has[byte]!;
+  for (const byte of bits) sets.push(negated ? 255 - byte : byte);
   // A set without a closing bracket ends with the pattern.
   return Math.min(at + 1, pattern.length);
 }

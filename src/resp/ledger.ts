@@ -8,6 +8,9 @@ export interface Ledger {
   add(bytes: number): void;
 }
 
+/** About the memory that a word of a request takes in addition to its bytes. */
+export const BYTES_PER_WORD = 64;
+
 /** For buffers that belong to no client. */
 export const NO_LEDGER: Ledger = { add() {} };
 
@@ -33,4 +36,17 @@ export function allocate(bytes: number): Buffer {
   } catch {
     throw new NoRoom("the process gets no memory for it", { bytes });
   }
+}
+
+/** Smaller buffers are left to the garbage collector. */
+const FREED_BYTES_MIN = 16 * 1024;
+
+/**
+ * Gives the memory of a large buffer back at once: the garbage collector would do so much later, and
+ * by then the process has several times what is counted. Nobody may use the buffer any more. Does
+ * nothing with one that is part of another.
+ */
+export function free(buffer: Buffer): void {
+  const memory = buffer.buffer as ArrayBuffer;
+  if (buffer.length >= FREED_BYTES_MIN && buffer.length === memory.byteLength) memory.transfer(0);
 }

@@ -11,7 +11,9 @@ export function soakArguments<Name extends string>(
   text?: string,
 ): Record<Name, number> & { text: string | undefined } {
   const names = Object.keys(defaults) as Name[];
-  const usage = `usage: ${names.map((name) => `[--${name} N]`).join(" ")}`;
+  const options = names.map((name) => `[--${name} N]`);
+  if (text !== undefined) options.push(`[--${text} TEXT]`);
+  const usage = `usage: ${options.join(" ")}`;
   const values: Record<string, string | undefined> = readFlags(usage, [
     ...names,
     ...(text === undefined ? [] : [text]),

@@ -238,8 +238,12 @@ function setReplyMode({ session, replies, args }: Call): void {
   replies.simple("OK");
 }
 
+/** How many words CLIENT TRACKING reads. */
+const TRACKING_WORDS_MAX = 1024;
+
 /** CLIENT TRACKING: reads its options as Redis does, and refuses ON. */
 function track({ replies, args }: Call): void {
+  if (args.length > TRACKING_WORDS_MAX) return replies.error(SYNTAX_ERROR);
   const [state, ...options] = args.map((arg) => arg.toLowerCase()) as [string, ...string[]];
   for (let at = 0; at < options.length; at++) {
     const takesValue = ["redirect", "prefix"].includes(options[at]!);

@@ -78,9 +78,10 @@ export interface Session {
   readonly replyBytes: number;
   /**
    * Delays the reply of the command under way until this work is done, which results in a function
-   * that appends the reply. Until then no other request of this client is run.
+   * that appends the reply. Until then no other request of this client is run. `moreBytes` is what
+   * the work keeps beside the words of the request.
    */
-  block(work: Promise<() => void>): void;
+  block(work: Promise<() => void>, moreBytes?: number): void;
   /** Runs a command of a transaction; its part of EXEC's reply is held for its own commit. */
   runQueued(work: () => void): void;
   /** Whether the command under way runs in EXEC, where it must not block(). */
@@ -88,9 +89,10 @@ export interface Session {
   /**
    * Runs a job whose work grows with its input or its output: at once as far as it gets in a slice
    * of this turn, the rest in later turns, as long as the client is there. The job yields after each
-   * small step; what it appends to the replies leaves once `atEnd` has been called.
+   * small step; what it appends to the replies leaves once `atEnd` has been called. `moreBytes` is
+   * what it keeps beside the words of the request.
    */
-  runJob(job: Iterator<undefined>, atEnd?: () => void): void;
+  runJob(job: Iterator<undefined>, atEnd?: () => void, moreBytes?: number): void;
   /** Leaves room for the header of a reply whose length is not known yet; never in EXEC. */
   leaveRoom(): void;
   /** How many bytes were appended since leaveRoom(). */

@@ -68,12 +68,20 @@ function takeEach({ engine, session, replies, args }: Call): void {
   if (session.dependsOn > 0) for (const dispenser of covered) engine.markUncertain(dispenser);
 }
 
+/** How many pairs of a field and its value HSET takes: several times the fields that there are. */
+const PAIRS_MAX = 128;
+
 /** HSET and HMSET: defines a dispenser. */
 function defineFrom(call: Call, command: string, success: (set: number) => void): void {
   const { engine, server, replies, args } = call;
   const [name, ...pairs] = args as [string, ...string[]];
   if (pairs.length % 2 !== 0) {
     return replies.error(`ERR wrong number of arguments for '${command}' command`);
+  }
+  if (pairs.length > 2 * PAIRS_MAX) {
+    return replies.error(
+      `ERR ${command.toUpperCase()} takes at most ${PAIRS_MAX} fields, not ${pairs.length / 2}`,
+    );
   }
   const wanted = withoutReuse(fieldsIn(pairs));
   const before = engine.find(name)?.definition;
@@ -126,6 +134,7 @@ function fieldsIn(pairs: readonly string[]): Fields {
 
 /** Asks for the right `manage` if a definition would hand out numbers again. */
 function needsForReuse([, ...pairs]: readonly string[]): MoreNeeded | undefined {
+  if (pairs.length > 2 * PAIRS_MAX) return undefined;
   const wanted = withoutReuse(fieldsIn(pairs));
   if (wanted instanceof Refusal || !wanted.reuse) return undefined;
   return { what: "hset ... reuse yes", right: "manage", names: [] };

@@ -131,11 +131,12 @@ function search(
       if (count++ % NAMES_PER_LOOK === 0) yield undefined;
     }
   };
-  session.runJob(job(), () => {
+  const end = () => {
     waitFor(session, engine.dependsOnNames());
     for (const name of changing) if (engine.has(name)) found(name);
     atEnd();
-  });
+  };
+  session.runJob(job(), end, pattern.bytes);
 }
 
 function listNames(replies: Call["replies"], names: readonly string[]): void {

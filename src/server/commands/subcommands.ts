@@ -15,14 +15,19 @@ export function subcommandsOf(
     arity: 2,
     summary: "Lists the subcommands",
     run: ({ replies }) => {
-      const lines = Object.entries(all).flatMap(([name, { summary }]) => [
-        name.toUpperCase(),
-        `    ${summary}.`,
-      ]);
-      replies.array(lines.length + 1);
-      replies.simple(`${parent.name.toUpperCase()} <subcommand> [<arg> ...]. Subcommands are:`);
-      for (const line of lines) replies.simple(line);
+      helpReply ??= makeHelpReply();
+      replies.raw(helpReply);
     },
+  };
+  /** Made once, because EXEC may ask for thousands. */
+  let helpReply: string | undefined;
+  const makeHelpReply = () => {
+    const lines = Object.entries(all).flatMap(([name, { summary }]) => [
+      name.toUpperCase(),
+      `    ${summary}.`,
+    ]);
+    const head = `${parent.name.toUpperCase()} <subcommand> [<arg> ...]. Subcommands are:`;
+    return `*${lines.length + 1}\r\n${[head, ...lines].map((line) => `+${line}\r\n`).join("")}`;
   };
   const all: Record<string, Subcommand> = { ...listed, help };
   return new Map(

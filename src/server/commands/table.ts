@@ -61,7 +61,8 @@ export function execute(
   const command = find(request);
   if (command instanceof Refusal) return refuseWith(command.message, session, request[0]!);
   const args = request.slice(command.name.includes("|") ? 2 : 1);
-  const refusal = refuse(server, session, command, args) ?? tooMany(command, args, server);
+  const refusal =
+    refuse(server, session, command, args) ?? tooMany(command, args, server, transaction);
   if (refusal !== undefined) {
     server.commandStats.of(command.name).rejected++;
     return refuseWith(refusal.message, session, request[0]!);
@@ -79,15 +80,22 @@ export function execute(
   }
 }
 
-/** Refuses a command that takes more numbers than one may: it takes all of them in one turn. */
+/**
+ * Refuses a command that takes more numbers than one, or one transaction, may: all of them are taken
+ * in one turn.
+ */
 function tooMany(
   { name, needs }: Command,
   { length }: readonly string[],
-  { config }: ServerForCommands,
+  { config: { takeMax } }: ServerForCommands,
+  transaction: Session["transaction"],
 ): Refusal | undefined {
-  if (needs !== "numbers" || length <= config.takeMax) return undefined;
+  if (needs !== "numbers") return undefined;
+  const numbers = length + (transaction?.numbers ?? 0);
+  if (numbers <= takeMax) return undefined;
+  const [who, count] = length > takeMax ? [name.toUpperCase(), length] : ["a transaction", numbers];
   return new Refusal(
-    `ERR ${name.toUpperCase()} takes at most ${config.takeMax} numbers at a time, not ${length}: limits.take`,
+    `ERR ${who} takes at most ${takeMax} numbers at a time, not ${count}: limits.take`,
   );
 }
 

@@ -3,18 +3,23 @@
  * they are in one commit: all of it reaches the disk, or nothing.
  */
 
-import type { Ledger } from "../../resp/ledger.ts";
+import { BYTES_PER_WORD, type Ledger } from "../../resp/ledger.ts";
 
-/** The overhead that each word counts in addition to its bytes, about the memory it takes. */
-const BYTES_PER_WORD = 64;
-/** What each word of a command that is not fast counts more, as EXEC runs all in one turn. */
+/**
+ * What each word counts more of a command that is not fast, or that logs in or greets, as EXEC runs
+ * all in one turn: 4 MiB are to take some 20 ms.
+ */
 const BYTES_PER_SLOW_WORD = 1024;
-/** What a command about the server counts more, whose reply is long. */
-const BYTES_PER_SERVER_COMMAND = 4096;
+/** What each word of a slow command about the server counts more, whose reply is long. */
+const BYTES_PER_SERVER_WORD = 16 * 1024;
 
 /** The part of a queued request that a transaction reads. */
 interface Request {
-  readonly command: { readonly group: string; readonly flags: readonly string[] };
+  readonly command: {
+    readonly group: string;
+    readonly flags: readonly string[];
+    readonly needs?: "names" | "numbers";
+  };
   readonly args: readonly string[];
 }
 
@@ -26,6 +31,8 @@ export class Transaction<Queued extends Request> {
   private readonly memory: Ledger;
   /** The size of the queue, about the memory it takes. */
   bytes = 0;
+  /** How many numbers it will take. */
+  numbers = 0;
   /** The time that EXEC will take, counted as if it were bytes. */
   private effort = 0;
 
@@ -35,19 +42,23 @@ export class Transaction<Queued extends Request> {
     this.memory = memory;
   }
 
-  /** Adds a request if it fits. If it does not, answers false, and the transaction is broken. */
+  /**
+   * Adds a request if it fits. If it does not, answers false, and the transaction is broken; what
+   * comes then is not kept.
+   */
   add(queued: Queued): boolean {
+    if (this.isBroken) return true;
     const words = 1 + queued.args.length;
     let bytes = BYTES_PER_WORD * words;
     for (const word of queued.args) bytes += word.length;
-    if (!queued.command.flags.includes("fast")) this.effort += BYTES_PER_SLOW_WORD * words;
-    if (queued.command.group === "server") this.effort += BYTES_PER_SERVER_COMMAND;
+    this.effort += effortOf(queued);
     if (this.bytes + bytes + this.effort > this.bytesMax) {
       this.isBroken = true;
       this.release();
       return false;
     }
     this.bytes += bytes;
+    if (queued.command.needs === "numbers") this.numbers += queued.args.length;
     this.memory.add(bytes);
     this.queue.push(queued);
     return true;
@@ -59,4 +70,11 @@ export class Transaction<Queued extends Request> {
     this.memory.add(-this.bytes);
     this.bytes = 0;
   }
+}
+
+function effortOf({ command: { flags, group }, args }: Request): number {
+  const words = 1 + args.length;
+  if (flags.includes("fast") && !flags.includes("no_auth")) return 0;
+  const perWord = group === "server" ? BYTES_PER_SERVER_WORD : BYTES_PER_SLOW_WORD;
+  return perWord * words;
 }

@@ -9,9 +9,9 @@ import type { TimeSlices } from "../../base/time-slices.ts";
 import type { Address } from "../../config/address.ts";
 import { Admission } from "../net/admission.ts";
 import { acknowledge, boundReceiving, keepAlive, wireOf } from "../net/direct-wire.ts";
-import { Refusals } from "../net/refusals.ts";
+import { Refusals, refusalOfStart } from "../net/refusals.ts";
 import { Sockets } from "../net/sockets.ts";
-import { beginsTls, handshakeRefusal } from "../net/tls.ts";
+import { handshakeRefusal } from "../net/tls.ts";
 import { MemoryBudget } from "../session/client-memory.ts";
 import { type ClientTransport, Connection, type Host } from "../session/connection.ts";
 import type { Endpoints } from "../session/peer.ts";
@@ -79,17 +79,20 @@ export class RespFrontend implements Frontend {
     return {
       ...{ engine, server, turn, guarded, budgets },
       load: new TurnLoad(now, (work) => server.later(work)),
-      onDeferred: (connection) => {
+      onDeferred: (connection, isShort) => {
         const isUnauthenticated = connection.session.isUnauthenticated;
         const queue = isUnauthenticated ? this.deferredUnauthenticated : this.deferred;
-        queue.add(() => {
+        const goOn = () => {
           connection.goOn();
           return true;
-        });
+        };
+        queue.add(goOn, isShort);
       },
       onOverBudget: ({ memory }) => memory.budget.makeRoom(connections),
       onUserChanged: (connection) => {
-        if (connection.session.isUnauthenticated) this.addUnauthenticated(connection);
+        const { isReserved, isUnauthenticated } = connection.session;
+        if (isReserved) return;
+        if (isUnauthenticated) this.addUnauthenticated(connection);
         else unauthenticated.delete(connection);
       },
       onSpoken: (connection) => unauthenticated.spoke(connection),
@@ -158,7 +161,8 @@ export class RespFrontend implements Frontend {
     const connection = new Connection(this.host, transport, { id, ...endpoints, isReserved });
     this.connections.add(connection);
     server.sessions.add(connection.session);
-    if (connection.session.isUnauthenticated) this.addUnauthenticated(connection);
+    if (isReserved) this.admission.reserved.add(connection);
+    else if (connection.session.isUnauthenticated) this.addUnauthenticated(connection);
     server.log.debug("client connected", { client: endpoints.address, id });
     return connection;
   }
@@ -185,6 +189,7 @@ export class RespFrontend implements Frontend {
     this.connections.delete(connection);
     this.server.sessions.delete(connection.session);
     this.admission.unauthenticated.delete(connection);
+    this.admission.reserved.delete(connection);
   }
 
   private noteWhenAllGone(): void {
@@ -216,12 +221,9 @@ export class RespFrontend implements Frontend {
       data: (socket, chunk) =>
         guarded(() => {
           if (socket.data === undefined) this.admission.admit(socket);
-          if (!isTls && beginsTls(chunk) && socket.data?.session.requestBytes === 0)
-            return this.refuse(
-              socket,
-              address,
-              "it speaks TLS, and this address is for plain RESP",
-            );
+          const isStart = !isTls && socket.data?.session.requestBytes === 0;
+          const refusal = isStart ? refusalOfStart(chunk) : undefined;
+          if (refusal !== undefined) return this.refuse(socket, address, refusal);
           socket.data?.receive(chunk);
         }),
       drain: (socket) => guarded(() => socket.data?.drain()),

@@ -17,6 +17,8 @@ import { type Unauthenticated, UnauthenticatedClients } from "./unauthenticated.
 const HANDSHAKE_MS_MAX = 10_000;
 /** Places past limits.clients for clients on this machine, who can see what is going on there. */
 export const RESERVED_PLACES = 8;
+/** So long a client in such a place may be silent if others on this machine want it. */
+const RESERVED_SILENT_MS_MAX = 1000;
 /** How many refused sockets may wait for their clients to end their side. */
 const SPARE_SOCKETS = 32;
 /** The server is not full any more once so many of its places are taken. */
@@ -57,6 +59,11 @@ interface Arrival {
   readonly pending: Unauthenticated | undefined;
 }
 
+/** A client past limits.clients. */
+interface Reserved extends Unauthenticated {
+  readonly session: { readonly lastActiveMs: number };
+}
+
 /** Turns an admitted socket into a client. */
 type LetIn<Data> = (
   socket: Socket<Data>,
@@ -66,10 +73,14 @@ type LetIn<Data> = (
 
 export class Admission<Data> {
   readonly unauthenticated = new UnauthenticatedClients();
+  /** The clients in places past limits.clients; none of them is among the unauthenticated. */
+  readonly reserved = new Set<Reserved>();
   readonly lingering: Lingering;
   /** Whether all places are taken; from the first client too many until places are free again. */
   isFull = false;
   private refusedWhileFull = 0;
+  /** How many of the arriving sockets will have such a place. */
+  private reservedArriving = 0;
   private readonly arriving = new Map<Socket<Data>, Arrival>();
   private readonly server: ServerForFrontends;
   private readonly jobs: TimeSlices;
@@ -82,9 +93,13 @@ export class Admission<Data> {
     this.lingering = new Lingering(server.now);
   }
 
-  /** Places that are taken. */
+  /** Places that are taken, but for those past limits.clients. */
   private get taken(): number {
-    return this.server.sessions.size + this.arriving.size;
+    return this.server.sessions.size + this.arriving.size - this.takenReserved;
+  }
+
+  private get takenReserved(): number {
+    return this.reserved.size + this.reservedArriving;
   }
 
   /**
@@ -95,12 +110,14 @@ export class Admission<Data> {
     if (server.isStopping) return void socket.terminate();
     const hasPlace = this.taken < server.clientsMax || this.unauthenticated.makePlace();
     if (!hasPlace) this.noteFull();
-    const isReserved = !hasPlace && this.hasReservedPlaceFor(socket, listening);
+    const isReserved = !hasPlace && this.makeReservedPlace(socket, listening);
     if (!hasPlace && !isReserved) return this.refuseAsFull(socket, isTls);
     const pending = isTls ? this.handshaking(socket, listening) : undefined;
     const sinceMs = server.now();
     this.arriving.set(socket, { listening, isTls, sinceMs, isReserved, pending });
+    if (isReserved) this.reservedArriving++;
     this.limitLingering();
+    if (isReserved && pending !== undefined) return;
     if (pending !== undefined) {
       return this.unauthenticated.add(pending, server.config.unauthenticatedPerAddressMax);
     }
@@ -110,10 +127,22 @@ export class Admission<Data> {
     });
   }
 
-  /** Whether a client on this machine may come in though all places are taken. */
-  private hasReservedPlaceFor(socket: Socket<Data>, listening: Address): boolean {
-    if (this.taken >= this.server.clientsMax + RESERVED_PLACES) return false;
-    return endpointsOf(socket, listening)?.isLocal === true;
+  /**
+   * Whether a client on this machine may come in though all places are taken. If those kept for it
+   * are taken, too, the client in one of them that was silent longest gives way, if it was silent for
+   * a while.
+   */
+  private makeReservedPlace(socket: Socket<Data>, listening: Address): boolean {
+    if (endpointsOf(socket, listening)?.isLocal !== true) return false;
+    if (this.takenReserved < RESERVED_PLACES) return true;
+    const byActivity = [...this.reserved].sort(
+      (one, other) => one.session.lastActiveMs - other.session.lastActiveMs,
+    );
+    const [silent] = byActivity;
+    if (silent === undefined) return false;
+    if (this.server.now() - silent.session.lastActiveMs < RESERVED_SILENT_MS_MAX) return false;
+    silent.giveWay();
+    return true;
   }
 
   private handshaking(socket: Socket<Data>, listening: Address): Unauthenticated {
@@ -146,8 +175,9 @@ export class Admission<Data> {
 
   /** A socket does not wait to be admitted any more. */
   private forget(socket: Socket<Data>): void {
-    const pending = this.arriving.get(socket)?.pending;
+    const { pending, isReserved } = this.arriving.get(socket) ?? {};
     if (pending !== undefined) this.unauthenticated.delete(pending);
+    if (isReserved === true) this.reservedArriving--;
     this.arriving.delete(socket);
   }
 

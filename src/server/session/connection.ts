@@ -4,7 +4,8 @@
  *
  * Invariants: a client that does not read its replies is not read from any more once they
  * take as much memory as it may have. A client whose requests take long queues up for another turn, so
- * that others do not wait for it. The connection ends with all that was answered, and then FIN.
+ * that others do not wait for it; a GET of others on the fast path never queues up behind it. The
+ * connection ends with all that was answered, and then FIN.
  */
 
 import type { LogFields } from "../../base/log.ts";
@@ -27,8 +28,11 @@ export interface ClientTransport extends Transport {
 
 /** The interface of the frontend that a connection is part of. */
 export interface Host extends SessionContext {
-  /** The connection has requests left: the host calls its goOn() in a later turn. */
-  onDeferred(connection: Connection): void;
+  /**
+   * The connection has requests left: the host calls its goOn() in a later turn. It goes first if
+   * they are `short`.
+   */
+  onDeferred(connection: Connection, short: boolean): void;
   /** Clients hold more than they may: the host closes those with the most. */
   onOverBudget(connection: Connection): void;
   /** The client logged in, or is unauthenticated again. */
@@ -43,6 +47,16 @@ export interface Host extends SessionContext {
 
 /** A client with more bytes waiting queues up for a later turn: one request of it may take long. */
 const AT_ONCE_BYTES_MAX = 64 * 1024;
+/**
+ * The requests of a client that waits with so few bytes are short; with fewer before its log-in, as
+ * there may be a crowd of such clients.
+ */
+const SHORT_BYTES_MAX = 16 * 1024;
+const SHORT_LOG_IN_BYTES_MAX = 512;
+/** With more bytes waiting, GETs count as the work of a turn, too. */
+const FEW_GETS_BYTES_MAX = 4 * 1024;
+/** So many times as long as a client took more than its slice, its requests are not short. */
+const LONG_FOR = 50;
 
 export class Connection implements SessionHost, MemoryHolder, Unauthenticated {
   readonly session: ClientSession;
@@ -53,6 +67,8 @@ export class Connection implements SessionHost, MemoryHolder, Unauthenticated {
   private isDeferred = false;
   private isPaused = false;
   private inputEnded = false;
+  /** Until when its requests are taken for long ones. */
+  private isLongUntilMs = 0;
   /** When the request under way began to arrive; 0 if none is under way. */
   private requestSinceMs = 0;
 
@@ -102,17 +118,18 @@ export class Connection implements SessionHost, MemoryHolder, Unauthenticated {
     session.withinLimits(() => session.decoder.push(chunk));
     if (session.isOver) return;
     if (session.isBlocked || this.isDeferred) this.settle();
-    else if (this.hasToQueue) this.defer();
-    else this.run(nowMs);
+    else this.runOrQueue(nowMs);
   }
 
-  private get hasToQueue(): boolean {
-    const { session, frontend } = this;
-    return (
-      session.isUnauthenticated ||
-      session.decoder.pending > AT_ONCE_BYTES_MAX ||
-      frontend.load.isOver
-    );
+  /** Answers its requests now, or queues up if they may take long, or if others' took long. */
+  private runOrQueue(nowMs: number): void {
+    const { session } = this;
+    const { load } = this.frontend;
+    const { pending } = session.decoder;
+    if (session.isUnauthenticated || pending > AT_ONCE_BYTES_MAX) return this.defer();
+    if (pending <= FEW_GETS_BYTES_MAX) return this.run(nowMs, load.isOver);
+    if (load.isOver) return this.defer();
+    load.measure(() => this.run(nowMs));
   }
 
   /** To be called when the socket accepts bytes again or replies were released: sends them. */
@@ -126,7 +143,7 @@ export class Connection implements SessionHost, MemoryHolder, Unauthenticated {
   /** Goes on with the requests that were left over from an earlier turn. */
   goOn(): void {
     this.isDeferred = false;
-    if (this.session.isServed) this.runNow();
+    if (this.session.isServed) this.run(this.frontend.server.now());
   }
 
   onBlocked(work: Promise<() => void>): void {
@@ -144,7 +161,8 @@ export class Connection implements SessionHost, MemoryHolder, Unauthenticated {
     const { session } = this;
     const isAwaited = session.isServed;
     session.withinLimits(() => session.unblock(isAwaited ? reply : undefined));
-    if (isAwaited && !session.isBlocked) this.readOn();
+    if (!session.isServed) this.flush();
+    else if (isAwaited && !session.isBlocked) this.readOn();
   }
 
   onUserChanged(): void {
@@ -172,6 +190,10 @@ export class Connection implements SessionHost, MemoryHolder, Unauthenticated {
     session.replyBuffer.dropOpen();
     this.close();
     if (!session.isOver) this.resume();
+  }
+
+  onGrown(): void {
+    this.settle();
   }
 
   onEnded(reason: string, fields: LogFields = {}): void {
@@ -209,7 +231,8 @@ export class Connection implements SessionHost, MemoryHolder, Unauthenticated {
 
   /** Its place is free at once: whoever does not read its replies loses them. */
   giveWay(): void {
-    this.onEnded("another client needs its place, and it has not logged in");
+    const why = this.session.isReserved ? "the server is full" : "it has not logged in";
+    this.onEnded(`another client needs its place, and ${why}`);
     if (!this.session.isOver) this.abort();
   }
 
@@ -229,27 +252,24 @@ export class Connection implements SessionHost, MemoryHolder, Unauthenticated {
     this.flush();
   }
 
-  private runNow(): void {
-    this.run(this.frontend.server.now());
-  }
-
   /** Goes on after a pause in which it was the server that did not read on. */
   private readOn(): void {
     this.requestSinceMs = this.frontend.server.now();
-    this.run(this.requestSinceMs);
+    this.runOrQueue(this.requestSinceMs);
   }
 
-  private run(nowMs: number): void {
+  /** Answers requests: those on the fast path alone, or all. */
+  private run(nowMs: number, getsAlone = false): void {
     const { session } = this;
     const { decoder } = session;
     const sliceEndMs = session.sliceEnd(nowMs);
     const before = decoder.pending;
     session.withinLimits(() => {
       for (;;) {
-        const stop = session.answer(sliceEndMs);
+        const stop = session.answer(sliceEndMs, getsAlone);
         this.flush();
         if (session.isBlocked || this.isFull) return this.pause();
-        if (stop === "slice over") return this.defer();
+        if (stop === "slice over") return this.deferAfter(nowMs, sliceEndMs);
         if (stop === "nothing left") break;
       }
       this.resume();
@@ -272,7 +292,20 @@ export class Connection implements SessionHost, MemoryHolder, Unauthenticated {
     this.isDeferred = true;
     this.pause();
     this.settle();
-    this.frontend.onDeferred(this);
+    if (!this.session.isOver) this.frontend.onDeferred(this, this.isShort);
+  }
+
+  /** Its slice is over, or it has to wait for others. */
+  private deferAfter(beganMs: number, sliceEndMs: number): void {
+    const nowMs = this.frontend.server.now();
+    if (nowMs > sliceEndMs) this.isLongUntilMs = nowMs + LONG_FOR * (nowMs - beganMs);
+    this.defer();
+  }
+
+  private get isShort(): boolean {
+    const { session, frontend } = this;
+    const bytesMax = session.isUnauthenticated ? SHORT_LOG_IN_BYTES_MAX : SHORT_BYTES_MAX;
+    return session.decoder.pending <= bytesMax && frontend.server.now() >= this.isLongUntilMs;
   }
 
   private pause(): void {

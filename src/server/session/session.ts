@@ -9,7 +9,7 @@ import type { Engine } from "../../engine/engine.ts";
 import { Decoder, EMPTY_REQUEST, FAILED, GET, NOTHING } from "../../resp/decode.ts";
 import type { Replies } from "../../resp/encode.ts";
 import { PrefetchNames } from "../../resp/fast-get.ts";
-import { NoRoom } from "../../resp/ledger.ts";
+import { BYTES_PER_WORD, NoRoom } from "../../resp/ledger.ts";
 import type { DiskUnavailable } from "../../storage/store.ts";
 import type { User } from "../access/users.ts";
 import type { Queued, ReplyMode, ServerForCommands, Session } from "../commands/command.ts";
@@ -47,6 +47,8 @@ export interface SessionHost {
   onEnded(reason: string, fields?: LogFields): void;
   /** Closes the connection at once. */
   onKilled(reason: string, fields?: LogFields): void;
+  /** What the client makes the server keep may have grown over several turns. */
+  onGrown(): void;
 }
 
 /** The time in a turn for a client's requests; the rest run in a later turn. */
@@ -105,7 +107,7 @@ export class ClientSession implements Session, Holder {
   private readonly gets: CallStats;
   private presentUser: User | undefined;
   private presentTransaction: Transaction<Queued> | undefined = undefined;
-  /** The size of the request that waits for work; 0 if none does. */
+  /** What the request that waits for work takes; 0 if none does. */
   private blockedBytes = 0;
   /** The offset in the replies at which the reply of the command under way begins. */
   private replyStart = 0;
@@ -182,10 +184,11 @@ export class ClientSession implements Session, Holder {
     return decoder.held + replies.bytes.length + (transaction?.bytes ?? 0) + blockedBytes;
   }
 
-  block(work: Promise<() => void>): void {
+  block(work: Promise<() => void>, moreBytes = 0): void {
+    const { requestBytes, requestWords } = this.decoder;
     this.isBlocked = true;
     this.replyBuffer.open(this.replyStart);
-    this.blockedBytes = this.decoder.requestBytes;
+    this.blockedBytes = requestBytes + BYTES_PER_WORD * requestWords + moreBytes;
     this.memory.add(this.blockedBytes);
     this.server.counters.blocked++;
     this.sessionHost.onBlocked(work);
@@ -204,12 +207,15 @@ export class ClientSession implements Session, Holder {
     if (!this.isBlocked) this.conclude();
   }
 
-  runJob(job: Iterator<undefined>, atEnd = () => {}): void {
+  runJob(job: Iterator<undefined>, atEnd = () => {}, moreBytes = 0): void {
     const { server, isInTransaction } = this;
     const endMs = server.now() + JOB_MS;
     while (job.next().done !== true) {
       if (isInTransaction || server.now() <= endMs) continue;
-      return this.block(this.finish(job).then(() => atEnd));
+      return this.block(
+        this.finish(job).then(() => atEnd),
+        moreBytes,
+      );
     }
     atEnd();
   }
@@ -221,6 +227,7 @@ export class ClientSession implements Session, Holder {
       let isDone = false;
       this.withinLimits(() => {
         isDone = this.isServed && job.next().done === true;
+        this.sessionHost.onGrown();
       });
       if (!isDone && this.isServed) return false;
       done.resolve();
@@ -299,23 +306,29 @@ export class ClientSession implements Session, Holder {
     return nowMs + (this.isUnauthenticated ? UNAUTHENTICATED_SLICE_MS : SLICE_MS);
   }
 
-  /** Answers the requests that have arrived, until the end of the slice. */
-  answer(sliceEndMs: number): Stop {
-    if (++runs % TIMED_RUN > 0) return this.answerUntil(sliceEndMs);
+  /**
+   * Answers the requests that have arrived, until the end of the slice. `getsAlone` ends it before
+   * a request that is off the fast path.
+   */
+  answer(sliceEndMs: number, getsAlone = false): Stop {
+    if (++runs % TIMED_RUN > 0) return this.answerUntil(sliceEndMs, getsAlone);
     const { server, gets } = this;
     const [beganMs, others] = [server.now(), server.counters.commands - gets.calls];
-    const stop = this.answerUntil(sliceEndMs);
+    const stop = this.answerUntil(sliceEndMs, getsAlone);
     const areAllGets = server.counters.commands - gets.calls === others;
     if (areAllGets) gets.microseconds += (server.now() - beganMs) * 1000 * TIMED_RUN;
     return stop;
   }
 
-  private answerUntil(sliceEndMs: number): Stop {
+  private answerUntil(sliceEndMs: number, getsAlone: boolean): Stop {
     const { decoder, replies, server, load } = this;
     const fullAt = replies.length + server.config.replyBytesMax;
     this.prefetched = 0;
     for (let gets = 0; !this.closes && !this.isOver && !this.isBlocked && !server.isStopping; ) {
       if (replies.length >= fullAt) return "replies full";
+      if (getsAlone && decoder.pending > 0 && !(decoder.isGetNext && this.onFastPath)) {
+        return "slice over";
+      }
       const found = decoder.next();
       if (found === NOTHING) break;
       this.replyStart = replies.length;

@@ -1,7 +1,7 @@
 /**
- * How long commands off the fast path have taken in this turn of the event loop. Once they took
- * long, clients whose bytes arrive queue up for a later turn, so that a crowd of them does not make
- * one turn endless.
+ * How long commands off the fast path, and long rows of GETs, have taken in this turn of the event
+ * loop. Once they took long, clients whose bytes arrive queue up for a later turn, so that a crowd
+ * of them does not make one turn endless.
  */
 
 /** The time that commands may take in one turn before further clients queue up. */
@@ -28,9 +28,7 @@ export class TurnLoad {
   /** A command begins. */
   begin(): void {
     this.beganMs = this.now();
-    if (this.isTurnOpen) return;
-    this.isTurnOpen = true;
-    this.later(this.endTurn);
+    this.open();
   }
 
   /** The command has ended. Answers the time. */
@@ -38,6 +36,21 @@ export class TurnLoad {
     const nowMs = this.now();
     this.spentMs += nowMs - this.beganMs;
     return nowMs;
+  }
+
+  /** Runs work of which not every part is counted already. */
+  measure(work: () => void): void {
+    const before = this.spentMs;
+    const beganMs = this.now();
+    this.open();
+    work();
+    this.spentMs = Math.max(this.spentMs, before + this.now() - beganMs);
+  }
+
+  private open(): void {
+    if (this.isTurnOpen) return;
+    this.isTurnOpen = true;
+    this.later(this.endTurn);
   }
 
   private readonly endTurn = () => {

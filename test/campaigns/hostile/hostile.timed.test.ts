@@ -1,31 +1,29 @@
 import { describe, expect, test } from "bun:test";
+import { RESERVED_PLACES } from "../../../src/server/net/admission.ts";
 import { fromSource, ServerProcess } from "../../../testkit/process.ts";
 import { ReplyError, TestClient } from "../../../testkit/resp.ts";
-import { Attacker, attacks } from "./attacks.ts";
-import { besiege } from "./siege.ts";
+import { noCertificates } from "../../support/certificates.ts";
+import { Attacker } from "./attacker.ts";
+import { attacks } from "./attacks.ts";
+import { bestOf, GET_MS_MAX, LOG_IN_MS_MAX } from "./siege.ts";
 
-/** The longest wait of another client, in milliseconds. */
-const GET_MS_MAX = 100;
-/** Other programs on the machine make a client wait, too: the best of so many counts. */
+/** A twentieth of the sizes that were once found to do harm; `bun run hostile` has twice those. */
+const SCALE = 0.05;
 const TRIES = 10;
 const TIMEOUT_MS = 60_000;
 
 describe.skipIf(process.platform !== "linux")("another client hardly notices", () => {
-  test.each([...attacks])(
+  const possible = attacks.filter(({ hasTls = false }) => !hasTls || noCertificates === undefined);
+  test.each([...possible])(
     "$name",
     async (attack) => {
-      let longest = Number.POSITIVE_INFINITY;
-      for (let attempt = 0; attempt < TRIES && longest >= GET_MS_MAX; attempt++) {
-        const borne = await besiege(attack, 1);
-        expect(borne.grewBy).toBeLessThan(attack.bytesMax);
-        longest = Math.min(longest, borne.max);
-      }
-      expect(longest).toBeLessThan(GET_MS_MAX);
+      const { ahead, arrivals } = await bestOf(TRIES, attack, SCALE);
+      expect(ahead.max).toBeLessThan(GET_MS_MAX);
+      expect(arrivals.max).toBeLessThan(LOG_IN_MS_MAX);
     },
     TIMEOUT_MS,
   );
 });
-
 test.skipIf(process.platform !== "linux")(
   "the limit on open files is never reached: clients past it are told so",
   async () => {
@@ -37,12 +35,19 @@ test.skipIf(process.platform !== "linux")(
     const crowd = [];
     for (let count = 0; count < 135; count++) crowd.push(await Attacker.connect(server.port));
     expect(await first.command("PING")).toBe("PONG");
+    // Those on this machine get a few places more, as long as they are not silent there.
+    const reserved: TestClient[] = [];
+    for (let count = 0; count < RESERVED_PLACES; count++) {
+      reserved.push(await TestClient.connect(server.port));
+    }
     for (let count = 0; count < 100; count++) {
+      for (const each of reserved) expect(await each.command("PING")).toBe("PONG");
       const late = await TestClient.connect(server.port);
       expect(await late.next()).toEqual(new ReplyError("ERR max number of clients reached"));
       await late.closed;
     }
-    expect(await first.info("clients")).toMatchObject({ connected_clients: "136" });
+    expect(await first.info("clients")).toMatchObject({ connected_clients: "144" });
+    for (const each of reserved) each.close();
     for (const each of crowd) each.reset();
     while (Number((await first.info("clients")).connected_clients) > 1) await first.command("PING");
     const again = await TestClient.connect(server.port);

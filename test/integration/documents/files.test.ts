@@ -6,9 +6,9 @@ import { root } from "../../../testkit/process.ts";
 
 const rooms = ["src", "test", "testkit", "bench", "scripts", "deploy", "examples"];
 const files = rooms.flatMap((room) => [...new Glob(`${room}/**/*.{ts,sh}`).scanSync(root)]);
-const documents = ["docs/*.md", "README*.md", "CONTRIBUTING.md"].flatMap((pattern) => [
-  ...new Glob(pattern).scanSync(root),
-]);
+const documents = ["docs/*.md", "README*.md", "CONTRIBUTING.md", "SECURITY.md"].flatMap(
+  (pattern) => [...new Glob(pattern).scanSync(root)],
+);
 const source = files.filter((file) => file.startsWith("src/"));
 
 const COMMENT = /\/\*[\s\S]*?\*\/|(?<=^|\s)\/\/.*$/gm;

@@ -40,3 +40,9 @@ test("a pattern that no name is long enough for matches none, and costs little",
   expect(new Pattern("[a]".repeat(256)).matches("a".repeat(255))).toBe(false);
   expect(new Pattern("*[^b]".repeat(100_000)).matches("a".repeat(255))).toBe(false);
 });
+
+test("a pattern takes 34 bytes for each element at most, however it is written", () => {
+  expect(new Pattern("*[a]".repeat(100_000)).bytes).toBeLessThanOrEqual(34 * 512);
+  expect(new Pattern(`[${"a-z".repeat(1000)}]`).bytes).toBe(34);
+  expect(new Pattern("order:*").bytes).toBe(14);
+});

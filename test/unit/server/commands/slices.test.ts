@@ -198,3 +198,74 @@ test("a PROXY header ends the connection: its error would be taken for the first
   expect(await answer).toEqual(new ReplyError("connection closed"));
   expect(server.logged.join("\n")).toContain("client closed: it speaks the PROXY protocol");
 });
+
+describe("a transaction", () => {
+  const run = (count: number, ...words: string[]) =>
+    client.pipeline([["MULTI"], ...Array<string[]>(count).fill(words), ["EXEC"]]);
+
+  test("takes limits.take numbers at most in all", async () => {
+    await client.command("CONFIG", "SET", "limits.take", "4");
+    const taken = await run(2, "MGET", "line:7", "line:8");
+    expect(taken.at(-1)).toHaveLength(2);
+    const refused = await run(3, "MGET", "line:7", "line:8");
+    expect(messageOf(refused.at(-2)!)).toBe(
+      "ERR a transaction takes at most 4 numbers at a time, not 6: limits.take",
+    );
+    expect(messageOf(refused.at(-1)!)).toStartWith("EXECABORT");
+    await client.command("CONFIG", "SET", "limits.take", "10000");
+  });
+
+  test.each([
+    ["HELLO", 3855],
+    ["AUTH a b", 1280],
+    ["INFO", 254],
+    ["CONFIG GET *", 127],
+    ["CLIENT HELP", 3800],
+  ])("of %s has about 20 ms of it", async (request, most) => {
+    const words = request.split(" ");
+    const replies = await run(5000, ...words);
+    const queued = replies.slice(1).findIndex((reply) => reply !== "QUEUED");
+    expect(queued).toBeWithin(most * 0.9, most * 1.1);
+    expect(messageOf(replies.at(-1)!)).toStartWith("EXECABORT");
+  });
+
+  test("keeps nothing of what comes once it is broken, and says so", async () => {
+    await client.command("CONFIG", "SET", "limits.transaction_bytes", "4096");
+    const replies = await run(400, "ECHO", "x".repeat(100));
+    await client.command("CONFIG", "SET", "limits.transaction_bytes", "4194304");
+    expect(replies.filter((reply) => reply instanceof ReplyError)).toHaveLength(2);
+    expect(messageOf(replies.at(-1)!)).toStartWith("EXECABORT");
+  });
+});
+
+test("HSET takes 128 fields at most, CLIENT TRACKING 1,024 words", async () => {
+  const fields = (count: number) => Array<string[]>(count).fill(["step", "1"]).flat();
+  const define = (count: number) => client.command("HSET", "f", "type", "3", ...fields(count));
+  expect(await define(127)).toBe(2);
+  const refused = "ERR HSET takes at most 128 fields, not 129";
+  expect(messageOf(await define(128))).toBe(refused);
+  const words = ["CLIENT", "TRACKING", "off", ...Array<string>(1024).fill("bcast")];
+  expect(messageOf(await client.command(...words))).toBe("ERR syntax error");
+  expect(await client.command(...words.slice(0, -1))).toBe("OK");
+});
+
+test("a GET does not wait for others' long requests, other requests go before those", async () => {
+  const long = ["PING", ...Array<string>(100_000).fill("")];
+  const busy = await Promise.all(Array.from({ length: 8 }, connect));
+  let isOver = false;
+  const work = Promise.all(busy.map((each) => each.command(...long))).then(() => {
+    isOver = true;
+  });
+  const other = await connect();
+  let gets = 0;
+  let pings = 0;
+  while (!isOver) {
+    expect(Number(await other.command("GET", "line:9"))).toBe(gets++);
+    expect(await other.command("PING")).toBe("PONG");
+    pings++;
+  }
+  // Each is answered in the turn after the one in which it comes, and has no more than one long one.
+  expect(gets + pings).toBeGreaterThan(4);
+  await work;
+  for (const each of [...busy, other]) each.close();
+});

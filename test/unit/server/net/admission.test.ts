@@ -67,9 +67,11 @@ function setUp(overrides: Partial<Config> = {}) {
     server,
     (real, endpoints, { isReserved }) => {
       const socket = real as unknown as FakeSocket;
-      const session = { address: endpoints.address } as Session;
+      const session = { address: endpoints.address, lastActiveMs: nowMs } as Session;
       server.sessions.add(session);
       socket.data = session;
+      const giveWay = () => leave(socket);
+      if (isReserved) admission.reserved.add({ host: endpoints.host, giveWay, session });
       letIn.push({ socket, isReserved });
     },
   );
@@ -84,6 +86,9 @@ function setUp(overrides: Partial<Config> = {}) {
   };
   const leave = (socket: FakeSocket) => {
     if (socket.data !== undefined) server.sessions.delete(socket.data);
+    for (const each of admission.reserved) {
+      if (each.session === socket.data) admission.reserved.delete(each);
+    }
     admission.closed(real(socket));
   };
   const sleep = (milliseconds: number) => {
@@ -167,6 +172,28 @@ describe("a place past limits.clients", () => {
       expect(arrive(local).data).toBeDefined();
     },
   );
+
+  test("goes to another on this machine once the client in it was silent for a second", () => {
+    const { arrive, server, sleep } = setUp();
+    for (let count = 0; count < 3; count++) arrive();
+    const [first, ...others] = Array.from({ length: RESERVED_PLACES }, () => arrive("127.0.0.1"));
+    sleep(999);
+    expect(arrive("127.0.0.1").sent).toBe(TOO_MANY);
+    for (const { data } of others) Object.assign(data!, { lastActiveMs: 999 });
+    sleep(1);
+    const next = arrive("127.0.0.1");
+    expect([next.sent, server.sessions.size]).toEqual(["", 3 + RESERVED_PLACES]);
+    expect(server.sessions.has(first!.data!)).toBe(false);
+    expect(arrive("127.0.0.1").sent).toBe(TOO_MANY);
+  });
+
+  test("is no place that others get: who came into it without a log-in does not give way to them", () => {
+    const { arrive, server } = setUp(secret);
+    for (let count = 0; count < 3; count++) arrive();
+    const administrator = arrive("127.0.0.1");
+    expect(arrive().sent).toBe(TOO_MANY);
+    expect(server.sessions.has(administrator.data!)).toBe(true);
+  });
 
   test("is there for a unix socket, and goes to nobody while there are others", () => {
     const { arrive, letIn, server } = setUp();

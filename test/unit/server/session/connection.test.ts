@@ -216,6 +216,18 @@ describe("over a real socket", () => {
     expect(await answer).toEqual(new ReplyError("connection closed"));
   });
 
+  test("a PROXY header ends the connection without an answer, in either version", async () => {
+    const port = listen();
+    const version2 = "\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\x0a\0\0\x01\x0a\0\0\x02\x04\xd2\x18\xec";
+    for (const header of ["PROXY TCP4 10.0.0.1 10.0.0.2 1234 6380\r\n", version2]) {
+      const client = await TestClient.connect(port);
+      client.send(header + encodeRequest("PING"));
+      const answer = client.next();
+      await client.closed;
+      expect(await answer).toEqual(new ReplyError("connection closed"));
+    }
+  });
+
   test("a connection too many is told so", async () => {
     const port = listen({ clientsMax: 1 });
     const first = await TestClient.connect(port);

@@ -43,3 +43,17 @@ test("each turn that has commands ends once, and the next one begins at nothing"
     turns.end();
   }
 });
+
+test("work that is measured as a whole counts once, whatever commands are part of it", () => {
+  const { turns, load, command, sleep } = setUp();
+  load.measure(() => {
+    sleep(1);
+    command(2);
+    sleep(0.5);
+  });
+  expect(load.isOver).toBe(false);
+  load.measure(() => sleep(1));
+  expect([load.isOver, turns.isDue]).toEqual([true, true]);
+  turns.end();
+  expect(load.isOver).toBe(false);
+});
