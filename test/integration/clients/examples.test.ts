@@ -87,8 +87,11 @@ const noJedis = reasonWithout(
 );
 
 describe("the example of", () => {
-  test.each(["ioredis.ts", "node-redis.ts", "bun.ts"])("%s", (file) =>
-    check([process.execPath, example(file)]),
+  test("bun.ts", () => check([process.execPath, example("bun.ts")]));
+
+  // On plain Node where there is one, as most programs are.
+  test.each(["ioredis.mjs", "node-redis.mjs"])("%s", (file) =>
+    check([Bun.which("node") ?? process.execPath, example(file)]),
   );
 
   test("redis-cli.sh", () => check(["sh", example("redis-cli.sh")]));

@@ -1,5 +1,6 @@
-/** Numbers with node-redis: PORT=6380 bun examples/node-redis.ts */
+/** Numbers with node-redis: PORT=6380 node examples/node-redis.mjs */
 
+import { setTimeout as sleep } from "node:timers/promises";
 import { createClient, ErrorReply } from "redis";
 
 const client = createClient({ url: `redis://127.0.0.1:${process.env.PORT ?? 6380}` });
@@ -16,16 +17,16 @@ await client.hSet("order_id", { type: 3, starting: 1000, auto_disk: "pre_close" 
 await client.hSet("invoice", { type: 2, length: 6, starting: 1, auto_disk: "elegant_close" });
 
 /** Takes a number, and waits for one while the server is away, or cannot write. */
-async function take(name: string): Promise<string> {
+async function take(name) {
   for (;;) {
     try {
-      return (await client.get(name))!;
+      return await client.get(name);
     } catch (error) {
       // Any other refusal stays one: the name is not defined, its line has ended, a right is missing.
       const isRefused = error instanceof ErrorReply;
       if (isRefused && !/^ERR (storage|store) unavailable/.test(error.message)) throw error;
       // Where the connection broke, a number may have been on its way. Nobody else gets it: it is skipped.
-      await Bun.sleep(100);
+      await sleep(100);
     }
   }
 }
@@ -50,7 +51,7 @@ await client.clientKill([
 console.log(`connected again: ${await take("order_id")}`);
 
 const info = await client.info("order_id");
-console.log(`next: ${/^current:(.*)$/m.exec(info)![1]}`);
+console.log(`next: ${/^current:(.*)$/m.exec(info)[1]}`);
 
 // Errors.
 await client.hSet("one_digit", { type: 2, length: 1, starting: 9 });
@@ -61,7 +62,7 @@ for (const command of [
   () => client.hSet("order_id", { step: 7 }),
   () => client.hSet("voucher", { type: 1, length: 19 }),
 ]) {
-  await command().catch((error: Error) => console.log(`refused: ${error.message}`));
+  await command().catch((error) => console.log(`refused: ${error.message}`));
 }
 
 await client.close();
