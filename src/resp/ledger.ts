@@ -47,6 +47,8 @@ const FREED_BYTES_MIN = 16 * 1024;
  * nothing with one that is part of another.
  */
 export function free(buffer: Buffer): void {
+  // To ask for the memory of a small one costs more than all else that is done with it.
+  if (buffer.length < FREED_BYTES_MIN) return;
   const memory = buffer.buffer as ArrayBuffer;
-  if (buffer.length >= FREED_BYTES_MIN && buffer.length === memory.byteLength) memory.transfer(0);
+  if (buffer.length === memory.byteLength) memory.transfer(0);
 }
