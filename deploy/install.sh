@@ -13,6 +13,7 @@ binary=$root/usr/local/bin/number-dispenser
 units=$root/etc/systemd/system
 settings=$root/etc/number-dispenser
 data=/var/lib/number-dispenser
+backups=/var/lib/number-dispenser-backups
 user=number-dispenser
 
 fail() {
@@ -42,7 +43,9 @@ install_all() {
   mv -f "$binary.new" "$binary"
   if [ ! -e "$settings/config.yaml" ]; then
     new=$settings/config.yaml.new
-    sed "s|^  data_dir: .*|  data_dir: \"$data\"|; s|^  create: true|  create: false|" "$here/../config/config.yaml" >"$new"
+    # BACKUP may write where the unit's sandbox lets the service write.
+    sed "s|^  data_dir: .*|  data_dir: \"$data\"|; s|^  create: true|  create: false|; \
+      s|^  backup_dir: .*|  backup_dir: \"$backups\"|" "$here/../config/config.yaml" >"$new"
     # It may hold the hashes of passwords.
     [ -n "$root" ] || chgrp "$user" "$new"
     chmod 0640 "$new"
@@ -81,7 +84,8 @@ remove_all() {
   fi
   rm -f "$units/number-dispenser.service" "$units/number-dispenser.socket" "$binary"
   if has_systemd; then systemctl daemon-reload; fi
-  printf 'removed; %s and %s stay, with all numbers and settings\n' "$root$data" "$settings"
+  printf 'removed; %s, %s and %s stay, with all numbers, backups and settings\n' \
+    "$root$data" "$root$backups" "$settings"
 }
 
 case ${1:-} in

@@ -44,6 +44,10 @@ export class LifeStore implements Store {
   readonly deletedSize = 0;
   readonly oldestDeletedS = Number.POSITIVE_INFINITY;
 
+  skippedOf(): bigint {
+    return 0n;
+  }
+
   deletedOf(): [] {
     return [];
   }

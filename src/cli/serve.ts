@@ -11,7 +11,7 @@ import { openLeaseStore } from "../cluster/stores/open.ts";
 import type { LeaseStore } from "../cluster/stores/store.ts";
 import { inRealTime, type World } from "../cluster/world.ts";
 import { UsageError } from "../config/file.ts";
-import { loadConfig, unknownVariables } from "../config/load.ts";
+import { loadConfig, secretsWithLineBreak, unknownVariables } from "../config/load.ts";
 import type { Config } from "../config/settings.ts";
 import { AppendFile } from "../platform/append-file.ts";
 import { notify, passedSockets } from "../platform/systemd.ts";
@@ -74,6 +74,9 @@ export async function serve(
   }
   for (const variable of unknownVariables(Object.keys(environment))) {
     log.warning("environment variable is no setting, and ignored", { variable });
+  }
+  for (const variable of secretsWithLineBreak(environment)) {
+    log.warning("a secret ends with a line break, which is part of it", { variable });
   }
 }
 

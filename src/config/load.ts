@@ -110,6 +110,18 @@ export function unknownVariables(names: readonly string[]): readonly string[] {
   return names.filter((name) => name.startsWith(VARIABLE_PREFIX) && !known.has(name));
 }
 
+/**
+ * Variables with a secret that ends in a line break, to be warned of: it is part of the secret, and
+ * mostly an editor or `echo` put it there.
+ */
+export function secretsWithLineBreak(
+  environment: Readonly<Record<string, string | undefined>>,
+): readonly string[] {
+  const isSecret = (key: Key) => "isSecret" in settings[key] && settings[key].isSecret === true;
+  const names = [...keys.filter(isSecret).flatMap(variablesOf), `${VARIABLE_PREFIX}PASSWORD`];
+  return names.filter((name) => /[\r\n]$/.test(environment[name] ?? ""));
+}
+
 /** The variables of a setting; if several are set, the last one wins. */
 function variablesOf(key: Key): string[] {
   const { variable, alias } = settings[key];

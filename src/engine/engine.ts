@@ -90,6 +90,8 @@ export class Engine {
   /** Undefined if counts are not saved in the background. */
   private readonly dirtyCounts: DirtyCounts | undefined;
   private readonly allocation: Allocation;
+  /** Numbers that operators skip with the commit being gathered, by the ids of their lines. */
+  private readonly skips = new Map<number, bigint>();
   private readonly heldLeases = new HeldLeases();
   /** Called once when a dispenser has used its lease up to its threshold. */
   onLeaseLow: (dispenser: Dispenser) => void = () => {};
@@ -348,9 +350,20 @@ export class Engine {
 
   /** Lets a line go on at a later local position; what lies between counts as wasted. */
   advanceTo(dispenser: Dispenser, position: bigint): void {
-    this.batch.change(dispenser.name, dispenser.snapshot());
+    const { id, name, keepsNothing } = dispenser;
+    const numbers = position - dispenser.position;
+    this.batch.change(name, dispenser.snapshot());
     dispenser.advance(position);
     this.batch.stage(dispenser);
+    // A line in memory counts from the start of this life, and the table does not.
+    if (keepsNothing) return;
+    this.store.stage({ kind: "skip", id, numbers });
+    this.skips.set(id, (this.skips.get(id) ?? 0n) + numbers);
+  }
+
+  /** How many numbers of a line an operator skipped: ADVANCE, restore, import, margins. */
+  skippedByOperator({ id, keepsNothing }: Dispenser): bigint {
+    return keepsNothing ? 0n : this.store.skippedOf(id) + (this.skips.get(id) ?? 0n);
   }
 
   /** Skips so many numbers of a line, or all that are left, which count as wasted. */
@@ -405,6 +418,7 @@ export class Engine {
    */
   commit(): DiskUnavailable | undefined {
     const failure = this.batch.commit(this.now);
+    this.skips.clear();
     this.deleted.commitEnded();
     this.registry.compact();
     return failure;

@@ -3,11 +3,29 @@
  * file made there is new, belongs to this user alone, and is never made through a link.
  */
 
-import { closeSync, constants, fchmodSync, fstatSync, openSync, readFileSync } from "node:fs";
+import {
+  accessSync,
+  closeSync,
+  constants,
+  fchmodSync,
+  fstatSync,
+  openSync,
+  readFileSync,
+} from "node:fs";
 
 /** Permissions of files and folders that only the server's user may use. */
 export const PRIVATE_FILE = 0o600;
 export const PRIVATE_FOLDER = 0o700;
+
+/** Whether a file or folder is on a file system that is read-only, as after errors of its disk. */
+export function isReadOnly(path: string): boolean {
+  try {
+    accessSync(path, constants.W_OK);
+    return false;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "EROFS";
+  }
+}
 
 /** Opens a regular file for reading and follows links. Throws for anything else, such as a FIFO. */
 export function openRegular(path: string, more = 0): number {

@@ -262,8 +262,27 @@ export const metrics: readonly (Metric | Field)[] = [
   },
 ];
 
+/** Sections with a line for each command, or each code of an error, that there was. */
+const lists: Readonly<Record<string, (source: MetricSource) => string[]>> = {
+  Commandstats: ({ server }) =>
+    [...server.commandStats.byCommand]
+      .filter(([, { calls, rejected }]) => calls + rejected > 0)
+      .map(([name, { calls, microseconds, rejected, failed }]) => {
+        const usec = Math.round(microseconds);
+        const each = (calls === 0 ? 0 : microseconds / calls).toFixed(2);
+        return `cmdstat_${name}:calls=${calls},usec=${usec},usec_per_call=${each},rejected_calls=${rejected},failed_calls=${failed}`;
+      }),
+  Errorstats: ({ server }) =>
+    [...server.commandStats.errors].map(([code, count]) => `errorstat_${code}:count=${count}`),
+};
+/** As in Redis, INFO without a word leaves it out. */
+const NOT_BY_DEFAULT = "Commandstats";
+
 /** The sections of INFO, in the order in which it shows them. */
-export const sectionTitles: readonly string[] = [...new Set(metrics.map(({ section }) => section))];
+export const sectionTitles: readonly string[] = [
+  ...new Set(metrics.map(({ section }) => section)),
+  ...Object.keys(lists),
+];
 /** Words that stand for all sections. */
 const EVERY: readonly string[] = ["all", "default", "everything"];
 /** Sections of Redis that are empty here: clients and exporters ask for them. */
@@ -281,9 +300,13 @@ export function isInfoSection(word: string): boolean {
 
 /** The texts of the sections of these names, in lower case; of all if there are none. */
 export function sectionsIn(wanted: ReadonlySet<string>, source: MetricSource): string[] {
-  const isAll = wanted.size === 0 || EVERY.some((word) => wanted.has(word));
+  const isDefault = wanted.size === 0 || wanted.has("default");
+  const isAll = wanted.has("all") || wanted.has("everything");
   return sectionTitles
-    .filter((title) => isAll || wanted.has(title.toLowerCase()))
+    .filter((title) => {
+      const isMeant = isAll || (isDefault && title !== NOT_BY_DEFAULT);
+      return isMeant || wanted.has(title.toLowerCase());
+    })
     .map((title) => sectionText(title, source));
 }
 
@@ -297,5 +320,6 @@ function sectionText(title: string, source: MetricSource): string {
       const isShown = "show" in metric && typeof value === "number";
       return `${metric.field}:${isShown ? metric.show!(value) : value}\r\n`;
     });
-  return `# ${title}\r\n${lines.join("")}`;
+  const more = lists[title]?.(source).map((line) => `${line}\r\n`) ?? [];
+  return `# ${title}\r\n${[...lines, ...more].join("")}`;
 }

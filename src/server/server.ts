@@ -19,7 +19,7 @@ import type { DiskUnavailable } from "../storage/store.ts";
 import { Access } from "./access/users.ts";
 import { Audit } from "./audit.ts";
 import type { Session } from "./commands/command.ts";
-import { noCounts } from "./counters.ts";
+import { CommandStats, noCounts } from "./counters.ts";
 import { FINISH_MS_MAX, type Frontend, type ServerForFrontends } from "./frontends/frontend.ts";
 import { RespFrontend } from "./frontends/resp.ts";
 import { accessOf, changeUsers, differences, logReload } from "./reload.ts";
@@ -54,6 +54,7 @@ export class Server implements ServerForFrontends {
   private readonly cluster: Cluster | undefined;
   readonly catalog: Catalog;
   readonly counters = noCounts();
+  readonly commandStats = new CommandStats();
   readonly sessions = new Set<Session>();
   readonly turn: CommitTurn;
   readonly audit: Audit;
@@ -200,6 +201,7 @@ export class Server implements ServerForFrontends {
   resetCounters(): void {
     const { blocked } = this.counters;
     Object.assign(this.counters, noCounts(), { blocked });
+    this.commandStats.reset();
   }
 
   shutdown(reason: string): void {

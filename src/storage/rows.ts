@@ -38,6 +38,12 @@ export class Rows {
     for (const statement of Object.values(this.statements)) statement.finalize();
   }
 
+  /** How many numbers of a line an operator skipped. */
+  skippedOf(id: number): bigint {
+    const row = this.statements.skipped.get(id) as { numbers: bigint } | null;
+    return row?.numbers ?? 0n;
+  }
+
   /** Writes a change, inside the transaction under way. */
   write(change: Change): void {
     const statements = this.statements;
@@ -75,6 +81,9 @@ export class Rows {
         break;
       case "reserve":
         this.reserve(change.reservation);
+        break;
+      case "skip":
+        statements.skip.run(change.id, storable(change.numbers));
         break;
       case "lease":
         this.lease(change.id, change.allocation);
@@ -185,6 +194,12 @@ function prepare(database: Database) {
       "UPDATE segments SET generated = ?, wasted = ? WHERE dispenser = ? AND last = ?",
     ),
     dropSegments: statement("DELETE FROM segments WHERE dispenser = ? AND last < ?"),
+    // The sum may be 2^63, as that of wasted numbers: storable().
+    skip: statement(
+      `INSERT INTO skipped VALUES (?, ?) ON CONFLICT (dispenser) DO UPDATE SET
+         numbers = numbers + min(excluded.numbers, ${NUMBER_MAX} - numbers)`,
+    ),
+    skipped: statement("SELECT numbers FROM skipped WHERE dispenser = ?"),
     dropRuns: statement("DELETE FROM runs WHERE dispenser = ? AND own < ?"),
     addRun: statement("INSERT INTO runs VALUES (?, ?, ?, ?)"),
     node: statement("INSERT OR REPLACE INTO node VALUES (1, ?)"),

@@ -150,4 +150,11 @@ export const migrations: readonly string[] = [
   ALTER TABLE deleted DROP COLUMN starting;
   ALTER TABLE deleted DROP COLUMN step;
   `,
+  `
+  -- How many numbers of a line an operator skipped (ADVANCE, margins); most lines have no row. INFO alone reads it.
+  CREATE TABLE skipped (
+    dispenser INTEGER PRIMARY KEY REFERENCES definitions ON DELETE CASCADE,
+    numbers INTEGER NOT NULL
+  ) STRICT;
+  `,
 ];

@@ -12,6 +12,7 @@ import type { Database } from "bun:sqlite";
 import { dirname } from "node:path";
 import { assert } from "../base/assert.ts";
 import { CannotStart, reasonOf } from "../base/errors.ts";
+import { isReadOnly } from "../platform/files.ts";
 import { copyDatabase, refuseOwnPath } from "./backup.ts";
 import { codeOf, hasTable, migrate, readValue } from "./database.ts";
 import { DeletedRows } from "./deleted-rows.ts";
@@ -64,7 +65,11 @@ export function failureOf(error: unknown, path: string): unknown {
   const code = codeOf(error);
   if (code === "SQLITE_FULL") return new DiskUnavailable("the disk is full");
   if (code === "SQLITE_IOERR_WRITE") {
-    return new DiskUnavailable("a write was refused: disk, quota or file size limit reached");
+    return new DiskUnavailable(
+      isReadOnly(path)
+        ? "the file system has become read-only: see the system's log for errors of the disk"
+        : "a write was refused: disk, quota or file size limit reached",
+    );
   }
   return code === undefined ? error : new DiskBroken(`${path}: ${reasonOf(error)}`);
 }
@@ -212,6 +217,16 @@ export class SqliteStore implements Store {
 
   get oldestDeletedS(): number {
     return this.readDeleted((rows) => rows.oldestS);
+  }
+
+  skippedOf(id: number): bigint {
+    const { rows } = this;
+    assert(rows !== undefined, "skipped numbers are read after load()");
+    try {
+      return rows.skippedOf(id);
+    } catch (error) {
+      throw failureOf(error, this.file.path);
+    }
   }
 
   deletedOf(name: string): readonly StoredDeleted[] {

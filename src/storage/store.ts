@@ -65,6 +65,8 @@ export type Change =
   /** Servers ran on the database for so many seconds in all. The age only rises. */
   | { readonly kind: "age"; readonly seconds: number }
   | { readonly kind: "reserve"; readonly reservation: Reservation }
+  /** An operator skipped so many more numbers of a line. */
+  | { readonly kind: "skip"; readonly id: number; readonly numbers: bigint }
   /** The last range of the allocation is new; ranges that are no longer in it are used up. */
   | { readonly kind: "lease"; readonly id: number; readonly allocation: Leased }
   /** The state of the node, beside its dispensers. */
@@ -86,6 +88,8 @@ export interface Store {
   readonly ageS: number;
   /** The age of the database when the oldest of them was deleted; Infinity if there is none. */
   readonly oldestDeletedS: number;
+  /** How many numbers of a line an operator skipped, as the last commit left it. Throws as commit() does. */
+  skippedOf(id: number): bigint;
   /** The deleted lines of a name, as the last commit left them. Throws as commit() does. */
   deletedOf(name: string): readonly StoredDeleted[];
   /** `count` deleted lines with numbers above `after`, in order. Throws as commit() does. */

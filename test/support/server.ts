@@ -107,3 +107,7 @@ export const clockOf = (now: () => number) => ({ ...realClock, now });
 
 export const startInMemory = (overrides: Partial<Config> = {}) =>
   startLocal(new MemoryStore(), overrides);
+
+/** The lines of a log that tell of more than what clients did. */
+export const troubleIn = (logged: readonly string[]) =>
+  logged.filter((line) => !line.startsWith("info "));

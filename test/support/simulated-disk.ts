@@ -92,7 +92,7 @@ export class SimulatedDisk {
       const prepared = database.query<unknown, SQLQueryBindings[]>(sql);
       return {
         run: (...values: SQLQueryBindings[]) => around(sql, () => prepared.run(...values)),
-        get: () => around(sql, () => prepared.get()),
+        get: (...values: SQLQueryBindings[]) => around(sql, () => prepared.get(...values)),
         values: (...values: SQLQueryBindings[]) => prepared.values(...values),
         finalize: () => {},
       };

@@ -17,7 +17,7 @@ import type { Ledger } from "../../resp/ledger.ts";
 import { DiskUnavailable } from "../../storage/store.ts";
 import type { Access, User } from "../access/users.ts";
 import type { Audit } from "../audit.ts";
-import type { Counters } from "../counters.ts";
+import type { CallStats, CommandStats, Counters } from "../counters.ts";
 import type { Transaction } from "./transaction.ts";
 
 /** The replies that a client wants (CLIENT REPLY). */
@@ -62,6 +62,8 @@ export interface Session {
   name: string;
   library: string;
   libraryVersion: string;
+  /** The figures of the command under way; undefined if none was called. */
+  stats: CallStats | undefined;
   /** The full name of the last command. */
   lastCommand: string;
   /** Whether the connection ends after this reply. */
@@ -120,6 +122,7 @@ export interface ServerForCommands {
   readonly startedAtMs: number;
   readonly sessions: ReadonlySet<Session>;
   readonly counters: Counters;
+  readonly commandStats: CommandStats;
   /** Clients at a time: the setting, or fewer if the process may not open as many files. */
   readonly clientsMax: number;
   /** Whether new clients are refused because there is no place. */
@@ -161,6 +164,17 @@ export function failureOf(error: unknown): Refusal {
     return new Refusal(`ERR store unavailable: ${message}`);
   if (error instanceof DiskUnavailable) return new Refusal(`ERR storage unavailable: ${message}`);
   throw error;
+}
+
+/** Runs a command that was allowed, and counts the call. */
+export function callCommand(command: Command, call: Call): void {
+  const { server, session } = call;
+  const stats = server.commandStats.of(command.name);
+  const beganMs = server.now();
+  stats.calls++;
+  session.stats = stats;
+  command.run(call);
+  stats.microseconds += (server.now() - beganMs) * 1000;
 }
 
 /** How many names a command handles in one turn, where it may handle them in several. */

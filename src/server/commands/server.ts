@@ -49,7 +49,8 @@ function describeTo(call: Call, dispenser: Dispenser): void {
   const { engine, server, session, replies } = call;
   whenDone(call, session.isInTransaction ? {} : server.catalog.describe(dispenser), (more) => {
     waitFor(session, engine.dependsOn(dispenser.name, dispenser));
-    replies.verbatim(describe(dispenser, more));
+    const skipped = engine.skippedByOperator(dispenser);
+    replies.verbatim(describe(dispenser, { skipped_by_operator: skipped, ...more }));
   });
 }
 

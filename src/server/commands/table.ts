@@ -7,6 +7,7 @@ import { clientCommand } from "./client.ts";
 import {
   type Call,
   type Command,
+  callCommand,
   failureOf,
   keysIn,
   type ServerForCommands,
@@ -62,7 +63,10 @@ export function execute(
   const args = request.slice(command.name.includes("|") ? 2 : 1);
   const refusal =
     refuse(server, session, command, args) ?? tooMany(command, args, server, transaction);
-  if (refusal !== undefined) return refuseWith(refusal.message, session, request[0]!);
+  if (refusal !== undefined) {
+    server.commandStats.of(command.name).rejected++;
+    return refuseWith(refusal.message, session, request[0]!);
+  }
   session.lastCommand = command.name;
   if (transaction === undefined || notQueued.includes(command.name)) {
     run(command, { engine, server, session, replies, args }, false);
@@ -135,7 +139,7 @@ function run(command: Command, call: Call, isKnown: boolean): void {
   const waits = catalog.isShared
     ? catalog.prepare(demandOf(command, call), isKnown, call.session)
     : undefined;
-  if (waits === undefined) return command.run(call);
+  if (waits === undefined) return callCommand(command, call);
   call.session.block(
     waits.then(
       () => () => run(command, call, true),

@@ -1,6 +1,6 @@
 /** The commands MULTI, EXEC and DISCARD. */
 
-import type { Call, Command } from "./command.ts";
+import { type Call, type Command, callCommand } from "./command.ts";
 import { refuse } from "./permission.ts";
 import { Transaction } from "./transaction.ts";
 
@@ -26,8 +26,9 @@ function exec(call: Call): void {
     session.runQueued(() => {
       // An AUTH, also one in this queue, may have changed the user since the request was allowed.
       const refusal = refuse(server, session, command, args);
-      if (refusal !== undefined) replies.error(refusal.message);
-      else command.run({ ...call, args });
+      if (refusal === undefined) return callCommand(command, { ...call, args });
+      server.commandStats.of(command.name).rejected++;
+      replies.error(refusal.message);
     });
   }
 }

@@ -25,9 +25,6 @@ import { FINISH_MS_MAX, type Frontend, type ServerForFrontends } from "./fronten
 const READ_ON_MAX = 8;
 /** The interval at which clients that were silent for too long are closed. */
 const SWEEP_EVERY_MS = 1000;
-/** A client whose connection is to end may read nothing of its last replies for so long. */
-const LAST_REPLIES_MS_MAX = 5000;
-const UNREAD = "it did not read its last replies";
 
 /** The parts of the budgets of memory that stay in use when clients are closed for want of room. */
 const USERS_KEPT = 15 / 16;
@@ -269,11 +266,6 @@ export class RespFrontend implements Frontend {
     const nowMs = server.now();
     this.admission.sweep();
     for (const connection of connections) {
-      const { session } = connection;
-      if (session.closes) {
-        if (nowMs - session.lastActiveMs > LAST_REPLIES_MS_MAX) connection.onKilled(UNREAD);
-        continue;
-      }
       const reason = this.overdue(connection, nowMs);
       if (reason === undefined) continue;
       if (connection.session.isServed) connection.onEnded(reason);

@@ -98,7 +98,7 @@ export class Connection implements SessionHost, MemoryHolder, Unauthenticated {
   owesSinceMs(nowMs: number): number {
     const { session } = this;
     if (this.isWaiting) return nowMs;
-    if (this.isPaused) return session.lastActiveMs;
+    if (this.isPaused || session.closes) return session.lastActiveMs;
     return session.decoder.pending > 0 ? this.requestSinceMs : nowMs;
   }
 

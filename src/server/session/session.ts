@@ -8,16 +8,16 @@ import type { LogFields } from "../../base/log.ts";
 import type { Engine } from "../../engine/engine.ts";
 import { Decoder, EMPTY_REQUEST, FAILED, GET, NOTHING } from "../../resp/decode.ts";
 import type { Replies } from "../../resp/encode.ts";
-import { PrefetchNames } from "../../resp/fast-get.ts";
 import { BYTES_PER_WORD, NoRoom } from "../../resp/ledger.ts";
 import type { DiskUnavailable } from "../../storage/store.ts";
 import type { User } from "../access/users.ts";
 import type { Queued, ReplyMode, ServerForCommands, Session } from "../commands/command.ts";
-import { takeOne } from "../commands/dispensers.ts";
 import { execute } from "../commands/table.ts";
 import type { Transaction } from "../commands/transaction.ts";
+import type { CallStats } from "../counters.ts";
 import { ClientMemory, type MemoryBudget } from "./client-memory.ts";
 import type { CommitTurn, Holder } from "./commit-turn.ts";
+import { FastGets, NOT_TAKEN } from "./fast-gets.ts";
 import type { Peer } from "./peer.ts";
 import { ReplyBuffer } from "./reply-buffer.ts";
 import type { TurnLoad } from "./turn-load.ts";
@@ -56,11 +56,10 @@ const SLICE_MS = 2;
 const UNAUTHENTICATED_SLICE_MS = 0.25;
 /** How many GETs on the fast path pass between two looks at the clock. */
 const GETS_PER_LOOK = 512;
+/** Characters of an error's code. */
+const [MINUS, UPPER_A, UPPER_Z] = [45, 65, 90];
 /** The time that a job gets in the turn in which it begins. */
 const JOB_MS = 1;
-
-/** One for all sessions, because nothing stays in it between two calls. */
-const ahead = new PrefetchNames();
 
 /** Why answer() stopped. */
 export type Stop = "nothing left" | "replies full" | "slice over";
@@ -83,6 +82,7 @@ export class ClientSession implements Session, Holder {
   library = "";
   libraryVersion = "";
   lastCommand = "";
+  stats: CallStats | undefined = undefined;
   closes = false;
   dependsOn = 0;
   isInTransaction = false;
@@ -96,14 +96,13 @@ export class ClientSession implements Session, Holder {
   private readonly sessionHost: SessionHost;
   private readonly budgets: SessionContext["budgets"];
   private readonly load: TurnLoad;
+  private readonly fastGets: FastGets;
   private presentUser: User | undefined;
   private presentTransaction: Transaction<Queued> | undefined = undefined;
   /** What the request that waits for work takes; 0 if none does. */
   private blockedBytes = 0;
   /** The offset in the replies at which the reply of the command under way begins. */
   private replyStart = 0;
-  /** How many of the coming GETs are prefetched. */
-  private prefetched = 0;
 
   constructor(context: SessionContext, host: SessionHost, peer: Peer) {
     const { engine, server, turn, budgets, load } = context;
@@ -125,6 +124,7 @@ export class ClientSession implements Session, Holder {
     this.connectedAtMs = server.now();
     this.lastActiveMs = this.connectedAtMs;
     this.decoder = new Decoder(server.config, this.memory);
+    this.fastGets = new FastGets(server, engine, this.decoder, this.replies);
     this.setUser(server.access.anonymous);
   }
 
@@ -270,7 +270,9 @@ export class ClientSession implements Session, Holder {
     const start = this.replies.length;
     this.dependsOn = 0;
     this.isInTransaction = true;
+    this.stats = undefined;
     work();
+    this.noteError(start);
     this.isInTransaction = false;
     if (this.dependsOn > 0) this.hold(start, this.dependsOn);
     this.dependsOn = 0;
@@ -299,9 +301,15 @@ export class ClientSession implements Session, Holder {
    * a request that is off the fast path.
    */
   answer(sliceEndMs: number, getsAlone = false): Stop {
+    const beganMs = this.fastGets.begin();
+    const stop = this.answerUntil(sliceEndMs, getsAlone);
+    this.fastGets.end(beganMs);
+    return stop;
+  }
+
+  private answerUntil(sliceEndMs: number, getsAlone: boolean): Stop {
     const { decoder, replies, server, load } = this;
     const fullAt = replies.length + server.config.replyBytesMax;
-    this.prefetched = 0;
     for (let gets = 0; !this.closes && !this.isOver && !this.isBlocked && !server.isStopping; ) {
       if (replies.length >= fullAt) return "replies full";
       if (getsAlone && decoder.pending > 0 && !(decoder.isGetNext && this.onFastPath)) {
@@ -322,30 +330,11 @@ export class ClientSession implements Session, Holder {
     return "nothing left";
   }
 
-  /** Tells the engine which names the coming GETs ask for. */
-  private prefetch(): void {
-    this.decoder.prefetch(ahead);
-    this.engine.prefetch(ahead);
-    this.prefetched = ahead.count;
-    ahead.letGo();
-  }
-
-  /** Runs a GET on the fast path. Answers false if the GET has to go through the command table. */
+  /** Runs a GET on the fast path. Answers false if it has to go through the command table. */
   private take(): boolean {
-    const { engine, decoder, server } = this;
-    if (!decoder.isRepeat && --this.prefetched < 0 && engine.prefetches) this.prefetch();
-    // A name becomes a text only when it repeats: the engine keeps the last dispenser found by
-    // text.
-    const dispenser = decoder.isRepeat
-      ? engine.find(decoder.name)
-      : engine.findBytes(decoder.lastGet, decoder.nameFrom, decoder.nameTo);
-    const isThere = dispenser !== undefined && dispenser.nextBytes > 0;
-    if (!isThere && server.catalog.isShared) return false;
-    server.counters.commands++;
-    const name = dispenser === undefined ? decoder.name : dispenser.name;
-    const commit = takeOne(engine, this.replies, dispenser, name);
+    const commit = this.fastGets.take();
     if (commit > 0) this.hold(this.replyStart, commit);
-    return true;
+    return commit !== NOT_TAKEN;
   }
 
   /** Whether a GET may take the fast path: its reply depends on nothing but the name. */
@@ -368,6 +357,7 @@ export class ClientSession implements Session, Holder {
     } else {
       server.counters.commands++;
       this.dependsOn = 0;
+      this.stats = undefined;
       if (this.replyMode === "skip next") this.replyMode = "skip";
       execute(engine, server, this, found === GET ? ["get", decoder.name] : decoder.args);
       if (!this.isBlocked && !this.isOver) this.conclude();
@@ -376,12 +366,23 @@ export class ClientSession implements Session, Holder {
 
   /** Ends the command under way: holds its reply for a commit, or removes it if none is wanted. */
   private conclude(): void {
+    this.noteError(this.replyStart);
     if (this.replyMode !== "on") {
       this.replyBuffer.discard(this.replyStart);
       if (this.replyMode === "skip") this.replyMode = "on";
     } else if (this.dependsOn > 0) {
       this.hold(this.replyStart, this.dependsOn);
     }
+  }
+
+  /** Counts the reply that begins here if it is an error. */
+  private noteError(start: number): void {
+    const { bytes, length } = this.replies;
+    if (start >= length || bytes[start] !== MINUS) return;
+    let end = start + 1;
+    while (end < length && bytes[end]! >= UPPER_A && bytes[end]! <= UPPER_Z) end++;
+    this.server.commandStats.countError(bytes.toString("latin1", start + 1, end));
+    if (this.stats !== undefined) this.stats.failed++;
   }
 
   private hold(start: number, commit: number): void {

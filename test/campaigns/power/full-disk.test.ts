@@ -7,7 +7,7 @@ import { afterAll, describe, expect, test } from "bun:test";
 import { appendFileSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { temporaryFolder } from "../../../testkit/folder.ts";
-import { fromSource, ServerProcess } from "../../../testkit/process.ts";
+import { fromSource, root, ServerProcess } from "../../../testkit/process.ts";
 import { ReplyError, TestClient } from "../../../testkit/resp.ts";
 import { record } from "./cuts.ts";
 import { tampered, tracingMissing, WAL } from "./strace.ts";
@@ -146,6 +146,26 @@ describe.skipIf(mountMissing !== undefined)("a file system that is read-only", (
     expect([status, log]).toEqual([
       1,
       `number-dispenser: cannot read and write ${dataDir}: read-only file system (EROFS)\n`,
+    ]);
+  });
+
+  test("is told from one that is full where a write is refused", () => {
+    const folder = temporaryFolder();
+    const script =
+      'mount -t tmpfs none "$DISK" && touch "$DISK/file" && mount -o remount,ro "$DISK" && exec "$@"';
+    const code =
+      `import { failureOf } from "${root}/src/storage/sqlite.ts"; ` +
+      'const error = Object.assign(new Error("disk I/O error"), { code: "SQLITE_IOERR_WRITE" }); ' +
+      "for (const name of process.argv.slice(1)) console.log(failureOf(error, name).message)";
+    const [command, ...args] = [...withMount, script, "sh", process.execPath, "-e", code];
+    const paths = [join(folder, "file"), join(temporaryFolder(), "elsewhere")];
+    const { stdout } = Bun.spawnSync([command!, ...args, ...paths], {
+      env: { ...process.env, DISK: folder },
+    });
+    expect(String(stdout).split("\n")).toEqual([
+      "the file system has become read-only: see the system's log for errors of the disk",
+      "a write was refused: disk, quota or file size limit reached",
+      "",
     ]);
   });
 });

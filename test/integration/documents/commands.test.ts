@@ -122,7 +122,7 @@ describe.skipIf(!hasNpx)("a reader who follows", () => {
   const readers: Reader[] = [];
   afterAll(() => Promise.all(readers.map((reader) => reader.stopServer())));
 
-  test.each(["README.md", "docs/QUICKSTART.md", "docs/COMMANDS.md"])(
+  test.each(["README.md", "docs/QUICKSTART.md", "docs/COMMANDS.md", "docs/OPERATING.md"])(
     "%s gets what it shows",
     async (document) => {
       const reader = new Reader();

@@ -72,6 +72,19 @@ test(
 );
 
 test(
+  "a secret that ends with a line break is warned of, and counts as it is",
+  async () => {
+    const server = await ServerProcess.start({ env: { NUMBER_DISPENSER_REQUIREPASS: "secret\n" } });
+    await server.logged(/warning a secret ends with a line break.* variable=NUMBER_DISPENSER_REQ/);
+    expect(server.log).not.toContain("secret\\n");
+    const client = await TestClient.connect(server.port);
+    expect(await client.command("AUTH", "secret\n")).toBe("OK");
+    expect(await server.end("SIGTERM")).toBe(0);
+  },
+  TIMEOUT_MS,
+);
+
+test(
   "where the log is JSON, the reason why it cannot start is, too",
   async () => {
     const server = await ServerProcess.start();

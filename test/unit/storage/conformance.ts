@@ -56,6 +56,28 @@ export function describeStore(title: string, open: () => StoreUnderTest): void {
       store.close();
     });
 
+    test("adds up what operators skipped of a line, as long as it is defined", () => {
+      const definition = plain("elegant_close");
+      afterEachEnd(
+        (store) => {
+          for (const id of [1, 2, 3]) {
+            write(store, { kind: "define", id, name: `line:${id}`, definition });
+          }
+          write(store, { kind: "skip", id: 1, numbers: 5n }, { kind: "skip", id: 1, numbers: 7n });
+          write(store, { kind: "skip", id: 2, numbers: MAX }, { kind: "skip", id: 3, numbers: 1n });
+          // A line has 2^63 numbers, one more than an integer of SQLite holds.
+          write(store, { kind: "skip", id: 2, numbers: MAX });
+          write(store, { kind: "remove", id: 3 });
+          write(store, { kind: "define", id: 4, name: "line:3", definition });
+          expect([1, 2, 3, 4].map((id) => store.skippedOf(id))).toEqual([12n, MAX, 0n, 0n]);
+        },
+        (store) => {
+          loaded(store);
+          expect([1, 2, 3, 4].map((id) => store.skippedOf(id))).toEqual([12n, MAX, 0n, 0n]);
+        },
+      );
+    });
+
     test("keeps definitions exactly, in the order of ids", () => {
       const definitions = [
         definitionOf({ type: "1", length: "18", auto_disk: "memory" }),

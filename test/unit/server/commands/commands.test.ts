@@ -281,7 +281,7 @@ describe("INFO", () => {
       "name:g1\r\ntype:3\r\nlength:0\r\nstarting:100\r\nstep:10\r\ncurrent:140\r\n" +
         "auto_disk:pre_close\r\ngenerated:1\r\nwasted:3\r\nwaste_rate:75.00%\r\n" +
         "next:140\r\nlast:9223372036854775800\r\nremaining:922337203685477567\r\n" +
-        "used_percent:0.00\r\nexhausted:0\r\n",
+        "used_percent:0.00\r\nexhausted:0\r\nskipped_by_operator:3\r\n",
     );
   });
 
@@ -321,6 +321,7 @@ describe("INFO", () => {
       remaining: "0",
       used_percent: "0.00",
       exhausted: "0",
+      skipped_by_operator: "0",
     });
   });
 
@@ -338,9 +339,11 @@ describe("INFO", () => {
       "Dispensers",
       "Cluster",
       "Keyspace",
+      "Errorstats",
     ];
     expect(titles(await run("INFO"))).toEqual(all);
-    expect(titles(await run("INFO all"))).toEqual(all);
+    const everything = all.toSpliced(-1, 0, "Commandstats");
+    expect(titles(await run("INFO all"))).toEqual(everything);
     expect(titles(await run("INFO replication STATS nonsense"))).toEqual(["Stats", "Replication"]);
     expect(await run("INFO persistence")).toContain("loading:0\r\n");
     expect(await run("INFO replication")).toContain("role:master\r\n");

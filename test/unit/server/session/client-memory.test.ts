@@ -6,10 +6,16 @@ import { ClientMemory, MemoryBudget } from "../../../../src/server/session/clien
 class Client {
   isClosed = false;
   readonly memory: ClientMemory;
+  /** Undefined: what the books say. */
+  held: number | undefined;
 
   constructor(budget: MemoryBudget, bytes = 0) {
     this.memory = new ClientMemory(budget);
     this.memory.add(bytes);
+  }
+
+  get heldBytes(): number {
+    return this.held ?? this.memory.bytes;
   }
 
   onOverBudget(): void {
@@ -18,7 +24,7 @@ class Client {
   }
 }
 
-const budgetOf = (bytesMax: number) => new MemoryBudget(() => bytesMax);
+const budgetOf = (bytesMax: number) => new MemoryBudget(() => bytesMax, 15 / 16);
 
 describe("a budget", () => {
   test("is over only past its limit, which may change", () => {
@@ -66,6 +72,19 @@ describe("a budget", () => {
     budget.check([client]);
     client.memory.bytes = 11;
     expect(() => budget.check([client])).toThrow("a budget is the sum of what its clients hold");
+    client.memory.bytes = 10;
+    client.held = 12;
+    expect(() => budget.check([client])).toThrow("what a client holds is counted while it grows");
+  });
+
+  test("counts nothing of a client that has left, which must hold nothing", () => {
+    const budget = budgetOf(100);
+    const { memory } = new Client(budget, 10);
+    expect(() => memory.end()).toThrow("a client that has left holds nothing");
+    memory.add(-10);
+    memory.end();
+    memory.add(50);
+    expect(budget.bytes).toBe(0);
   });
 });
 

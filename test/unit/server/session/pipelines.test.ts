@@ -9,7 +9,7 @@ import { encodeRequest, readReplies, TestClient } from "../../../../testkit/resp
 import { until } from "../../../../testkit/until.ts";
 import { LateReader } from "../../../support/late-reader.ts";
 import { MemoryStore } from "../../../support/memory-store.ts";
-import { clockOf, startLocal } from "../../../support/server.ts";
+import { clockOf, startLocal, troubleIn } from "../../../support/server.ts";
 
 /** A number of as many digits as make its reply almost as long as its request. */
 const STARTING = 1_000_000_000_000_000;
@@ -49,7 +49,7 @@ test("550,000 GETs that are written before anything is read are all answered", a
   client.shutdown();
   const { received, end } = await client.read();
   expect([numbersIn(received), end]).toEqual([GETS, "FIN"]);
-  expect(logged).toEqual([]);
+  expect(troubleIn(logged)).toEqual([]);
   admin.close();
 });
 
@@ -75,10 +75,10 @@ test("more than the server may keep end in limits.request_seconds, with a line o
   sleep(59);
   expect(await admin.command("PING")).toBe("PONG");
   await Bun.sleep(50);
-  expect(logged).toEqual([]);
+  expect(troubleIn(logged)).toEqual([]);
   sleep(2);
-  await until(() => logged.length > 0);
-  expect(logged).toEqual([
+  await until(() => troubleIn(logged).length > 0);
+  expect(troubleIn(logged)).toEqual([
     expect.stringMatching(/^warning client closed: .* within limits\.request_seconds client=/),
   ]);
   // What it had yet to write is thrown away; what was answered arrives.
@@ -89,7 +89,7 @@ test("more than the server may keep end in limits.request_seconds, with a line o
   expect(count).toBeGreaterThan(1000);
   expect(count).toBeLessThan(GETS);
   await until(() => listener.sessions.size === 1);
-  expect(logged).toHaveLength(1);
+  expect(troubleIn(logged)).toHaveLength(1);
   admin.close();
 });
 
@@ -103,6 +103,6 @@ test("GETs whose replies are read late, but are read, are all answered with smal
   const { received, end } = await client.read();
   await written;
   expect([numbersIn(received), end]).toEqual([GETS, "FIN"]);
-  expect(logged).toEqual([]);
+  expect(troubleIn(logged)).toEqual([]);
   admin.close();
 });
