@@ -90,7 +90,8 @@ export class EtcdGateway {
           if (!error.mayPass) throw error;
         }
         reasons.add(whyHttp(error, placeOf(endpoint), TRY_MS));
-        this.present++;
+        // Another request may have gone on to the next member meanwhile.
+        if (endpoint === this.endpoint) this.present++;
         this.onMemberFailed();
         if (!wasUnheard(error) && !isRepeatable) break;
       }
