@@ -1,10 +1,11 @@
 import { describe, expect, test } from "bun:test";
 import { advanceHistory, forgetNode } from "../../../src/cluster/admin/operations.ts";
 import { FOUNDING_MS } from "../../../src/cluster/node/membership.ts";
+import { readNode } from "../../../src/cluster/stores/records.ts";
 import { ReplyError, TestClient } from "../../../testkit/resp.ts";
 import { until } from "../../../testkit/until.ts";
 import { MemoryStore } from "../../support/memory-store.ts";
-import { startNode } from "../../support/server.ts";
+import { clockOf, startNode } from "../../support/server.ts";
 import { SharedRows } from "../../support/shared-store.ts";
 
 /** Two nodes of one cluster, a client on each. */
@@ -230,11 +231,33 @@ describe("what a node tells of itself unasked", () => {
     await until(async () => (await right.info("o")).cluster_generated === "10");
     await left.pipeline(gets("o", 7));
     await until(async () => (await right.info("o")).cluster_generated === "17");
-    expect(performance.now() - began).toBeLessThan(8000);
+    expect(performance.now() - began).toBeLessThan(15_000);
     const before = rows.writes;
     await Bun.sleep(2500);
     expect(rows.writes).toBe(before);
     await stop();
+  }, 20_000);
+
+  test("that it lives, each 30 seconds, where it writes nothing else", async () => {
+    const rows = new SharedRows();
+    let aheadMs = 0;
+    const world = { clock: clockOf(() => performance.now() + aheadMs) };
+    const one = await startNode(new MemoryStore(), rows.open(), {}, "here", world);
+    const shared = rows.open();
+    const key = `node/${one.cluster.node}`;
+    const record = async () => readNode((await shared.read([key])).rows.get(key))!;
+    await until(async () => (await record()).addresses?.[0] === `127.0.0.1:${one.port}`);
+    await Bun.sleep(2500);
+    const { sequence, writtenAtMs } = await record();
+    aheadMs = 20_000;
+    await Bun.sleep(1000);
+    expect((await record()).sequence).toBe(sequence);
+    aheadMs = 30_000;
+    await until(async () => (await record()).sequence > sequence);
+    await Bun.sleep(1000);
+    expect((await record()).sequence).toBe(sequence + 1);
+    expect((await record()).writtenAtMs!).toBeGreaterThan(writtenAtMs!);
+    await one.server.stop();
   }, 20_000);
 
   test("also of more lines than go into one report, and where counts are saved as well", async () => {
