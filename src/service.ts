@@ -71,7 +71,7 @@ export class Service<S extends Store> {
   private listen(): undefined {
     try {
       this.server.start();
-      this.cluster?.follow();
+      this.cluster?.follow(this.server.addresses);
     } catch (error) {
       this.giveUp(error);
     }

@@ -18,8 +18,8 @@ export function findPostgres(): string | undefined {
   return versions.map((version) => join(DEBIAN, version, "bin")).find((bin) => existsSync(bin));
 }
 
-/** The user to run PostgreSQL as, because it refuses to run as root. */
-const asPostgres =
+/** Runs a program as the user of PostgreSQL, because such programs refuse to run as root. */
+export const asPostgres =
   process.getuid?.() === 0
     ? ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"]
     : [];

@@ -8,7 +8,8 @@ import { dirname } from "node:path";
 import { CannotStart } from "../base/errors.ts";
 import { type Folder, joinCluster } from "../cluster/admin/join.ts";
 import { returnLeases } from "../cluster/admin/leave.ts";
-import { advanceHistory, forgetNode, nodesOf } from "../cluster/admin/operations.ts";
+import { type Node, nodeOf } from "../cluster/admin/nodes.ts";
+import { advanceHistory, forgetNode } from "../cluster/admin/operations.ts";
 import { enter, findCluster, type Identity } from "../cluster/node/membership.ts";
 import { fingerprintOf, NodeState } from "../cluster/node/state.ts";
 import { type OpenNode, openFolder } from "../cluster/open-node.ts";
@@ -19,6 +20,7 @@ import { type LeaseStore, LeaseStoreUnavailable } from "../cluster/stores/store.
 import { UsageError } from "../config/file.ts";
 import { type Allocation, nothingLeased, wholeLine } from "../dispenser/allocation.ts";
 import type { SqliteStore } from "../storage/sqlite.ts";
+import { durationOf, listNodes } from "./cluster-nodes.ts";
 import { type FolderSettings, requireDatabase } from "./data-folder.ts";
 import { confirmedMargin, requireConfirmed } from "./margin.ts";
 
@@ -142,6 +144,15 @@ async function forget(
     "cluster forget",
     `what node ${node} holds is wasted, and it stops if it still runs`,
   );
+  const found = await nodeOf(leaseStore, realClock, node);
+  const sign = found && signOfLife(found);
+  if (sign !== undefined && !flags.has("alive")) {
+    throw new CannotStart(
+      `node ${node} seems to be alive: ${sign}. Stop it first, or say -alive as well: if it runs, it stops as soon as it ` +
+        "reaches the store, its clients lose their connections, what it holds is wasted, and its folder, started again, " +
+        "is another node. Until then it hands out what it holds, which nobody else does",
+    );
+  }
   const numbers = await forgetNode(leaseStore, node);
   return `node ${node} is written off; it held ${numbers} numbers when it last said so`;
 }
@@ -161,18 +172,15 @@ async function advance(
   return `${lines} lines moved ahead by ${margin} numbers; the nodes go on by themselves`;
 }
 
-async function listNodes(leaseStore: LeaseStore, isJson: boolean): Promise<string> {
-  const nodes = await nodesOf(leaseStore);
-  if (isJson) {
-    const all = [...nodes].map(([node, { host, state, version, generation, sequence }]) => ({
-      ...{ node, state, host, version },
-      starts: generation,
-      writes: sequence,
-    }));
-    return JSON.stringify(all);
+/** A node that wrote within this time may be busy, or about to start again. */
+const RECENT_MS = 60_000;
+
+/** What speaks for a member being alive; undefined for nothing. */
+function signOfLife({ record, life, wroteBeforeMs }: Node): string | undefined {
+  if (record.state !== "member") return undefined;
+  if (life.is === "alive") return `it answered ${Math.round(life.afterMs)} ms after it was asked`;
+  if (wroteBeforeMs !== undefined && wroteBeforeMs < RECENT_MS) {
+    return `it wrote to the store ${durationOf(wroteBeforeMs)} ago, by the clock of its machine`;
   }
-  const rows = [...nodes].map(([node, { host, state, version, generation, sequence }]) =>
-    [node, state, host, version, `started ${generation} times`, `${sequence} writes`].join("  "),
-  );
-  return rows.length === 0 ? "no nodes" : rows.join("\n");
+  return life.is === "unknown" ? `it cannot be asked, as ${life.reason}` : undefined;
 }

@@ -58,6 +58,7 @@ export const flags = {
   timeout: { value: "N", help: `seconds for all of it, 0.1 to 60 (default ${LIMIT_SECONDS})` },
   all: { help: "every line of the folder" },
   confirm: { help: "you accept the risk that the command explains" },
+  alive: { help: "with -confirm: also a node that seems to be alive is written off" },
   json: { help: "answer in JSON" },
 } satisfies Record<string, Flag>;
 
@@ -207,19 +208,22 @@ export const commands = {
   "cluster nodes": {
     operands: [],
     flags: ["config", "store", "json"],
-    summary: "lists the nodes",
+    summary: "lists the nodes: whether each is alive, where it is, what it holds",
     details:
-      "One line each: its name, state, machine and folder, its version, how often it started, how often it wrote.",
+      "Asks all nodes for a sign of life, which takes up to 3 seconds if one does not answer, and shows a line for each: its " +
+      "name and state, whether it answered, when it was last seen, the addresses it listens on, the numbers it holds, its " +
+      "version, how often it started and wrote, its machine and folder. Of what an older version did not write it says unknown.",
     failure: "the store does not answer",
     example: "cluster nodes -store postgres://db/numbers",
   },
   "cluster forget": {
     operands: ["NODE"],
-    flags: ["config", "store", "confirm"],
+    flags: ["config", "store", "confirm", "alive"],
     summary: "writes off a node that will never come back",
     details:
-      "NODE is the name that cluster nodes shows. The numbers that it holds are wasted. If it still runs, it stops; started " +
-      "again, it is another node.",
+      "NODE is the name that cluster nodes shows. The numbers that it holds are wasted. A node that answers, or that wrote " +
+      "within the last minute, is written off only with -alive: it stops as soon as it reaches the store, and its folder, " +
+      "started again, is another node. Until then it hands out the numbers it holds, which no other node does.",
     failure: "the node is still one, for the reason that is given",
     example:
       "cluster forget 9b2f0c66-6ff1-4b0a-9d53-0f3bb0a3c8d1 -store postgres://db/numbers -confirm",

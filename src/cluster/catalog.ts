@@ -220,17 +220,34 @@ export class ClusterCatalog implements Catalog {
     return this.host.askToWrite(() => this.lines.advance(this.host.fenced, dispenser, number));
   }
 
-  /** What all nodes did with a line, as they last reported. Rejects with LeaseStoreUnavailable. */
+  /**
+   * What all nodes did with a line, as they last reported; while the store is away, what this node
+   * knows.
+   */
   async describe(dispenser: Dispenser): Promise<InfoFields> {
-    const { trouble, usage, fenced } = this.host;
-    if (trouble !== undefined) throw new LeaseStoreUnavailable(trouble);
-    const { nodes, leased, generated, wasted } = await usage.ofAll(fenced, dispenser);
-    return {
-      cluster_nodes: nodes,
-      cluster_leased: leased,
-      cluster_generated: generated,
-      cluster_wasted: wasted,
-    };
+    const { usage, fenced } = this.host;
+    let { trouble } = this.host;
+    try {
+      if (trouble === undefined) {
+        const { nodes, leased, generated, wasted } = await usage.ofAll(fenced, dispenser);
+        return {
+          ...{ ...this.describeAtOnce(dispenser), cluster_figures: "all" },
+          cluster_nodes: nodes,
+          cluster_leased: leased,
+          cluster_generated: generated,
+          cluster_wasted: wasted,
+        };
+      }
+    } catch (error) {
+      if (!(error instanceof LeaseStoreUnavailable)) throw error;
+      trouble = error.message;
+    }
+    const store = { cluster_store_status: "unavailable", cluster_store_error: trouble };
+    return { ...this.describeAtOnce(dispenser), ...store };
+  }
+
+  describeAtOnce({ hasPositions, remaining }: Dispenser): InfoFields {
+    return { cluster_figures: "local", cluster_lease_left: hasPositions ? remaining : 0 };
   }
 
   private get lines(): ClusterLines {

@@ -17,7 +17,7 @@ import { Entry, type EntryOptions } from "./entry.ts";
 import type { ClusterLines } from "./lines/catalog.ts";
 import { Leasing } from "./lines/leasing.ts";
 import { purge } from "./lines/purge.ts";
-import { Usage } from "./lines/usage.ts";
+import { REPORT_MS, Usage } from "./lines/usage.ts";
 import { callRoll, Unconfirmed } from "./node/roll-call.ts";
 import { type FencedStore, NotConfirmed } from "./stores/fenced.ts";
 import { type Clock, StoreWentBack } from "./stores/monotonic.ts";
@@ -26,6 +26,11 @@ import { LeaseStoreUnavailable } from "./stores/store.ts";
 
 /** How often a node asks what changed, in case the store did not tell it. */
 export const POLL_MS = 400;
+/**
+ * A node writes its row at least so often, so that `cluster nodes` can tell since when one that does
+ * not answer is gone.
+ */
+export const LIFE_MS = 30_000;
 /** How often a node checks whether rows are to be removed. */
 const PURGE_LOOK_MS = 600_000;
 /**
@@ -62,6 +67,8 @@ export class Cluster implements CatalogHost {
   /** The store has another timeline, which not all members have confirmed. */
   private unconfirmed: Unconfirmed | undefined;
   private isClosed = false;
+  /** Whether the store was told of the node's addresses. */
+  private isAnnounced = false;
   private warned: string | undefined;
   private lookedToPurgeAtMs: number;
 
@@ -135,7 +142,8 @@ export class Cluster implements CatalogHost {
   private beginLeasing(): void {
     const { engine, log, clock, leaseStore } = this.options;
     const { nodeState } = this.entry;
-    this.usage = new Usage(this.node);
+    this.usage = new Usage(this.node, clock.now);
+    engine.onTaken = (dispenser) => this.usage.noteTaken(dispenser);
     const onLost = ({ name }: Dispenser, numbers: bigint) =>
       log.warning("a lease was not heard of, and is lost", { dispenser: toText(name), numbers });
     this.leasing = new Leasing({
@@ -195,8 +203,12 @@ export class Cluster implements CatalogHost {
     }
   }
 
-  /** Begins to follow what other nodes change. */
-  follow(): void {
+  /**
+   * Begins to follow what other nodes change, and to tell them of this one, which listens on these
+   * addresses.
+   */
+  follow(addresses: readonly string[]): void {
+    this.entry.listensOn(addresses);
     for (const key of [NAMES, ROLL]) this.options.leaseStore.watch(key, () => void this.poll());
     void this.keepPolling();
   }
@@ -204,8 +216,14 @@ export class Cluster implements CatalogHost {
   private async keepPolling(): Promise<void> {
     const { clock } = this.options;
     let purgeAtMs = clock.now() + clock.random() * PURGE_LOOK_MS;
+    let reportAtMs = clock.now();
     while (!this.isClosed) {
       await this.poll();
+      if (clock.now() >= reportAtMs && this.trouble === undefined && !this.isClosed) {
+        reportAtMs = clock.now() + REPORT_MS;
+        // Whatever it failed by was noted.
+        void this.report().catch(() => {});
+      }
       if (clock.now() >= purgeAtMs && this.trouble === undefined) {
         purgeAtMs = clock.now() + PURGE_LOOK_MS;
         void this.purge().catch(({ message }: Error) =>
@@ -214,6 +232,18 @@ export class Cluster implements CatalogHost {
       }
       await clock.sleep(POLL_MS);
     }
+  }
+
+  /** Tells the store how lines were used, and that this node lives. Throws what ask() throws. */
+  private async report(): Promise<void> {
+    const { engine, clock } = this.options;
+    engine.stageCounts();
+    await this.ask(async () => {
+      if (this.fenced.isConfirmed) await this.usage.reportTaken(this.fenced);
+      const isQuiet = clock.now() - this.fenced.wroteAtMs >= LIFE_MS;
+      if (isQuiet || !this.isAnnounced) await this.entry.probe();
+      this.isAnnounced = true;
+    });
   }
 
   /** Removes rows that nobody needs any more, if that is due. */

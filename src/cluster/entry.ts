@@ -52,6 +52,8 @@ export class Entry {
   /** The lease store, guarded for this node. */
   fenced!: FencedStore;
   lines!: ClusterLines;
+  /** The addresses that the node listens on, once it does. */
+  addresses: readonly string[] | undefined;
   /** Called when the members have to confirm their rows before the store is written again. */
   onNewTerm: () => void = () => {};
   /** Called before a transaction that lost a race is tried again: other work may go first. */
@@ -118,6 +120,7 @@ export class Entry {
     // A reader that still compares with the history before would find that the store went back.
     this.fenced?.close();
     this.fenced = new FencedStore(leaseStore, this.nodeState, clock);
+    this.fenced.addresses = this.addresses;
     this.fenced.onNewTerm = () => this.onNewTerm();
     this.fenced.onRetry = () => this.onRetry();
     if (this.isClosed) this.fenced.close();
@@ -147,6 +150,12 @@ export class Entry {
     const failure = engine.commit();
     if (failure !== undefined) throw failure;
     return { runs_of_lines_lost: lines, numbers_lost: numbers };
+  }
+
+  /** Tells the store of the addresses with the next write. */
+  listensOn(addresses: readonly string[]): void {
+    this.addresses = addresses;
+    this.fenced.addresses = addresses;
   }
 
   /** Follows what changed in the store. Throws LeaseStoreUnavailable, Fenced. */
@@ -211,7 +220,8 @@ export class Entry {
   }
 
   /**
-   * Makes a write, because leases need one. Throws LeaseStoreUnavailable if the store takes none.
+   * Writes the node's row: as a sign of life, or to find out whether the store takes writes, which
+   * leases need. Throws LeaseStoreUnavailable if it takes none.
    */
   async probe(): Promise<void> {
     await this.fenced.transact([], () => ({ puts: new Map(), result: undefined, own: {} }), true);

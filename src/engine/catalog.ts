@@ -70,4 +70,6 @@ export interface Catalog {
   advance(dispenser: Dispenser, number: string): Answer<string | Refusal>;
   /** What INFO says of a dispenser beside what this node knows of it. */
   describe(dispenser: Dispenser): Answer<InfoFields>;
+  /** The part of that which this node knows by itself. */
+  describeAtOnce(dispenser: Dispenser): InfoFields;
 }

@@ -87,7 +87,7 @@ export class Engine {
   private readonly registry: Registry;
   /** Lines that were deleted, and are kept for a while. */
   readonly deleted: DeletedLines;
-  /** Undefined if counts are not saved in the background. */
+  /** Undefined if counts are neither saved nor reported in the background. */
   private readonly dirtyCounts: DirtyCounts | undefined;
   private readonly allocation: Allocation;
   /** Numbers that operators skip with the commit being gathered, by the ids of their lines. */
@@ -100,6 +100,8 @@ export class Engine {
    * for this node; of a leased line with those that nobody has leased yet.
    */
   onUsed: (dispenser: Dispenser, percent: number, remaining: bigint) => void = () => {};
+  /** Called by stageCounts() with dispensers of which numbers were taken since it was last called. */
+  onTaken: (dispenser: Dispenser) => void = () => {};
 
   constructor(store: Store, options: EngineOptions) {
     this.store = store;
@@ -108,8 +110,10 @@ export class Engine {
     this.batch = new CommitBatch(store, options.onStaged ?? (() => {}), (dispenser) =>
       this.noticeUsage(dispenser),
     );
-    this.dirtyCounts = options.savesCounts ? new DirtyCounts() : undefined;
     this.allocation = options.allocation ?? wholeLine;
+    const { savesCounts } = options;
+    this.dirtyCounts =
+      savesCounts || this.allocation.isLeased ? new DirtyCounts(savesCounts) : undefined;
     this.deleted = new DeletedLines(store, this.allocation, options.now);
     this.registry = new Registry(store.size, this.allocation, options.capacity);
     for (const some of store.load()) {
@@ -434,9 +438,12 @@ export class Engine {
     return this.store.backUp(path);
   }
 
-  /** Stages counts that changed since they were written; uniqueness does not depend on them. */
+  /**
+   * Stages counts that changed since they were written, if they are saved in the background;
+   * uniqueness does not depend on them.
+   */
   stageCounts(): void {
-    this.dirtyCounts?.stage(this.batch);
+    this.dirtyCounts?.stage(this.batch, this.onTaken);
   }
 
   /**

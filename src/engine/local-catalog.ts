@@ -114,4 +114,8 @@ export class LocalCatalog implements Catalog {
   describe(): InfoFields {
     return {};
   }
+
+  describeAtOnce(): InfoFields {
+    return {};
+  }
 }

@@ -1,6 +1,7 @@
 /** The programs that tests need, and the reasons to skip tests, each of which is printed once. */
 
 import { findPostgres } from "../../testkit/postgres.ts";
+import { findPgBouncer } from "./pgbouncer.ts";
 
 function reasonFor(isThere: boolean, what: string, packageName: string): string | undefined {
   if (isThere) return undefined;
@@ -11,6 +12,9 @@ function reasonFor(isThere: boolean, what: string, packageName: string): string 
 
 /** The reasons why tests with these programs are skipped; undefined if they run. */
 export const noPostgres = reasonFor(findPostgres() !== undefined, "PostgreSQL", "postgresql");
+/** The same for PgBouncer, which stands in front of one. */
+export const noPgBouncer =
+  noPostgres ?? reasonFor(findPgBouncer() !== null, "PgBouncer", "pgbouncer");
 export const noEtcd = reasonFor(Bun.which("etcd") !== null, "etcd", "etcd-server");
 /** The same for etcdctl, which makes snapshots of an etcd and restores them. */
 export const noEtcdctl =

@@ -57,6 +57,7 @@ export async function startNode<S extends Store>(
   leaseStore: LeaseStore,
   overrides: Partial<Config> = {},
   place = "here",
+  world: Partial<World<S>> = {},
 ): Promise<LocalServer<S> & { readonly cluster: Cluster }> {
   const nodes: OtherNodes<S> = {
     leaseStore,
@@ -66,7 +67,11 @@ export async function startNode<S extends Store>(
       folderFingerprint: { inode: place, born: "", machine: "" },
     }),
   };
-  const { service, observed } = assemble(store, { store: "test", ...overrides }, { nodes });
+  const { service, observed } = assemble(
+    store,
+    { store: "test", ...overrides },
+    { nodes, ...world },
+  );
   await service.start();
   return { ...observed, port: service.server.port, cluster: service.cluster! };
 }

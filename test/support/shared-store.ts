@@ -23,6 +23,7 @@ export class SharedRows {
   term = "1";
   isRestored = false;
   calls = 0;
+  writes = 0;
   private readonly database = new Database(":memory:", { strict: true, safeIntegers: true });
   private readonly stores: SqliteSharedStore[] = [];
 
@@ -68,6 +69,7 @@ export class SharedRows {
       },
       list: async (prefix, after) => this.answer(() => reading(store.list(prefix, after))),
       write: async (write: Write) => {
+        this.writes++;
         const written = await this.answer(async () => {
           if (this.isRestored && !write.accepts) return undefined;
           this.isRestored = false;

@@ -1,7 +1,6 @@
 /**
  * What an operator does with a cluster's store and no data folder: writes off a lost node (`cluster
- * forget`), accepts a store that went back in time as it is (`cluster advance`), lists the nodes
- * (`cluster nodes`).
+ * forget`), accepts a store that went back in time as it is (`cluster advance`).
  */
 
 import { inBatches } from "../../base/batches.ts";
@@ -17,7 +16,6 @@ import {
   NAME_PREFIX,
   NAMES,
   type NameRecord,
-  NODE_PREFIX,
   type NodeRecord,
   nodeKey,
   readCluster,
@@ -140,10 +138,4 @@ async function changeCluster(
     if (cluster === undefined) throw new CannotStart(`the store ${title} has no cluster`);
     return { puts: new Map([[CLUSTER, encode(change(cluster))]]), result: undefined };
   });
-}
-
-/** The cluster's nodes, by name. */
-export async function nodesOf(store: LeaseStore): Promise<ReadonlyMap<string, NodeRecord>> {
-  const { rows } = await store.list(NODE_PREFIX);
-  return new Map([...rows].map(([key, row]) => [key.slice(NODE_PREFIX.length), readNode(row)!]));
 }

@@ -199,6 +199,7 @@ export class Leasing {
     const count = Number(range.count);
     const threshold = Math.max(1, dispenser.remaining + count - Math.ceil(count / 2));
     this.sizer.leased(dispenser, size);
+    this.usage.noteLeased(dispenser);
     this.engine.writeNodeState(this.nodeState.change({ revision }));
     this.engine.addLease(dispenser, range, threshold);
     this.noticeUsage(dispenser, range);

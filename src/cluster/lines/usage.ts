@@ -17,6 +17,14 @@ import {
 } from "../stores/records.ts";
 import { LINES_AT_ONCE } from "../stores/store.ts";
 
+/**
+ * How often a node reports lines of which numbers were taken. A lease reports its line as well: one
+ * that is leased so often needs no report of its own.
+ */
+export const REPORT_MS = 2000;
+/** The most lines in one report: etcd allows 128 operations in a transaction. */
+const REPORTED_AT_ONCE = 120;
+
 /** The usage of a line by all nodes, as far as they reported it. */
 export interface ClusterUsage {
   readonly nodes: number;
@@ -42,9 +50,25 @@ export class Usage {
   private readonly node: string;
   /** Numbers that lines generated before this life, as the store said when it was first asked. */
   private readonly bases = new WeakMap<Dispenser, bigint>();
+  /** Lines of which numbers were taken since their last report, the one that waits longest first. */
+  private readonly taken = new Set<Dispenser>();
+  private readonly leasedAtMs = new WeakMap<Dispenser, number>();
+  private readonly now: () => number;
 
-  constructor(node: string) {
+  /** `now`: a clock that only goes forwards, in milliseconds. */
+  constructor(node: string, now: () => number) {
     this.node = node;
+    this.now = now;
+  }
+
+  /** Numbers of a dispenser were taken. */
+  noteTaken(dispenser: Dispenser): void {
+    if (dispenser.hasPositions) this.taken.add(dispenser);
+  }
+
+  /** A line was leased, and its usage reported with that. */
+  noteLeased(dispenser: Dispenser): void {
+    this.leasedAtMs.set(dispenser, this.now());
   }
 
   /** The usage of a line by this node, including a lease of `more` numbers under way. */
@@ -96,16 +120,39 @@ export class Usage {
       ({ hasPositions, allocation }) =>
         hasPositions && allocation.isLeased && allocation.size(0n) > 0n,
     );
-    for (const some of inBatches(used, LINES_AT_ONCE)) {
-      const keys = some.map(({ id }) => usageKey(id, this.node));
-      await store.transact(keys, (rows) => {
-        const figures = some.map((dispenser, index): [string, string] => {
-          const key = keys[index]!;
-          return [key, encodeUsage(this.ofNode(dispenser, readUsage(rows.get(key))))];
-        });
-        const puts = new Map(figures.filter(([key, value]) => rows.get(key)?.value !== value));
-        return { puts, result: undefined };
-      });
+    for (const some of inBatches(used, LINES_AT_ONCE)) await this.write(store, some);
+  }
+
+  /** Reports lines of which numbers were taken, as many as go into one transaction. */
+  async reportTaken(store: FencedStore): Promise<void> {
+    const some: Dispenser[] = [];
+    for (const dispenser of this.taken) {
+      if (some.length === REPORTED_AT_ONCE) break;
+      const sinceMs = this.now() - (this.leasedAtMs.get(dispenser) ?? Number.NEGATIVE_INFINITY);
+      if (dispenser.isRemoved) this.taken.delete(dispenser);
+      else if (sinceMs >= REPORT_MS) some.push(dispenser);
     }
+    if (some.length === 0) return;
+    // Numbers that are taken from now on need another report.
+    for (const dispenser of some) this.taken.delete(dispenser);
+    try {
+      await this.write(store, some);
+    } catch (error) {
+      for (const dispenser of some) this.taken.add(dispenser);
+      throw error;
+    }
+  }
+
+  /** Writes the usage of lines. The node's own row guards these rows: nobody else writes them. */
+  private async write(store: FencedStore, some: readonly Dispenser[]): Promise<void> {
+    const keys = some.map(({ id }) => usageKey(id, this.node));
+    await store.transact(keys, (rows) => {
+      const figures = some.map((dispenser, index): [string, string] => {
+        const key = keys[index]!;
+        return [key, encodeUsage(this.ofNode(dispenser, readUsage(rows.get(key))))];
+      });
+      const puts = new Map(figures.filter(([key, value]) => rows.get(key)?.value !== value));
+      return { puts, keys: [], result: undefined };
+    });
   }
 }

@@ -181,6 +181,7 @@ export async function enter(
     state: "member",
     version,
     level: LEVEL,
+    ...store.signOfLife,
   };
   const guards = new Map([
     [CLUSTER, rows.get(CLUSTER)!.revision],
@@ -247,6 +248,7 @@ export async function acceptEpoch(
       state: known?.state ?? "member",
       version,
       level: LEVEL,
+      writtenAtMs: clock.wallMs(),
     };
     const history = new MonotonicStore(store, storeVersion, clock);
     await history.write({

@@ -34,7 +34,7 @@ const LOOK_MS = 50;
 /** Nodes wait a random part of this, so that of many that notice the same thing only one calls. */
 const SPREAD_MS = 200;
 /** The first level whose programs answer roll calls. */
-const ANSWERS_FROM_LEVEL = 2;
+export const ANSWERS_FROM_LEVEL = 2;
 
 export interface RollCallOptions {
   readonly store: FencedStore;

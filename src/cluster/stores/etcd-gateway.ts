@@ -3,8 +3,8 @@
  * them is asked, the log-in, and what is asked of another one when one fails.
  */
 
-import { reasonOf } from "../../base/errors.ts";
 import type { EtcdOptions } from "./etcd-url.ts";
+import { messageIn, wasUnheard, whyHttp, whyRefused } from "./failures.ts";
 import { LeaseStoreUnavailable } from "./store.ts";
 
 /** How long one member may take to answer before another one is asked. */
@@ -69,7 +69,7 @@ export class EtcdGateway {
    */
   async ask<Answer>(path: string, body: object, isRepeatable: boolean): Promise<Answer> {
     const { endpoints, user } = this.options;
-    let reason = "no endpoint";
+    const reasons = new Set<string>();
     let hasLoggedInAgain = false;
     for (let tries = 0; tries < endpoints.length; tries++) {
       const { endpoint } = this;
@@ -87,16 +87,16 @@ export class EtcdGateway {
             tries--;
             continue;
           }
-          if (!error.mayPass) throw new LeaseStoreUnavailable(error.message);
+          if (!error.mayPass) throw error;
         }
-        reason = reasonOf(error);
-        this.present++;
+        reasons.add(whyHttp(error, placeOf(endpoint), TRY_MS));
+        // Another request may have gone on to the next member meanwhile.
+        if (endpoint === this.endpoint) this.present++;
         this.onMemberFailed();
-        const wasHeard = (error as { code?: string }).code !== "ConnectionRefused";
-        if (wasHeard && !isRepeatable) break;
+        if (!wasUnheard(error) && !isRepeatable) break;
       }
     }
-    throw new LeaseStoreUnavailable(reason);
+    throw new LeaseStoreUnavailable([...reasons].join("; "));
   }
 
   private async logIn(endpoint: string): Promise<void> {
@@ -108,30 +108,38 @@ export class EtcdGateway {
   private async post<Answer>(url: string, body: object): Promise<Answer> {
     const response = await fetch(url, {
       ...this.request(JSON.stringify(body)),
+      redirect: "manual",
       signal: AbortSignal.timeout(TRY_MS),
     });
     const text = await response.text();
-    if (response.ok) return JSON.parse(text) as Answer;
-    throw new Refused(text, response.status);
+    const answer = response.ok ? answerIn(text) : undefined;
+    if (answer !== undefined) return answer as Answer;
+    throw new Refused(text, response.status, placeOf(url));
   }
 }
 
-/** A member answered, with an error. */
-class Refused extends Error {
-  /** Whether another member may succeed: this one has no leader, or is unhealthy. */
+/** The host:port of a URL. */
+const placeOf = (url: string) => url.split("/")[2]!;
+
+/** What an etcd answered, which has a header; undefined for anything else. */
+function answerIn(text: string): object | undefined {
+  try {
+    const answer: unknown = JSON.parse(text);
+    const isObject = typeof answer === "object" && answer !== null;
+    return isObject && "header" in answer ? answer : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** A member answered, with an error; or what answered is no etcd. */
+class Refused extends LeaseStoreUnavailable {
+  /** Whether another member may succeed: this one has no leader, is unhealthy, or is no etcd. */
   readonly mayPass: boolean;
 
-  constructor(text: string, status: number) {
-    super(messageIn(text));
-    this.mayPass = status >= 500;
-  }
-}
-
-function messageIn(text: string): string {
-  try {
-    const { message, error } = JSON.parse(text) as { message?: string; error?: string };
-    return message ?? error ?? text;
-  } catch {
-    return text.trim();
+  constructor(text: string, status: number, place: string) {
+    const said = messageIn(text);
+    super(whyRefused(said, status, place));
+    this.mayPass = status >= 500 || said === undefined;
   }
 }

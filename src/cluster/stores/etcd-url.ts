@@ -42,11 +42,16 @@ function readFiles(paths: Record<string, string | undefined>): Record<string, st
   const texts: Record<string, string> = {};
   for (const [name, path] of Object.entries(paths)) {
     if (path === undefined) continue;
-    try {
-      texts[name] = readRegular(path).toString();
-    } catch (error) {
-      throw new CannotStart(`storage.store: cannot read ${path}: ${reasonOf(error)}`);
-    }
+    texts[name] = readFile(path);
   }
   return texts;
+}
+
+/** The text of a file that the URL of a store names. Throws CannotStart. */
+export function readFile(path: string): string {
+  try {
+    return readRegular(path).toString();
+  } catch (error) {
+    throw new CannotStart(`storage.store: cannot read ${path}: ${reasonOf(error)}`);
+  }
 }

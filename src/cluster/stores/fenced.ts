@@ -57,6 +57,10 @@ type Term = Pick<StoreVersion, "timeline" | "term">;
 export class FencedStore extends MonotonicStore {
   /** How often doubt() was called. */
   doubts = 0;
+  /** The addresses that the node listens on, once it does. */
+  addresses: readonly string[] | undefined;
+  /** When the node last wrote its row in this life, by the clock that only goes forwards. */
+  wroteAtMs = Number.NEGATIVE_INFINITY;
   private readonly nodeState: NodeState;
   /** The term in which the members confirmed their rows; undefined before that. */
   private confirmed: Term | undefined;
@@ -109,14 +113,23 @@ export class FencedStore extends MonotonicStore {
       const isWritten = outcome.puts.size + (outcome.removes?.length ?? 0) > 0;
       stamp = isWritten || changes !== undefined ? nodeState.intend() : undefined;
       if (stamp === undefined) return { ...outcome, keys: [] };
-      const written: NodeRecord = { ...record, ...changes, ...stamp };
+      const written: NodeRecord = { ...record, ...changes, ...this.signOfLife, ...stamp };
       const puts = new Map([...outcome.puts, [own, encode(written)]]);
       return { ...outcome, puts, keys: [...fence, ...(outcome.keys ?? keys)] };
     });
-    if (stamp !== undefined) nodeState.wrote(stamp);
+    if (stamp !== undefined) {
+      nodeState.wrote(stamp);
+      this.wroteAtMs = this.clock.now();
+    }
     // The term changed meanwhile: the store may have forgotten this write already.
     if (!isUnconfirmed && !this.isConfirmed) throw new NotConfirmed(stamp !== undefined);
     return result;
+  }
+
+  /** The part of the node's row that tells operators where the node is, and when it wrote. */
+  get signOfLife(): Pick<NodeRecord, "addresses" | "writtenAtMs"> {
+    const { addresses, clock } = this;
+    return { ...(addresses && { addresses }), writtenAtMs: clock.wallMs() };
   }
 
   /**

@@ -3,7 +3,7 @@
 import { CannotStart } from "../../base/errors.ts";
 import { encodedPassword, readServiceUrl } from "../../base/secrets.ts";
 import { EtcdStore } from "./etcd.ts";
-import { parseEtcdUrl } from "./etcd-url.ts";
+import { parseEtcdUrl, readFile } from "./etcd-url.ts";
 import { PostgresStore } from "./postgres.ts";
 import type { LeaseStore } from "./store.ts";
 
@@ -16,12 +16,12 @@ export function openLeaseStore(url: string): LeaseStore {
     const options = parseEtcdUrl(url);
     if (options !== undefined) return new EtcdStore(options);
   } else if (/^postgres(ql)?$/.test(read?.scheme ?? "") && read!.hosts[0] !== "") {
+    const parameters = new URLSearchParams(read!.query);
+    requirePostgresParameters(parameters);
     try {
       return new PostgresStore(url);
-    } catch (error) {
-      // Bun's client repeats the value that it refuses.
-      const reason = (error as Error).message.replace(/\.? Received .*/s, "");
-      throw new CannotStart(`storage.store: ${reason}`);
+    } catch {
+      // Bun's client refuses something else of it, and would repeat the password.
     }
   }
   throw new CannotStart(
@@ -29,4 +29,18 @@ export function openLeaseStore(url: string): LeaseStore {
       "etcd://user:password@host:port,host:port/prefix with the parameters tls, ca, cert and key, " +
       encodedPassword,
   );
+}
+
+const SSL_MODES = ["disable", "allow", "prefer", "require", "verify-ca", "verify-full"];
+
+/** Throws CannotStart if the TLS parameters of libpq have values that cannot be used. */
+function requirePostgresParameters(parameters: URLSearchParams): void {
+  const mode = parameters.get("sslmode");
+  if (mode !== null && !SSL_MODES.includes(mode)) {
+    throw new CannotStart(`storage.store: sslmode must be one of ${SSL_MODES.join(", ")}`);
+  }
+  for (const key of ["sslrootcert", "sslcert", "sslkey"]) {
+    const file = parameters.get(key);
+    if (file !== null && file !== "system") readFile(file);
+  }
 }

@@ -11,6 +11,7 @@ export const CHANNEL = "number_dispenser";
 
 /** SQLSTATEs (PostgreSQL's manual, appendix A). */
 export const UNIQUE_VIOLATION = "23505";
+export const UNDEFINED_FUNCTION = "42883";
 /**
  * Another write was quicker, and this one wrote nothing: a key that exists, serialization,
  * deadlock.

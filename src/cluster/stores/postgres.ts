@@ -7,9 +7,11 @@
  * of their revisions.
  */
 
-import { SQL } from "bun";
-import { reasonOf } from "../../base/errors.ts";
-import { shownText } from "../../base/secrets.ts";
+import type { SQL } from "bun";
+import { CannotStart } from "../../base/errors.ts";
+import { readServiceUrl, shownText } from "../../base/secrets.ts";
+import { notInTime, whyPostgres } from "./failures.ts";
+import { PostgresPool } from "./postgres-pool.ts";
 import {
   CHANNEL,
   type Dialect,
@@ -19,6 +21,7 @@ import {
   selfOf,
   stateOf,
   TABLE,
+  UNDEFINED_FUNCTION,
   UNIQUE_VIOLATION,
   versionOf,
   writeAtOnce,
@@ -35,15 +38,13 @@ import {
   withTimeout,
 } from "./store.ts";
 
-/** Connections of a node, so that a statement that waits for a lock does not hold up others. */
-const CONNECTIONS = 3;
+const DEFAULT_PORT = 5432;
 /** A call that takes longer has failed; the server cancels it after the same time. */
 const ANSWER_MS = 1500;
 /** Rows asked for at a time: an answer with more could take too long. */
 const PAGE_ROWS = 10_000;
 
 /** SQLSTATEs (PostgreSQL's manual, appendix A). */
-const UNDEFINED_FUNCTION = "42883";
 const UNDEFINED_TABLE = "42P01";
 const DUPLICATE_TABLE = "42P07";
 
@@ -67,11 +68,17 @@ export class PostgresStore implements LeaseStore {
   readonly title: string;
   private readonly url: string;
   private readonly isPlain: boolean;
-  private sql: SQL;
+  /** The host:port of the server. */
+  private readonly place: string;
+  private pool: PostgresPool;
   /** Resolves once the table exists and the server's dialect is known. */
   private ready: Promise<Dialect> | undefined;
+  /** How many connections the pool had lost when that was begun. */
+  private lossesKnown = 0;
   private readonly watchers: { readonly key: string; readonly tell: () => void }[] = [];
   private isListening = false;
+  /** Whether the server could be used once. */
+  private wasReady = false;
   private isClosed = false;
 
   /**
@@ -82,25 +89,13 @@ export class PostgresStore implements LeaseStore {
     this.url = url;
     this.isPlain = isPlain;
     this.title = shownText(url);
-    this.sql = this.connect();
-  }
-
-  private connect(): SQL {
-    return new SQL({
-      url: this.url,
-      max: CONNECTIONS,
-      bigint: true,
-      connectionTimeout: ANSWER_MS / 1000,
-      connection: {
-        application_name: "number-dispenser",
-        statement_timeout: ANSWER_MS,
-        idle_in_transaction_session_timeout: ANSWER_MS,
-      },
-    });
+    const host = readServiceUrl(url)?.hosts[0] ?? "";
+    this.place = /:\d+$/.test(host) ? host : `${host}:${DEFAULT_PORT}`;
+    this.pool = new PostgresPool(url, ANSWER_MS);
   }
 
   read(keys: readonly string[]): Promise<Snapshot> {
-    return this.find("n.key = ANY($1::text[])", [this.sql.array([...keys], "text")]);
+    return this.find("n.key = ANY($1::text[])", (sql) => [sql.array([...keys], "text")]);
   }
 
   async list(prefix: string, after = 0n): Promise<Snapshot> {
@@ -108,7 +103,7 @@ export class PostgresStore implements LeaseStore {
     let version: StoreVersion | undefined;
     for (let last = ""; ; ) {
       const where = "starts_with(n.key, $1) AND n.revision > $2 AND n.key > $3";
-      const page = await this.find(where, [prefix, after, last]);
+      const page = await this.find(where, () => [prefix, after, last]);
       version ??= page.version;
       for (const [key, row] of page.rows) {
         rows.set(key, row);
@@ -118,13 +113,13 @@ export class PostgresStore implements LeaseStore {
     }
   }
 
-  private find(where: string, values: unknown[]): Promise<Snapshot> {
+  private find(where: string, valuesFor: (sql: SQL) => unknown[]): Promise<Snapshot> {
     return this.use(async (sql, dialect) => {
       const found: Found[] = await sql.unsafe(
         `SELECT ${selfOf(dialect)}, m.revision AS now, n.key, n.value, n.revision
          FROM ${TABLE} m LEFT JOIN ${TABLE} n ON ${where} WHERE m.key = ''
          ORDER BY n.key LIMIT ${PAGE_ROWS}`,
-        values,
+        valuesFor(sql),
       );
       const rows = new Map<string, Row>();
       for (const { key, value, revision } of found) {
@@ -157,7 +152,7 @@ export class PostgresStore implements LeaseStore {
     this.isListening = true;
     // Bun reconnects a LISTEN that succeeded once; one that never did is tried again after the next
     // success.
-    this.sql
+    this.pool
       .listen(CHANNEL, tellOf, () => tellOf(""))
       .catch(() => {
         this.isListening = false;
@@ -166,7 +161,7 @@ export class PostgresStore implements LeaseStore {
 
   async close(): Promise<void> {
     this.isClosed = true;
-    await this.sql.close({ timeout: 0 });
+    await this.pool.close();
   }
 
   /**
@@ -174,29 +169,47 @@ export class PostgresStore implements LeaseStore {
    * connections is unknown.
    */
   private async use<T>(work: (sql: SQL, dialect: Dialect) => Promise<T>): Promise<T> {
-    const { sql } = this;
+    const { pool } = this;
     try {
-      const ready = this.ready ?? prepare(sql, this.isPlain);
+      // A connection that was lost leads elsewhere perhaps, once it is made anew.
+      if (pool.losses !== this.lossesKnown) this.ready = undefined;
+      this.lossesKnown = pool.losses;
+      const ready = this.ready ?? this.prepare(pool);
       this.ready = ready;
       ready.catch(() => {
         if (this.ready === ready) this.ready = undefined;
       });
-      const asked = ready.then((dialect) => work(sql, dialect));
-      const result = await withTimeout(ANSWER_MS, asked);
+      const asked = ready.then((dialect) => pool.run((sql) => work(sql, dialect)));
+      const result = await withTimeout(ANSWER_MS, notInTime(this.place, ANSWER_MS), asked);
+      this.wasReady = true;
       if (this.watchers.length > 0 && !this.isListening) this.listen();
       return result;
     } catch (error) {
-      if (!isLostRace(error)) this.reset(sql);
-      throw new LeaseStoreUnavailable(reasonOf(error), { cause: error });
+      if (!isLostRace(error)) this.reset(pool);
+      if (error instanceof CannotStart) throw error;
+      throw new LeaseStoreUnavailable(await whyPostgres(error, this.place), { cause: error });
     }
   }
 
-  private reset(sql: SQL): void {
-    if (sql !== this.sql || this.isClosed) return;
+  private async prepare(pool: PostgresPool): Promise<Dialect> {
+    if (await pool.sharesSessions()) {
+      const reason =
+        `${this.place} is a pooler whose clients share sessions of PostgreSQL, such as PgBouncer with ` +
+        "pool_mode = transaction: give the node pool_mode = session, or name PostgreSQL itself";
+      // A node that runs waits until it is set right again.
+      throw this.wasReady
+        ? new LeaseStoreUnavailable(reason)
+        : new CannotStart(`storage.store: ${reason}`);
+    }
+    return pool.run((sql) => prepare(sql, this.isPlain));
+  }
+
+  private reset(pool: PostgresPool): void {
+    if (pool !== this.pool || this.isClosed) return;
     this.ready = undefined;
-    this.sql = this.connect();
+    this.pool = new PostgresPool(this.url, ANSWER_MS);
     this.isListening = false;
-    sql.close({ timeout: 0 }).catch(() => {});
+    pool.close().catch(() => {});
   }
 }
 

@@ -141,6 +141,13 @@ export interface NodeRecord extends Stamp {
   /** The version and the LEVEL of its program. */
   readonly version: string;
   readonly level: number;
+  /** The addresses that it listens on; missing before it does, and from older programs. */
+  readonly addresses?: readonly string[];
+  /**
+   * The Unix time of this write by the clock of the node's machine, in milliseconds; missing from
+   * older programs.
+   */
+  readonly writtenAtMs?: number;
 }
 
 /**

@@ -90,14 +90,18 @@ export class LeaseStoreUnavailable extends Error {
   override readonly name = "LeaseStoreUnavailable";
 }
 
-/** The result of a promise. Throws LeaseStoreUnavailable if it takes longer than `milliseconds`. */
-export async function withTimeout<T>(milliseconds: number, promise: Promise<T>): Promise<T> {
+/**
+ * The result of a promise. Throws LeaseStoreUnavailable with `reason` if it takes longer than
+ * `milliseconds`.
+ */
+export async function withTimeout<T>(
+  milliseconds: number,
+  reason: string,
+  promise: Promise<T>,
+): Promise<T> {
   let timer: Timer | undefined;
   const timeUp = new Promise<never>((_, reject) => {
-    timer = setTimeout(
-      () => reject(new LeaseStoreUnavailable(`no answer within ${milliseconds} ms`)),
-      milliseconds,
-    );
+    timer = setTimeout(() => reject(new LeaseStoreUnavailable(reason)), milliseconds);
   });
   try {
     return await Promise.race([promise, timeUp]);

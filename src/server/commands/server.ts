@@ -47,7 +47,11 @@ function showSections({ engine, server, session, replies, args }: Call): void {
  */
 function describeTo(call: Call, dispenser: Dispenser): void {
   const { engine, server, session, replies } = call;
-  whenDone(call, session.isInTransaction ? {} : server.catalog.describe(dispenser), (more) => {
+  const { catalog } = server;
+  const described = session.isInTransaction
+    ? catalog.describeAtOnce(dispenser)
+    : catalog.describe(dispenser);
+  whenDone(call, described, (more) => {
     waitFor(session, engine.dependsOn(dispenser.name, dispenser));
     const skipped = engine.skippedByOperator(dispenser);
     replies.verbatim(describe(dispenser, { skipped_by_operator: skipped, ...more }));

@@ -203,30 +203,120 @@ describe.skipIf(noPostgres !== undefined)("the commands of a cluster", () => {
     await two.end("SIGTERM");
   });
 
-  test("forget writes off what a node holds, and stops it", async () => {
+  const nodesIn = async (store: string): Promise<readonly Record<string, unknown>[]> =>
+    JSON.parse(await operate("nodes", store, { flags: new Map([["json", ""]]) }));
+  const nodeIn = ({ log }: ServerProcess) => /in the cluster .*node=(\S+)/.exec(log)![1]!;
+
+  test("nodes says of each whether it is alive, where it is, and what it holds", async () => {
+    const store = await emptyStore();
+    const [one, two] = [await start(store), await start(store)];
+    const client = await TestClient.connect(one.port);
+    for (const name of ["o", "p"]) await client.command("HSET", name, "type", "3");
+    await client.command("GET", "p");
+    await client.pipeline(gets("o", 40));
+    client.close();
+    // The numbers taken after the lease are reported a few seconds later.
+    await until(async () => (await nodesIn(store)).some((node) => node.numbers_held === 159), 100);
+    const common = { state: "member", alive: true, version, starts: 1 };
+    const seen = { last_seen_seconds: 0, last_seen_by: "answer", writes: expect.any(Number) };
+    const of = (node: ServerProcess) => ({
+      ...{ ...common, ...seen, node: nodeIn(node) },
+      host: expect.stringContaining(node.dataDir),
+      addresses: [`127.0.0.1:${node.port}`],
+    });
+    expect(await nodesIn(store)).toHaveLength(2);
+    for (const node of [
+      { ...of(one), numbers_held: 159, lines_held: 2 },
+      { ...of(two), numbers_held: 0, lines_held: 0 },
+    ]) {
+      expect(await nodesIn(store)).toContainEqual(node);
+    }
+    await two.end("SIGKILL");
+    const table = await operate("nodes", store);
+    expect(table).toMatch(/^node +state +alive +last seen +listens on +holds +version +started +/);
+    expect(table).toMatch(
+      new RegExp(
+        `${nodeIn(one)}  member  yes +now +127\\.0\\.0\\.1:${one.port}  159 numbers of 2 lines  `,
+      ),
+    );
+    expect(table).toMatch(
+      new RegExp(
+        `${nodeIn(two)}  member  no answer  \\d+ s ago +127\\.0\\.0\\.1:${two.port}  nothing  `,
+      ),
+    );
+    expect(table).toEndWith(
+      "last seen: a node writes at least each 30 s; the time is that of its machine's clock against this one's",
+    );
+    await one.end("SIGTERM");
+  });
+
+  test("nodes shows of older programs what they wrote, and asks none if the store went back", async () => {
+    const store = await emptyStore();
+    const server = await start(store);
+    await server.end("SIGTERM");
+    const shared = openLeaseStore(store);
+    const put = (key: string, record: object) =>
+      shared.write({ guards: new Map(), puts: new Map([[key, JSON.stringify(record)]]) });
+    const older = { sequence: 7, generation: 2, host: "db1:/data", state: "member" };
+    await put("node/first", { ...older, token: "t", isConfirmed: true });
+    await put("node/second", { ...older, nonce: "n", answered: 0, version: "0.1.0", level: 2 });
+    await put("node/left", { ...older, nonce: "n", answered: 0, state: "left", level: 2 });
+    const shown = { last_seen_seconds: null, last_seen_by: null, addresses: null, starts: 2 };
+    const all = await nodesIn(store);
+    expect(all).toContainEqual(
+      expect.objectContaining({
+        ...{ ...shown, node: "first", alive: null, version: null },
+        alive_unknown_because: "its version answers no roll call",
+      }),
+    );
+    expect(all).toContainEqual(
+      expect.objectContaining({ ...shown, node: "second", alive: false, version: "0.1.0" }),
+    );
+    expect(all).toContainEqual(
+      expect.objectContaining({ node: "left", state: "left", alive: false }),
+    );
+    expect(await operate("nodes", store)).toMatch(
+      /first +member {2}unknown +unknown +unknown +nothing/,
+    );
+    const { rows } = await shared.read(["cluster"]);
+    await put("cluster", { ...JSON.parse(rows.get("cluster")!.value), mark: "it went back" });
+    expect(await operate("nodes", store)).toContain(
+      "alive unknown: the store went back in time, so no node writes",
+    );
+    expect(await messageOf(() => forgetting(store, "second"))).toContain(
+      "it cannot be asked, as the store went back in time",
+    );
+    await shared.close();
+  });
+
+  const forgetting = (store: string, node: string, ...flags: string[]) =>
+    operate("forget", store, {
+      operands: [node],
+      flags: new Map(["confirm", ...flags].map((flag) => [flag, ""])),
+    });
+
+  test("forget writes off a living node only with a further word, and stops it", async () => {
     const store = await emptyStore();
     const [one, two] = [await start(store), await start(store)];
     const client = await TestClient.connect(one.port);
     await client.command("HSET", "o", "type", "3");
     await client.command("GET", "o");
     client.close();
-    const node = /in the cluster .*node=(\S+)/.exec(one.log)![1]!;
-    expect(await operate("nodes", store)).toContain(`${node}  member`);
-    expect(
-      JSON.parse(await operate("nodes", store, { flags: new Map([["json", ""]]) })),
-    ).toContainEqual({
-      ...{ node, state: "member", host: expect.any(String) },
-      ...{ version, starts: expect.any(Number), writes: expect.any(Number) },
-    });
+    const node = nodeIn(one);
     expect(await messageOf(() => operate("forget", store, { operands: [node] }))).toContain(
       "cluster forget needs -confirm",
     );
-    expect(
-      await messageOf(() => operate("forget", store, { operands: ["x"], flags: confirmed })),
-    ).toBe("CannotStart: the cluster has no node x");
-    expect(await operate("forget", store, { operands: [node], flags: confirmed })).toContain(
-      `node ${node} is written off`,
+    expect(await messageOf(() => forgetting(store, "x"))).toBe(
+      "CannotStart: the cluster has no node x",
     );
+    expect(await messageOf(() => forgetting(store, node))).toMatch(
+      new RegExp(
+        `^CannotStart: node ${node} seems to be alive: it answered \\d+ ms after it was asked\\. Stop it first, or say ` +
+          "-alive as well: ",
+      ),
+    );
+    expect((await nodesIn(store)).map(({ state }) => state)).toEqual(["member", "member"]);
+    expect(await forgetting(store, node, "alive")).toContain(`node ${node} is written off`);
     expect(await one.exited()).toBe(1);
     expect(one.log).toContain(`error="node ${node} was written off (cluster forget)"`);
     const again = await one.startAgain();
@@ -236,6 +326,29 @@ describe.skipIf(noPostgres !== undefined)("the commands of a cluster", () => {
     expect(await other.info("o")).toMatchObject({ cluster_nodes: "2", cluster_wasted: "100" });
     other.close();
     for (const server of [again, two]) await server.end("SIGTERM");
+  });
+
+  test("forget writes off a dead node with -confirm alone, once that is sure", async () => {
+    const store = await emptyStore();
+    const server = await start(store);
+    const node = nodeIn(server);
+    await server.end("SIGKILL");
+    expect(await messageOf(() => forgetting(store, node))).toMatch(
+      new RegExp(`^CannotStart: node ${node} seems to be alive: it wrote to the store \\d+ s ago`),
+    );
+    // Two minutes later.
+    const shared = openLeaseStore(store);
+    const key = `node/${node}`;
+    const record = JSON.parse((await shared.read([key])).rows.get(key)!.value);
+    const past = JSON.stringify({ ...record, writtenAtMs: record.writtenAtMs - 120_000 });
+    await shared.write({ guards: new Map(), puts: new Map([[key, past]]) });
+    await shared.close();
+    expect((await nodesIn(store))[0]).toMatchObject({
+      alive: false,
+      last_seen_by: "clock of its machine",
+    });
+    expect(await forgetting(store, node)).toContain(`node ${node} is written off`);
+    expect(await nodesIn(store)).toEqual([expect.objectContaining({ state: "written off" })]);
   });
 
   test("advance moves all lines ahead by the margin", async () => {

@@ -1,10 +1,11 @@
 import { describe, expect, test } from "bun:test";
 import { advanceHistory, forgetNode } from "../../../src/cluster/admin/operations.ts";
 import { FOUNDING_MS } from "../../../src/cluster/node/membership.ts";
+import { readNode } from "../../../src/cluster/stores/records.ts";
 import { ReplyError, TestClient } from "../../../testkit/resp.ts";
 import { until } from "../../../testkit/until.ts";
 import { MemoryStore } from "../../support/memory-store.ts";
-import { startNode } from "../../support/server.ts";
+import { clockOf, startNode } from "../../support/server.ts";
 import { SharedRows } from "../../support/shared-store.ts";
 
 /** Two nodes of one cluster, a client on each. */
@@ -188,6 +189,8 @@ describe("two nodes share their lines", () => {
     const fields = await right.info("o");
     expect(fields).toMatchObject({ current: "120", generated: "20", wasted: "0" });
     expect(fields).toMatchObject({
+      cluster_figures: "all",
+      cluster_lease_left: "80",
       cluster_nodes: "2",
       cluster_leased: "200",
       cluster_wasted: "0",
@@ -199,7 +202,9 @@ describe("two nodes share their lines", () => {
     );
     await right.command("MULTI");
     await right.command("INFO", "o");
-    expect(String(await right.command("EXEC"))).not.toContain("cluster_");
+    const inTransaction = String(await right.command("EXEC"));
+    expect(inTransaction).toContain("cluster_figures:local\r\ncluster_lease_left:80\r\n");
+    expect(inTransaction).not.toContain("cluster_generated");
     await stop();
   });
 
@@ -213,6 +218,63 @@ describe("two nodes share their lines", () => {
     }
     await stop();
   });
+});
+
+describe("what a node tells of itself unasked", () => {
+  test("its usage of a line, within a few seconds, and nothing while nothing is taken", async () => {
+    const { rows, left, right, stop } = await startTwo();
+    for (const name of ["o", "p"]) await left.command("HSET", name, "type", "3");
+    await left.command("HSET", "r", "type", "1", "length", "4");
+    await left.pipeline(gets("o", 10));
+    await left.command("GET", "r");
+    const began = performance.now();
+    await until(async () => (await right.info("o")).cluster_generated === "10");
+    await left.pipeline(gets("o", 7));
+    await until(async () => (await right.info("o")).cluster_generated === "17");
+    expect(performance.now() - began).toBeLessThan(15_000);
+    const before = rows.writes;
+    await Bun.sleep(2500);
+    expect(rows.writes).toBe(before);
+    await stop();
+  }, 20_000);
+
+  test("that it lives, each 30 seconds, where it writes nothing else", async () => {
+    const rows = new SharedRows();
+    let aheadMs = 0;
+    const world = { clock: clockOf(() => performance.now() + aheadMs) };
+    const one = await startNode(new MemoryStore(), rows.open(), {}, "here", world);
+    const shared = rows.open();
+    const key = `node/${one.cluster.node}`;
+    const record = async () => readNode((await shared.read([key])).rows.get(key))!;
+    await until(async () => (await record()).addresses?.[0] === `127.0.0.1:${one.port}`);
+    await Bun.sleep(2500);
+    const { sequence, writtenAtMs } = await record();
+    aheadMs = 20_000;
+    await Bun.sleep(1000);
+    expect((await record()).sequence).toBe(sequence);
+    aheadMs = 30_000;
+    await until(async () => (await record()).sequence > sequence);
+    await Bun.sleep(1000);
+    expect((await record()).sequence).toBe(sequence + 1);
+    expect((await record()).writtenAtMs!).toBeGreaterThan(writtenAtMs!);
+    await one.server.stop();
+  }, 20_000);
+
+  test("also of more lines than go into one report, and where counts are saved as well", async () => {
+    const rows = new SharedRows();
+    const [one, two] = [
+      await startNode(new MemoryStore(), rows.open(), { autoSave: true }),
+      await startNode(new MemoryStore(), rows.open()),
+    ];
+    const [left, right] = [await TestClient.connect(one.port), await TestClient.connect(two.port)];
+    const names = Array.from({ length: 150 }, (_, index) => `n${index}`);
+    await left.pipeline(names.map((name) => ["HSET", name, "type", "3"]));
+    await left.command("MGET", ...names);
+    for (const name of names)
+      await until(async () => (await right.info(name)).cluster_generated === "1");
+    for (const client of [left, right]) client.close();
+    for (const { server } of [one, two]) await server.stop();
+  }, 20_000);
 });
 
 describe("while the store is away", () => {
@@ -237,10 +299,15 @@ describe("while the store is away", () => {
       ["DEL", "o"],
       ["ADVANCE", "o", "500"],
       ["GET", "unknown"],
-      ["INFO", "o"],
     ]) {
       expect(await left.command(...words)).toEqual(error(gone));
     }
+    const { cluster_generated, ...info } = await left.info("o");
+    expect(cluster_generated).toBeUndefined();
+    expect(info).toMatchObject({
+      ...{ generated: "100", cluster_figures: "local", cluster_lease_left: "0" },
+      ...{ cluster_store_status: "unavailable", cluster_store_error: "the cable was cut" },
+    });
     // They were not asked for: only the node itself looks whether it is back.
     expect(rows.calls - calls).toBeLessThan(4);
     rows.away = undefined;

@@ -38,7 +38,7 @@ describe.skipIf(noPostgres !== undefined)("PostgreSQL as it fails", () => {
 
     link.set("silent");
     expect(await failureOf(store.read(["a"]))).toBe(
-      "LeaseStoreUnavailable: no answer within 1500 ms",
+      `LeaseStoreUnavailable: 127.0.0.1:${link.port} did not answer within 1500 ms`,
     );
     link.set("none");
     await succeeds(() => store.read(["a"]));
