@@ -54,6 +54,18 @@ export const flags = {
   },
   match: { value: "pattern", help: "which of them, as KEYS has it (default *)" },
   strategy: { value: "s", help: "their auto_disk (default elegant_close)" },
+  type: {
+    value: "2|3",
+    help: "their type: fixed width with -length, or plain numbers (default 3)",
+  },
+  length: { value: "N", help: "how many digits each number of type 2 has, 1 to 18" },
+  skip: { help: "import what can be, and list the rest; without it, all or nothing" },
+  ca: {
+    value: "file",
+    help: "who signed the certificate of rediss:// (PEM; default the system's)",
+  },
+  cert: { value: "file", help: "certificate to show there, where it wants one (PEM)" },
+  key: { value: "file", help: "private key of that certificate (PEM)" },
   seconds: { value: "N", help: "how long each load lasts, 0.1 to 60 (default 1)" },
   timeout: { value: "N", help: `seconds for all of it, 0.1 to 60 (default ${LIMIT_SECONDS})` },
   all: { help: "every line of the folder" },
@@ -165,13 +177,17 @@ export const commands = {
   },
   import: {
     operands: ["[FILE]"],
-    flags: ["config", "data", "margin", "redis", "match", "strategy"],
+    flags: [
+      ...["config", "data", "margin", "skip", "json"],
+      ...["redis", "match", "strategy", "type", "length", "ca", "cert", "key"],
+    ] as FlagName[],
     summary: "takes the lines of the Go implementation's dispensers.json, or a Redis's counters",
     details:
       "Give either FILE or -redis. Each line moves ahead by -margin of its own numbers (default 1000): the Go implementation " +
       "saves every 5 seconds, and not when it stops, so keep traffic from it for that long before you stop it, or choose " +
       "a margin above what a line hands out in that time. First stop the program that counts there, and the server of this " +
-      "folder. All lines are imported, or none; nothing is overwritten.",
+      "folder. All lines are imported, or none, and then each that cannot be is named with the reason; with -skip the others " +
+      "are. Nothing is overwritten. A Redis of a cluster has a part of the keys: import each master.",
     failure: "nothing was imported, for the reason that is given",
     example: "import dispensers.json -data ./data",
   },

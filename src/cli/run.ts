@@ -18,15 +18,8 @@ import { initialize } from "./init.ts";
 import { health, info } from "./inspect.ts";
 import { repair } from "./repair.ts";
 import { restore } from "./restore.ts";
+import type { Said } from "./said.ts";
 import { secondsIn } from "./seconds.ts";
-
-/** The output of a command. */
-export interface Said {
-  /** The text for the standard output. */
-  readonly text: string;
-  /** Whether the command found everything in order; if not, the exit status is 1. */
-  readonly isWell: boolean;
-}
 
 /** The input of a command. */
 interface Request {
