@@ -95,6 +95,22 @@ export const commands = {
       "it could not start (address in use, damaged database, …), or had to stop because a sync failed",
     example: "-addr 127.0.0.1:6380 -data /var/lib/number-dispenser",
   },
+  help: {
+    operands: ["[COMMAND]"],
+    flags: [],
+    summary: "shows the commands, or what one of them takes",
+    details: "The same as -help, and as COMMAND -help.",
+    failure: "the text cannot be written",
+    example: "help import",
+  },
+  version: {
+    operands: [],
+    flags: [],
+    summary: "shows the version",
+    details: "The same as -version.",
+    failure: "the text cannot be written",
+    example: "version",
+  },
   health: {
     operands: [],
     flags: ["config", "addr", "timeout", "json"],

@@ -50,7 +50,7 @@ function withRedis(file: string | undefined, flags: Request["flags"], environmen
     : new Map([...flags, ["redis", url]]);
 }
 
-const runs: Record<Exclude<CommandName, "server">, Run> = {
+const runs: Record<Exclude<CommandName, "server" | "help" | "version">, Run> = {
   backup: (request) => backUp(request.operands[0]!, serverOf(request), request.environment),
   restore: ({ operands: [file], flags, config }) => restore(file!, flags, config),
   init: ({ config }) => initialize(config.dataDir, config),
