@@ -74,6 +74,9 @@ function unknownCommand([word = "", second]: readonly string[]): UsageError {
   return new UsageError(`cluster needs one of ${actions.join(", ")}${meant}; see cluster -help`);
 }
 
+/** Operands that are names of dispensers, which may look like a URL. */
+const NAMES: readonly string[] = ["[NAME]", "[PATTERN]"];
+
 /** Reads the words that follow the command, which was named or is the default. */
 function parseFlags(
   command: CommandName,
@@ -90,7 +93,7 @@ function parseFlags(
       const operand = wanted[operands.push(word) - 1];
       if (operand === undefined)
         throw new UsageError(`unexpected argument '${shownText(word)}'; ${see}`);
-      if (operand !== "[NAME]" && looksLikeUrl(word))
+      if (!NAMES.includes(operand) && looksLikeUrl(word))
         throw new UsageError(`${operand.replace(/[[\]]/g, "")} is not a URL; ${see}`);
       continue;
     }

@@ -61,6 +61,8 @@ export class Client {
   /** Replies that nobody asked for, as a server that is full sends one. */
   private readonly unasked: unknown[] = [];
   private timer: Timer;
+  /** How long each answer may take; undefined where everything together has a limit. */
+  private limitSeconds: number | undefined;
   private socket: Socket | undefined;
   private failure: Unreachable | undefined;
   private unsent = Buffer.alloc(0);
@@ -119,6 +121,7 @@ export class Client {
   async pipeline(requests: readonly (readonly Word[])[]): Promise<unknown[]> {
     const answers = requests.map(() => Promise.withResolvers<unknown>());
     this.waiting.push(...answers);
+    this.startLimit();
     if (this.unasked.length > 0) this.take(this.unasked.shift());
     else if (this.failure !== undefined) this.end(this.failure);
     else {
@@ -128,11 +131,13 @@ export class Client {
     return Promise.all(answers.map(({ promise }) => promise));
   }
 
-  /** Begins the time limit anew: what is asked from now on may take so long together. */
-  extend(seconds: number): void {
+  /**
+   * Takes the time limit away, and sets one for what is asked from now on: each answer has to come
+   * within it. What comes with one answer may be as long as what came before could be together.
+   */
+  limitEach(seconds: number): void {
     clearTimeout(this.timer);
-    this.receivedBytes = 0;
-    this.timer = setTimeout(() => this.expire(seconds), seconds * 1000);
+    this.limitSeconds = seconds;
   }
 
   /** Takes the time limit away: what is asked from now on may take as long as it needs. */
@@ -195,6 +200,16 @@ export class Client {
     const first = this.waiting.shift();
     if (first === undefined) this.unasked.push(reply);
     else first.resolve(reply);
+    if (this.limitSeconds !== undefined && this.waiting.length === 0) clearTimeout(this.timer);
+  }
+
+  /** Starts the limit of an answer, where each has its own. */
+  private startLimit(): void {
+    const { limitSeconds } = this;
+    if (limitSeconds === undefined || this.failure !== undefined) return;
+    clearTimeout(this.timer);
+    this.receivedBytes = 0;
+    this.timer = setTimeout(() => this.expire(limitSeconds), limitSeconds * 1000);
   }
 
   private flush(): void {

@@ -68,6 +68,7 @@ export const flags = {
   key: { value: "file", help: "private key of that certificate (PEM)" },
   seconds: { value: "N", help: "how long each load lasts, 0.1 to 60 (default 1)" },
   timeout: { value: "N", help: `seconds for all of it, 0.1 to 60 (default ${LIMIT_SECONDS})` },
+  sort: { value: "order", help: "by what: rate (default) or used" },
   all: { help: "every line of the folder" },
   confirm: { help: "you accept the risk that the command explains" },
   json: { help: "answer in JSON" },
@@ -126,6 +127,30 @@ export const commands = {
     details: `Shows the reply of the command INFO. ${ofServer}`,
     failure: "no server answers, or it has no such dispenser",
     example: "info order_id -json",
+  },
+  list: {
+    operands: ["[PATTERN]"],
+    flags: ["config", "addr", "timeout", "json"],
+    summary: "lists the dispensers of the server, with what they handed out and have left",
+    details:
+      "PATTERN is as KEYS has it (default *). RATE is numbers a second, between two looks at least a second apart. The list " +
+      "comes page by page, so that no other client waits for it: a million dispensers take some minutes. With -json it is an " +
+      "array with an object a line, whose counts are texts, because they may be too large for JSON's readers. -timeout is for " +
+      `each answer. In a cluster the figures are those of this node. ${ofServer}`,
+    failure: "no server answers, or it refuses",
+    example: "list order:*",
+  },
+  top: {
+    operands: [],
+    flags: ["config", "addr", "timeout", "sort"],
+    summary: "shows the busiest dispensers, or those nearest their end, live",
+    details:
+      "A table that changes each second: p sorts it by rate (numbers a second), u by the percentage used, q ends. It looks at " +
+      "all dispensers in rounds, as list does, and keeps the best that it has seen; its second line says how far the first " +
+      "round is, or how long one takes. Where the output is no terminal it shows one round and ends. -timeout is for each " +
+      `answer. In a cluster the figures are those of this node. ${ofServer}`,
+    failure: "no server answers, or it went away",
+    example: "top -sort used",
   },
   backup: {
     operands: ["FILE"],

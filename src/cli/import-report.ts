@@ -1,5 +1,6 @@
 /** What `import` did, as text and as JSON. */
 
+import { visible } from "../base/log.ts";
 import type { Definition } from "../dispenser/definition.ts";
 import { toText } from "../dispenser/name.ts";
 
@@ -76,17 +77,13 @@ export function refusalText(leftOut: readonly LeftOut[], all: number): string {
   );
 }
 
-/** A name as redis-cli shows it, without quotes: what is no visible text as \xff, \ as \\. */
+/** A name with all that is no visible text escaped: bytes as \xff, characters as \u202e, \ as \\. */
 function shownName(name: Buffer): string {
   const text = name.toString();
-  const isText = Buffer.from(text).equals(name);
-  return (isText ? text : name.toString("latin1"))
-    .replaceAll("\\", "\\\\")
-    .replace(isText ? /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu : /[^\x20-\x7e]/g, (character) =>
-      [...Buffer.from(character, isText ? "utf8" : "latin1")]
-        .map((byte) => `\\x${byte.toString(16).padStart(2, "0")}`)
-        .join(""),
-    );
+  if (Buffer.from(text).equals(name)) return visible(text.replaceAll("\\", "\\\\"));
+  const hex = (byte: string) => `\\x${byte.charCodeAt(0).toString(16).padStart(2, "0")}`;
+  const bytes = name.toString("latin1").replaceAll("\\", "\\\\");
+  return bytes.replace(/[^\x20-\x7e]/g, hex);
 }
 
 function rowOf({ name, definition, position }: Planned, isFile: boolean): string {
@@ -94,7 +91,7 @@ function rowOf({ name, definition, position }: Planned, isFile: boolean): string
   const at = definition.type.hasPositions ? `, ${next ? `next ${next}` : "at its end"}` : "";
   const isVague = at !== "" && definition.strategy === "memory" && isFile;
   const doubt = isVague ? " (the file never knows where such a line stands: it may repeat)" : "";
-  return `  ${toText(name)}: type ${definition.type.code}, ${definition.strategy}${at}${doubt}`;
+  return `  ${visible(toText(name))}: type ${definition.type.code}, ${definition.strategy}${at}${doubt}`;
 }
 
 /** The next number of a line; undefined at its end. */

@@ -36,10 +36,10 @@ export async function readCounters(
   const client = await openRedis(url, flags);
   // SCAN may list a key twice.
   const found = new Map<string, Entry | LeftOut>();
+  client.limitEach(PAGE_SECONDS);
   try {
     let cursor = "0";
     do {
-      client.extend(PAGE_SECONDS);
       const words = ["SCAN", cursor, "MATCH", flags.get("match") ?? "*", "COUNT", String(PAGE)];
       const [next, keys] = (await client.command(...words)) as [Buffer, Buffer[]];
       cursor = String(next);
