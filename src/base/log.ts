@@ -117,7 +117,7 @@ function cut(text: string, bytesMax: number): string {
  * formats, such as overrides of the direction, halves of characters, separators of lines. In JSON
  * they stand in strings alone, where the escape means the same.
  */
-function visible(line: string): string {
+export function visible(line: string): string {
   if (/^[ -~]*$/.test(line)) return line;
   return line.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, (character) =>
     [...Array(character.length).keys()]

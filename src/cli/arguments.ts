@@ -12,10 +12,11 @@ import {
   flagOf,
   lineOf,
 } from "./commands.ts";
+import { didYouMean } from "./did-you-mean.ts";
 
 /** The command line as it was read. */
 export interface Invocation {
-  readonly command: CommandName | "help" | "version";
+  readonly command: CommandName;
   readonly operands: readonly string[];
   /** The values of the flags; a switch has the value "". */
   readonly flags: ReadonlyMap<string, string>;
@@ -28,23 +29,53 @@ export interface Invocation {
  * as `-flag value` or `-flag=value`. Throws UsageError.
  */
 export function parseArguments(argv: readonly string[]): Invocation {
-  // A command is one word, or two.
-  const words =
-    [1, 2].find((count) => Object.hasOwn(commands, argv.slice(0, count).join(" "))) ?? 0;
-  if (words > 0) {
-    const named = argv.slice(0, words).join(" ") as CommandName;
-    return parseFlags(named, named, argv.slice(words));
+  if (argv[0] === "help" && !isHelp(argv[1])) {
+    return { ...nothing, command: "help", topic: topicOf(argv.slice(1)) };
   }
+  const named = commandIn(argv);
+  if (named !== undefined) return parseFlags(named, named, argv.slice(named.split(" ").length));
   const [word = ""] = argv;
-  if (word !== "cluster") {
-    if (/^[a-z][a-z-]*$/.test(word))
-      throw new UsageError(`there is no command '${word}'; see -help`);
+  if (word !== "cluster" && !/^[a-z][a-z-]*$/i.test(word)) {
     return parseFlags("server", undefined, argv);
   }
-  if (isHelp(argv[1])) return { ...nothing, command: "help", topic: "cluster" };
-  const actions = commandNames.flatMap((name) => /^cluster (.*)/.exec(name)?.[1] ?? []);
-  throw new UsageError(`cluster needs one of ${actions.join(", ")}; see cluster -help`);
+  if (word === "cluster" && isHelp(argv[1])) {
+    return { ...nothing, command: "help", topic: "cluster" };
+  }
+  throw unknownCommand(argv);
 }
+
+/** The command that these words begin with: it is one word, or two. */
+function commandIn(words: readonly string[]): CommandName | undefined {
+  const found = [1, 2].map((count) => words.slice(0, count).join(" "));
+  return found.find((name): name is CommandName => Object.hasOwn(commands, name));
+}
+
+/** What `help` is asked about. Throws UsageError. */
+function topicOf(words: readonly string[]): Invocation["topic"] {
+  if (words.length === 0) return undefined;
+  if (words.length === 1 && words[0] === "cluster") return "cluster";
+  const named = commandIn(words);
+  const unexpected = words[named === undefined ? words.length : named.split(" ").length];
+  if (unexpected !== undefined) {
+    throw new UsageError(`unexpected argument '${shownText(unexpected)}'; see help -help`);
+  }
+  if (named === undefined) throw unknownCommand(words);
+  return named;
+}
+
+function unknownCommand([word = "", second]: readonly string[]): UsageError {
+  if (word !== "cluster") {
+    const firsts = new Set(commandNames.map((name) => name.split(" ")[0]!));
+    const meant = didYouMean(word, [...firsts]);
+    return new UsageError(`there is no command '${shownText(word)}'${meant}; see -help`);
+  }
+  const actions = commandNames.flatMap((name) => /^cluster (.*)/.exec(name)?.[1] ?? []);
+  const meant = didYouMean(second ?? "", actions);
+  return new UsageError(`cluster needs one of ${actions.join(", ")}${meant}; see cluster -help`);
+}
+
+/** Operands that are names of dispensers, which may look like a URL. */
+const NAMES: readonly string[] = ["[NAME]", "[PATTERN]"];
 
 /** Reads the words that follow the command, which was named or is the default. */
 function parseFlags(
@@ -62,7 +93,7 @@ function parseFlags(
       const operand = wanted[operands.push(word) - 1];
       if (operand === undefined)
         throw new UsageError(`unexpected argument '${shownText(word)}'; ${see}`);
-      if (operand !== "[NAME]" && looksLikeUrl(word))
+      if (!NAMES.includes(operand) && looksLikeUrl(word))
         throw new UsageError(`${operand.replace(/[[\]]/g, "")} is not a URL; ${see}`);
       continue;
     }
@@ -116,7 +147,11 @@ function flagValue(
   const flag = allowed.find((each) => each === name);
   const isSwitch = flag !== undefined && flagOf(flag).value === undefined;
   const typed = word.replace(/=.*/s, "");
-  if (flag === undefined) throw new UsageError(`unknown flag ${typed}; ${see}`);
+  if (flag === undefined) {
+    const known = [...allowed, "help", "version"].map((each) => `-${each}`);
+    const meant = didYouMean(typed.replace(/^--/, "-"), known);
+    throw new UsageError(`unknown flag ${typed}${meant}; ${see}`);
+  }
   if (isSwitch && isAttached) throw new UsageError(`flag ${typed} takes no value; ${see}`);
   if (isSwitch) return "";
   if (value === undefined) throw new UsageError(`flag ${word} needs a value; ${see}`);

@@ -54,8 +54,21 @@ export const flags = {
   },
   match: { value: "pattern", help: "which of them, as KEYS has it (default *)" },
   strategy: { value: "s", help: "their auto_disk (default elegant_close)" },
+  type: {
+    value: "2|3",
+    help: "their type: fixed width with -length, or plain numbers (default 3)",
+  },
+  length: { value: "N", help: "how many digits each number of type 2 has, 1 to 18" },
+  skip: { help: "import what can be, and list the rest; without it, all or nothing" },
+  ca: {
+    value: "file",
+    help: "who signed the certificate of rediss:// (PEM; default the system's)",
+  },
+  cert: { value: "file", help: "certificate to show there, where it wants one (PEM)" },
+  key: { value: "file", help: "private key of that certificate (PEM)" },
   seconds: { value: "N", help: "how long each load lasts, 0.1 to 60 (default 1)" },
   timeout: { value: "N", help: `seconds for all of it, 0.1 to 60 (default ${LIMIT_SECONDS})` },
+  sort: { value: "order", help: "by what: rate (default) or used" },
   all: { help: "every line of the folder" },
   confirm: { help: "you accept the risk that the command explains" },
   alive: { help: "with -confirm: also a node that seems to be alive is written off" },
@@ -84,6 +97,22 @@ export const commands = {
       "it could not start (address in use, damaged database, …), or had to stop because a sync failed",
     example: "-addr 127.0.0.1:6380 -data /var/lib/number-dispenser",
   },
+  help: {
+    operands: ["[COMMAND]"],
+    flags: [],
+    summary: "shows the commands, or what one of them takes",
+    details: "The same as -help, and as COMMAND -help.",
+    failure: "the text cannot be written",
+    example: "help import",
+  },
+  version: {
+    operands: [],
+    flags: [],
+    summary: "shows the version",
+    details: "The same as -version.",
+    failure: "the text cannot be written",
+    example: "version",
+  },
   health: {
     operands: [],
     flags: ["config", "addr", "timeout", "json"],
@@ -99,6 +128,30 @@ export const commands = {
     details: `Shows the reply of the command INFO. ${ofServer}`,
     failure: "no server answers, or it has no such dispenser",
     example: "info order_id -json",
+  },
+  list: {
+    operands: ["[PATTERN]"],
+    flags: ["config", "addr", "timeout", "json"],
+    summary: "lists the dispensers of the server, with what they handed out and have left",
+    details:
+      "PATTERN is as KEYS has it (default *). RATE is numbers a second, between two looks at least a second apart. The list " +
+      "comes page by page, so that no other client waits for it: a million dispensers take some minutes. With -json it is an " +
+      "array with an object a line, whose counts are texts, because they may be too large for JSON's readers. -timeout is for " +
+      `each answer. In a cluster the figures are those of this node. ${ofServer}`,
+    failure: "no server answers, or it refuses",
+    example: "list order:*",
+  },
+  top: {
+    operands: [],
+    flags: ["config", "addr", "timeout", "sort"],
+    summary: "shows the busiest dispensers, or those nearest their end, live",
+    details:
+      "A table that changes each second: p sorts it by rate (numbers a second), u by the percentage used, q ends. It looks at " +
+      "all dispensers in rounds, as list does, and keeps the best that it has seen; its second line says how far the first " +
+      "round is, or how long one takes. Where the output is no terminal it shows one round and ends. -timeout is for each " +
+      `answer. In a cluster the figures are those of this node. ${ofServer}`,
+    failure: "no server answers, or it went away",
+    example: "top -sort used",
   },
   backup: {
     operands: ["FILE"],
@@ -166,13 +219,17 @@ export const commands = {
   },
   import: {
     operands: ["[FILE]"],
-    flags: ["config", "data", "margin", "redis", "match", "strategy"],
+    flags: [
+      ...["config", "data", "margin", "skip", "json"],
+      ...["redis", "match", "strategy", "type", "length", "ca", "cert", "key"],
+    ] as FlagName[],
     summary: "takes the lines of the Go implementation's dispensers.json, or a Redis's counters",
     details:
       "Give either FILE or -redis. Each line moves ahead by -margin of its own numbers (default 1000): the Go implementation " +
       "saves every 5 seconds, and not when it stops, so keep traffic from it for that long before you stop it, or choose " +
       "a margin above what a line hands out in that time. First stop the program that counts there, and the server of this " +
-      "folder. All lines are imported, or none; nothing is overwritten.",
+      "folder. All lines are imported, or none, and then each that cannot be is named with the reason; with -skip the others " +
+      "are. Nothing is overwritten. A Redis of a cluster has a part of the keys: import each master.",
     failure: "nothing was imported, for the reason that is given",
     example: "import dispensers.json -data ./data",
   },

@@ -7,8 +7,8 @@
 import { CannotStart, reasonOf } from "../base/errors.ts";
 import type { Fields } from "../dispenser/definition.ts";
 import { NUMBER_MAX, parseNumber } from "../dispenser/types/whole-number.ts";
-
 import { readRegular } from "../platform/files.ts";
+import type { LeftOut } from "./import-report.ts";
 
 /** A dispenser in the file, with its fields as a definition has them here. */
 export interface Entry {
@@ -20,8 +20,10 @@ export interface Entry {
 
 export interface DispensersFile {
   readonly entries: readonly Entry[];
+  /** Dispensers that cannot be read. */
+  readonly leftOut: readonly LeftOut[];
   /** The names of dispensers whose type does not exist here. */
-  readonly leftOut: readonly string[];
+  readonly foreign: readonly string[];
 }
 
 type Config = Readonly<Record<string, unknown>>;
@@ -49,24 +51,26 @@ export function readDispensers(file: string): DispensersFile {
   if (typeof data !== "object" || data === null || Array.isArray(data)) {
     throw new CannotStart(`${file} is no dispensers.json: it has to be an object of dispensers`);
   }
-  const all = Object.entries(data).map(([name, entry]) => {
+  const leftOut: LeftOut[] = [];
+  const all = Object.entries(data).flatMap(([name, entry]) => {
     const { config, current } = entry ?? {};
     const next = readCurrent(String(current), config?.step);
-    if (typeof config !== "object" || config === null || next === undefined) {
-      throw new CannotStart(`${file}: '${name}' has no config, or no current number`);
+    if (typeof config === "object" && config !== null && next !== undefined) {
+      return [{ name, config, next }];
     }
-    return { name, config, next };
+    leftOut.push({ name: Buffer.from(name), reason: "it has no config, or no current number" });
+    return [];
   });
   const isSecond = all.some(({ config }) => isSecondForm(config));
   const entries: Entry[] = [];
-  const leftOut: string[] = [];
+  const foreign: string[] = [];
   for (const { name, config, next } of all) {
     const type = isSecond ? typeOfSecondForm(config) : String(config.type);
-    if (type === undefined) leftOut.push(name);
+    if (type === undefined) foreign.push(name);
     else
       entries.push({ name, fields: fieldsOf(config, type), next: type === "1" ? undefined : next });
   }
-  return { entries, leftOut };
+  return { entries, leftOut, foreign };
 }
 
 /**

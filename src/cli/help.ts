@@ -28,8 +28,10 @@ export function flagText(name: FlagName): string {
 
 /** The usage line of a command. */
 export function usageOf(name: CommandName): string {
-  const { operands } = lineOf(name);
-  return ["number-dispenser", name, ...operands, "[flags]"].join(" ");
+  const { operands, flags } = lineOf(name);
+  return ["number-dispenser", name, ...operands, ...(flags.length > 0 ? ["[flags]"] : [])].join(
+    " ",
+  );
 }
 
 function summaryRow(name: CommandName): string {
@@ -71,15 +73,13 @@ function flagRows(name: CommandName): string {
 
 /** The text of `COMMAND -help`. */
 function commandHelp(name: CommandName): string {
-  const { summary, details, failure, example } = lineOf(name);
+  const { summary, details, failure, example, flags } = lineOf(name);
   return `number-dispenser ${name}: ${summary}
 
 usage: ${usageOf(name)}
 
 ${wrap(details)}
-
-${flagRows(name)}
-
+${flags.length === 0 ? "" : `\n${flagRows(name)}\n`}
 Exit status: 0 when it is done; 1: ${failure}; 2: bad usage.
 
   number-dispenser ${example}

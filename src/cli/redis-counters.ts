@@ -1,96 +1,118 @@
 /** Reads the counters of a Redis as lines to import. */
 
-import { RedisClient } from "bun";
-import { CannotStart, reasonOf } from "../base/errors.ts";
-import { encodedPassword, hidden, readServiceUrl, type ServiceUrl } from "../base/secrets.ts";
-import { UsageError } from "../config/file.ts";
-import { NUMBER_MAX } from "../dispenser/types/whole-number.ts";
+import { isName, NAMES_ALLOWED } from "../dispenser/name.ts";
+import { largestOf, NUMBER_MAX } from "../dispenser/types/whole-number.ts";
+import { type Client, ErrorReply } from "./client.ts";
 import type { Entry } from "./dispensers-json.ts";
+import type { LeftOut } from "./import-report.ts";
+import { openRedis, reasonFor, unreadable } from "./redis.ts";
+import { readRedisUrl } from "./redis-url.ts";
 
-const CONNECT_MS_MAX = 5000;
+/** How many keys are asked for together, and how long the answer may take. */
+const PAGE = 1000;
+const PAGE_SECONDS = 30;
+/** A whole number has at most 20 characters: of a longer value no more than this is read. */
+const VALUE_BYTES = 32;
+
+/** The shape of the lines: the fields of HSET besides `starting`. */
+export type Shape = ReadonlyMap<string, string>;
 
 interface Counters {
-  readonly entries: Entry[];
-  /** The names of counters whose next number would be below 0. */
-  readonly below: readonly string[];
+  readonly entries: readonly Entry[];
+  /** The keys that cannot become lines. */
+  readonly leftOut: readonly LeftOut[];
 }
 
 /**
- * The counters of a Redis: its keys that match a pattern and whose value is a whole number. Their
- * lines get the strategy. Throws CannotStart and UsageError.
+ * The counters of a Redis: its keys that match a pattern and whose value is a whole number. Throws
+ * CannotStart and UsageError.
  */
 export async function readCounters(
-  url: string,
-  strategy: string | undefined,
-  match = "*",
+  text: string,
+  shape: Shape,
+  flags: ReadonlyMap<string, string>,
 ): Promise<Counters> {
-  const { shown, password = "" } = redisUrl(url);
-  const client = openClient(url, shown);
-  const found: Entry[] = [];
-  const below = new Set<string>();
+  const url = readRedisUrl(text);
+  const client = await openRedis(url, flags);
+  // SCAN may list a key twice.
+  const found = new Map<string, Entry | LeftOut>();
+  client.limitEach(PAGE_SECONDS);
   try {
-    await client.connect();
     let cursor = "0";
     do {
-      const page = ["MATCH", match, "COUNT", "1000", "TYPE", "string"];
-      const [next, keys] = (await client.send("SCAN", [cursor, ...page])) as [string, string[]];
+      const words = ["SCAN", cursor, "MATCH", flags.get("match") ?? "*", "COUNT", String(PAGE)];
+      const [next, keys] = (await client.command(...words)) as [Buffer, Buffer[]];
       cursor = String(next);
-      const values = keys.length === 0 ? [] : ((await client.send("MGET", keys)) as unknown[]);
-      for (const [index, name] of keys.entries()) {
-        const value = readInteger(String(values[index]));
-        if (value === undefined) continue;
-        // The number that INCR would have answered next.
-        const next = value + 1n;
-        if (next < 0n) {
-          below.add(name);
-          continue;
-        }
-        // A counter at its end has no next number: its line starts at the last one, and has passed
-        // it.
-        const starting = next <= NUMBER_MAX ? next : NUMBER_MAX;
-        const fields = new Map([
-          ["type", "3"],
-          ["starting", String(starting)],
-          ...(strategy === undefined ? [] : [["auto_disk", strategy] as const]),
-        ]);
-        found.push({ name, fields, next });
+      for (const [index, value] of (await valuesOf(client, keys)).entries()) {
+        const key = keys[index]!;
+        const read = value === undefined ? undefined : entryOf(key, value, shape);
+        if (read !== undefined) found.set(key.toString("latin1"), read);
       }
     } while (cursor !== "0");
   } catch (error) {
-    // An old Redis repeats in its errors what it was sent.
-    const reason = hidden(reasonOf(error), url, password, encodeURIComponent(password));
-    throw new CannotStart(`cannot read the counters of ${shown}: ${reason}`);
+    throw unreadable(url, reasonFor(url, error));
   } finally {
     client.close();
   }
-  // SCAN may list a key twice.
-  const entries = [...new Map(found.map((line) => [line.name, line])).values()];
-  return { entries, below: [...below] };
+  const all = [...found.values()];
+  return {
+    entries: all.filter((each) => "fields" in each),
+    leftOut: all.filter((each) => "reason" in each),
+  };
 }
 
-/** The parts of the URL of a Redis. Throws UsageError. */
-function redisUrl(text: string): ServiceUrl {
-  const url = readServiceUrl(text);
-  const form = /^(?:redis|valkey)(s|\+tls)?(\+unix)?$/.exec(url?.scheme ?? "");
-  const hasHost = url?.hosts.length === 1 && (url.hosts[0] !== "" || form?.[2] !== undefined);
-  if (url !== undefined && form !== null && hasHost && URL.canParse(text)) return url;
-  throw new UsageError(
-    `-redis: it must be redis://user:password@host:port, or rediss:// for TLS, ${encodedPassword}`,
-  );
+/** The value of a key; why it has none that can be read; undefined if the key is gone by now. */
+type Value = string | { readonly reason: string } | undefined;
+
+async function valuesOf(client: Client, keys: readonly Buffer[]): Promise<Value[]> {
+  const range = ["0", String(VALUE_BYTES - 1)];
+  const values = await client.pipeline(keys.map((key) => ["GETRANGE", key, ...range]));
+  // What has no text as value, or none at all, says what it is.
+  const isAsked = (value: unknown) => value instanceof ErrorReply || String(value) === "";
+  const asked = keys.filter((_, index) => isAsked(values[index]));
+  const types = await client.pipeline(asked.map((key) => ["TYPE", key]));
+  return values.map((value) => (isAsked(value) ? withoutText(value, types.shift()) : `${value}`));
 }
 
-/** Opens a client, which connects later. Throws UsageError. */
-function openClient(url: string, shown: string): RedisClient {
-  try {
-    return new RedisClient(url, { autoReconnect: false, connectionTimeout: CONNECT_MS_MAX });
-  } catch {
-    throw new UsageError(`-redis: ${shown} is none: the path may only be the number of a database`);
+/** The value of a key that is no text, or an empty one. Throws ErrorReply if no key can be read. */
+function withoutText(value: unknown, type: unknown): Value {
+  for (const error of [value, type]) {
+    if (!(error instanceof ErrorReply)) continue;
+    if (/run the '/.test(error.message)) throw error;
+    if (!error.message.startsWith("WRONGTYPE")) return { reason: `reading it: ${error.message}` };
   }
+  const name = String(type);
+  if (name === "none") return undefined;
+  return value instanceof ErrorReply ? { reason: `its type is ${name}, not a counter` } : "";
 }
 
-/** A whole number as INCR accepts it; undefined for any other text. */
-function readInteger(text: string): bigint | undefined {
-  if (!/^(0|-?[1-9][0-9]{0,18})$/.test(text)) return undefined;
+/** The line that a key becomes, or why it becomes none. */
+function entryOf(key: Buffer, value: string | { readonly reason: string }, shape: Shape) {
+  const leftOut = (reason: string): LeftOut => ({ name: key, reason });
+  if (!isName(key.toString("latin1"))) return leftOut(`it cannot be a name here: ${NAMES_ALLOWED}`);
+  if (typeof value !== "string") return leftOut(value.reason);
+  const counted = readInteger(value);
+  if (typeof counted === "string") return leftOut(counted);
+  // The number that INCR would have answered next.
+  const next = counted + 1n;
+  if (next < 0n) return leftOut(`its next number is ${next}, and there are none below 0 here`);
+  const length = shape.get("length");
+  if (length !== undefined && next > largestOf(BigInt(length))) {
+    return leftOut(`its next number is ${next}, which needs more than ${length} digits`);
+  }
+  // A counter at its end has no next number: its line starts at the last one, and has passed it.
+  const starting = next <= NUMBER_MAX ? next : NUMBER_MAX;
+  const fields = new Map([...shape, ["starting", String(starting)]]);
+  return { name: key.toString(), fields, next } satisfies Entry;
+}
+
+/** A whole number as INCR accepts it, or what is wrong with the text, which may be a secret. */
+function readInteger(text: string): bigint | string {
+  if (text === "") return "its value is empty";
+  if (!/^[+-]?[0-9]+$/.test(text)) return "its value is no whole number";
+  if (text.startsWith("+")) return "its value begins with '+', which INCR refuses";
+  if (/^-?0./.test(text) || text === "-0") return "its value begins with 0, which INCR refuses";
   const value = BigInt(text);
-  return value === BigInt.asIntN(64, value) ? value : undefined;
+  if (value !== BigInt.asIntN(64, value)) return "its value does not fit into 64 bits";
+  return value;
 }

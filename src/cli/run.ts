@@ -16,17 +16,12 @@ import { acceptCopy } from "./home.ts";
 import { importDispensers } from "./import.ts";
 import { initialize } from "./init.ts";
 import { health, info } from "./inspect.ts";
+import { list, type Write } from "./list.ts";
 import { repair } from "./repair.ts";
 import { restore } from "./restore.ts";
+import type { Said } from "./said.ts";
 import { secondsIn } from "./seconds.ts";
-
-/** The output of a command. */
-export interface Said {
-  /** The text for the standard output. */
-  readonly text: string;
-  /** Whether the command found everything in order; if not, the exit status is 1. */
-  readonly isWell: boolean;
-}
+import { orderIn, top } from "./top.ts";
 
 /** The input of a command. */
 interface Request {
@@ -57,7 +52,15 @@ function withRedis(file: string | undefined, flags: Request["flags"], environmen
     : new Map([...flags, ["redis", url]]);
 }
 
-const runs: Record<Exclude<CommandName, "server">, Run> = {
+/** Writes texts one after the other, as fast as they are read. */
+function writerOf(stream: NodeJS.WriteStream): Write {
+  // Whoever reads may leave, as `head` does: write() answers that.
+  stream.on("error", () => {});
+  return (text) =>
+    new Promise((resolve) => void stream.write(text, (error) => resolve(error == null)));
+}
+
+const runs: Record<Exclude<CommandName, "server" | "help" | "version">, Run> = {
   backup: (request) => backUp(request.operands[0]!, serverOf(request), request.environment),
   restore: ({ operands: [file], flags, config }) => restore(file!, flags, config),
   init: ({ config }) => initialize(config.dataDir, config),
@@ -75,6 +78,19 @@ const runs: Record<Exclude<CommandName, "server">, Run> = {
     const { operands, flags, environment } = request;
     const isJson = flags.has("json");
     return info(operands[0], serverOf(request), environment, limitIn(flags), isJson);
+  },
+  list: async (request) => {
+    const { operands, flags, environment } = request;
+    const isJson = flags.has("json");
+    const write = writerOf(process.stdout);
+    const server = serverOf(request);
+    await list(operands[0], server, environment, limitIn(flags), isJson, write);
+    return { text: "", isWell: true };
+  },
+  top: (request) => {
+    const { flags, environment } = request;
+    const terminal = { input: process.stdin, output: process.stdout };
+    return top(orderIn(flags), serverOf(request), environment, limitIn(flags), terminal);
   },
   bench: ({ flags, config, environment }) =>
     bench(config.dataDir, flags, environment, process.stderr),
@@ -102,5 +118,5 @@ export async function runCommand(
   const said = await runs[command]({ operands, flags, config, environment });
   return typeof said === "string"
     ? { text: `${said}\n`, isWell: true }
-    : { ...said, text: `${said.text}\n` };
+    : { ...said, text: said.text === "" ? "" : `${said.text}\n` };
 }

@@ -6,7 +6,8 @@
 import { quoted, Refusal } from "../base/errors.ts";
 
 const NAME_BYTES_MAX = 255;
-const NAMES_ALLOWED = `a name is 1 to ${NAME_BYTES_MAX} bytes of UTF-8 without control characters and white space`;
+/** What a name may be, for error texts. */
+export const NAMES_ALLOWED = `a name is 1 to ${NAME_BYTES_MAX} bytes of UTF-8 without control characters and white space`;
 
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 const forbidden = /[\p{Cc}\p{White_Space}]/u;

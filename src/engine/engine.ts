@@ -181,6 +181,11 @@ export class Engine {
     return this.registry.find(name);
   }
 
+  /** The dispenser of this name, to be read alone and at once: a dormant one is not loaded. */
+  view(name: string): Dispenser | undefined {
+    return this.registry.view(name);
+  }
+
   /** The dispenser of the name whose bytes these are. */
   findBytes(bytes: Uint8Array, from: number, to: number): Dispenser | undefined {
     return this.registry.findBytes(bytes, from, to);

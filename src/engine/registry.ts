@@ -99,6 +99,17 @@ export class Registry {
   }
 
   /**
+   * The dispenser of a name as it stands now, to be read alone: a dormant one stays dormant, and
+   * this is a copy of it. So a look at each of a million does not load them.
+   */
+  view(name: string): Dispenser | undefined {
+    const row = this.index.find(name);
+    if (row < 0) return undefined;
+    const found = this.dispensers[row]!;
+    return found instanceof Dispenser ? found : this.fromDormant(row, found);
+  }
+
+  /**
    * Reads what taking a number of each name will read, so that the processor caches it:
    * NameIndex.prefetch().
    */
@@ -251,16 +262,15 @@ export class Registry {
   private at(row: number): Dispenser {
     const found = this.dispensers[row]!;
     if (found instanceof Dispenser) return found;
-    const recovered = this.dormant.get(row, found);
-    const loaded = new Dispenser(
-      this.ids[row]!,
-      this.index.name(row),
-      found,
-      this.allocation,
-      recovered,
-    );
+    const loaded = this.fromDormant(row, found);
     this.dispensers[row] = loaded;
     return loaded;
+  }
+
+  private fromDormant(row: number, definition: Definition): Dispenser {
+    const recovered = this.dormant.get(row, definition);
+    const { allocation } = this;
+    return new Dispenser(this.ids[row]!, this.index.name(row), definition, allocation, recovered);
   }
 
   /** The answer of the last find() may be wrong from now on. */

@@ -22,7 +22,7 @@ function info(call: Call, isKnown = false): void {
   const isAsked = isKnown || session.isInTransaction;
   const waits = isAsked ? undefined : server.catalog.prepare(demand, false, session);
   if (waits !== undefined) return whenDone(call, waits, () => info(call, true));
-  const dispenser = engine.find(name);
+  const dispenser = engine.view(name);
   waitFor(session, engine.dependsOn(name, dispenser));
   if (dispenser === undefined) replies.error(notFound(name).message);
   else describeTo(call, dispenser);

@@ -8,13 +8,12 @@ export class Terminal {
   private hasEnded = false;
   private onChange: () => void = () => {};
 
-  constructor(words: readonly string[]) {
+  constructor(words: readonly string[], size = { cols: 200, rows: 50 }) {
     const decoder = new TextDecoder();
     this.child = Bun.spawn([...words], {
       env: { ...process.env, TERM: "xterm", REDISCLI_HISTFILE: "/dev/null" },
       terminal: {
-        cols: 200,
-        rows: 50,
+        ...size,
         data: (_, bytes) => {
           this.text += decoder.decode(bytes, { stream: true });
           this.onChange();
@@ -35,6 +34,31 @@ export class Terminal {
   type(line: string): void {
     this.seen = this.text.length;
     this.child.terminal!.write(`${line}\r`);
+  }
+
+  /** All that was written so far, as it was sent to the terminal. */
+  get bytes(): string {
+    return this.text;
+  }
+
+  /** Presses a key, without a line end; what is on the screen from then on is new. */
+  press(key: string): void {
+    this.seen = this.text.length;
+    this.child.terminal!.write(key);
+  }
+
+  resize(cols: number, rows: number): void {
+    this.seen = this.text.length;
+    this.child.terminal!.resize(cols, rows);
+  }
+
+  signal(signal: "SIGTERM" | "SIGINT"): void {
+    this.child.kill(signal);
+  }
+
+  /** The signal that ended it; null where it ended by itself. */
+  get endedBy(): unknown {
+    return this.child.signalCode;
   }
 
   /** Waits until this finds something on the screen. */

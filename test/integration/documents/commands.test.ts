@@ -1,11 +1,10 @@
 /** The commands of the documents that a newcomer follows are run as they stand there, on a copy of this folder. */
 
 import { afterAll, describe, expect, test } from "bun:test";
-import { chmodSync, cpSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { basename, join } from "node:path";
-import { temporaryFolder } from "../../../testkit/folder.ts";
-import { freePort } from "../../../testkit/ports.ts";
-import { endOnExit, fromSource, root } from "../../../testkit/process.ts";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { root } from "../../../testkit/process.ts";
+import { Reader, startsServer } from "./reader.ts";
 import { patternOf, type Step, stepsOf } from "./steps.ts";
 
 const TIMEOUT_MS = 120_000;
@@ -15,87 +14,6 @@ const notRun: readonly [pattern: RegExp, reason: string][] = [
   [/run test$/, "it is what runs this"],
   [/@db:5432|etcd1:/, "a store with this name is the reader's own"],
 ];
-
-/** Starts a server, and stays. */
-const startsServer = /^(npx --yes bun@[\d.]+|bun) run server$/;
-
-/** A folder and an environment as a reader has them, with a port of its own in place of 6380. */
-class Reader {
-  private readonly port = freePort();
-  private readonly folder = join(temporaryFolder(), "number-dispenser");
-  private readonly env: Record<string, string | undefined>;
-  private server: Bun.Subprocess<"ignore", "pipe", "pipe"> | undefined;
-
-  constructor() {
-    const left = ["node_modules", ".git", "data", "dist", "coverage"];
-    cpSync(root, this.folder, {
-      recursive: true,
-      // Another test builds the binary here meanwhile, by way of files that vanish.
-      filter: (path) =>
-        path === root || !(left.includes(basename(path)) || path.endsWith(".bun-build")),
-    });
-    const programs = join(this.folder, "../programs");
-    mkdirSync(programs);
-    const quoted = (words: readonly string[]) => words.map((word) => `'${word}'`).join(" ");
-    const shims = {
-      "number-dispenser": quoted(fromSource),
-      // As on a terminal.
-      "redis-cli": `'${Bun.which("redis-cli")}' --no-raw`,
-      bun: `'${process.execPath}'`,
-    };
-    for (const [name, command] of Object.entries(shims)) {
-      writeFileSync(join(programs, name), `#!/bin/sh\nexec ${command} "$@"\n`);
-      chmodSync(join(programs, name), 0o755);
-    }
-    this.env = {
-      ...process.env,
-      PATH: `${programs}:${process.env.PATH}`,
-      NUMBER_DISPENSER_ADDR: `127.0.0.1:${this.port}`,
-    };
-  }
-
-  /** The command with this reader's port. */
-  private own(command: string): string {
-    return command.replaceAll("6380", String(this.port));
-  }
-
-  async startServer(command: string): Promise<void> {
-    await this.stopServer();
-    const server = Bun.spawn(["sh", "-c", `exec ${command}`], {
-      cwd: this.folder,
-      env: this.env,
-      stdio: ["ignore", "pipe", "pipe"],
-    });
-    endOnExit(server);
-    this.server = server;
-    let log = "";
-    for await (const chunk of server.stderr) {
-      log += Buffer.from(chunk).toString();
-      if (/ ready /.test(log)) return;
-    }
-    throw new Error(`${command} ended:\n${log}`);
-  }
-
-  /** npx passes no signal on: the server is asked. */
-  async stopServer(): Promise<void> {
-    if (this.server === undefined) return;
-    Bun.spawnSync(["redis-cli", "-p", String(this.port), "SHUTDOWN"], { stderr: "ignore" });
-    await this.server.exited;
-    this.server = undefined;
-  }
-
-  /** What a command prints on both streams, and its exit status. */
-  async run(command: string, input = ""): Promise<{ output: string; status: number }> {
-    const child = Bun.spawn(["sh", "-c", `{ ${this.own(command)}\n} 2>&1`], {
-      cwd: this.folder,
-      env: this.env,
-      stdin: new Blob([input]),
-      stdout: "pipe",
-    });
-    const output = (await child.stdout.text()).replaceAll("\r\n", "\n").trimEnd();
-    return { output, status: await child.exited };
-  }
-}
 
 async function follow(reader: Reader, step: Step): Promise<void> {
   if (step.kind === "session") {

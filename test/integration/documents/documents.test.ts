@@ -175,7 +175,7 @@ test("commands that documents tell to run are there", () => {
   const { scripts } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
   for (const document of documents) {
     const text = textOf(document);
-    for (const [, script] of text.matchAll(/\bbun run\s+([a-z][a-z:]*)/g))
+    for (const [, script] of text.matchAll(/\bbun(?:@[\d.]+)? run\s+([a-z][a-z:-]*)/g))
       expect([document, script, script! in scripts]).toEqual([document, script, true]);
   }
 });

@@ -1,16 +1,14 @@
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { chownSync, readdirSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { importDispensers } from "../../../src/cli/import.ts";
 import { openSqliteStore } from "../../../src/storage/sqlite.ts";
 import { makeFifo, temporaryFolder } from "../../../testkit/folder.ts";
-import { freePort } from "../../../testkit/ports.ts";
-import { endOnExit, ServerProcess } from "../../../testkit/process.ts";
+import { ServerProcess } from "../../../testkit/process.ts";
 import { TestClient } from "../../../testkit/resp.ts";
-import { succeeds } from "../../../testkit/until.ts";
-import { noRedis } from "../../support/installed.ts";
 import { messageOf } from "../../support/message-of.ts";
 import { startLocal } from "../../support/server.ts";
+import { taken } from "../../support/taken.ts";
 
 const NOBODY = 65_534;
 if (process.getuid?.() !== 0) console.warn("skipped: only root can leave files to others");
@@ -56,21 +54,17 @@ const secondForm = `{
   "uuid": { "config": { "type": 5, "uuid_format": "compact" }, "current": 0 }
 }`;
 
-const run = (
+const run = async (
   file: string | undefined,
   flags: Record<string, string> = {},
   dataDir = temporaryFolder(),
-) => importDispensers(file, new Map(Object.entries(flags)), { ...options, dataDir });
-
-/** What a server says of these, with GET, in a folder. */
-async function taken(dataDir: string, ...names: string[]): Promise<unknown[]> {
-  const server = startLocal(openSqliteStore(dataDir, options));
-  const client = await TestClient.connect(server.port);
-  const replies = await client.pipeline(names.map((name) => ["GET", name]));
-  client.close();
-  await server.server.stop();
-  return replies.map((reply) => (typeof reply === "string" ? reply : String(reply)));
-}
+) => {
+  const said = await importDispensers(file, new Map(Object.entries(flags)), {
+    ...options,
+    dataDir,
+  });
+  return said.text;
+};
 
 describe("import of dispensers.json", () => {
   test("takes each line on, ahead of what was not saved", async () => {
@@ -127,8 +121,8 @@ describe("import of dispensers.json", () => {
     const dataDir = temporaryFolder();
     await run(goFile('{ "invoice": { "config": { "type": 3 }, "current": 5 } }'), {}, dataDir);
     expect(await messageOf(() => run(goFile(usual), {}, dataDir))).toBe(
-      "CannotStart: 1 of the dispensers are there already, 'invoice' among them: " +
-        "import overwrites nothing; name another folder",
+      "CannotStart: nothing was imported, because 1 of 5 cannot be (-skip imports the others): " +
+        "'invoice': it is there already, and import overwrites nothing",
     );
     expect(await taken(dataDir, "invoice", "order_id")).toEqual([
       "1005",
@@ -154,7 +148,9 @@ describe("import of dispensers.json", () => {
     expect(last).toBe("9223372036854775807");
     for (const reply of ended) expect(reply).toContain("number range exhausted");
     const wrong = goFile(`{ "x": ${entry("-9223372036854775800", 8)} }`);
-    expect(await messageOf(() => run(wrong))).toContain("'x' has no config, or no current number");
+    expect(await messageOf(() => run(wrong))).toContain(
+      "'x': it has no config, or no current number",
+    );
   });
 
   test("hands out no number that a line deleted in the folder has handed out", async () => {
@@ -173,8 +169,8 @@ describe("import of dispensers.json", () => {
     await server.server.stop();
     const met = '{ "invoice": { "config": { "type": 2, "length": 3 }, "current": 5 } }';
     expect(await messageOf(() => run(goFile(met), {}, dataDir))).toBe(
-      "CannotStart: 'invoice' was deleted at 1: its numbers may be in use. " +
-        "Nothing was imported: name another folder",
+      "CannotStart: nothing was imported, because 1 of 1 cannot be (-skip imports the others): " +
+        "'invoice': 'invoice' was deleted at 1: its numbers may be in use",
     );
     const same = '{ "order_id": { "config": { "type": 3 }, "current": 41000 } }';
     await run(goFile(same), {}, dataDir);
@@ -196,15 +192,38 @@ describe("import of dispensers.json", () => {
   test.each([
     ["[]", /is no dispensers.json/],
     ["{", /^CannotStart: cannot read /],
-    ['{ "x": {} }', /'x' has no config, or no current number/],
-    ['{ "x": { "config": { "type": 3 }, "current": -1 } }', /'x' has no config, or no current/],
-    ['{ "a b": { "config": { "type": 3 }, "current": 1 } }', /'a b' cannot be a dispenser's name/],
+    ['{ "x": {} }', /'x': it has no config, or no current number/],
+    ['{ "x": { "config": { "type": 3 }, "current": -1 } }', /'x': it has no config, or no current/],
     [
-      '{ "x": { "config": { "type": 2 }, "current": 1 } }',
-      /'x': length field is required: nothing/,
+      '{ "a b": { "config": { "type": 3 }, "current": 1 } }',
+      /'a b': it cannot be a name here: a name is 1 to 255 bytes/,
     ],
+    ['{ "x": { "config": { "type": 2 }, "current": 1 } }', /'x': length field is required$/],
   ])("%s is refused", async (text, reason) => {
     expect(await messageOf(() => run(goFile(text)))).toMatch(reason);
+  });
+
+  test("with -skip imports what can be, and lists the rest, as JSON, too", async () => {
+    const dataDir = temporaryFolder();
+    await run(goFile('{ "there": { "config": { "type": 3 }, "current": 5 } }'), {}, dataDir);
+    const file = goFile(`{
+      "a b": { "config": { "type": 3 }, "current": 1 }, "none": {},
+      "short": { "config": { "type": 2 }, "current": 1 },
+      "there": { "config": { "type": 3 }, "current": 9 },
+      "good": { "config": { "type": 3 }, "current": 7 }
+    }`);
+    const report = await run(file, { skip: "", json: "", margin: "1" }, dataDir);
+    expect(JSON.parse(report)).toEqual({
+      margin: "1",
+      imported: [{ name: "good", type: 3, auto_disk: "elegant_close", next: "8" }],
+      left_out: [
+        { name: "none", reason: "it has no config, or no current number" },
+        { name: "a b", reason: expect.stringMatching(/^it cannot be a name here/) },
+        { name: "short", reason: "length field is required" },
+        { name: "there", reason: "it is there already, and import overwrites nothing" },
+      ],
+    });
+    expect(await taken(dataDir, "good", "there")).toEqual(["8", "1005"]);
   });
 
   test("what is no file is not waited for", async () => {
@@ -231,83 +250,5 @@ describe("import of dispensers.json", () => {
       "UsageError: -strategy has no use beside FILE",
     );
     expect(await messageOf(() => run("x", { margin: "1.5" }))).toContain("-margin: '1.5' must be");
-  });
-});
-
-describe.skipIf(noRedis !== undefined)("import of a Redis's counters", () => {
-  const port = freePort();
-  const url = `redis://127.0.0.1:${port}`;
-  let redis: Bun.Subprocess;
-
-  beforeAll(async () => {
-    redis = Bun.spawn(
-      ["redis-server", "--port", `${port}`, "--save", "", "--dir", temporaryFolder()],
-      {
-        stdout: "ignore",
-      },
-    );
-    endOnExit(redis);
-    await succeeds(async () => {
-      const client = await TestClient.connect(port);
-      await client.command("SET", "orders:count", "41");
-      for (let count = 0; count < 9; count++) await client.command("INCR", "orders:count");
-      await client.command("SET", "users", "9223372036854775807");
-      await client.command("SET", "almost", "9223372036854775806");
-      await client.command("SET", "minus:one", "-1");
-      await client.command("SET", "minus:two", "-2");
-      await client.command("SET", "past", "9223372036854775808");
-      await client.command("SET", "text", "hello");
-      await client.command("LPUSH", "list", "1");
-      client.close();
-    });
-  });
-
-  afterAll(async () => {
-    redis.kill();
-    await redis.exited;
-  });
-
-  test("makes lines above their values", async () => {
-    const dataDir = temporaryFolder();
-    const report = await run(
-      undefined,
-      { redis: url, margin: "10", strategy: "pre_close" },
-      dataDir,
-    );
-    expect(report).toContain("imported 4 dispensers");
-    expect(report).toContain("\n  minus:two: left out, its next number is below 0");
-    expect(report).toContain("  orders:count: type 3, pre_close, next 61");
-    const [orders, users] = await taken(dataDir, "orders:count", "users");
-    expect(orders).toBe("61");
-    expect(users).toContain("number range exhausted");
-  });
-
-  test("hands out no number again, without a margin, too", async () => {
-    const dataDir = temporaryFolder();
-    const report = await run(
-      undefined,
-      { redis: url, margin: "0", strategy: "PRE-CLOSE" },
-      dataDir,
-    );
-    expect(report).toContain("  users: type 3, pre_close, at its end");
-    const names = ["orders:count", "almost", "minus:one", "users", "past"];
-    const [orders, almost, minusOne, users, past] = await taken(dataDir, ...names);
-    expect([orders, almost, minusOne]).toEqual(["51", "9223372036854775807", "0"]);
-    expect(users).toContain("number range exhausted");
-    expect(past).toContain("dispenser not found");
-  });
-
-  test("of those that fit a pattern", async () => {
-    const flags = { redis: url, match: "orders:*" };
-    expect(await run(undefined, flags)).toContain("imported 1 dispensers");
-  });
-
-  test("says what cannot be reached, or is no strategy", async () => {
-    expect(await messageOf(() => run(undefined, { redis: "redis://127.0.0.1:1" }))).toMatch(
-      /^CannotStart: cannot read the counters of redis:\/\/127.0.0.1:1: /,
-    );
-    expect(await messageOf(() => run(undefined, { redis: url, strategy: "none" }))).toMatch(
-      /^UsageError: -strategy: 'none' must be one of memory, /,
-    );
   });
 });

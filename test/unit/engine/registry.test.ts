@@ -45,8 +45,15 @@ test("what is parked wakes as what a start would have made of it", () => {
   // Who lost numbers is to be told of at once.
   expect([...all.loaded()].map(({ name }) => name)).toEqual(["lost"]);
   for (const { id, name, definition, ...recovered } of stored) {
+    expect(all.view(name)).toEqual(new Dispenser(id, name, definition, wholeLine, recovered));
+  }
+  expect(all.view("nobody")).toBeUndefined();
+  // A look loads nothing.
+  expect([...all.loaded()].map(({ name }) => name)).toEqual(["lost"]);
+  for (const { id, name, definition, ...recovered } of stored) {
     expect(all.find(name)).toEqual(new Dispenser(id, name, definition, wholeLine, recovered));
     expect(all.find(name)).toBe(all.find(name)!);
+    expect(all.view(name)).toBe(all.find(name)!);
   }
   expect([...all.all()].map(({ id }) => id)).toEqual([3, 5, 6, 7, 9]);
 });
