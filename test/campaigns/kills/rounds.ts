@@ -113,7 +113,7 @@ export class Rounds {
     if (this.lines.length === 0) await this.define(client);
     for (const line of this.lines) {
       const { checker, strategy, underWay } = line;
-      const fields = await client.info(checker.name);
+      const fields = await client.info("dispenser", checker.name);
       const position = checker.positionOf(BigInt(fields.current!));
       const generated = BigInt(fields.generated!);
       const isKnown = checker.name !== RESTLESS;
