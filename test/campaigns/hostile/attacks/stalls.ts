@@ -93,8 +93,8 @@ export const stalls: readonly Attack[] = [
   largest("MGET", encodeRequest("MGET", ...Array(9000).fill("quick"))),
   again(
     "MGET of 10,000 durable lines",
-    () => encodeRequest("MGET", ...repeat(10_000, durableLine)),
-    (siege) => siege.define(10_000, durableLine, "elegant_close"),
+    (siege) => encodeRequest("MGET", ...repeat(siege.part(10_000), durableLine)),
+    (siege) => siege.define(siege.part(10_000), durableLine, "elegant_close"),
   ),
   again(
     "KEYS of many names",
