@@ -26,6 +26,9 @@ interface Transaction {
 
 const NO_LOG_IN = new Set(["hello", "auth", "reset", "quit", "ready"]);
 const NOT_QUEUED = new Set(["exec", "discard", "multi", "quit", "reset"]);
+/** Why a command may not be queued; an input may have set limits.take. */
+const REFUSES_TO_QUEUE =
+  /^NOPERM |^ERR transaction too large|^ERR (GET|MGET|a transaction) takes at most /;
 const CODES = /^(ERR|NOPERM|NOAUTH|NOPROTO|WRONGPASS|EXECABORT) /;
 const RESP2_TYPES = new Set(["simple", "error", "integer", "bulk", "null bulk", "array"]);
 
@@ -76,7 +79,7 @@ export class Expected {
 
   private enqueue(transaction: Transaction, words: readonly string[]): Expectation {
     return (reply) => {
-      if (reply?.type === "error" && /^NOPERM |^ERR transaction too large/.test(reply.text)) {
+      if (reply?.type === "error" && REFUSES_TO_QUEUE.test(reply.text)) {
         transaction.isBroken = true;
         return;
       }

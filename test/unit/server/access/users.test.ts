@@ -288,7 +288,9 @@ describe("a pattern of names", () => {
       cursors.push(next);
       pages.push(page);
     } while (cursor !== "0");
-    expect(pages).toEqual([["own:x"], ["shared"], ["own:last"], []].slice(0, pages.length));
+    // A page also ends where its time is over, with no name: on a busy machine there are a few such.
+    expect(pages.flat()).toEqual(["own:x", "shared", "own:last"]);
+    expect(pages.length).toBeLessThan(others.length / 5);
     expect(cursors.slice(0, -1).every((each) => Number(each) > 1e6)).toBe(true);
     expect(messageOf(await client.command("SCAN", "17"))).toStartWith("ERR invalid cursor: ");
     await all.command("DEL", "own:last", ...others);
