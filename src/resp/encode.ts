@@ -21,16 +21,23 @@ const LF = 10;
 const DOLLAR = 36;
 const ZERO = 48;
 
-/** A buffer of at least so many bytes. */
+/** A buffer of at least so many bytes, POOLED_BYTES_MAX at most. */
 function lend(bytes: number): Buffer {
-  const index = POOLED_SIZES.findIndex((size) => size >= bytes);
-  return pools[index]!.pop() ?? allocate(POOLED_SIZES[index]!);
+  let size = 0;
+  while (POOLED_SIZES[size]! < bytes) size++;
+  return pools[size]!.pop() ?? allocate(POOLED_SIZES[size]!);
 }
 
 function giveBack(buffer: Buffer): void {
-  const pool = pools[POOLED_SIZES.indexOf(buffer.length as never)];
-  if (pool !== undefined && pool.length * buffer.length < KEPT_BYTES_MAX) pool.push(buffer);
-  else free(buffer);
+  const { length } = buffer;
+  for (let size = 0; size < POOLED_SIZES.length; size++) {
+    if (POOLED_SIZES[size] !== length) continue;
+    const pool = pools[size]!;
+    if (pool.length * length >= KEPT_BYTES_MAX) break;
+    pool.push(buffer);
+    return;
+  }
+  free(buffer);
 }
 
 export class Replies {

@@ -221,10 +221,11 @@ export class RespFrontend implements Frontend {
       data: (socket, chunk) =>
         guarded(() => {
           if (socket.data === undefined) this.admission.admit(socket);
-          const isStart = !isTls && socket.data?.session.requestBytes === 0;
+          const connection = socket.data;
+          const isStart = !isTls && connection?.session.requestBytes === 0;
           const refusal = isStart ? refusalOfStart(chunk) : undefined;
           if (refusal !== undefined) return this.refuse(socket, address, refusal);
-          socket.data?.receive(chunk);
+          connection?.receive(chunk);
         }),
       drain: (socket) => guarded(() => socket.data?.drain()),
       end: (socket) => guarded(() => (socket.data ? socket.data.endInput() : void socket.end())),

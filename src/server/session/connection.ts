@@ -115,10 +115,11 @@ export class Connection implements SessionHost, MemoryHolder, Unauthenticated {
       frontend.onSpoken(this);
     }
     if (session.decoder.pending === 0) this.requestSinceMs = nowMs;
-    session.withinLimits(() => session.decoder.push(chunk));
-    if (session.isOver) return;
-    if (session.isBlocked || this.isDeferred) this.settle();
-    else this.runOrQueue(nowMs);
+    session.withinLimits(() => {
+      session.decoder.push(chunk);
+      if (!session.isBlocked && !this.isDeferred) this.runOrQueue(nowMs);
+    });
+    this.settle();
   }
 
   /** Answers its requests now, or queues up if they may take long, or if others' took long. */
@@ -135,7 +136,7 @@ export class Connection implements SessionHost, MemoryHolder, Unauthenticated {
   /** To be called when the socket accepts bytes again or replies were released: sends them. */
   drain(): void {
     const { session } = this;
-    this.flush();
+    this.flush(this.frontend.server.now());
     if (session.isBlocked || this.isDeferred) return;
     if (this.isPaused && session.isServed && session.replies.length === 0) this.readOn();
   }
@@ -143,7 +144,9 @@ export class Connection implements SessionHost, MemoryHolder, Unauthenticated {
   /** Goes on with the requests that were left over from an earlier turn. */
   goOn(): void {
     this.isDeferred = false;
-    if (this.session.isServed) this.run(this.frontend.server.now());
+    const { session } = this;
+    if (session.isServed) session.withinLimits(() => this.run(this.frontend.server.now()));
+    this.settle();
   }
 
   onBlocked(work: Promise<() => void>): void {
@@ -161,7 +164,7 @@ export class Connection implements SessionHost, MemoryHolder, Unauthenticated {
     const { session } = this;
     const isAwaited = session.isServed;
     session.withinLimits(() => session.unblock(isAwaited ? reply : undefined));
-    if (!session.isServed) this.flush();
+    if (!session.isServed) this.flush(this.frontend.server.now());
     else if (isAwaited && !session.isBlocked) this.readOn();
   }
 
@@ -249,35 +252,34 @@ export class Connection implements SessionHost, MemoryHolder, Unauthenticated {
   /** Ends the connection once its replies are sent. */
   private close(): void {
     this.session.closes = true;
-    this.flush();
+    this.flush(this.frontend.server.now());
   }
 
   /** Goes on after a pause in which it was the server that did not read on. */
   private readOn(): void {
-    this.requestSinceMs = this.frontend.server.now();
-    this.runOrQueue(this.requestSinceMs);
+    const nowMs = this.frontend.server.now();
+    this.requestSinceMs = nowMs;
+    this.session.withinLimits(() => this.runOrQueue(nowMs));
+    this.settle();
   }
 
-  /** Answers requests: those on the fast path alone, or all. */
+  /** Answers requests: those on the fast path alone, or all. Throws NoRoom. */
   private run(nowMs: number, getsAlone = false): void {
     const { session } = this;
     const { decoder } = session;
     const sliceEndMs = session.sliceEnd(nowMs);
     const before = decoder.pending;
-    session.withinLimits(() => {
-      for (;;) {
-        const stop = session.answer(sliceEndMs, getsAlone);
-        this.flush();
-        if (session.isBlocked || this.isFull) return this.pause();
-        if (stop === "slice over") return this.deferAfter(nowMs, sliceEndMs);
-        if (stop === "nothing left") break;
-      }
-      this.resume();
-      // What is left is of a request that began to arrive just now.
-      if (decoder.pending < before) this.requestSinceMs = nowMs;
-      if (this.inputEnded) this.close();
-    });
-    this.settle();
+    for (;;) {
+      const stop = session.answer(sliceEndMs, getsAlone);
+      this.flush(nowMs);
+      if (session.isBlocked || this.isFull) return this.pause();
+      if (stop === "slice over") return this.deferAfter(nowMs, sliceEndMs);
+      if (stop === "nothing left") break;
+    }
+    this.resume();
+    // What is left is of a request that began to arrive just now.
+    if (decoder.pending < before) this.requestSinceMs = nowMs;
+    if (this.inputEnded) this.close();
   }
 
   /** Whether so much of the replies is unread that the client's requests have to wait. */
@@ -324,14 +326,13 @@ export class Connection implements SessionHost, MemoryHolder, Unauthenticated {
   }
 
   /** Sends the replies that are not held, and ends the connection if it closes after them. */
-  private flush(): void {
+  private flush(nowMs: number): void {
     const { session, transport } = this;
     if (session.isOver) return;
-    const { server } = this.frontend;
     const accepted = session.replyBuffer.send(transport);
-    server.counters.bytesOut += accepted;
+    this.frontend.server.counters.bytesOut += accepted;
     // A client that reads a long reply is not silent.
-    if (accepted > 0) session.lastActiveMs = server.now();
+    if (accepted > 0) session.lastActiveMs = nowMs;
     if (session.closes && session.replies.length === 0) this.endSending();
   }
 

@@ -43,8 +43,11 @@ export class TurnLoad {
     const before = this.spentMs;
     const beganMs = this.now();
     this.open();
-    work();
-    this.spentMs = Math.max(this.spentMs, before + this.now() - beganMs);
+    try {
+      work();
+    } finally {
+      this.spentMs = Math.max(this.spentMs, before + this.now() - beganMs);
+    }
   }
 
   private open(): void {

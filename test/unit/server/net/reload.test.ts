@@ -53,13 +53,16 @@ describe.skipIf(noCertificates !== undefined)("certificates that are read again"
         await Bun.sleep(1);
       }
     })();
+    const reloads = () => server.log.match(/certificates read again/g)?.length ?? 0;
     for (const place of places) {
-      const answers = await Promise.all(Array.from({ length: 200 }, () => ping(place)));
-      expect(answers.filter((answer) => answer !== PONG)).toEqual([]);
+      const enough = reloads() + 5;
+      do {
+        const answers = await Promise.all(Array.from({ length: 200 }, () => ping(place)));
+        expect(answers.filter((answer) => answer !== PONG)).toEqual([]);
+      } while (reloads() < enough);
     }
     isOver = true;
     await signals;
-    expect(server.log.match(/certificates read again/g)!.length).toBeGreaterThan(5);
     expect(await server.end("SIGTERM")).toBe(0);
     expect(existsSync(unix)).toBe(false);
   });
