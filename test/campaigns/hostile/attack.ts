@@ -30,6 +30,8 @@ export interface Attack {
   readonly isLogUnread?: boolean;
   /** How much of a log the server may write during the attack; by default as much as it likes. */
   readonly logBytesMax?: number;
+  /** The most memory of the whole server, in MiB; 512 by default. */
+  readonly processMebibytesMax?: number;
   /** Whether users take all places, so that no other client can connect. */
   readonly isFull?: boolean;
   /** Runs in a process of its own, and throws where somebody was not served as they should be. */
