@@ -93,7 +93,7 @@ describe("a request", () => {
 describe("a transaction", () => {
   test("has transaction_bytes at most, from the next MULTI on after a change", async () => {
     const { admin, set } = await setUp();
-    await set("limits.transaction_bytes", 1024);
+    await set("limits.transaction_bytes", 1400);
     const many = Array.from({ length: 9 }, () => ["GET", "x"]);
     const replies = await admin.pipeline([["MULTI"], ...many, ["EXEC"]]);
     expect(replies.slice(1, 8)).toEqual(Array(7).fill("QUEUED"));
