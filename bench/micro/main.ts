@@ -13,6 +13,7 @@ import { join } from "node:path";
 import { run } from "mitata";
 import { isSmall } from "../support/flags.ts";
 import { InProcess } from "../support/in-process.ts";
+import { benchChecks } from "./checks.ts";
 import { benchCommit } from "./commit.ts";
 import { benchDecode } from "./decode.ts";
 import { benchEncode } from "./encode.ts";
@@ -29,6 +30,7 @@ const groups: Record<string, () => void> = {
   take: () => benchTake(server.engine),
   names: benchNames,
   encode: benchEncode,
+  checks: benchChecks,
   commit: () => benchCommit(server.engine),
   end: () => benchEndToEnd(server),
 };
