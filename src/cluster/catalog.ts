@@ -220,6 +220,11 @@ export class ClusterCatalog implements Catalog {
     return this.host.askToWrite(() => this.lines.advance(this.host.fenced, dispenser, number));
   }
 
+  /** One read of the store. Rejects with LeaseStoreUnavailable. */
+  verify(dispenser: Dispenser, position: bigint): Promise<boolean> {
+    return this.host.ask(() => this.lines.isLeased(this.host.fenced, dispenser, position));
+  }
+
   /**
    * What all nodes did with a line, as they last reported; while the store is away, what this node
    * knows.

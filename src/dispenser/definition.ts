@@ -8,12 +8,13 @@ import { invalid, quoted, Refusal } from "../base/errors.ts";
 import type { Allocation } from "./allocation.ts";
 import { type Format, plainFormat } from "./format/format.ts";
 import { defaultStrategy, type StrategyName, strategyNames, strategyOf } from "./strategy.ts";
+import { code } from "./types/code.ts";
 import { fixedWidth, plain } from "./types/line.ts";
 import { random } from "./types/random.ts";
 import type { FieldSpec, NumberSeries, NumberSource, NumberType, Values } from "./types/type.ts";
 
 /** The types of dispensers. A new one is its file and a line here. */
-const types: readonly NumberType[] = [random, fixedWidth, plain];
+const types: readonly NumberType[] = [random, fixedWidth, plain, code];
 
 /**
  * A million dispensers may have as many definitions, of which most are never asked for anything: what
@@ -140,6 +141,30 @@ export function withoutReuse(given: Fields): Wanted | Refusal {
   return { fields, reuse: lower === "yes" };
 }
 
+/**
+ * The definition that HSET makes of these fields beside deleted lines of the name: where one of them
+ * had the same fields, but for those that are drawn and were not given, it has its drawn ones too,
+ * so that it can go on. Nobody could give them, because they are secret.
+ */
+export function defineBeside(fields: Fields, deleted: readonly Definition[]): Definition | Refusal {
+  const isDrawn = ({ name, draw }: FieldSpec) => draw !== undefined && !fields.has(name);
+  for (const before of deleted) {
+    if (typeOf(fields.get("type") ?? "") !== before.type) continue;
+    const drawn = before.type.fields.filter(isDrawn).map(({ name }) => name);
+    if (drawn.length === 0) continue;
+    const texts = drawn.map((name) => [name, String(before.values[name])] as const);
+    const again = define(new Map([...fields, ...texts]));
+    if (!(again instanceof Refusal) && isSameLine(again, before)) return again;
+  }
+  return define(fields);
+}
+
+/** The secret field that would be drawn where HSET gives these fields; undefined if there is none. */
+export function drawnField(fields: Fields): string | undefined {
+  const type = typeOf(fields.get("type") ?? "");
+  return type?.fields.find(({ name, draw }) => draw !== undefined && !fields.has(name))?.name;
+}
+
 /** A definition from all its fields, presets filled in. */
 export function define(fields: Fields): Definition | Refusal {
   const type = typeIn(fields);
@@ -150,7 +175,7 @@ export function define(fields: Fields): Definition | Refusal {
     if (value instanceof Refusal) return value;
     values[spec.name] = value;
   }
-  const strategy = strategyIn(fields);
+  const strategy = strategyIn(fields, type);
   return strategy instanceof Refusal ? strategy : intern(type, values, strategy);
 }
 
@@ -178,7 +203,7 @@ export function redefine(name: string, present: Definition, fields: Fields): Def
     values[spec.name] = value;
     if (value !== before && !(spec.mayGrow && value > before)) changed ??= spec.name;
   }
-  const strategy = strategyIn(merged);
+  const strategy = strategyIn(merged, type);
   if (strategy instanceof Refusal) return strategy;
   return changed === undefined ? intern(type, values, strategy) : cannotChange(changed);
 }
@@ -189,6 +214,20 @@ export function fieldsOf(definition: Definition): Map<string, string> {
   const fields = new Map([["type", String(type.code)]]);
   for (const { name } of type.fields) fields.set(name, String(values[name]));
   return fields.set("auto_disk", strategy);
+}
+
+/** The same as they are shown to people: of a secret value only what tells it from others. */
+export function shownFieldsOf(definition: Definition): Map<string, string> {
+  const fields = fieldsOf(definition);
+  for (const { name, shown } of definition.type.fields) {
+    if (shown !== undefined) fields.set(name, shown(definition.values[name]!));
+  }
+  return fields;
+}
+
+/** The number at a position as it may be told before it is taken; "0" for a type that is not to be foretold. */
+export function foretold({ type, series }: Definition, position: bigint): string {
+  return type.isOrdered ? series.numberAt(position) : "0";
 }
 
 /** The definition that was stored as these texts; undefined where HSET could not have made it. */
@@ -238,17 +277,19 @@ function typeIn(fields: Fields): NumberType | Refusal {
 }
 
 function read(spec: FieldSpec, fields: Fields, before: Values): Values[string] | Refusal {
-  const text = fields.get(spec.name) ?? spec.preset;
+  const text = fields.get(spec.name) ?? spec.preset ?? spec.draw?.();
   if (text === undefined) return new Refusal(`ERR ${spec.name} field is required`);
   return spec.read(text, before);
 }
 
-function strategyIn(fields: Fields): StrategyName | Refusal {
+function strategyIn(fields: Fields, { code, mayStartOver }: NumberType): StrategyName | Refusal {
   const given = fields.get("auto_disk");
   if (given === undefined) return defaultStrategy;
-  return (
-    strategyOf(given) ?? invalid("auto_disk", given, `must be one of ${strategyNames.join(", ")}`)
-  );
+  const strategy = strategyOf(given);
+  const allowed = strategyNames.filter((name) => mayStartOver || name !== "memory");
+  if (strategy !== undefined && allowed.includes(strategy)) return strategy;
+  const forType = mayStartOver ? "" : ` for type ${code}`;
+  return invalid("auto_disk", given, `must be one of ${allowed.join(", ")}${forType}`);
 }
 
 /** So many different definitions are kept to be shared. */

@@ -68,7 +68,7 @@ export function refuseGrowth(
   if (met === undefined) return undefined;
   const field = longer.type.fields.find(({ mayGrow }) => mayGrow)!.name;
   return new Refusal(
-    `ERR cannot change '${field}' of ${quoted(name)}: another line of that name was deleted at ${nextOf(met)}, and its ` +
+    `ERR cannot change '${field}' of ${quoted(name)}: another line of that name was deleted${at(met)}, and its ` +
       "numbers may be in use. Define another name, or say reuse yes",
   );
 }
@@ -134,7 +134,7 @@ function refuse(
   const safe = safeField(definition, deleted);
   const way = safe === undefined ? "Define another name" : `Give ${safe}`;
   return new Refusal(
-    `ERR ${quoted(name)} was deleted at ${nextOf(met)}: its numbers may be in use. ${way}, or say reuse yes`,
+    `ERR ${quoted(name)} was deleted${at(met)}: its numbers may be in use. ${way}, or say reuse yes`,
   );
 }
 
@@ -161,9 +161,10 @@ function numberOf({ definition, position }: UsedLine, at = position): bigint {
   return valueAt(definition.series.progression!, at);
 }
 
-/** The number that a deleted line would have handed out next. */
-function nextOf(line: UsedLine): string {
-  const { series } = line.definition;
-  if (series.progression === undefined) return series.numberAt(line.position);
-  return String(numberOf(line));
+/** " at" and the number that a deleted line would have handed out next, where that may be told. */
+function at(line: UsedLine): string {
+  const { series, type } = line.definition;
+  if (!type.isOrdered) return "";
+  const next = series.progression === undefined ? series.numberAt(line.position) : numberOf(line);
+  return ` at ${next}`;
 }

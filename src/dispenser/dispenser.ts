@@ -11,7 +11,7 @@
 
 import { assert } from "../base/assert.ts";
 import { type Allocation, Leased, wholeLine } from "./allocation.ts";
-import { type Definition, numbersLeft, openNumbers } from "./definition.ts";
+import { type Definition, foretold, numbersLeft, openNumbers } from "./definition.ts";
 import type { Account, Counts, Recovered } from "./reservation.ts";
 import { type Strategy, strategies } from "./strategy.ts";
 import type { NumberSource } from "./types/type.ts";
@@ -210,8 +210,18 @@ export class Dispenser {
    * not to be foretold.
    */
   get current(): string {
-    const { type, series } = this.definition;
-    return type.isOrdered ? series.numberAt(this.allocation.toLine(this.position)) : "0";
+    return foretold(this.definition, this.allocation.toLine(this.position));
+  }
+
+  /** The numbers that come next, at most `count`; of a type whose numbers may be foretold. */
+  *next(count: number): Generator<string> {
+    const { definition, allocation, position } = this;
+    const { positions } = definition.series;
+    for (let ahead = 0n; ahead < count; ahead++) {
+      const at = allocation.toLine(position + ahead);
+      if (at >= positions) return;
+      yield foretold(definition, at);
+    }
   }
 
   /** The counts as INFO shows them. */

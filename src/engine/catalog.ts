@@ -68,6 +68,11 @@ export interface Catalog {
   remove(names: readonly string[], client: Asking): Answer<readonly string[]>;
   /** ADVANCE: the line goes on at this number. Answers the one that comes next. */
   advance(dispenser: Dispenser, number: string): Answer<string | Refusal>;
+  /**
+   * VERIFY: whether the number at this position of a line was handed out or skipped; where it is
+   * leased to another node, it counts as handed out.
+   */
+  verify(dispenser: Dispenser, position: bigint): Answer<boolean | Refusal>;
   /** What INFO says of a dispenser beside what this node knows of it. */
   describe(dispenser: Dispenser): Answer<InfoFields>;
   /** The part of that which this node knows by itself. */

@@ -97,6 +97,11 @@ export class DeletedLines {
     return refuseGrowth(name, longer, this.allocation.toLine(position), deleted);
   }
 
+  /** The definitions of the deleted lines of a name. */
+  definitionsOf(name: string): readonly Definition[] {
+    return this.of(name).map(({ definition }) => definition);
+  }
+
   private of(name: string): readonly DeletedLine[] {
     const { store } = this;
     return this.changed.get(name) ?? (store.deletedSize === 0 ? [] : store.deletedOf(name));

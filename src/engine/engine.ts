@@ -10,7 +10,13 @@
 import { assert } from "../base/assert.ts";
 import { smallest } from "../base/bigint.ts";
 import { CannotStart, quoted, Refusal } from "../base/errors.ts";
-import { type Allocation, type Leased, type Range, wholeLine } from "../dispenser/allocation.ts";
+import {
+  type Allocation,
+  type Leased,
+  type Range,
+  Striped,
+  wholeLine,
+} from "../dispenser/allocation.ts";
 import type { Definition } from "../dispenser/definition.ts";
 import { Dispenser } from "../dispenser/dispenser.ts";
 import { toText } from "../dispenser/name.ts";
@@ -156,6 +162,11 @@ export class Engine {
   /** Whether the commit that is being gathered has anything to write. */
   get isStaged(): boolean {
     return !this.batch.isEmpty;
+  }
+
+  /** Whether new dispensers have a stripe of their line, of which other nodes do not hear. */
+  get isStriped(): boolean {
+    return this.allocation instanceof Striped;
   }
 
   get size(): number {

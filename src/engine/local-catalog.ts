@@ -3,10 +3,12 @@
  * their names.
  */
 
-import { exhausted, Refusal, refusePastEnd } from "../base/errors.ts";
+import { exhausted, quoted, Refusal, refusePastEnd } from "../base/errors.ts";
 import {
   type Definition,
   define,
+  defineBeside,
+  drawnField,
   type Fields,
   hasGrown,
   isSame,
@@ -35,10 +37,23 @@ export class LocalCatalog implements Catalog {
     if (!isName(name)) return invalidName(name);
     const present = this.engine.find(name);
     if (present !== undefined) return this.redefine(present, fields, reuse);
-    const definition = define(fields);
+    const definition = this.newDefinition(name, fields, reuse);
     if (definition instanceof Refusal) return definition;
     const refusal = this.engine.refuseNew(name) ?? this.createOrContinue(name, definition, reuse);
     return refusal ?? fields.size;
+  }
+
+  private newDefinition(name: string, fields: Fields, reuse: boolean): Definition | Refusal {
+    const { engine } = this;
+    const drawn = drawnField(fields);
+    if (drawn === undefined) return define(fields);
+    if (engine.isStriped) {
+      return new Refusal(
+        `ERR ${drawn} field is required on a node that shares lines by -node: each node would draw another, and their ` +
+          "codes would meet. Give the same on all nodes",
+      );
+    }
+    return defineBeside(fields, reuse ? [] : engine.deleted.definitionsOf(name));
   }
 
   /** A new line, or a deleted one that goes on. Answers why it may be neither. */
@@ -109,6 +124,14 @@ export class LocalCatalog implements Catalog {
     }
     this.engine.advanceTo(dispenser, position);
     return dispenser.current;
+  }
+
+  verify({ allocation, name, position: next }: Dispenser, position: bigint): boolean | Refusal {
+    const local = allocation.countBelow(position);
+    if (allocation.countBelow(position + 1n) > local) return local < next;
+    return new Refusal(
+      `ERR another node hands out this number, and alone knows of it: ${quoted(name)}`,
+    );
   }
 
   describe(): InfoFields {

@@ -7,15 +7,18 @@
 
 import { largest } from "../../base/bigint.ts";
 import { exhausted, notFound, quoted, Refusal, refusePastEnd } from "../../base/errors.ts";
+import type { Range } from "../../dispenser/allocation.ts";
 import {
-  define,
+  defineBeside,
   type Fields,
   fieldsOf,
+  foretold,
   hasGrown,
   isSame,
   redefine,
+  typeOf,
 } from "../../dispenser/definition.ts";
-import { continued, refuseGrowth, refuseMemory } from "../../dispenser/deleted.ts";
+import { continued, refuseGrowth, refuseMemory, type UsedLine } from "../../dispenser/deleted.ts";
 import type { Dispenser } from "../../dispenser/dispenser.ts";
 import { invalidName, isName, toBytes, toText } from "../../dispenser/name.ts";
 
@@ -82,13 +85,14 @@ export class ClusterLines {
     const known = readName((await store.read([key])).rows.get(key));
     const keys = [NAMES, key, ...(known === undefined ? [] : [lineKey(known.line)])];
     const before = await this.figuresBefore(store, name, fields, known);
-    const older = fields.has("length") ? await olderMember(store, GROWS_FROM_LEVEL) : undefined;
+    const level = levelNeeded(fields);
+    const older = level > 1 ? await olderMember(store, level) : undefined;
     const set = await store.transact<number | Refusal | undefined>(keys, (rows) => {
       const present = readName(rows.get(key));
       // Somebody else changed the name meanwhile.
       if (present?.line !== known?.line) return nothing(undefined);
       return present === undefined || present.isDeleted
-        ? this.create(name, fields, reuse, rows, before)
+        ? this.create(name, fields, reuse, rows, before, older)
         : this.redefine(name, fields, reuse, present, rows, older);
     });
     if (set === undefined) return this.define(store, name, fields, reuse);
@@ -104,9 +108,11 @@ export class ClusterLines {
     fields: Fields,
     known: NameRecord | undefined,
   ): Promise<UsageRecord | undefined> {
-    const definition = define(fields);
-    if (known?.isDeleted !== true || definition instanceof Refusal) return undefined;
-    const same = continued(name, definition, usedLines(known.before));
+    if (known?.isDeleted !== true) return undefined;
+    const deleted = usedLines(known.before);
+    const definition = defineBeside(fields, definitionsOf(deleted));
+    if (definition instanceof Refusal) return undefined;
+    const same = continued(name, definition, deleted);
     if (same === undefined || same instanceof Refusal) return undefined;
     const { rows } = await store.list(usagePrefix(same.line));
     const all = [...rows.values()].map((row) => readUsage(row)!);
@@ -119,12 +125,18 @@ export class ClusterLines {
     reuse: boolean,
     rows: Snapshot["rows"],
     figures: UsageRecord | undefined,
+    older: string | undefined,
   ): Outcome<number | Refusal> {
-    const definition = define(fields);
-    if (definition instanceof Refusal) return nothing(definition);
-    const refusal = this.engine.refuseNew(name);
-    if (refusal !== undefined) return nothing(refusal);
     const deleted = reuse ? [] : usedLines(deletedIn(readName(rows.get(nameKey(name))), rows));
+    const definition = defineBeside(fields, definitionsOf(deleted));
+    if (definition instanceof Refusal) return nothing(definition);
+    const { level } = definition.type;
+    const refusal =
+      this.engine.refuseNew(name) ??
+      (level > 1 && older !== undefined
+        ? refuseForOlder(`define ${quoted(name)}`, older)
+        : undefined);
+    if (refusal !== undefined) return nothing(refusal);
     const same = continued(name, definition, deleted);
     if (same instanceof Refusal) return nothing(same);
     const line = namesIn(rows).lastLine + 1;
@@ -141,6 +153,7 @@ export class ClusterLines {
     if (same !== undefined && figures !== undefined) {
       puts.set(usageKey(line, BEFORE), encodeUsage({ ...figures, leased: same.position }));
     }
+    if (level > 1) requireLevel(level, rows, puts);
     return { puts, result: fields.size };
   }
 
@@ -164,12 +177,7 @@ export class ClusterLines {
         (grows ? refuseGrowth(name, definition, next, usedLines(present.before)) : undefined));
     if (refusal !== undefined) return nothing(refusal);
     if (grows && older !== undefined) {
-      return nothing(
-        new Refusal(
-          `ERR cannot change 'length' of ${quoted(name)} yet: node ${older} runs a version that does not know of it. ` +
-            "Upgrade that first",
-        ),
-      );
+      return nothing(refuseForOlder(`change 'length' of ${quoted(name)}`, older));
     }
     const becomesMemory = definition.strategy === "memory" && before.strategy !== "memory";
     // The numbers that it handed out before stay in use when it is deleted.
@@ -235,7 +243,15 @@ export class ClusterLines {
     await this.sync(store);
     if (next instanceof Refusal) return next;
     if (dispenser.nextBytes > 0) return dispenser.current;
-    return next >= series.positions ? exhausted(name) : series.numberAt(next);
+    return next >= series.positions ? exhausted(name) : foretold(definition, next);
+  }
+
+  /** Whether a position of a line was leased, or skipped by ADVANCE, and not returned since. */
+  async isLeased(store: FencedStore, { id }: Dispenser, position: bigint): Promise<boolean> {
+    const key = lineKey(id);
+    const { next, returned } = readLine((await store.read([key])).rows.get(key)) ?? NEW_LINE;
+    const isBack = ({ first, count }: Range) => position >= first && position < first + count;
+    return position < next && !returned.some(isBack);
   }
 
   /**
@@ -307,6 +323,20 @@ function deletedIn(
   if (present === undefined || !isDeleted || before.some((each) => each.line === line))
     return before;
   return withDeleted(present, readLine(rows.get(lineKey(present.line)))?.next ?? 0n);
+}
+
+/** The level of a program that knows all that HSET with these fields may write. */
+function levelNeeded(fields: Fields): number {
+  const grows = fields.has("length") ? GROWS_FROM_LEVEL : 1;
+  return Math.max(grows, typeOf(fields.get("type") ?? "")?.level ?? 1);
+}
+
+const definitionsOf = (lines: readonly UsedLine[]) => lines.map(({ definition }) => definition);
+
+function refuseForOlder(what: string, node: string): Refusal {
+  return new Refusal(
+    `ERR cannot ${what} yet: node ${node} runs a version that does not know of it. Upgrade that first`,
+  );
 }
 
 /** A member whose program is of a lower level; undefined if there is none. */

@@ -21,7 +21,7 @@ import { LeaseStoreUnavailable, type Row } from "./store.ts";
  * What this program understands in the store. A node writes its level into its row, and nothing is
  * written that a member of a lower level does not know. Programs of level 1 wrote no level.
  */
-export const LEVEL = 2;
+export const LEVEL = 3;
 
 export const CLUSTER = "cluster";
 export const ROLL = "roll";
@@ -194,7 +194,9 @@ function decode<T>(row: Row | undefined): T | undefined {
       EXACT.includes(key) ? BigInt(value as string) : value,
     ) as T;
   } catch {
-    throw new LeaseStoreUnavailable(`a row is damaged: ${row.value.slice(0, 100)}`);
+    // A row of a name has the key of its codes.
+    const shown = row.value.replace(/[0-9a-f]{8,}/gi, "...").slice(0, 100);
+    throw new LeaseStoreUnavailable(`a row is damaged: ${shown}`);
   }
 }
 

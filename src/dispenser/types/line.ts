@@ -31,6 +31,8 @@ export const fixedWidth: NumberType = {
   word: "fixed",
   hasPositions: true,
   isOrdered: true,
+  mayStartOver: true,
+  level: 1,
   fields: [
     lengthField(true),
     wholeNumber({
@@ -50,6 +52,8 @@ export const plain: NumberType = {
   word: "increment",
   hasPositions: true,
   isOrdered: true,
+  mayStartOver: true,
+  level: 1,
   fields: [
     wholeNumber({ name: "starting", least: 0n, most: () => NUMBER_MAX, preset: 0n }),
     stepField,
@@ -93,6 +97,12 @@ class LineSeries implements NumberSeries {
     if (value === undefined) return undefined;
     const position = positionAtLeast(this.progression, value);
     return position < this.positions && this.numberAt(position) === number ? position : undefined;
+  }
+
+  positionOnceOf(number: string): bigint | undefined {
+    const value = parseNumber(number);
+    if (value === undefined || number.length > this.width) return this.positionOf(number);
+    return this.positionOf(String(value).padStart(this.width, "0"));
   }
 
   positionFrom(text: string): bigint | Refusal {

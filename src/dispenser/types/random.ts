@@ -38,6 +38,8 @@ export const random: NumberType = {
   word: "random",
   hasPositions: false,
   isOrdered: false,
+  mayStartOver: true,
+  level: 1,
   fields: [lengthField(false)],
   series: ({ length }) => new RandomSeries(Number(length)),
 };

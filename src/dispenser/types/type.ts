@@ -14,8 +14,12 @@ export type Values = Readonly<Record<string, Value>>;
 /** A field of HSET that belongs to a type. */
 export interface FieldSpec {
   readonly name: string;
-  /** The text that counts where HSET gives none; undefined: HSET has to give one. */
+  /** The text that counts where HSET gives none; undefined: HSET has to give one, or it is drawn. */
   readonly preset: string | undefined;
+  /** Draws a text where HSET gives none. */
+  readonly draw?: () => string;
+  /** What is shown in the place of a value that is secret; it tells whether two are the same. */
+  readonly shown?: (value: Value) => string;
   /**
    * Whether a larger value may take the place of the present one: numbers stay unique and in order.
    */
@@ -46,12 +50,17 @@ export interface Progression {
 export interface NumberSeries {
   /** How many there are, at most 2^63; 0 for a type without positions. */
   readonly positions: bigint;
-  /** The number at a position, as GET writes it; behind the last position, as it would go on. */
+  /** The number at a position, as GET writes it; behind the last position, as it would go on, or "". */
   numberAt(position: bigint): string;
   /**
    * The position of a number that is written exactly so; undefined where it is none of the series.
    */
   positionOf(number: string): bigint | undefined;
+  /**
+   * The same for a number as the series may have written it before a field of it grew; positionOf()
+   * where that makes no difference.
+   */
+  positionOnceOf?(number: string): bigint | undefined;
   /** The position at which ADVANCE to this text lets the line go on, or why it cannot. */
   positionFrom(text: string): bigint | Refusal;
   /**
@@ -59,6 +68,8 @@ export interface NumberSeries {
    * compared. Undefined: any other definition may have the same numbers.
    */
   readonly progression: Progression | undefined;
+  /** Of numbers that are not to be guessed: how many texts there are to guess from. */
+  readonly guesses?: bigint;
   /**
    * The field of HSET with which a series of this shape begins at a number, as "starting 1002";
    * undefined where none does.
@@ -77,6 +88,13 @@ export interface NumberType {
   readonly hasPositions: boolean;
   /** Whether a later position is a larger number. */
   readonly isOrdered: boolean;
+  /** Whether it may start over at each start of the server (auto_disk memory), as numbers come again then. */
+  readonly mayStartOver: boolean;
+  /**
+   * The level of the programs that know it, as nodes of a cluster tell each other theirs
+   * (cluster/stores/records.ts).
+   */
+  readonly level: number;
   /** The fields of HSET that apply to it, in the order in which they are read and shown. */
   readonly fields: readonly FieldSpec[];
   /** The numbers that these values of its fields make. */

@@ -1,27 +1,29 @@
 /** The text that INFO answers about one dispenser. */
 
 import { largest } from "../../base/bigint.ts";
+import { shownFieldsOf } from "../../dispenser/definition.ts";
 import type { Dispenser } from "../../dispenser/dispenser.ts";
 import type { InfoFields } from "../../engine/catalog.ts";
 
 /** The fields that INFO shows for every type, as 0 if a type has none; other fields come last. */
 const SHOWN_ALWAYS: readonly string[] = ["length", "starting", "step"];
+const SHOWN_FIRST: readonly string[] = ["type", ...SHOWN_ALWAYS, "auto_disk"];
 
 /** Lines of field:value; those of `more` come last. */
 export function describe(dispenser: Dispenser, more: InfoFields): string {
   const { definition, counts, current, name } = dispenser;
-  const { values } = definition;
-  const others = Object.keys(values).filter((field) => !SHOWN_ALWAYS.includes(field));
+  const fields = shownFieldsOf(definition);
+  const others = [...fields.keys()].filter((field) => !SHOWN_FIRST.includes(field));
   const lines = {
     name,
     type: definition.type.code,
-    ...Object.fromEntries(SHOWN_ALWAYS.map((field) => [field, values[field] ?? 0])),
+    ...Object.fromEntries(SHOWN_ALWAYS.map((field) => [field, fields.get(field) ?? 0])),
     current,
     auto_disk: definition.strategy,
     generated: counts.generated,
     wasted: counts.wasted,
     waste_rate: `${hundredths(counts.wasted, counts.generated + counts.wasted, "rounded")}%`,
-    ...Object.fromEntries(others.map((field) => [field, values[field]!])),
+    ...Object.fromEntries(others.map((field) => [field, fields.get(field)!])),
     ...rest(dispenser),
     ...more,
   };
@@ -34,7 +36,8 @@ export function describe(dispenser: Dispenser, more: InfoFields): string {
  * What is left of a dispenser's numbers. A node that leases counts all of the line from its own next
  * number on, because it does not know what the others have handed out of that.
  */
-function rest({ definition, allocation, position, current }: Dispenser): InfoFields {
+function rest(dispenser: Dispenser): InfoFields {
+  const { definition, allocation, position, current, counts } = dispenser;
   const { series, type } = definition;
   if (!type.hasPositions) {
     return { next: "", last: "", remaining: 0, used_percent: "0.00", exhausted: 0 };
@@ -46,12 +49,20 @@ function rest({ definition, allocation, position, current }: Dispenser): InfoFie
   const end = isLeased ? all - 1n : allocation.toLine(all - 1n);
   return {
     next: remaining > 0n && type.isOrdered ? current : "",
-    last: all > 0n ? series.numberAt(end) : "",
+    last: all > 0n && type.isOrdered ? series.numberAt(end) : "",
     remaining,
     // Rounded down: 100 only where nothing is left.
     used_percent: all > 0n ? hundredths(all - remaining, all, "down") : "100.00",
     exhausted: Number(remaining === 0n),
+    ...(series.guesses !== undefined && {
+      guess_odds: share(isLeased ? used : counts.generated, series.guesses),
+    }),
   };
+}
+
+/** A part of a whole, with three digits. */
+function share(part: bigint, whole: bigint): string {
+  return String(Number((Number(part) / Number(whole)).toPrecision(3)));
 }
 
 /** A part of a whole in percent, with two decimals. */

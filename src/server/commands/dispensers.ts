@@ -4,7 +4,7 @@ import { exhausted, notFound, Refusal } from "../../base/errors.ts";
 import {
   type Definition,
   type Fields,
-  fieldsOf,
+  shownFieldsOf,
   withoutReuse,
 } from "../../dispenser/definition.ts";
 import type { Dispenser } from "../../dispenser/dispenser.ts";
@@ -110,7 +110,9 @@ function noteDefinition(
 ): void {
   const definition = engine.find(name)?.definition;
   if (definition === undefined || definition === before) return;
-  const fields = [...fieldsOf(definition)].map(([field, value]) => `${field} ${value}`).join(" ");
+  const fields = [...shownFieldsOf(definition)]
+    .map(([field, value]) => `${field} ${value}`)
+    .join(" ");
   const action = before === undefined ? "dispenser defined" : "dispenser changed";
   const told = { dispenser: toText(name), definition: fields, ...(reuse && { reuse }) };
   server.audit.note(session, action, told, engine.dependsOnName(name) > 0);
@@ -182,12 +184,14 @@ function advance(call: Call): void {
     waitFor(session, engine.dependsOnName(name));
     return replies.error(notFound(name).message);
   }
-  const before = dispenser.current;
+  const { current: before, position } = dispenser;
   const answer = (next: string | Refusal) => {
     waitFor(session, engine.dependsOn(name, dispenser));
     if (next instanceof Refusal) return replies.error(next.message);
-    if (next !== before) {
-      const told = { dispenser: toText(name), from: before, to: next };
+    if (next !== before || dispenser.position !== position) {
+      // Of codes neither is to be told.
+      const { isOrdered } = dispenser.definition.type;
+      const told = { dispenser: toText(name), ...(isOrdered && { from: before, to: next }) };
       server.audit.note(session, "dispenser advanced", told, engine.dependsOnName(name) > 0);
     }
     replies.bulk(next);
@@ -281,7 +285,7 @@ export const dispenserCommands: readonly Command[] = [
     needs: "names",
     run: (call) => {
       const dispenser = lookUp(call, call.args[0]!);
-      const fields: Fields = dispenser ? fieldsOf(dispenser.definition) : new Map();
+      const fields: Fields = dispenser ? shownFieldsOf(dispenser.definition) : new Map();
       call.replies.map(fields.size);
       for (const text of [...fields].flat()) call.replies.bulk(text);
     },
@@ -297,7 +301,7 @@ export const dispenserCommands: readonly Command[] = [
     needs: "names",
     run: (call) => {
       const dispenser = lookUp(call, call.args[0]!);
-      const fields: Fields = dispenser ? fieldsOf(dispenser.definition) : new Map();
+      const fields: Fields = dispenser ? shownFieldsOf(dispenser.definition) : new Map();
       const value = fields.get(call.args[1]!.toLowerCase());
       if (value === undefined) call.replies.null();
       else call.replies.bulk(value);

@@ -19,6 +19,7 @@ import { connectionCommands } from "./connection.ts";
 import { dispenserCommands } from "./dispensers.ts";
 import { introspectionCommands } from "./introspection.ts";
 import { nameCommands } from "./names.ts";
+import { numberCommands } from "./numbers.ts";
 import { refuse } from "./permission.ts";
 import { serverCommands } from "./server.ts";
 import { transactionCommands } from "./transactions.ts";
@@ -36,6 +37,7 @@ function buildTable(): Map<string, Command> {
   const table = new Map<string, Command>();
   const lists = [
     dispenserCommands,
+    numberCommands,
     nameCommands,
     connectionCommands,
     [clientCommand],

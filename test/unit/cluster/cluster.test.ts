@@ -247,7 +247,12 @@ describe("what a node tells of itself unasked", () => {
     const key = `node/${one.cluster.node}`;
     const record = async () => readNode((await shared.read([key])).rows.get(key))!;
     await until(async () => (await record()).addresses?.[0] === `127.0.0.1:${one.port}`);
-    await Bun.sleep(2500);
+    // What a start writes late on a busy machine is no sign of life.
+    let before: number;
+    do {
+      before = (await record()).sequence;
+      await Bun.sleep(2500);
+    } while ((await record()).sequence !== before);
     const { sequence, writtenAtMs } = await record();
     aheadMs = 20_000;
     await Bun.sleep(1000);

@@ -39,12 +39,23 @@ describe("define", () => {
   });
 
   const whole = (from: string, to: string) => `must be a whole number from ${from} to ${to}`;
-  const types = "must be one of 1 (random), 2 (fixed), 3 (increment)";
+  const types = "must be one of 1 (random), 2 (fixed), 3 (increment), 4 (code)";
   const refused: [string, string][] = [
     ["step 1", "ERR type field is required"],
-    ["type 4", `ERR invalid type '4': ${types}`],
+    ["type 5", `ERR invalid type '5': ${types}`],
     ["type 03", `ERR invalid type '03': ${types}`],
     ["type 3 colour red", "ERR unknown field 'colour'"],
+    ["type 4", "ERR length field is required"],
+    ["type 4 length 17 alphabet hex", `ERR invalid length '17': ${whole("4", "16")}`],
+    [
+      "type 4 length 4 key 0123",
+      "ERR invalid key: must be 32 hex digits, which are not shown here",
+    ],
+    ["type 4 length 4 starting 1", "ERR 'starting' does not apply to type 4"],
+    [
+      "type 4 length 4 auto_disk memory",
+      "ERR invalid auto_disk 'memory': must be one of pre-base, pre-checkpoint, elegant_close, pre_close for type 4",
+    ],
     ["type 1", "ERR length field is required"],
     ["type 2", "ERR length field is required"],
     ["type 1 length 0", `ERR invalid length '0': ${whole("1", "18")}`],
@@ -156,7 +167,7 @@ describe("values", () => {
     );
   });
 
-  test.each(["prebase", "pre--base", "memory ", "4", "fixed-width"])("%p is none", (word) => {
+  test.each(["prebase", "pre--base", "memory ", "5", "fixed-width"])("%p is none", (word) => {
     const [type, strategy] = [
       new Map([["type", word]]),
       new Map([

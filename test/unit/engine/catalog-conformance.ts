@@ -14,6 +14,12 @@ export interface NodeUnderTest {
 }
 
 const client = { isOver: false };
+
+const KEY = "000102030405060708090a0b0c0d0e0f";
+const OTHER_KEY = "ffeeddccbbaa99887766554433221100";
+
+/** The field that a line of codes needs where nodes share it without talking. */
+const keyOn = ({ isStriped }: Engine): string => (isStriped ? ` key ${KEY}` : "");
 const into = new Uint8Array(32);
 
 export function describeCatalog(title: string, open: () => Promise<NodeUnderTest>): void {
@@ -132,6 +138,56 @@ export function describeCatalog(title: string, open: () => Promise<NodeUnderTest
       expect(await take("x")).toBe("0510");
       await define("r", "type 1 length 4");
       expect(await advance(engine.find("r")!, "5")).toBe("ERR ADVANCE does not apply to type 1");
+    });
+
+    test("hands out codes, none twice, and never tells one before", async () => {
+      const { engine, define, take, advance } = await start();
+      const key = keyOn(engine);
+      expect(await define("c", `type code length 4${key}`)).toBe(key === "" ? 2 : 3);
+      const codes = [];
+      for (let count = 0; count < 40; count++) codes.push(await take("c"));
+      expect(new Set(codes).size).toBe(40);
+      const c = engine.find("c")!;
+      const { series } = c.definition;
+      expect(c.current).toBe("0");
+      expect(await advance(c, "0999")).toStartWith("ERR invalid code");
+      const ahead = series.numberAt(3000n);
+      expect(await advance(c, ahead)).toBe("0");
+      expect(await take("c")).toBe(series.numberAt(3001n));
+      expect(await define("c", "auto_disk memory")).toContain(
+        "elegant_close, pre_close for type 4",
+      );
+      expect(await define("c", `key ${OTHER_KEY}`)).toStartWith("ERR cannot change 'key' of 'c'");
+    });
+
+    test("goes on with the codes of a deleted line, without its key, and repeats none", async () => {
+      const { engine, define, take, remove } = await start();
+      const key = keyOn(engine);
+      await define("c", `type 4 length 4${key}`);
+      const codes = [await take("c"), await take("c"), await take("c")];
+      await remove("c");
+      // Any other line of codes could meet them; what the key is nobody is told.
+      expect(await define("c", `type 4 length 5${key}`)).toBe(
+        "ERR 'c' was deleted: its numbers may be in use. Define another name, or say reuse yes",
+      );
+      expect(await define("c", `type 4 length 4 key ${OTHER_KEY}`)).toContain("was deleted");
+      const set = await define("c", `type code length 4 alphabet digits${key}`);
+      expect(set).toBe(key === "" ? 3 : 4);
+      for (let count = 0; count < 200; count++) codes.push(await take("c"));
+      expect(new Set(codes).size).toBe(203);
+    });
+
+    test("verifies the numbers of a line: those handed out or skipped, and no other", async () => {
+      const { catalog, engine, define, take, advance } = await start();
+      await define("x", "type 2 length 4 step 3");
+      const x = engine.find("x")!;
+      const verify = (position: bigint) => catalog.verify(x, position);
+      expect(await verify(0n)).toBe(false);
+      expect(await take("x")).toBe("0000");
+      expect(await verify(0n)).toBe(true);
+      await advance(x, "1200");
+      expect(await verify(399n)).toBe(true);
+      expect(await verify(3000n)).toBe(false);
     });
 
     test("says more of a dispenser only where others have a part of it", async () => {

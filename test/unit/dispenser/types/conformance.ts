@@ -41,8 +41,8 @@ function readAll(
   texts: Readonly<Record<string, string>>,
 ): Values | Refusal {
   const values: Record<string, Value> = {};
-  for (const { name, preset, read } of fields) {
-    const text = texts[name] ?? preset;
+  for (const { name, preset, draw, read } of fields) {
+    const text = texts[name] ?? preset ?? draw?.();
     if (text === undefined) return new Refusal(`no ${name}`);
     const value = read(text, values);
     if (value instanceof Refusal) return value;

@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { Refusal } from "../../../../src/base/errors.ts";
+import { code } from "../../../../src/dispenser/types/code.ts";
 import { fixedWidth, plain } from "../../../../src/dispenser/types/line.ts";
 import { random } from "../../../../src/dispenser/types/random.ts";
 import type {
@@ -59,6 +60,34 @@ describeType({
   ],
 });
 
+const anyKey = fc
+  .uint8Array({ minLength: 16, maxLength: 16 })
+  .map((key) => Buffer.from(key).toString("hex"));
+const anyCharacters = fc
+  .uniqueArray(fc.integer({ min: 33, max: 126 }), { minLength: 2, maxLength: 64 })
+  .map((bytes) => String.fromCharCode(...bytes));
+const anyAlphabet = fc.oneof(
+  fc.constantFrom("hex", "base32", "base36", "base58", "base62", "safe"),
+  anyCharacters,
+);
+const codeLength = (most: number) => fc.integer({ min: 4, max: most }).map(String);
+
+describeType({
+  type: code,
+  fields: fc.oneof(
+    fc.record({ length: codeLength(18), key: anyKey }),
+    fc.record({ length: codeLength(16), alphabet: anyAlphabet, key: anyKey }),
+  ),
+  refused: [
+    ["length", "3"],
+    ["length", "19"],
+    ["alphabet", "x"],
+    ["alphabet", "aba"],
+    ["alphabet", "a b"],
+    ["alphabet", "caf\u00e9"],
+  ],
+});
+
 /**
  * A type that nobody needs, as a stranger would write it in a file of its own: even numbers in
  * hexadecimal, no decimal numbers among them, so that nothing is taken for one.
@@ -69,6 +98,8 @@ const evenHexadecimal: NumberType = {
   word: "even",
   hasPositions: true,
   isOrdered: true,
+  mayStartOver: true,
+  level: 3,
   fields: [
     {
       name: "from",

@@ -65,7 +65,9 @@ describe("HSET", () => {
     ["HGET a7 type", "1"],
     [
       "HSET a8 type rnd",
-      error("ERR invalid type 'rnd': must be one of 1 (random), 2 (fixed), 3 (increment)"),
+      error(
+        "ERR invalid type 'rnd': must be one of 1 (random), 2 (fixed), 3 (increment), 4 (code)",
+      ),
     ],
   ]);
 
