@@ -6,7 +6,8 @@
 
 import { invalid, quoted, Refusal } from "../base/errors.ts";
 import type { Allocation } from "./allocation.ts";
-import { type Format, plainFormat } from "./format/format.ts";
+import { Format } from "./format/format.ts";
+import { FormattedSeries, refuseLong } from "./format/series.ts";
 import { defaultStrategy, type StrategyName, strategyNames, strategyOf } from "./strategy.ts";
 import { code } from "./types/code.ts";
 import { fixedWidth, plain } from "./types/line.ts";
@@ -25,19 +26,32 @@ export class Definition {
   /** The values of the type's fields, by name. */
   readonly values: Values;
   readonly strategy: StrategyName;
-  readonly format: Format = plainFormat;
+  /** The text around each number; undefined for none. */
+  readonly format: Format | undefined;
   private madeSeries: NumberSeries | undefined;
 
-  constructor(type: NumberType, values: Values, strategy: StrategyName) {
+  constructor(type: NumberType, values: Values, strategy: StrategyName, format?: Format) {
     this.type = type;
     this.values = values;
     this.strategy = strategy;
+    this.format = format;
   }
 
-  /** Its numbers. */
+  /** Its numbers, as GET writes them. */
   get series(): NumberSeries {
-    this.madeSeries ??= this.type.series(this.values);
+    this.madeSeries ??= this.makeSeries();
     return this.madeSeries;
+  }
+
+  /** The same for one use, after which nothing of it is kept. */
+  makeSeries(): NumberSeries {
+    const numbers = this.type.series(this.values);
+    return this.format === undefined ? numbers : new FormattedSeries(numbers, this.format);
+  }
+
+  /** The level of the programs that know all of it, as NumberType.level. */
+  get level(): number {
+    return Math.max(this.type.level, this.format === undefined ? 1 : FORMATS_FROM_LEVEL);
   }
 
   /**
@@ -45,18 +59,21 @@ export class Definition {
    * stored. Two definitions with the same text have the same numbers.
    */
   get line(): string {
-    return lineOf(this.type, this.values);
+    return lineOf(this.type, this.values, this.format);
   }
 }
 
-function lineOf(type: NumberType, values: Values): string {
+/** Programs of a lower level know no formats. */
+export const FORMATS_FROM_LEVEL = 3;
+
+function lineOf(type: NumberType, values: Values, format: Format | undefined): string {
   // As JSON.stringify() would write it, in a third of the time: a start asks for each of a million.
   let text = `{"type":"${type.code}"`;
   for (const { name } of type.fields) {
     const value = values[name]!;
     text += `,"${name}":${typeof value === "bigint" ? `"${value}"` : JSON.stringify(value)}`;
   }
-  return `${text}}`;
+  return format === undefined ? `${text}}` : `${text},"${FORMAT}":${JSON.stringify(format.text)}}`;
 }
 
 /** Fields as a client gave them: names in lower case, values as they came. */
@@ -64,6 +81,10 @@ export type Fields = ReadonlyMap<string, string>;
 
 /** The word of HSET that is no field of a definition. */
 const REUSE = "reuse";
+
+/** The fields that every type has. */
+const FORMAT = "format";
+const COMMON_FIELDS: readonly string[] = ["type", FORMAT, "auto_disk"];
 
 /** All fields that some type has. */
 const typeFields: readonly string[] = [...new Set(types.flatMap(namesOf))];
@@ -102,8 +123,8 @@ export function numbersLeft(
 }
 
 /** Opens the numbers of a definition, as GET writes them, at a position of the line. */
-export function openNumbers({ series, format }: Definition, position: bigint): NumberSource {
-  return format.open(series.open(position));
+export function openNumbers({ series }: Definition, position: bigint): NumberSource {
+  return series.open(position);
 }
 
 /** Whether two definitions say the same. */
@@ -120,7 +141,12 @@ export function isSameLine(left: Definition, right: Definition): boolean {
  * Whether a line has numbers that another definition of it did not have: one of its fields grew.
  */
 export function hasGrown(before: Definition, after: Definition): boolean {
-  return before.type === after.type && !isSameLine(before, after);
+  return after.type.fields.some(({ name }) => before.values[name] !== after.values[name]);
+}
+
+/** Whether two definitions write the same numbers in other ways. */
+export function hasOtherFormat(before: Definition, after: Definition): boolean {
+  return before.format?.text !== after.format?.text;
 }
 
 /** What a client says with HSET: the fields of a definition, and the word that is none. */
@@ -176,12 +202,15 @@ export function define(fields: Fields): Definition | Refusal {
     values[spec.name] = value;
   }
   const strategy = strategyIn(fields, type);
-  return strategy instanceof Refusal ? strategy : intern(type, values, strategy);
+  if (strategy instanceof Refusal) return strategy;
+  const format = formatIn(fields, type, values);
+  return format instanceof Refusal ? format : intern(type, values, strategy, format);
 }
 
 /**
- * A definition with some fields given anew. Only `auto_disk` may differ, and what may grow be
- * larger; any other change of a value is refused, naming the field and the dispenser.
+ * A definition with some fields given anew. Only `auto_disk` and `format` may differ, and what may
+ * grow be larger; any other change of a value is refused, naming the field and the dispenser.
+ * Whether another format may be, refuseFormat() says (deleted.ts).
  */
 export function redefine(name: string, present: Definition, fields: Fields): Definition | Refusal {
   const cannotChange = (field: string) =>
@@ -205,7 +234,9 @@ export function redefine(name: string, present: Definition, fields: Fields): Def
   }
   const strategy = strategyIn(merged, type);
   if (strategy instanceof Refusal) return strategy;
-  return changed === undefined ? intern(type, values, strategy) : cannotChange(changed);
+  if (changed !== undefined) return cannotChange(changed);
+  const format = formatIn(merged, type, values);
+  return format instanceof Refusal ? format : intern(type, values, strategy, format);
 }
 
 /** The fields that define a dispenser, presets included, in the order of the documentation. */
@@ -213,6 +244,7 @@ export function fieldsOf(definition: Definition): Map<string, string> {
   const { type, values, strategy } = definition;
   const fields = new Map([["type", String(type.code)]]);
   for (const { name } of type.fields) fields.set(name, String(values[name]));
+  if (definition.format !== undefined) fields.set(FORMAT, definition.format.text);
   return fields.set("auto_disk", strategy);
 }
 
@@ -258,9 +290,8 @@ function fieldsIn(line: string): Map<string, string> | undefined {
 
 /** The type that the fields name, where all of them are fields of it. */
 function typeIn(fields: Fields): NumberType | Refusal {
-  const common = ["type", "auto_disk"];
   for (const name of fields.keys()) {
-    if (!common.includes(name) && !typeFields.includes(name)) {
+    if (!COMMON_FIELDS.includes(name) && !typeFields.includes(name)) {
       return new Refusal(`ERR unknown field ${quoted(name)}`);
     }
   }
@@ -292,16 +323,31 @@ function strategyIn(fields: Fields, { code, mayStartOver }: NumberType): Strateg
   return invalid("auto_disk", given, `must be one of ${allowed.join(", ")}${forType}`);
 }
 
+/** The format that the fields give to numbers with these values; undefined where they give none. */
+function formatIn(fields: Fields, type: NumberType, values: Values): Format | Refusal | undefined {
+  const text = fields.get(FORMAT);
+  if (text === undefined) return undefined;
+  const numbers = type.series(values);
+  const format = Format.read(text, numbers.characters ?? "0123456789");
+  if (format instanceof Refusal) return format;
+  return refuseLong(format, numbers.open(0n).bytes) ?? format;
+}
+
 /** So many different definitions are kept to be shared. */
 const INTERNED_MAX = 1024;
 const interned = new Map<string, Definition>();
 
 /** One object for definitions that say the same, as those of a million dispensers mostly do. */
-function intern(type: NumberType, values: Values, strategy: StrategyName): Definition {
-  const key = lineOf(type, values) + strategy;
+function intern(
+  type: NumberType,
+  values: Values,
+  strategy: StrategyName,
+  format: Format | undefined,
+): Definition {
+  const key = lineOf(type, values, format) + strategy;
   const known = interned.get(key);
   if (known !== undefined) return known;
-  const definition = new Definition(type, values, strategy);
+  const definition = new Definition(type, values, strategy, format);
   if (interned.size >= INTERNED_MAX) interned.clear();
   interned.set(key, definition);
   return definition;

@@ -6,7 +6,7 @@
 
 import { largest, smallest } from "../base/bigint.ts";
 import { quoted, Refusal } from "../base/errors.ts";
-import { type Definition, define, isSameLine } from "./definition.ts";
+import { type Definition, define, hasOtherFormat, isSameLine } from "./definition.ts";
 import { fieldsOfAllFrom } from "./types/line.ts";
 import { haveCommon, valueAt } from "./types/progression.ts";
 
@@ -122,6 +122,24 @@ export function refuseMemory(
   return new Refusal(
     `ERR cannot change 'auto_disk' of ${quoted(name)} to memory: its numbers are in use, and a line in memory ` +
       "repeats numbers after each start. Define another name, or say reuse yes",
+  );
+}
+
+/**
+ * Why a line that has handed out numbers may not get another format, without the word `reuse yes`:
+ * one text could be that of two numbers.
+ */
+export function refuseFormat(
+  name: string,
+  before: Definition,
+  after: Definition,
+  hasHandedOut: boolean,
+): Refusal | undefined {
+  const isFree = !hasHandedOut || !after.type.hasPositions || before.strategy === "memory";
+  if (isFree || !hasOtherFormat(before, after)) return undefined;
+  return new Refusal(
+    `ERR cannot change 'format' of ${quoted(name)}: its numbers are in use, and a text of the one could be one of the ` +
+      "other. Define another name, or say reuse yes",
   );
 }
 

@@ -14,7 +14,7 @@ import {
   isSame,
   redefine,
 } from "../dispenser/definition.ts";
-import { refuseMemory } from "../dispenser/deleted.ts";
+import { refuseFormat, refuseMemory } from "../dispenser/deleted.ts";
 import type { Dispenser } from "../dispenser/dispenser.ts";
 import { invalidName, isName } from "../dispenser/name.ts";
 import type { Catalog, InfoFields } from "./catalog.ts";
@@ -90,6 +90,7 @@ export class LocalCatalog implements Catalog {
     if (!reuse) {
       const refusal =
         refuseMemory(name, before, definition, counts.generated > 0n) ??
+        refuseFormat(name, before, definition, counts.generated > 0n) ??
         (grows ? deleted.refuseGrowth(name, definition, position) : undefined);
       if (refusal !== undefined) return refusal;
     } else if (grows) deleted.forget(name);

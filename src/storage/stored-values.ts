@@ -26,7 +26,7 @@ let lastPositions = 0n;
 export function positionsOf(definition: Definition): bigint {
   if (definition !== lastCounted) {
     lastCounted = definition;
-    lastPositions = definition.type.series(definition.values).positions;
+    lastPositions = definition.makeSeries().positions;
   }
   return lastPositions;
 }

@@ -11,6 +11,7 @@ import type { Range } from "../../dispenser/allocation.ts";
 import {
   defineBeside,
   type Fields,
+  FORMATS_FROM_LEVEL,
   fieldsOf,
   foretold,
   hasGrown,
@@ -18,7 +19,13 @@ import {
   redefine,
   typeOf,
 } from "../../dispenser/definition.ts";
-import { continued, refuseGrowth, refuseMemory, type UsedLine } from "../../dispenser/deleted.ts";
+import {
+  continued,
+  refuseFormat,
+  refuseGrowth,
+  refuseMemory,
+  type UsedLine,
+} from "../../dispenser/deleted.ts";
 import type { Dispenser } from "../../dispenser/dispenser.ts";
 import { invalidName, isName, toBytes, toText } from "../../dispenser/name.ts";
 
@@ -130,7 +137,7 @@ export class ClusterLines {
     const deleted = reuse ? [] : usedLines(deletedIn(readName(rows.get(nameKey(name))), rows));
     const definition = defineBeside(fields, definitionsOf(deleted));
     if (definition instanceof Refusal) return nothing(definition);
-    const { level } = definition.type;
+    const { level } = definition;
     const refusal =
       this.engine.refuseNew(name) ??
       (level > 1 && older !== undefined
@@ -174,10 +181,13 @@ export class ClusterLines {
     const refusal = reuse
       ? undefined
       : (refuseMemory(name, before, definition, next > 0n) ??
+        refuseFormat(name, before, definition, next > 0n) ??
         (grows ? refuseGrowth(name, definition, next, usedLines(present.before)) : undefined));
     if (refusal !== undefined) return nothing(refusal);
-    if (grows && older !== undefined) {
-      return nothing(refuseForOlder(`change 'length' of ${quoted(name)}`, older));
+    const level = Math.max(grows ? GROWS_FROM_LEVEL : 1, definition.level);
+    if (level > before.level && older !== undefined) {
+      const field = grows ? "length" : "format";
+      return nothing(refuseForOlder(`change '${field}' of ${quoted(name)}`, older));
     }
     const becomesMemory = definition.strategy === "memory" && before.strategy !== "memory";
     // The numbers that it handed out before stay in use when it is deleted.
@@ -187,7 +197,7 @@ export class ClusterLines {
       ...(kept !== undefined && { before: kept }),
     };
     const puts = changed(name, record, rows);
-    if (grows) requireLevel(GROWS_FROM_LEVEL, rows, puts);
+    if (level > 1) requireLevel(level, rows, puts);
     return { puts, result: 0 };
   }
 
@@ -328,7 +338,8 @@ function deletedIn(
 /** The level of a program that knows all that HSET with these fields may write. */
 function levelNeeded(fields: Fields): number {
   const grows = fields.has("length") ? GROWS_FROM_LEVEL : 1;
-  return Math.max(grows, typeOf(fields.get("type") ?? "")?.level ?? 1);
+  const formats = fields.has("format") ? FORMATS_FROM_LEVEL : 1;
+  return Math.max(grows, formats, typeOf(fields.get("type") ?? "")?.level ?? 1);
 }
 
 const definitionsOf = (lines: readonly UsedLine[]) => lines.map(({ definition }) => definition);

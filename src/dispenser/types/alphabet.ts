@@ -31,6 +31,9 @@ export function readAlphabet(text: string): string | Refusal {
   );
 }
 
+/** The characters of an alphabet. */
+export const charactersOf = (alphabet: string): string => NAMED[alphabet] ?? alphabet;
+
 /** All texts of `length` characters of an alphabet, counted from 0 in the order of the alphabet. */
 export class Texts {
   /** How many there are. */
@@ -44,7 +47,7 @@ export class Texts {
 
   /** `withoutZero`: the texts that begin with the first character of the alphabet do not count. */
   constructor(alphabet: string, length: number, withoutZero: boolean) {
-    this.characters = Buffer.from(NAMED[alphabet] ?? alphabet, "latin1");
+    this.characters = Buffer.from(charactersOf(alphabet), "latin1");
     this.values = new Int8Array(256).fill(-1);
     for (const [value, byte] of this.characters.entries()) this.values[byte] = value;
     const radix = this.characters.length;

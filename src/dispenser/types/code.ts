@@ -7,7 +7,7 @@
 import { createHash, createHmac } from "node:crypto";
 import { smallest } from "../../base/bigint.ts";
 import { Refusal } from "../../base/errors.ts";
-import { DIGITS, readAlphabet, Texts } from "./alphabet.ts";
+import { charactersOf, DIGITS, readAlphabet, Texts } from "./alphabet.ts";
 import { PAIRS_MAX, type Pairs, Permutation } from "./permutation.ts";
 import type { FieldSpec, NumberSeries, NumberSource, NumberType, Values } from "./type.ts";
 import { NUMBER_MAX, refuseNumber, wholeNumber } from "./whole-number.ts";
@@ -71,6 +71,7 @@ class CodeSeries implements NumberSeries {
   readonly positions: bigint;
   readonly progression = undefined;
   readonly guesses: bigint;
+  readonly characters: string;
   /** The front part of a code, and the rest: their numbers are the halves of a pair. */
   readonly left: Texts;
   readonly right: Texts;
@@ -79,6 +80,7 @@ class CodeSeries implements NumberSeries {
   constructor({ length, alphabet, key }: Values) {
     const characters = Number(length);
     const front = Math.ceil(characters / 2);
+    this.characters = charactersOf(String(alphabet));
     this.left = new Texts(String(alphabet), front, alphabet === DIGITS);
     this.right = new Texts(String(alphabet), characters - front, false);
     this.guesses = BigInt(this.left.count) * BigInt(this.right.count);

@@ -7,7 +7,7 @@
  */
 
 import type { Refusal } from "../../base/errors.ts";
-import { valueAt } from "./progression.ts";
+import { positionAtLeast, valueAt } from "./progression.ts";
 import type { NumberSeries, NumberSource, NumberType, Progression, Values } from "./type.ts";
 import {
   largestOf,
@@ -67,11 +67,6 @@ export function fieldsOfAllFrom(number: bigint): ReadonlyMap<string, string> {
     ["type", String(plain.code)],
     ["starting", String(number)],
   ]);
-}
-
-/** The first k whose number `first + step × k` is at least `number`. */
-export function positionAtLeast({ first, step }: Progression, number: bigint): bigint {
-  return number <= first ? 0n : (number - first + step - 1n) / step;
 }
 
 class LineSeries implements NumberSeries {

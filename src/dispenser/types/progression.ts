@@ -7,6 +7,11 @@ import type { Progression } from "./type.ts";
 export const valueAt = ({ first, step }: Progression, position: bigint): bigint =>
   first + step * position;
 
+/** The first k whose number `first + step × k` is at least `number`. */
+export function positionAtLeast({ first, step }: Progression, number: bigint): bigint {
+  return number <= first ? 0n : (number - first + step - 1n) / step;
+}
+
 /**
  * Whether a progression, from a position up to but not including `end`, has a number in common with
  * another one below a position of its own.

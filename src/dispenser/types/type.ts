@@ -70,6 +70,8 @@ export interface NumberSeries {
   readonly progression: Progression | undefined;
   /** Of numbers that are not to be guessed: how many texts there are to guess from. */
   readonly guesses?: bigint;
+  /** The characters that they are made of; digits by default. */
+  readonly characters?: string;
   /**
    * The field of HSET with which a series of this shape begins at a number, as "starting 1002";
    * undefined where none does.

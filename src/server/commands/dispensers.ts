@@ -111,7 +111,7 @@ function noteDefinition(
   const definition = engine.find(name)?.definition;
   if (definition === undefined || definition === before) return;
   const fields = [...shownFieldsOf(definition)]
-    .map(([field, value]) => `${field} ${value}`)
+    .map(([field, value]) => `${field} ${toText(value)}`)
     .join(" ");
   const action = before === undefined ? "dispenser defined" : "dispenser changed";
   const told = { dispenser: toText(name), definition: fields, ...(reuse && { reuse }) };

@@ -177,6 +177,27 @@ export function describeCatalog(title: string, open: () => Promise<NodeUnderTest
       expect(new Set(codes).size).toBe(203);
     });
 
+    test("writes numbers in a format, which changes only by a word once one is out", async () => {
+      const { engine, define, take, advance } = await start();
+      expect(await define("f", "type 2 length 4 starting 1 format A-{n}{luhn}")).toBe(4);
+      expect(await define("f", "format INV-{n}")).toBe(0);
+      expect(await take("f")).toBe("INV-0001");
+      expect(await define("f", "format B{n}")).toStartWith(
+        "ERR cannot change 'format' of 'f': its numbers are in use",
+      );
+      const f = engine.find("f")!;
+      expect(f.current).toBe("INV-0002");
+      expect(await advance(f, "INV-0500")).toBe("INV-0500");
+      expect(await advance(f, "600")).toBe("INV-0600");
+      expect(await define("f", "length 5")).toBe(0);
+      expect(await take("f")).toBe("INV-00600");
+      expect(await define("f", "format B{n}", true)).toBe(0);
+      expect(await take("f")).toBe("B00601");
+      expect(await define("g", "type 3 format {n}-{x}")).toStartWith(
+        "ERR invalid format '{n}-{x}'",
+      );
+    });
+
     test("verifies the numbers of a line: those handed out or skipped, and no other", async () => {
       const { catalog, engine, define, take, advance } = await start();
       await define("x", "type 2 length 4 step 3");

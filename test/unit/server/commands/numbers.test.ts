@@ -1,4 +1,5 @@
 import { afterAll, describe, expect, test } from "bun:test";
+import { toBytes } from "../../../../src/dispenser/name.ts";
 import { ReplyError, TestClient } from "../../../../testkit/resp.ts";
 import { startInMemory } from "../../../support/server.ts";
 
@@ -65,6 +66,45 @@ describe("codes", () => {
     expect(await run("ADVANCE moved 12")).toEqual(
       error("ERR invalid code: must be one of this line, which goes on behind it"),
     );
+  });
+});
+
+describe("formats", () => {
+  test("are what GET, INFO, PEEK, VERIFY and ADVANCE speak", async () => {
+    // The test's client speaks in byte strings.
+    const format = toBytes("单-{n:3}-{damm}");
+    expect(await client.command("HSET", "i", "type", "2", "length", "6", "format", format)).toBe(3);
+    expect(await run("MGET i i")).toEqual([toBytes("单-000-000-0"), toBytes("单-000-001-3")]);
+    expect(await run("HGET i format")).toBe(format);
+    expect(await client.info("i")).toMatchObject({
+      ...{
+        current: toBytes("单-000-002-1"),
+        next: toBytes("单-000-002-1"),
+        last: toBytes("单-999-999-0"),
+        format,
+      },
+    });
+    expect(await run("PEEK i 2")).toEqual([toBytes("单-000-002-1"), toBytes("单-000-003-7")]);
+    const numbers = [
+      toBytes("单-000-001-3"),
+      toBytes("单-000-001-4"),
+      toBytes("单-000-002-1"),
+      "000001",
+    ];
+    const found = numbers.map((number) => client.command("VERIFY", "i", number));
+    expect(await Promise.all(found)).toEqual([1, 0, 0, 0]);
+    expect(await client.command("ADVANCE", "i", toBytes("单-000-100-9"))).toStartWith(
+      toBytes("单-000-100-"),
+    );
+    expect(logged.join("\n")).toContain("format 单-{n:3}-{damm}");
+  });
+
+  test("grow with a length, and what was written before stays genuine", async () => {
+    await run("HSET grown type 2 length 2 format N{n}");
+    await run("GET grown");
+    await run("HSET grown length 4");
+    expect([await run("VERIFY grown N00"), await run("VERIFY grown N0000")]).toEqual([1, 1]);
+    expect(await run("GET grown")).toBe("N0001");
   });
 });
 

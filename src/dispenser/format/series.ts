@@ -1,0 +1,95 @@
+/** The numbers of a series with the text of a format around them. */
+
+import { smallest } from "../../base/bigint.ts";
+import { invalid, type Refusal } from "../../base/errors.ts";
+import { positionAtLeast } from "../types/progression.ts";
+import type { NumberSeries, NumberSource, Progression } from "../types/type.ts";
+import type { Format } from "./format.ts";
+
+export class FormattedSeries implements NumberSeries {
+  readonly positions: bigint;
+  /** Formats are no matter here: two lines whose numbers could meet could be told apart by nobody. */
+  readonly progression: Progression | undefined;
+  readonly guesses?: bigint;
+  private readonly numbers: NumberSeries;
+  private readonly format: Format;
+
+  constructor(numbers: NumberSeries, format: Format) {
+    this.numbers = numbers;
+    this.format = format;
+    this.progression = numbers.progression;
+    if (numbers.guesses !== undefined) this.guesses = numbers.guesses;
+    this.positions = smallest(numbers.positions, positionsWithin(numbers, format));
+  }
+
+  numberAt(position: bigint): string {
+    const number = this.numbers.numberAt(position);
+    return number === "" ? "" : this.format.textOf(number);
+  }
+
+  positionOf(text: string): bigint | undefined {
+    const number = this.format.numberIn(text);
+    return number === undefined ? undefined : this.within(this.numbers.positionOf(number));
+  }
+
+  positionOnceOf(text: string): bigint | undefined {
+    const number = this.format.numberIn(text);
+    if (number === undefined) return undefined;
+    const { numbers } = this;
+    return this.within(numbers.positionOnceOf?.(number) ?? numbers.positionOf(number));
+  }
+
+  private within(position: bigint | undefined): bigint | undefined {
+    return position !== undefined && position < this.positions ? position : undefined;
+  }
+
+  /** ADVANCE takes a number as GET writes it, and a plain one. */
+  positionFrom(text: string): bigint | Refusal {
+    return this.numbers.positionFrom(this.format.numberIn(text) ?? text);
+  }
+
+  fieldFrom(number: bigint): string | undefined {
+    return this.numbers.fieldFrom(number);
+  }
+
+  open(position: bigint): NumberSource {
+    return new FormattedSource(this.numbers.open(position), this.format);
+  }
+}
+
+/** How many positions have a number that is short enough for the format. */
+function positionsWithin({ positions, progression }: NumberSeries, format: Format): bigint {
+  const { numberCharactersMax: most } = format;
+  if (progression === undefined || most === Number.POSITIVE_INFINITY) return positions;
+  return positionAtLeast(progression, 10n ** BigInt(most));
+}
+
+/** Why numbers that all have so many characters are too long for a format; undefined if they fit. */
+export function refuseLong(format: Format, characters: number): Refusal | undefined {
+  const { numberCharactersMax: most, text } = format;
+  if (characters <= most) return undefined;
+  return invalid(
+    "format",
+    text,
+    `must leave room for ${characters} characters of a number, and leaves ${most}`,
+  );
+}
+
+class FormattedSource implements NumberSource {
+  private readonly numbers: NumberSource;
+  private readonly format: Format;
+
+  constructor(numbers: NumberSource, format: Format) {
+    this.numbers = numbers;
+    this.format = format;
+  }
+
+  get bytes(): number {
+    return this.format.bytesFor(this.numbers.bytes);
+  }
+
+  next(into: Uint8Array, at: number): void {
+    const { numbers } = this;
+    this.format.write(into, at, numbers.bytes, numbers);
+  }
+}
