@@ -40,14 +40,20 @@ describe.skipIf(!hasNpx)("a reader who follows", () => {
   const readers: Reader[] = [];
   afterAll(() => Promise.all(readers.map((reader) => reader.stopServer())));
 
-  test.each(["README.md", "docs/QUICKSTART.md", "docs/COMMANDS.md", "docs/OPERATING.md"])(
+  test.each([
+    "README.md",
+    "docs/QUICKSTART.md",
+    "docs/COMMANDS.md",
+    "docs/NUMBERS.md",
+    "docs/OPERATING.md",
+  ])(
     "%s gets what it shows",
     async (document) => {
       const reader = new Reader();
       readers.push(reader);
       const steps = stepsOf(textOf(document));
-      // COMMANDS has none of its own.
-      if (document === "docs/COMMANDS.md") await reader.startServer("bun run server");
+      // These have none of their own.
+      if (/COMMANDS|NUMBERS/.test(document)) await reader.startServer("bun run server");
       const skipped: string[] = [];
       let commands = 0;
       for (const step of steps) {
