@@ -46,6 +46,7 @@ export const clusterMutations: readonly ClusterMutation[] = [
     file: "src/cluster/entry.ts",
     find: "      engine.remove(dispenser);\n      engine.create(id, name, definition);\n",
     replace: "",
+    caughtBy: "another check",
   },
   {
     title: "a node does not look whether its own row is as it left it",

@@ -69,6 +69,17 @@ const shapes: Readonly<Record<string, Shape>> = {
   },
   del: { words: [2, ANY], fits: countOfArgs },
   advance: { words: [3, ANY], fits: isNumber },
+  peek: {
+    words: [2, ANY],
+    fits: (reply, args) =>
+      args.length === 1
+        ? isNumber(reply)
+        : reply.type === "array" && reply.items.length > 0 && reply.items.every(isNumber),
+  },
+  verify: {
+    words: [3, 3],
+    fits: ({ type, text }) => type === "integer" && /^[01]$/.test(text),
+  },
   hgetall: { words: [2, 2], fits: map },
   hget: { words: [3, 3], fits: (...given) => isBulk(given[0]) || nothing(...given) },
   exists: { words: [2, ANY], fits: countOfArgs },

@@ -132,7 +132,7 @@ export class Rounds {
     const names = [...strategyNames, RESTLESS];
     this.lines = names.map((name, index) => {
       const strategy = strategyNames[index] ?? "elegant_close";
-      const shape = { type: "3", length: 0, starting: 10n, step: 3n } as const;
+      const shape = { type: "3", length: 0, starting: 10n, step: 3n, format: "" } as const;
       return { checker: new Checker(name, shape, strategy, new Set()), strategy, underWay: 0n };
     });
     for (const { checker, strategy } of this.lines) {

@@ -3,7 +3,9 @@
  * the definition, every number that a client received, and when a life began and ended.
  */
 
+import { type Definition, define } from "../../../src/dispenser/definition.ts";
 import type { StrategyName } from "../../../src/dispenser/strategy.ts";
+import type { NumberSeries } from "../../../src/dispenser/types/type.ts";
 
 /**
  * How many numbers handed out pay for one that a crash may waste: the bounds of the contract, written
@@ -17,16 +19,60 @@ const handedOutPerWasted: Readonly<Record<StrategyName, number>> = {
   pre_close: 19,
 };
 
+/** Formats of lines, and how an observer reads them: written out here, without the program's own. */
+export const formats = {
+  "": {
+    textOf: (number: string) => number,
+    numberIn: (text: string) => text as string | undefined,
+  },
+  "A-{n:3}{luhn}/7": {
+    textOf: (number: string) => {
+      const grouped = number.match(/.{1,3}/g)!.join("-");
+      return `A-${grouped}${luhn(number)}/7`;
+    },
+    numberIn: (text: string) => {
+      const [, grouped, check] = /^A-((?:[0-9]{3}-)*[0-9]{1,3})([0-9])\/7$/.exec(text) ?? [];
+      const number = grouped?.replaceAll("-", "");
+      return number !== undefined && luhn(number) === check ? number : undefined;
+    },
+  },
+} as const;
+
+/** The digit with which the sum of all is a multiple of ten, where every other one counts twice. */
+function luhn(digits: string): string {
+  let sum = 0;
+  for (const [index, digit] of [...digits].reverse().entries()) {
+    const value = Number(digit) * (index % 2 === 0 ? 2 : 1);
+    sum += value > 9 ? value - 9 : value;
+  }
+  return String((10 - (sum % 10)) % 10);
+}
+
+/** The key of all codes: so an observer can tell which one a code is. */
+export const KEY = "5b8e2f71c09d4a36e1f7083bd2a49c65";
+const series = new Map<number, NumberSeries>();
+
+function codesOf(length: number): NumberSeries {
+  const fields = { type: "4", length: String(length), key: KEY };
+  const found =
+    series.get(length) ?? (define(new Map(Object.entries(fields))) as Definition).series;
+  series.set(length, found);
+  return found;
+}
+
 /** An invariant is broken. */
 export class Broken extends Error {
   override readonly name = "Broken";
 }
 
+/** Of codes the number is the position: starting is 0, and step 1. */
 export interface Shape {
-  readonly type: "1" | "2" | "3";
+  readonly type: "1" | "2" | "3" | "4";
   readonly length: number;
   readonly starting: bigint;
   readonly step: bigint;
+  /** The text around each number. */
+  readonly format: keyof typeof formats;
 }
 
 /** What a line was when a number of it was asked for. */
@@ -112,6 +158,7 @@ export class Checker {
 
   /** The largest number that may be on the line. */
   get limit(): bigint {
+    if (this.shape.type === "4") return codesOf(this.shape.length).positions - 1n;
     return this.shape.type === "2" ? 10n ** BigInt(this.shape.length) - 1n : 2n ** 63n - 1n;
   }
 
@@ -123,8 +170,10 @@ export class Checker {
   /** A client received a number, asked for when `floor` was the largest that anyone had. */
   acknowledge(text: string, { strategy, floor, length, inUse }: AskedOf): bigint {
     this.handedOut++;
-    const number = BigInt(text);
-    this.checkForm(text, number, length);
+    const digits = formats[this.shape.format].numberIn(text);
+    if (digits === undefined) this.fail(`'${text}' is not in the format`);
+    const number = this.numberIn(digits);
+    this.checkForm(digits, number, length);
     if (!this.hasPositions) return number;
     if (this.receivedInLife.has(number) || inUse.has(number)) this.fail(`${number} a second time`);
     if (number <= floor) this.fail(`${number}, asked for after ${floor} had come`);
@@ -137,6 +186,33 @@ export class Checker {
       this.spend(this.positionOf(number) + 1n);
     }
     return number;
+  }
+
+  /** The number that a text without its format is; of a code its position. */
+  private numberIn(text: string): bigint {
+    const { type, length } = this.shape;
+    if (type !== "4") return BigInt(text);
+    const position = codesOf(length).positionOf(text);
+    if (position === undefined) this.fail(`'${text}' is no code`);
+    return position;
+  }
+
+  /** How GET writes a number, and ADVANCE takes it: of codes, the one in front of it. */
+  textFor(number: bigint): string {
+    const { type, length, format } = this.shape;
+    if (type === "4") return formats[format].textOf(codesOf(length).numberAt(number - 1n));
+    return formats[format].textOf(String(number).padStart(type === "2" ? length : 0, "0"));
+  }
+
+  /** The number that a reply tells as the next one; undefined of codes, which are not to be foretold. */
+  next(text: string): bigint | undefined {
+    if (this.shape.type === "4") {
+      if (text !== "0") this.fail(`tells the code ${text}`);
+      return undefined;
+    }
+    const digits = formats[this.shape.format].numberIn(text);
+    if (digits === undefined) this.fail(`'${text}' is not in the format`);
+    return BigInt(digits);
   }
 
   private checkForm(text: string, number: bigint, length: number): void {
@@ -156,7 +232,8 @@ export class Checker {
   checkInfo(fields: Readonly<Record<string, string>>, countedFrom: bigint): void {
     const position = countedFrom + BigInt(fields.generated!) + BigInt(fields.wasted!);
     if (BigInt(fields.generated!) < 0n || BigInt(fields.wasted!) < 0n) this.fail("counts below 0");
-    if (this.hasPositions && BigInt(fields.current!) !== this.numberAt(position))
+    const next = this.hasPositions ? this.next(fields.current!) : undefined;
+    if (next !== undefined && next !== this.numberAt(position))
       this.fail(`current ${fields.current} is not that of position ${position}`);
   }
 

@@ -7,7 +7,7 @@ import { type StrategyName, strategyNames } from "../../../src/dispenser/strateg
 import type { Engine } from "../../../src/engine/engine.ts";
 import type { Prng } from "../../../testkit/prng.ts";
 import { type Reply, ReplyError } from "../../../testkit/resp.ts";
-import { type AskedOf, Broken, Checker, type Shape } from "./checker.ts";
+import { type AskedOf, Broken, Checker, KEY, type Shape } from "./checker.ts";
 import type { Asked, SimulatedClient } from "./client.ts";
 
 const NOT_FOUND = "ERR dispenser not found";
@@ -187,14 +187,21 @@ export class Model {
     const deleted = this.state.deleted.get(name) ?? [];
     const isSame = deleted.length > 0 && this.prng.once(2);
     const shape = isSame ? this.prng.pick(deleted).shape : this.someShape();
-    const strategy = this.prng.pick(strategyNames);
+    const { type, length, starting, step, format } = shape;
+    const strategy = this.prng.pick(
+      strategyNames.filter((name) => type !== "4" || name !== "memory"),
+    );
     const reuse = this.prng.once(8);
-    const { type, length, starting, step } = shape;
     const fields: Record<string, string> = { type, auto_disk: strategy };
     if (type !== "3") fields.length = String(length);
-    if (type !== "1") Object.assign(fields, { starting: `${starting}`, step: `${step}` });
+    if (type === "2" || type === "3") {
+      Object.assign(fields, { starting: `${starting}`, step: `${step}` });
+    }
+    // The key of a deleted line goes on without anybody giving it.
+    if (type === "4" && !(isSame && !reuse && this.prng.once(2))) fields.key = KEY;
+    if (format !== "") fields.format = format;
     if (reuse) fields.reuse = "yes";
-    let reply: (reply: Reply) => void = expects(`ERR '${name}' was deleted at `);
+    let reply: (reply: Reply) => void = expects(`ERR '${name}' was deleted`);
     const answered = (found: Reply) => reply(found);
     send(["HSET", name, ...Object.entries(fields).flat()], { answered });
     const isNew = this.engine.has(name);
@@ -242,13 +249,21 @@ export class Model {
   ): void {
     const first = shape.starting + shape.step * (same?.position ?? 0n);
     const mayMeet = deleted.some(
-      (line) => line !== same && (line.position === undefined || lastOf(line) >= first),
+      (line) =>
+        line !== same &&
+        (line.position === undefined ||
+          [line.shape.type, shape.type].includes("4") ||
+          lastOf(line) >= first),
     );
     if (shape.type === "1" || !mayMeet) throw new Broken(`${name}: refused for nothing`);
   }
 
   private someShape(): Shape {
-    const type = this.prng.pick(["1", "2", "3", "3", "3"] as const);
+    const type = this.prng.pick(["1", "2", "2", "3", "3", "3", "4"] as const);
+    const format = this.prng.pick(["", "", "A-{n:3}{luhn}/7"] as const);
+    if (type === "4") {
+      return { type, length: this.prng.pick([4, 12]), starting: 0n, step: 1n, format };
+    }
     const length = type === "1" ? 18 : this.prng.pick([1, 2, 3, 18]);
     const step = this.prng.pick([1n, 1n, 3n, 1000n, 2n ** 61n]);
     const starting =
@@ -256,8 +271,8 @@ export class Model {
         ? 10n ** BigInt(length) - this.prng.pick([1n, 2n, 8n])
         : this.prng.pick([0n, 7n, 2n ** 53n - 3n, 2n ** 63n - 40n, 2n ** 63n - 1n]);
     return type === "3"
-      ? { type, length: 0, starting, step }
-      : { type, length, starting, step: type === "1" ? 1n : step };
+      ? { type, length: 0, starting, step, format }
+      : { type, length, starting, step: type === "1" ? 1n : step, format };
   }
 
   private switch(send: Send): void {
@@ -270,8 +285,11 @@ export class Model {
     const { countedFrom } = checker;
     const reuse = this.prng.once(2);
     const isInUse = checker.hasPositions && counts.generated > 0n;
-    const isRefused = strategy === "memory" && before !== "memory" && isInUse && !reuse;
+    const isCode = checker.shape.type === "4";
+    const isRefused =
+      strategy === "memory" && before !== "memory" && (isCode || (isInUse && !reuse));
     const answered = (reply: Reply) => {
+      if (isRefused && isCode) return expects("ERR invalid auto_disk 'memory'")(reply);
       if (isRefused) return expects("ERR cannot change 'auto_disk' of ")(reply);
       isNumber(reply);
       if (strategy !== before) checker.spend(position);
@@ -353,12 +371,18 @@ export class Model {
     const skip = BigInt(this.prng.pick([0, 1, 50, 100_000]));
     const answered = (reply: Reply) => {
       if (typeof reply !== "string") return expects(EXHAUSTED)(reply);
-      if (skipped > 0n) checker.spend(checker.positionOf(BigInt(reply)));
+      const next = checker.next(reply);
+      const position = next === undefined ? before + skipped : checker.positionOf(next);
+      if (skipped > 0n) checker.spend(position);
     };
     const number = checker.numberAt(before + skip);
     const most = 2n ** 63n - 1n;
     if (skip > 0n && number <= checker.limit) this.changed.add(checker.name);
-    const target = String(number < most ? number : most);
+    const isCode = checker.shape.type === "4";
+    // A line of codes goes on behind one: there is none in front of the first, nor behind the last.
+    if (isCode && (number === 0n || number > checker.limit + 1n)) return;
+    const plain = number < most ? number : most;
+    const target = isCode || this.prng.once(2) ? checker.textFor(plain) : String(plain);
     send(["ADVANCE", checker.name, target, "FORCE"], { answered });
     skipped = this.dispenserOf(checker).position - before;
     checker.excused += skipped;
@@ -397,7 +421,8 @@ function isSameShape(left: Shape, right: Shape): boolean {
     left.type === right.type &&
     left.length === right.length &&
     left.starting === right.starting &&
-    left.step === right.step
+    left.step === right.step &&
+    left.format === right.format
   );
 }
 

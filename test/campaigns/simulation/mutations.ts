@@ -48,7 +48,6 @@ export const mutations: readonly Mutation[] = [
     file: "src/engine/commit.ts",
     find: "for (const undo of this.undo.reverse()) undo();",
     replace: "",
-    caughtBy: "SQLite",
   },
   {
     title: "replies about a changed name do not wait for the change",
@@ -143,7 +142,6 @@ export const mutations: readonly Mutation[] = [
     file: "src/engine/engine.ts",
     find: '    this.store.stage({ kind: "remove", id });\n',
     replace: "",
-    caughtBy: "SQLite",
   },
   {
     title: "DEL is answered before its commit",
@@ -208,8 +206,8 @@ export const mutations: readonly Mutation[] = [
   {
     title: "a durable line becomes memory without a word",
     file: "src/engine/local-catalog.ts",
-    find: "definition, counts.generated > 0n) ??",
-    replace: "definition, false) ??",
+    find: "refuseMemory(name, before, definition, counts.generated > 0n) ??",
+    replace: "",
   },
   {
     title: "a line may grow into the numbers of a deleted one",
@@ -240,5 +238,29 @@ export const mutations: readonly Mutation[] = [
     file: "src/dispenser/dispenser.ts",
     find: "return this.hasDirtyCounts || liesAhead",
     replace: "return liesAhead",
+  },
+  {
+    title: "a line of codes begins its second half anew after a restart",
+    file: "src/dispenser/types/code.ts",
+    find: "this.right = Number(position % BigInt(right.count));",
+    replace: "this.right = 0;",
+  },
+  {
+    title: "codes of a deleted line go on with another key",
+    file: "src/dispenser/definition.ts",
+    find: "isSameLine(again, before)) return again;",
+    replace: "isSameLine(again, before)) return define(fields);",
+  },
+  {
+    title: "a format is not stored",
+    file: "src/dispenser/definition.ts",
+    find: "  return format === undefined ?",
+    replace: "  return text.length > 0 ?",
+  },
+  {
+    title: "a check digit is over the number alone",
+    file: "src/dispenser/format/format.ts",
+    find: "else check.write(into, at, backAt + checkAt, backAt + checkAt);",
+    replace: "else check.write(into, start + 1, backAt + checkAt, backAt + checkAt);",
   },
 ];

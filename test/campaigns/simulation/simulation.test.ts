@@ -22,7 +22,7 @@ test("a seed gives the same history again, another seed another", () => {
 });
 
 describe("a number of a line in memory that comes after a durable line took its name", () => {
-  const shape = { type: "3", length: 0, starting: 7n, step: 1n } as const;
+  const shape = { type: "3", length: 0, starting: 7n, step: 1n, format: "" } as const;
   const inUse = new Set<bigint>();
   const memory = new Checker("x", shape, "memory", inUse);
   const asked = (inUse: ReadonlySet<bigint>) =>
