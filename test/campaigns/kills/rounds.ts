@@ -10,7 +10,7 @@ import { temporaryFolder } from "../../../testkit/folder.ts";
 import { Prng } from "../../../testkit/prng.ts";
 import { ServerProcess } from "../../../testkit/process.ts";
 import { ReplyError, TestClient } from "../../../testkit/resp.ts";
-import { Broken, Checker } from "../simulation/checker.ts";
+import { Broken, Checker, fieldsOf, type Shape } from "../simulation/checker.ts";
 
 /** A server that is told to stop has to be gone by then. */
 const STOP_MS_MAX = 2000;
@@ -19,8 +19,19 @@ const LOAD_MS_MAX = 120;
 const START_SPREAD = 0.4;
 const CLOSE_MS_MAX = 6;
 const CLIENTS_PER_LINE = 2;
-/** One line of each strategy, and one that is switched from one to another all the time. */
+/**
+ * One line of each strategy, one that is switched from one to another all the time, and codes and
+ * formatted numbers.
+ */
 const RESTLESS = "restless";
+const steps = { type: "3", length: 0, starting: 10n, step: 3n, format: "" } as const;
+const codes = { type: "4", length: 12, starting: 0n, step: 1n, format: "" } as const;
+const others: readonly (readonly [name: string, strategy: StrategyName, shape: Shape])[] = [
+  [RESTLESS, "elegant_close", steps],
+  ["codes", "pre_close", codes],
+  ["safe-codes", "elegant_close", { ...codes, format: "A-{n:3}{luhn}/7" }],
+  ["formatted", "pre-base", { ...steps, type: "2", length: 12, format: "A-{n:3}{luhn}/7" }],
+];
 
 type Ending = "SIGKILL under load" | "SIGKILL while starting" | "SIGKILL while closing" | "SIGTERM";
 
@@ -114,7 +125,9 @@ export class Rounds {
     for (const line of this.lines) {
       const { checker, strategy, underWay } = line;
       const fields = await client.info("dispenser", checker.name);
-      const position = checker.positionOf(BigInt(fields.current!));
+      const next = checker.next(fields.current!);
+      const counted = BigInt(fields.generated!) + BigInt(fields.wasted!);
+      const position = next === undefined ? counted : checker.positionOf(next);
       const generated = BigInt(fields.generated!);
       const isKnown = checker.name !== RESTLESS;
       if (isKnown && fields.auto_disk !== strategy) checker.fail(`became ${fields.auto_disk}`);
@@ -129,15 +142,15 @@ export class Rounds {
   }
 
   private async define(client: TestClient): Promise<void> {
-    const names = [...strategyNames, RESTLESS];
-    this.lines = names.map((name, index) => {
-      const strategy = strategyNames[index] ?? "elegant_close";
-      const shape = { type: "3", length: 0, starting: 10n, step: 3n, format: "" } as const;
-      return { checker: new Checker(name, shape, strategy, new Set()), strategy, underWay: 0n };
-    });
+    const each = strategyNames.map((strategy) => [strategy, strategy, steps] as const);
+    this.lines = [...each, ...others].map(([name, strategy, shape]) => ({
+      checker: new Checker(name, shape, strategy, new Set()),
+      strategy,
+      underWay: 0n,
+    }));
     for (const { checker, strategy } of this.lines) {
-      const fields = ["type", "3", "starting", "10", "step", "3", "auto_disk", strategy];
-      await client.command("HSET", checker.name, ...fields);
+      const fields = { ...fieldsOf(checker.shape), auto_disk: strategy };
+      await client.command("HSET", checker.name, ...Object.entries(fields).flat());
     }
   }
 

@@ -38,6 +38,17 @@ export const formats = {
   },
 } as const;
 
+/** The fields of HSET that define a line of this shape, without a strategy. */
+export function fieldsOf({ type, length, starting, step, format }: Shape): Record<string, string> {
+  return {
+    type,
+    ...(type !== "3" && { length: `${length}` }),
+    ...((type === "2" || type === "3") && { starting: `${starting}`, step: `${step}` }),
+    ...(type === "4" && { key: KEY }),
+    ...(format !== "" && { format }),
+  };
+}
+
 /** The digit with which the sum of all is a multiple of ten, where every other one counts twice. */
 function luhn(digits: string): string {
   let sum = 0;
@@ -49,7 +60,7 @@ function luhn(digits: string): string {
 }
 
 /** The key of all codes: so an observer can tell which one a code is. */
-export const KEY = "5b8e2f71c09d4a36e1f7083bd2a49c65";
+const KEY = "5b8e2f71c09d4a36e1f7083bd2a49c65";
 const series = new Map<number, NumberSeries>();
 
 function codesOf(length: number): NumberSeries {

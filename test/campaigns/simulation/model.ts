@@ -7,7 +7,7 @@ import { type StrategyName, strategyNames } from "../../../src/dispenser/strateg
 import type { Engine } from "../../../src/engine/engine.ts";
 import type { Prng } from "../../../testkit/prng.ts";
 import { type Reply, ReplyError } from "../../../testkit/resp.ts";
-import { type AskedOf, Broken, Checker, KEY, type Shape } from "./checker.ts";
+import { type AskedOf, Broken, Checker, fieldsOf, type Shape } from "./checker.ts";
 import type { Asked, SimulatedClient } from "./client.ts";
 
 const NOT_FOUND = "ERR dispenser not found";
@@ -187,19 +187,14 @@ export class Model {
     const deleted = this.state.deleted.get(name) ?? [];
     const isSame = deleted.length > 0 && this.prng.once(2);
     const shape = isSame ? this.prng.pick(deleted).shape : this.someShape();
-    const { type, length, starting, step, format } = shape;
+    const { type } = shape;
     const strategy = this.prng.pick(
       strategyNames.filter((name) => type !== "4" || name !== "memory"),
     );
     const reuse = this.prng.once(8);
-    const fields: Record<string, string> = { type, auto_disk: strategy };
-    if (type !== "3") fields.length = String(length);
-    if (type === "2" || type === "3") {
-      Object.assign(fields, { starting: `${starting}`, step: `${step}` });
-    }
-    // The key of a deleted line goes on without anybody giving it.
-    if (type === "4" && !(isSame && !reuse && this.prng.once(2))) fields.key = KEY;
-    if (format !== "") fields.format = format;
+    const fields: Record<string, string> = { ...fieldsOf(shape), auto_disk: strategy };
+    // A deleted line goes on without anybody giving its key.
+    if (type === "4" && isSame && !reuse && this.prng.once(2)) delete fields.key;
     if (reuse) fields.reuse = "yes";
     let reply: (reply: Reply) => void = expects(`ERR '${name}' was deleted`);
     const answered = (found: Reply) => reply(found);
