@@ -160,7 +160,7 @@ export class SqliteStore implements Store {
       yield* loadDispensers(this.database, path, this.isExact);
       this.enter();
     } catch (error) {
-      throw refusalOf(error, path, path);
+      throw refusalOf(error, dirname(path), path);
     }
   }
 
