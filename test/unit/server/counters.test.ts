@@ -70,13 +70,11 @@ describe("INFO commandstats and errorstats", () => {
       await asks.pipeline(names.map((name) => ["HSET", name, "type", "3"]));
     }
     await asks.command("CONFIG", "RESETSTAT");
-    const beganMs = nowMs;
     expect(await asks.command("KEYS", "*")).toHaveLength(20_000);
-    const passedMs = nowMs - beganMs;
     const line = (await asks.info("commandstats")).cmdstat_keys!;
     const usec = Number(/calls=1,usec=(\d+)/.exec(line)![1]);
-    expect(usec / 1000).toBeGreaterThan(passedMs / 5);
-    expect(usec / 1000).toBeLessThanOrEqual(passedMs);
+    // The first turn sees the clock a few times only.
+    expect(usec / 1000).toBeGreaterThan(50);
     asks.close();
     await counted.server.stop();
   });
