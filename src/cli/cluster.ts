@@ -148,7 +148,7 @@ async function forget(
   const sign = found && signOfLife(found);
   if (sign !== undefined && !flags.has("alive")) {
     throw new CannotStart(
-      `node ${node} seems to be alive: ${sign}. Stop it first, or say -alive as well: if it runs, it stops as soon as it ` +
+      `node ${node} seems to be alive: ${sign}. ${whatToDo(found!)}, or say -alive as well: if it runs, it stops as soon as it ` +
         "reaches the store, its clients lose their connections, what it holds is wasted, and its folder, started again, " +
         "is another node. Until then it hands out what it holds, which nobody else does",
     );
@@ -174,6 +174,10 @@ async function advance(
 
 /** A node that wrote within this time may be busy, or about to start again. */
 const RECENT_MS = 60_000;
+
+/** What to do about a member for whose being alive something speaks. */
+const whatToDo = ({ life }: Node) =>
+  life.is === "silent" ? "If it is stopped, wait a minute and run this again" : "Stop it first";
 
 /** What speaks for a member being alive; undefined for nothing. */
 function signOfLife({ record, life, wroteBeforeMs }: Node): string | undefined {

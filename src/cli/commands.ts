@@ -118,7 +118,7 @@ export const commands = {
     flags: ["config", "addr", "timeout", "json"],
     summary: "says whether the server on this machine answers, and can write",
     details: `With -json, status is one of ${statuses.join(", ")}. ${ofServer}`,
-    failure: "no server answers, or it is full, or its storage is in trouble",
+    failure: "no server answers, or it is full or not ready, or its storage is in trouble",
     example: "health -json",
   },
   info: {

@@ -4,6 +4,7 @@
  */
 
 import { CannotStart } from "../base/errors.ts";
+import { type Client, ErrorReply } from "./client.ts";
 import { ask, type Environment, FULL, type ServerSettings, withServer } from "./connection.ts";
 import { type statuses, Unreachable } from "./unreachable.ts";
 
@@ -14,7 +15,10 @@ export interface Health {
   readonly text: string;
 }
 
-/** Whether the server answers within the limit, and can write. Throws CannotStart if the server cannot be asked. */
+/**
+ * Whether the server answers within the limit, can write, and is ready for clients. Throws
+ * CannotStart if the server cannot be asked.
+ */
 export async function health(
   settings: ServerSettings,
   environment: Environment,
@@ -37,6 +41,11 @@ export async function health(
         const words = `the server answers, but its storage is ${storage}: ${storage_error}`;
         return show("unwell", words, { ...state, reason: storage_error });
       }
+      const reason = await whyNotReady(client, fields.cluster_store_error);
+      if (reason !== undefined) {
+        const words = `the server answers, but is not ready: ${reason}`;
+        return show("not_ready", words, { ...state, reason });
+      }
       // As a client on the server's machine this program gets in all the same.
       if (fields.clients_full === "1") {
         return show("full", `the server ${FULL}`, { ...state, reason: `it ${FULL}` });
@@ -48,6 +57,29 @@ export async function health(
     if (!(error instanceof CannotStart) || !isJson) throw error;
     const status = error instanceof Unreachable ? error.trouble : "refused";
     return show(status, "", { reason: error.message });
+  }
+}
+
+/**
+ * Why the server should get no clients, as READY tells balancers, and what is wrong with its lease
+ * store; undefined if it should.
+ */
+async function whyNotReady(
+  client: Client,
+  storeError: string | undefined,
+): Promise<string | undefined> {
+  try {
+    await client.command("READY");
+    return undefined;
+  } catch (error) {
+    const said = error instanceof ErrorReply && /^NOTREADY (.*)$/s.exec(error.message)?.[1];
+    if (said)
+      return storeError === undefined
+        ? said
+        : said.replace(": see INFO cluster", `: ${storeError}`);
+    // A server of another version may not know the command.
+    if (error instanceof ErrorReply) return undefined;
+    throw error;
   }
 }
 

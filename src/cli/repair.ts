@@ -8,6 +8,7 @@ import { closeSync, existsSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { CannotStart, reasonOf } from "../base/errors.ts";
 import { UsageError } from "../config/file.ts";
+import { checkDatabase } from "../storage/check.ts";
 import { DATABASE_FILE } from "../storage/file.ts";
 import { type FolderOptions, lockFolder, prepareFolder } from "../storage/folder.ts";
 import { examine, type Finding, repairDatabase, replace } from "../storage/repair.ts";
@@ -30,7 +31,10 @@ export function repair(
     if (finding.kind === "doubtful") {
       return moveAhead(path, dataDir, finding.because, margin, flags, options);
     }
+    // A database that is damaged stays as it is. A WAL that was removed has to be put back first.
+    if (finding.kind !== "removed") checkDatabase(path);
     repairDatabase(dataDir, finding);
+    if (finding.kind === "removed") checkDatabase(path);
     return saidOf(path, finding);
   } catch (error) {
     if (error instanceof CannotStart || error instanceof UsageError) throw error;

@@ -116,7 +116,11 @@ async function run(
     service.server.guarded(() => service.store.checkPaths()),
   );
   for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => stop(signal));
-  await service.start();
+  try {
+    await service.start();
+  } catch (error) {
+    throw config.store === "" ? withNewDatabase(error, service.store) : error;
+  }
   if (service.server.isStopping) return;
   onSighup(() => service.server.guarded(() => reload(service, load, log)));
   logWarnings(service, log, config, isCopy);
@@ -128,6 +132,14 @@ async function run(
     dispensers: service.engine.size,
     started_in_ms: Math.round(performance.now() - startedAtMs),
   });
+}
+
+/** The error of a start that failed; it tells of a new database, because the next start will not. */
+function withNewDatabase(error: unknown, { isNew, path }: SqliteStore): unknown {
+  if (!isNew || !(error instanceof CannotStart)) return error;
+  return new CannotStart(
+    `${error.message}; this start made the new database ${path}: every line starts at its beginning`,
+  );
 }
 
 /** A log whose least level may change. */
@@ -228,8 +240,9 @@ function logWarnings({ store }: RunningService, log: Log, config: Config, isCopy
   for (const warning of store.warnings) log.warning(warning);
   if (isCopy) {
     log.warning(
-      "the data folder was copied from another place or machine, where the original hands out the same numbers: once " +
-        "that will never be started again, say so with number-dispenser accept-copy",
+      "the data folder was copied from another place or machine, or put back from a snapshot. From a snapshot it repeats " +
+        "numbers: stop the server, and run number-dispenser advance -all. As a copy it hands out the same numbers as the " +
+        "original: once that will never be started again, say so with number-dispenser accept-copy",
       { data: config.dataDir },
     );
   }

@@ -23,8 +23,11 @@ const troubles = [
 ] as const;
 export type Trouble = (typeof troubles)[number];
 
-/** What `health -json` has as status; unwell: the server answers, but its storage is in trouble. */
-export const statuses = ["ok", "unwell", ...troubles] as const;
+/**
+ * What `health -json` has as status. The server answers, but unwell: its storage is in trouble;
+ * not_ready: it should get no clients (READY).
+ */
+export const statuses = ["ok", "unwell", "not_ready", ...troubles] as const;
 
 /** A server that cannot be asked; the message says why and what to do. */
 export class Unreachable extends CannotStart {

@@ -199,18 +199,18 @@ export class ClusterCatalog implements Catalog {
   }
 
   /** On all nodes, one name after the other. Rejects with LeaseStoreUnavailable. */
-  async remove(names: readonly string[], client: Asking): Promise<readonly string[]> {
+  async remove(names: readonly string[], client: Asking): Promise<readonly Dispenser[]> {
     const { engine } = this.host;
     // After it the node knows all names that there are.
     await this.host.ask(() => this.lines.sync(this.host.fenced));
-    const removed: string[] = [];
+    const removed: Dispenser[] = [];
     for (const [index, name] of names.entries()) {
       if (index % NAMES_AT_ONCE === NAMES_AT_ONCE - 1) await this.pause(client);
       const dispenser = engine.find(name);
       if (dispenser === undefined) continue;
       requireAsked(client);
       const work = () => this.lines.remove(this.host.fenced, dispenser);
-      if (await this.host.askToWrite(work)) removed.push(name);
+      if (await this.host.askToWrite(work)) removed.push(dispenser);
     }
     return removed;
   }

@@ -62,10 +62,10 @@ export interface Catalog {
    */
   define(name: string, fields: Fields, reuse: boolean): Answer<number | Refusal>;
   /**
-   * DEL: answers which of the names were dispensers. Lines that may have numbers in use are kept. Where
+   * DEL: answers the dispensers that had one of the names. Lines that may have numbers in use are kept. Where
    * it takes longer than a turn, it ends early once the client is over.
    */
-  remove(names: readonly string[], client: Asking): Answer<readonly string[]>;
+  remove(names: readonly string[], client: Asking): Answer<readonly Dispenser[]>;
   /** ADVANCE: the line goes on at this number. Answers the one that comes next. */
   advance(dispenser: Dispenser, number: string): Answer<string | Refusal>;
   /**

@@ -98,17 +98,17 @@ export class LocalCatalog implements Catalog {
     return 0;
   }
 
-  remove(names: readonly string[]): readonly string[] {
-    return names.filter((name) => this.removeOne(name));
+  remove(names: readonly string[]): readonly Dispenser[] {
+    return names.flatMap((name) => this.removeOne(name) ?? []);
   }
 
-  private removeOne(name: string): boolean {
+  private removeOne(name: string): Dispenser | undefined {
     const { engine } = this;
     const dispenser = engine.find(name);
-    if (dispenser === undefined) return false;
+    if (dispenser === undefined) return undefined;
     engine.remove(dispenser);
     engine.deleted.keep(dispenser, engine.limits);
-    return true;
+    return dispenser;
   }
 
   advance(dispenser: Dispenser, number: string): string | Refusal {

@@ -90,7 +90,7 @@ export class Server implements ServerForFrontends {
 
   private noteUsed({ name }: Dispenser, percent: number, remaining: bigint): void {
     const event = percent === 100 ? "line exhausted" : `line used up to ${percent} %`;
-    this.summaries.warning(event, { dispenser: toText(name), remaining });
+    this.summaries.warningOf(name, event, { dispenser: toText(name), remaining });
   }
 
   /** The port for RESP; 0 if the server listens only on unix sockets. */

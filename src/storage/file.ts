@@ -27,7 +27,7 @@ import {
   FIRST_START,
   type FolderOptions,
   giveToOwner,
-  inUse as inUseBy,
+  inUse,
   lockFolder,
   makeDurable,
   markOwner,
@@ -276,7 +276,7 @@ export function refusalOf(error: unknown, folder: string, path: string): unknown
   const isOfTheSystem = typeof (error as NodeJS.ErrnoException).errno === "number";
   if (code === undefined && !isOfTheSystem) return error;
   if (code === "SQLITE_BUSY") {
-    return inUseBy(folder);
+    return inUse(folder, path);
   }
   if (code === "SQLITE_NOTADB" || code?.startsWith("SQLITE_CORRUPT")) {
     return new CannotStart(`${path} is damaged: ${reasonOf(error)}; restore a backup`);

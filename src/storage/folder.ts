@@ -126,11 +126,12 @@ export function lockFolder(folder: string): number {
   // If the folder cannot be locked at all, the lock on the database alone decides.
   if (lockExclusively(descriptor) !== "taken") return descriptor;
   closeSync(descriptor);
-  throw inUse(folder);
+  throw inUse(folder, folder);
 }
 
-export function inUse(folder: string): CannotStart {
-  return new CannotStart(`data folder ${folder} is in use by ${ownerOf(folder)}`);
+/** The error for a folder of which another process has locked `file`: itself, or its database. */
+export function inUse(folder: string, file: string): CannotStart {
+  return new CannotStart(`data folder ${folder} is in use by ${holderOf(folder, file)}`);
 }
 
 /**
@@ -182,32 +183,40 @@ export function unmarkOwner(folder: string): void {
   }
 }
 
-/** "process N", or "another process" if it is not known which one uses the folder. */
-export function ownerOf(folder: string): string {
-  const pid = lockOwner(folder) ?? writtenOwner(folder);
-  return pid === undefined ? "another process" : `process ${pid}`;
+/**
+ * "process N", never this one, or "another program" if it is not known which one has locked `file`:
+ * the folder, or its database.
+ */
+export function holderOf(folder: string, file: string): string {
+  const holders = holdersOf(file) ?? (file === folder ? writtenOwner(folder) : []);
+  const holder = holders.find((pid) => pid !== process.pid);
+  return holder === undefined ? `another program (fuser ${file} shows it)` : `process ${holder}`;
 }
 
-function writtenOwner(folder: string): string | undefined {
+/** The process that the owner file names. A crash leaves it, so it says nothing of the database. */
+function writtenOwner(folder: string): readonly number[] {
   try {
     const text = readRegular(join(folder, OWNER_FILE), constants.O_NOFOLLOW).toString().trim();
-    return /^\d+$/.test(text) ? text : undefined;
+    return /^\d+$/.test(text) ? [Number(text)] : [];
   } catch {
-    return undefined;
+    return [];
   }
 }
 
 /**
- * The process that holds the lock on the folder, by Linux's own list, which a crash cannot leave
- * stale.
+ * The processes that hold a lock on a file, or on the index of its WAL, by Linux's own list, which a
+ * crash cannot leave stale. The list leaves out processes of other containers. Undefined if there is
+ * no list.
  */
-function lockOwner(folder: string): string | undefined {
+function holdersOf(file: string): readonly number[] | undefined {
   try {
-    const { ino } = statSync(folder);
-    const locks = readFileSync("/proc/locks", "utf8");
-    return new RegExp(`FLOCK +ADVISORY +WRITE +([1-9]\\d*) [0-9a-f]+:[0-9a-f]+:${ino} `).exec(
-      locks,
-    )?.[1];
+    const inodes = [file, `${file}-shm`].flatMap(
+      (path) => statSync(path, { throwIfNoEntry: false })?.ino ?? [],
+    );
+    const held = /^\d+: (?:FLOCK|POSIX) +\S+ +\S+ +([1-9]\d*) [0-9a-f]+:[0-9a-f]+:(\d+) /gm;
+    return [...readFileSync("/proc/locks", "utf8").matchAll(held)]
+      .filter(([, , inode]) => inodes.includes(Number(inode)))
+      .map(([, pid]) => Number(pid));
   } catch {
     return undefined;
   }

@@ -11,16 +11,17 @@
 import type { Database } from "bun:sqlite";
 import { dirname } from "node:path";
 import { assert } from "../base/assert.ts";
-import { CannotStart, reasonOf } from "../base/errors.ts";
+import { reasonOf } from "../base/errors.ts";
 import { isReadOnly } from "../platform/files.ts";
 import { copyDatabase, refuseOwnPath } from "./backup.ts";
-import { codeOf, hasTable, migrate, readValue } from "./database.ts";
+import { checkIdentity, checkPages, markOf, nodeIn } from "./check.ts";
+import { codeOf, migrate, readValue } from "./database.ts";
 import { DeletedRows } from "./deleted-rows.ts";
 import { type DatabaseFile, openDatabaseFile, refusalOf } from "./file.ts";
 import type { FolderOptions } from "./folder.ts";
 import { loadDispensers } from "./loading.ts";
 import { Rows } from "./rows.ts";
-import { APPLICATION_ID, CLOSED, CLOSED_INEXACTLY, IN_USE, mark, migrations } from "./schema.ts";
+import { CLOSED, CLOSED_INEXACTLY, IN_USE, mark } from "./schema.ts";
 import {
   type Change,
   DiskBroken,
@@ -38,12 +39,6 @@ const WAL_WRITES_MAX = 4000;
  * ended.
  */
 const COPYING_FACTOR = 16;
-
-/**
- * A larger database is not checked page by page at the start, because that takes about 4 ms a MiB,
- * and more on a cold disk. Loading still reads all its rows.
- */
-const CHECKED_BYTES_MAX = 512 * 1024 * 1024;
 
 /** Opens the store in a folder; creates both if allowed. Throws CannotStart. */
 export function openSqliteStore(folder: string, options: FolderOptions): SqliteStore {
@@ -99,12 +94,12 @@ export class SqliteStore implements Store {
     this.file = file;
     this.walWritesMax = walWritesMax;
     this.database = file.database;
-    this.checkIdentity();
-    const left = Number(readValue(this.database, "SELECT clean FROM server"));
+    checkIdentity(this.database, file.path);
+    const left = markOf(this.database);
     this.isExact = left === CLOSED;
     this.crashed = left !== CLOSED && left !== CLOSED_INEXACTLY;
     file.secure(left === IN_USE);
-    this.checkPages();
+    checkPages(this.database, file.path);
   }
 
   get path(): string {
@@ -121,35 +116,6 @@ export class SqliteStore implements Store {
     return this.file.isNew;
   }
 
-  /** Makes the first access, which takes the lock or throws SQLITE_BUSY. */
-  private checkIdentity(): void {
-    const { path } = this.file;
-    const version = Number(readValue(this.database, "PRAGMA user_version"));
-    if (Number(readValue(this.database, "PRAGMA application_id")) !== APPLICATION_ID) {
-      throw new CannotStart(`${path} is damaged, or not a Number Dispenser database`);
-    }
-    if (version > migrations.length) {
-      throw new CannotStart(
-        `${path} was written by a newer Number Dispenser: its schema version is ${version}, ` +
-          `this one knows ${migrations.length}`,
-      );
-    }
-  }
-
-  private checkPages(): void {
-    const pages = Number(readValue(this.database, "PRAGMA page_count"));
-    if (pages * Number(readValue(this.database, "PRAGMA page_size")) > CHECKED_BYTES_MAX) return;
-    const found = readValue(this.database, "PRAGMA quick_check(1)");
-    if (found === "ok") return;
-    // A page that could not be read is not a damaged one: the next try may read it.
-    const isUnread = String(found).includes("unable to get the page");
-    throw new CannotStart(
-      isUnread
-        ? `cannot read all of ${this.file.path}: ${found}`
-        : `${this.file.path} is damaged: ${found}; restore a backup`,
-    );
-  }
-
   get size(): number {
     return Number(readValue(this.database, "SELECT count(*) FROM definitions"));
   }
@@ -160,7 +126,7 @@ export class SqliteStore implements Store {
       yield* loadDispensers(this.database, path, this.isExact);
       this.enter();
     } catch (error) {
-      throw refusalOf(error, path, path);
+      throw refusalOf(error, dirname(path), path);
     }
   }
 
@@ -248,9 +214,7 @@ export class SqliteStore implements Store {
   }
 
   get node(): string | undefined {
-    if (!hasTable(this.database, "node")) return undefined;
-    if (readValue(this.database, "SELECT count(*) FROM node") === 0n) return undefined;
-    return String(readValue(this.database, "SELECT state FROM node"));
+    return nodeIn(this.database);
   }
 
   writeNode(state: string): void {

@@ -1,6 +1,7 @@
 /** How nodes used their lines: how many numbers they leased, generated, hold and wasted. */
 
 import { inBatches } from "../../base/batches.ts";
+import { largest } from "../../base/bigint.ts";
 import type { Dispenser } from "../../dispenser/dispenser.ts";
 import { strategies } from "../../dispenser/strategy.ts";
 import type { Engine } from "../../engine/engine.ts";
@@ -38,7 +39,8 @@ export function sumOf(figures: readonly UsageRecord[]): UsageRecord {
   const sum = (of: (figure: UsageRecord) => bigint) =>
     figures.reduce((total, figure) => total + of(figure), 0n);
   return {
-    leased: sum(({ leased }) => leased),
+    // A record may have been written after the store forgot what was leased before it.
+    leased: sum(({ leased, generated, held }) => largest(leased, generated + held)),
     lost: sum(({ lost }) => lost),
     generated: sum(({ generated }) => generated),
     held: sum(({ held }) => held),
@@ -74,8 +76,7 @@ export class Usage {
   /** The usage of a line by this node, including a lease of `more` numbers under way. */
   ofNode(dispenser: Dispenser, before: UsageRecord | undefined, more = 0n): UsageRecord {
     const { allocation, position } = dispenser;
-    const { generated } = dispenser.counts;
-    const leased = before?.leased ?? 0n;
+    const size = allocation.size(0n);
     // A line in memory counts anew in each life.
     const isInMemory = strategies[dispenser.definition.strategy].keeps === "definition";
     let base = this.bases.get(dispenser);
@@ -86,12 +87,13 @@ export class Usage {
       if (base > most) base = most;
       this.bases.set(dispenser, base);
     }
-    return {
-      leased: leased + more,
-      lost: leased - allocation.size(0n),
-      generated: isInMemory ? base + BigInt(dispenser.generatedInLife) : generated,
-      held: allocation.size(0n) - position + more,
-    };
+    const generated = isInMemory
+      ? base + BigInt(dispenser.generatedInLife)
+      : dispenser.counts.generated;
+    const held = size - position;
+    // A store that was emptied, or put back, forgot leases that the node has.
+    const leased = largest(before?.leased ?? 0n, largest(size, generated + held));
+    return { leased: leased + more, lost: leased - size, generated, held: held + more };
   }
 
   /**

@@ -110,17 +110,28 @@ function noteDefinition(
 ): void {
   const definition = engine.find(name)?.definition;
   if (definition === undefined || definition === before) return;
-  const fields = [...shownFieldsOf(definition)]
-    .map(([field, value]) => `${field} ${toText(value)}`)
-    .join(" ");
   const action = before === undefined ? "dispenser defined" : "dispenser changed";
-  const told = { dispenser: toText(name), definition: fields, ...(reuse && { reuse }) };
+  const told = {
+    dispenser: toText(name),
+    definition: shownText(definition),
+    ...(reuse && { reuse }),
+  };
   server.audit.note(session, action, told, engine.dependsOnName(name) > 0);
 }
 
-function noteRemoved({ engine, server, session }: Call, names: readonly string[]): void {
-  for (const name of names) {
-    const told = { dispenser: toText(name) };
+/** A definition as the log has it, in the words of HSET. */
+const shownText = (definition: Definition) =>
+  [...shownFieldsOf(definition)].map(([field, value]) => `${field} ${toText(value)}`).join(" ");
+
+/** Tells the audit what was deleted, with all that is needed to define it again. */
+function noteRemoved({ engine, server, session }: Call, removed: readonly Dispenser[]): void {
+  for (const { name, definition, hasPositions, position, current } of removed) {
+    const stood = definition.type.isOrdered ? { next: current } : { position };
+    const told = {
+      dispenser: toText(name),
+      definition: shownText(definition),
+      ...(hasPositions && stood),
+    };
     server.audit.note(session, "dispenser deleted", told, engine.dependsOnName(name) > 0);
   }
 }

@@ -203,7 +203,7 @@ export class ClientSession implements Session, Holder {
     while (job.next().done !== true) {
       if (isInTransaction || server.now() <= endMs) continue;
       return this.block(
-        this.finish(job).then(() => atEnd),
+        this.finish(job).then(() => () => this.timed(atEnd)),
         moreBytes,
       );
     }
@@ -215,15 +215,25 @@ export class ClientSession implements Session, Holder {
     const done = Promise.withResolvers<void>();
     this.server.jobs.add(() => {
       let isDone = false;
-      this.withinLimits(() => {
-        isDone = this.isServed && job.next().done === true;
-        this.sessionHost.onGrown();
-      });
+      this.timed(() =>
+        this.withinLimits(() => {
+          isDone = this.isServed && job.next().done === true;
+          this.sessionHost.onGrown();
+        }),
+      );
       if (!isDone && this.isServed) return false;
       done.resolve();
       return true;
     });
     return done.promise;
+  }
+
+  /** Runs a part of a command that did not end in its first turn, and counts its time. */
+  private timed(work: () => void): void {
+    const { server, stats } = this;
+    const beganMs = server.now();
+    work();
+    if (stats !== undefined) stats.microseconds += (server.now() - beganMs) * 1000;
   }
 
   /** Whether the client still gets replies to new requests. */

@@ -60,7 +60,9 @@ function confine({ engine, server }: Service<MemoryStore>): void {
   // Wrong passwords are answered in the next turn.
   Object.assign(server, { sleep: async () => {} });
   // Every event is told.
-  Object.assign(server, { summaries: { ...server.log, flush() {} } });
+  const warningOf = (_: string, event: string, fields: LogFields) =>
+    server.log.warning(event, fields);
+  Object.assign(server, { summaries: { ...server.log, warningOf, flush() {} } });
 }
 
 export class FuzzedServer {

@@ -1,4 +1,4 @@
-import { beforeEach, expect, test } from "bun:test";
+import { beforeEach, describe, expect, test } from "bun:test";
 import { createLog } from "../../../src/base/log.ts";
 import { LogSummaries, SUMMARY_EVERY_MS } from "../../../src/base/log-summaries.ts";
 
@@ -91,4 +91,39 @@ test("more kinds than there are in the code lose no count", () => {
   expect(news().length).toBe(2000);
   const { kinds } = summaries as unknown as { kinds: Map<string, unknown> };
   expect(kinds.size).toBeLessThanOrEqual(100);
+});
+
+describe("a warning about one of many things", () => {
+  const warn = (line: number) => summaries.warningOf(`${line}`, "line exhausted", { line });
+  const own = (line: number) => `warning line exhausted line=${line}`;
+  const from = (first: number, last: number) =>
+    Array.from({ length: last - first + 1 }, (_, index) => first + index);
+
+  test("names each of some tens in a second", () => {
+    for (const line of from(1, 50)) warn(line);
+    expect(news()).toEqual(from(1, 50).map(own));
+    summaries.flush();
+    expect(news()).toEqual([]);
+  });
+
+  test("is one of a summary past that, and where it is about the same thing again", () => {
+    for (const line of from(1, 1000)) warn(line);
+    expect(news().length).toBeLessThanOrEqual(51);
+    summaries.flush();
+    expect(news()).toEqual(["warning line exhausted line=1000 times=949"]);
+    nowMs += SUMMARY_EVERY_MS;
+    warn(1);
+    warn(1);
+    warn(1);
+    expect(news()).toEqual([own(1), own(1)]);
+    summaries.flush();
+    expect(news()).toEqual(["warning line exhausted line=1 times=1"]);
+  });
+
+  test("is told of each event of the same thing", () => {
+    for (const event of ["line used up to 80 %", "line exhausted"]) {
+      for (const name of ["x", "y"]) summaries.warningOf(name, event, { name });
+    }
+    expect(news().length).toBe(4);
+  });
 });

@@ -195,7 +195,7 @@ describe("a backup", () => {
     for (const _ of store.load());
     for (const entry of readdirSync(dataDir)) rmSync(join(dataDir, entry));
     expect(await messageOf(() => restore(file, margin(0), into(dataDir)))).toBe(
-      `CannotStart: data folder ${dataDir} is in use by process ${process.pid}`,
+      `CannotStart: data folder ${dataDir} is in use by another program (fuser ${dataDir} shows it)`,
     );
   });
 

@@ -22,7 +22,9 @@ async function lifeOf(dataDir: string, args: readonly string[] = []) {
   const number = Number(await client.command("GET", "x"));
   client.close();
   expect(await server.end("SIGTERM")).toBe(0);
-  return { number, isWarned: server.log.includes(COPIED) };
+  const warning = server.log.split("\n").find((line) => line.includes(COPIED)) ?? "";
+  if (warning !== "") expect(warning).toMatch(/snapshot.* advance -all.* accept-copy/);
+  return { number, isWarned: warning !== "" };
 }
 
 describe.each([[[]], [["-node", "1/3"]]] as [string[]][])("a data folder with %j", (args) => {
@@ -152,4 +154,15 @@ test("a start without a database before it is warned of", async () => {
   const next = await server.startAgain();
   expect(next.log).not.toContain("new database");
   expect(await next.end("SIGTERM")).toBe(0);
+});
+
+test("a start that fails tells of the database that it made: the next one does not", async () => {
+  const running = await ServerProcess.start();
+  const dataDir = join(temporaryFolder(), "data");
+  const taken = ["-addr", `127.0.0.1:${running.port}`];
+  const failure = `number-dispenser: cannot listen on 127.0.0.1:${running.port}: the address is in use`;
+  const made = `; this start made the new database ${join(dataDir, "number-dispenser.db")}: every line starts at its beginning`;
+  expect((await ServerProcess.run({ dataDir, args: taken })).log).toBe(`${failure}${made}\n`);
+  expect((await ServerProcess.run({ dataDir, args: taken })).log).toBe(`${failure}\n`);
+  expect(await running.end("SIGTERM")).toBe(0);
 });

@@ -36,6 +36,32 @@ describe("health", () => {
     await listener.stop();
   });
 
+  test("of a node whose store is away is well only while it holds leased numbers", async () => {
+    const rows = new SharedRows();
+    const { port, server: listener, cluster } = await startNode(new MemoryStore(), rows.open());
+    const client = await TestClient.connect(port);
+    await client.command("HSET", "x", "type", "3");
+    await client.command("GET", "x");
+    rows.away = "the cable was cut";
+    while (cluster.trouble === undefined) await Bun.sleep(5);
+    expect(await health(at(port), {}, 3, false)).toEqual({
+      isWell: true,
+      text: expect.stringMatching(/^ok: .* store unavailable$/),
+    });
+    await client.pipeline(Array.from({ length: 99 }, () => ["GET", "x"]));
+    const reason =
+      "the lease store cannot be used, and no leased number is left: the cable was cut";
+    expect(await health(at(port), {}, 3, false)).toEqual({
+      isWell: false,
+      text: `the server answers, but is not ready: ${reason}`,
+    });
+    expect(JSON.parse((await health(at(port), {}, 3, true)).text)).toMatchObject({
+      ...{ status: "not_ready", store: "unavailable", reason },
+    });
+    client.close();
+    await listener.stop();
+  });
+
   test("fails where the disk is full, and where nobody answers", async () => {
     const { port, server: listener, store } = startInMemory();
     store.lasting = "unavailable";

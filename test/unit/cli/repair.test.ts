@@ -56,6 +56,17 @@ function look(dataDir: string, sql = "SELECT count(*) FROM definitions"): void {
 
 const refused = (dataDir: string) => ServerProcess.run({ dataDir });
 
+/** The files of a folder and their bytes. */
+const contentOf = (dataDir: string) =>
+  readdirSync(dataDir)
+    .sort()
+    .map((name) => [name, readFileSync(join(dataDir, name)).toString("base64")]);
+
+function overwrite(path: string, at: number): void {
+  const bytes = readFileSync(path);
+  writeFileSync(path, bytes.fill("damage", at, at + 512));
+}
+
 /** The next number of x after a start. */
 async function nextOf(dataDir: string): Promise<number> {
   const server = await ServerProcess.start({ dataDir });
@@ -190,6 +201,47 @@ describe("what needs no repair", () => {
     expect(await nextOf(dataDir)).toBe(50);
     expect(saidBy(() => repair(dataDir, none, options))).toMatch(/^nothing to repair: .*closed it/);
     expect(await nextOf(dataDir)).toBe(51);
+  });
+
+  const damages: [string, (dataDir: string) => void][] = [
+    ["by its pages", (dataDir) => overwrite(join(dataDir, FILE), 4096)],
+    [
+      "by its rows",
+      (dataDir) => {
+        const database = new Database(join(dataDir, FILE));
+        database.run("UPDATE definitions SET auto_disk = 'x'");
+        database.close();
+      },
+    ],
+  ];
+  test.each(damages)("is not said to where a start refuses the database: %s", async (_, damage) => {
+    const server = await ServerProcess.start();
+    const client = await TestClient.connect(server.port);
+    await client.command("HSET", "x", "type", "3");
+    await server.end("SIGTERM");
+    const { dataDir } = server;
+    damage(dataDir);
+    const { log } = await refused(dataDir);
+    expect(log).toMatch(/is damaged: /);
+    const before = contentOf(dataDir);
+    const said = Bun.spawnSync([...fromSource, "repair", "-data", dataDir]);
+    expect([said.exitCode, said.stderr.toString()]).toEqual([1, log]);
+    expect(contentOf(dataDir)).toEqual(before);
+  });
+
+  test("nor after a crash, and its write-ahead log stays", async () => {
+    const dataDir = await killed();
+    const whole = contentOf(dataDir);
+    expect(saidBy(() => repair(dataDir, none, options))).toMatch(/^nothing to repair: /);
+    expect(contentOf(dataDir)).toEqual(whole);
+    const pages = statSync(join(dataDir, FILE)).size / 4096;
+    for (let page = 1; page < pages; page++) overwrite(join(dataDir, FILE), page * 4096);
+    const before = contentOf(dataDir);
+    expect((await refused(dataDir)).log).toMatch(/is damaged: /);
+    expect(saidBy(() => repair(dataDir, none, options))).toMatch(
+      /^CannotStart: .* is damaged: .*; restore a backup$/,
+    );
+    expect(contentOf(dataDir)).toEqual(before);
   });
 
   test("or cannot be, is refused", async () => {

@@ -63,7 +63,7 @@ export function describeCatalog(title: string, open: () => Promise<NodeUnderTest
       const remove = async (...names: string[]) => {
         const removed = await catalog.remove(names, client);
         engine.commit();
-        return removed;
+        return removed.map(({ name }) => name);
       };
       return { catalog, engine, define, take, advance, remove };
     };

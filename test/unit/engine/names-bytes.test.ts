@@ -37,7 +37,7 @@ test("ever new names in the place of deleted ones leave nothing behind", () => {
     expect(define(nameOf(nth))).toStartWith("ERR max memory of names reached: ");
     // A line of which a number is in use is kept when it is deleted.
     engine.take(engine.find(nameOf(nth - 100))!, into, 0);
-    expect(catalog.remove([nameOf(nth - 100)])).toEqual([nameOf(nth - 100)]);
+    expect(catalog.remove([nameOf(nth - 100)])).toHaveLength(1);
     expect(define(nameOf(nth))).toBe(1);
     expect(engine.namesBytes).toBe(full);
     if (nth % 50 === 0) engine.commit();

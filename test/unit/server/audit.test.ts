@@ -51,9 +51,32 @@ describe("the audit tells", () => {
       { action: "dispenser changed", reuse: true },
     ]);
     expect(await toldOf("DEL", name, "nobody")).toEqual([
-      { action: "dispenser deleted", dispenser: "m\u00fc" },
+      {
+        action: "dispenser deleted",
+        dispenser: "m\u00fc",
+        definition: "type 3 starting 0 step 2 auto_disk memory",
+        next: "2",
+      },
     ]);
     expect(await toldOf("GET", name)).toEqual([]);
+  });
+
+  test("of a deleted line all that defines it again, but no key", async () => {
+    await client.command("HSET", "codes", "type", "4", "length", "12");
+    await client.command("MGET", "codes", "codes");
+    const shown = (await client.info("codes")).key!;
+    const [deleted] = (await toldOf("DEL", "codes")) as LogFields[];
+    expect(deleted).toMatchObject({ dispenser: "codes", position: 2n });
+    expect(deleted!.definition).toMatch(new RegExp(`^type 4 length 12 .*key ${shown} auto_disk`));
+    expect(Object.keys(deleted!)).not.toContain("next");
+    await client.command("HSET", "digits", "type", "1", "length", "3");
+    expect(await toldOf("DEL", "digits")).toEqual([
+      {
+        action: "dispenser deleted",
+        dispenser: "digits",
+        definition: "type 1 length 3 auto_disk elegant_close",
+      },
+    ]);
   });
 
   test("where a line was advanced from and to, also of many deleted names each", async () => {

@@ -1,6 +1,7 @@
 import { afterAll, describe, expect, test } from "bun:test";
 import { TestClient } from "../../../testkit/resp.ts";
-import { startInMemory } from "../../support/server.ts";
+import { MemoryStore } from "../../support/memory-store.ts";
+import { clockOf, startInMemory, startLocal } from "../../support/server.ts";
 
 const { port, server } = startInMemory();
 const client = await TestClient.connect(port);
@@ -57,6 +58,25 @@ describe("INFO commandstats and errorstats", () => {
     expect(String(all)).toMatch(
       /# Commandstats\r\n(cmdstat_[a-z|]+:calls=\d+,usec=\d+,usec_per_call=\d+\.\d\d,rejected_calls=\d+,failed_calls=\d+\r\n)+/,
     );
+  });
+
+  test("count all of the time of a command that goes on for many turns", async () => {
+    // Each look at the clock takes a millisecond, so time goes on with the work alone.
+    let nowMs = 0;
+    const counted = startLocal(new MemoryStore(), {}, { clock: clockOf(() => nowMs++) });
+    const asks = await TestClient.connect(counted.port);
+    for (let from = 0; from < 20_000; from += 1000) {
+      const names = Array.from({ length: 1000 }, (_, index) => `name${from + index}`);
+      await asks.pipeline(names.map((name) => ["HSET", name, "type", "3"]));
+    }
+    await asks.command("CONFIG", "RESETSTAT");
+    expect(await asks.command("KEYS", "*")).toHaveLength(20_000);
+    const line = (await asks.info("commandstats")).cmdstat_keys!;
+    const usec = Number(/calls=1,usec=(\d+)/.exec(line)![1]);
+    // The first turn sees the clock a few times only.
+    expect(usec / 1000).toBeGreaterThan(50);
+    asks.close();
+    await counted.server.stop();
   });
 
   test("time GETs on the fast path by samples", async () => {

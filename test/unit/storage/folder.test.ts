@@ -7,13 +7,14 @@ import {
   lstatSync,
   mkdirSync,
   readdirSync,
+  readFileSync,
   rmSync,
   statSync,
   symlinkSync,
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
-import { lockFolder, markOwner, ownerOf, prepareFolder } from "../../../src/storage/folder.ts";
+import { holderOf, lockFolder, markOwner, prepareFolder } from "../../../src/storage/folder.ts";
 import { openSqliteStore } from "../../../src/storage/sqlite.ts";
 import { makeFifo, temporaryFolder } from "../../../testkit/folder.ts";
 import { fromSource, ServerProcess } from "../../../testkit/process.ts";
@@ -105,7 +106,7 @@ describe("the lock on the folder", () => {
       );
       const store = openSqliteStore(folder, options);
       for (const _ of store.load());
-      expect(() => lockFolder(folder)).toThrow(`is in use by process ${process.pid}`);
+      expect(() => lockFolder(folder)).toThrow(/is in use by another program/);
       store.close();
       rmSync(join(folder, "number-dispenser.db"));
     }
@@ -113,17 +114,45 @@ describe("the lock on the folder", () => {
 });
 
 describe("who has a folder", () => {
-  test("is not known where nobody said so", () => {
-    expect(ownerOf(temporaryFolder())).toBe("another process");
-  });
+  const other = (file: string) => `another program (fuser ${file} shows it)`;
 
-  test("is told by the lock where the file of it is stale", () => {
+  test("is told by the lock alone: the file of it may be stale", () => {
     const folder = temporaryFolder();
     writeFileSync(join(folder, PID_FILE), "1\n");
-    expect(ownerOf(folder)).toBe("process 1");
+    expect(holderOf(folder, folder)).toBe(other(folder));
+  });
+
+  test("is never the process that asks", () => {
+    const folder = temporaryFolder();
+    markOwner(folder);
     const lock = lockFolder(folder);
-    expect(ownerOf(folder)).toBe(`process ${process.pid}`);
+    expect(holderOf(folder, folder)).toBe(other(folder));
     closeSync(lock);
+  });
+
+  test("is the program that has the database open, which locks no folder", async () => {
+    const folder = temporaryFolder();
+    const path = join(folder, "number-dispenser.db");
+    const store = openSqliteStore(folder, options);
+    for (const _ of store.load());
+    store.close();
+    const holding = `
+      const { Database } = require("bun:sqlite");
+      const database = new Database(process.argv[1]);
+      database.query("SELECT count(*) FROM definitions").get();
+      console.log("holds it");
+      setInterval(() => {}, 1000);
+    `;
+    const holder = Bun.spawn([process.execPath, "-e", holding, path], { stdout: "pipe" });
+    await holder.stdout.getReader().read();
+    try {
+      expect(() => openSqliteStore(folder, options)).toThrow(
+        `data folder ${folder} is in use by process ${holder.pid}`,
+      );
+    } finally {
+      holder.kill();
+      await holder.exited;
+    }
   });
 
   test("is written anew, never through a link or into what others left, and nothing waits", () => {
@@ -138,15 +167,15 @@ describe("who has a folder", () => {
     ];
     for (const leave of leftovers) {
       leave();
-      ownerOf(folder);
+      holderOf(folder, folder);
       markOwner(folder);
       expect(lstatSync(path).isFile()).toBe(true);
-      expect(ownerOf(folder)).toBe(`process ${process.pid}`);
+      expect(readFileSync(path, "utf8")).toBe(`${process.pid}\n`);
       rmSync(path);
     }
     mkdirSync(path);
     markOwner(folder);
-    expect(ownerOf(folder)).toBe("another process");
+    expect(holderOf(folder, folder)).toBe(other(folder));
     expect(lstatSync(victim).size).toBe(4);
   });
 
