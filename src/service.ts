@@ -49,6 +49,7 @@ export class Service<S extends Store> {
     const node = openNode(config, {
       openStore: world.openStore,
       now: world.clock.now,
+      wallMs: world.clock.wallMs,
       onStaged: () => service.server.scheduleTurn(),
     });
     const service = new Service(config, world, node);

@@ -1,7 +1,7 @@
 /** What `import` did, as text and as JSON. */
 
 import { visible } from "../base/log.ts";
-import type { Definition } from "../dispenser/definition.ts";
+import { type Definition, foretold } from "../dispenser/definition.ts";
 import { toText } from "../dispenser/name.ts";
 
 /** How many lines and keys the text names at most; JSON has all. */
@@ -95,8 +95,10 @@ function rowOf({ name, definition, position }: Planned, isFile: boolean): string
 }
 
 /** The next number of a line; undefined at its end. */
-function nextOf({ series }: Definition, position: bigint): string | undefined {
-  return position < series.positions ? series.numberAt(position) : undefined;
+function nextOf(definition: Definition, position: bigint): string | undefined {
+  return position < definition.series.positions
+    ? foretold(definition, position, Date.now())
+    : undefined;
 }
 
 function upTo<T>(count: number, all: readonly T[], rowOf: (each: T) => string): string[] {

@@ -29,6 +29,8 @@ export interface NodeWorld<S extends Store> {
   readonly openStore: () => S;
   /** A clock that only goes forwards, in milliseconds. */
   readonly now: () => number;
+  /** The Unix time in milliseconds, which may jump in either direction. */
+  readonly wallMs: () => number;
   /** Called when the engine staged something; engine.commit() has to be called in this turn. */
   readonly onStaged: () => void;
 }
@@ -39,9 +41,9 @@ type AllocationFor = (state: StoredNodeState, size: number) => Allocation;
 /** Opens the data of a server. Throws CannotStart. */
 export function openNode<S extends Store>(
   settings: ServedNodeSettings,
-  { openStore, now, onStaged }: NodeWorld<S>,
+  { openStore, now, wallMs, onStaged }: NodeWorld<S>,
 ): OpenNode<S> {
-  const options = { limits: settings, now, savesCounts: settings.autoSave, onStaged };
+  const options = { limits: settings, now, wallMs, savesCounts: settings.autoSave, onStaged };
   return openEngine(openStore(), options, (state, size) => allocationOf(settings, state, size));
 }
 

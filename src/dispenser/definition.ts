@@ -6,8 +6,15 @@
 
 import { invalid, quoted, Refusal } from "../base/errors.ts";
 import type { Allocation } from "./allocation.ts";
-import { Format } from "./format/format.ts";
-import { FormattedSeries, refuseLong } from "./format/series.ts";
+import {
+  FORMATS_FROM_LEVEL,
+  fieldsOfFormat,
+  formatFieldNames,
+  formatIn,
+  otherCalendar,
+} from "./format/fields.ts";
+import type { Format } from "./format/format.ts";
+import { FormattedSeries } from "./format/series.ts";
 import { defaultStrategy, type StrategyName, strategyNames, strategyOf } from "./strategy.ts";
 import { code } from "./types/code.ts";
 import { fixedWidth, plain } from "./types/line.ts";
@@ -45,8 +52,18 @@ export class Definition {
 
   /** The same for one use, after which nothing of it is kept. */
   makeSeries(): NumberSeries {
-    const numbers = this.type.series(this.values);
-    return this.format === undefined ? numbers : new FormattedSeries(numbers, this.format);
+    const { numbers, format } = this;
+    return format === undefined ? numbers : new FormattedSeries(numbers, format);
+  }
+
+  /** The numbers without a format, for one use. */
+  get numbers(): NumberSeries {
+    return this.type.series(this.values);
+  }
+
+  /** Whether its texts depend on the time. */
+  get isDated(): boolean {
+    return this.format?.isDated === true;
   }
 
   /** The level of the programs that know all of it, as NumberType.level. */
@@ -63,9 +80,6 @@ export class Definition {
   }
 }
 
-/** Programs of a lower level know no formats. */
-export const FORMATS_FROM_LEVEL = 3;
-
 function lineOf(type: NumberType, values: Values, format: Format | undefined): string {
   // As JSON.stringify() would write it, in a third of the time: a start asks for each of a million.
   let text = `{"type":"${type.code}"`;
@@ -73,7 +87,10 @@ function lineOf(type: NumberType, values: Values, format: Format | undefined): s
     const value = values[name]!;
     text += `,"${name}":${typeof value === "bigint" ? `"${value}"` : JSON.stringify(value)}`;
   }
-  return format === undefined ? `${text}}` : `${text},"${FORMAT}":${JSON.stringify(format.text)}}`;
+  for (const [name, value] of fieldsOfFormat(format)) {
+    text += `,"${name}":${JSON.stringify(value)}`;
+  }
+  return `${text}}`;
 }
 
 /** Fields as a client gave them: names in lower case, values as they came. */
@@ -83,8 +100,7 @@ export type Fields = ReadonlyMap<string, string>;
 const REUSE = "reuse";
 
 /** The fields that every type has. */
-const FORMAT = "format";
-const COMMON_FIELDS: readonly string[] = ["type", FORMAT, "auto_disk"];
+const COMMON_FIELDS: readonly string[] = ["type", ...formatFieldNames, "auto_disk"];
 
 /** All fields that some type has. */
 const typeFields: readonly string[] = [...new Set(types.flatMap(namesOf))];
@@ -123,8 +139,12 @@ export function numbersLeft(
 }
 
 /** Opens the numbers of a definition, as GET writes them, at a position of the line. */
-export function openNumbers({ series }: Definition, position: bigint): NumberSource {
-  return series.open(position);
+export function openNumbers(
+  { series }: Definition,
+  position: bigint,
+  wallMs?: number,
+): NumberSource {
+  return series.open(position, wallMs);
 }
 
 /** Whether two definitions say the same. */
@@ -146,7 +166,7 @@ export function hasGrown(before: Definition, after: Definition): boolean {
 
 /** Whether two definitions write the same numbers in other ways. */
 export function hasOtherFormat(before: Definition, after: Definition): boolean {
-  return before.format?.text !== after.format?.text;
+  return String(fieldsOfFormat(before.format)) !== String(fieldsOfFormat(after.format));
 }
 
 /** What a client says with HSET: the fields of a definition, and the word that is none. */
@@ -203,7 +223,7 @@ export function define(fields: Fields): Definition | Refusal {
   }
   const strategy = strategyIn(fields, type);
   if (strategy instanceof Refusal) return strategy;
-  const format = formatIn(fields, type, values);
+  const format = formatIn(fields, fields, () => type.series(values));
   return format instanceof Refusal ? format : intern(type, values, strategy, format);
 }
 
@@ -235,8 +255,10 @@ export function redefine(name: string, present: Definition, fields: Fields): Def
   const strategy = strategyIn(merged, type);
   if (strategy instanceof Refusal) return strategy;
   if (changed !== undefined) return cannotChange(changed);
-  const format = formatIn(merged, type, values);
-  return format instanceof Refusal ? format : intern(type, values, strategy, format);
+  const format = formatIn(merged, fields, () => type.series(values));
+  if (format instanceof Refusal) return format;
+  const moved = otherCalendar(present.format, format);
+  return moved === undefined ? intern(type, values, strategy, format) : cannotChange(moved);
 }
 
 /** The fields that define a dispenser, presets included, in the order of the documentation. */
@@ -244,7 +266,7 @@ export function fieldsOf(definition: Definition): Map<string, string> {
   const { type, values, strategy } = definition;
   const fields = new Map([["type", String(type.code)]]);
   for (const { name } of type.fields) fields.set(name, String(values[name]));
-  if (definition.format !== undefined) fields.set(FORMAT, definition.format.text);
+  for (const [name, value] of fieldsOfFormat(definition.format)) fields.set(name, value);
   return fields.set("auto_disk", strategy);
 }
 
@@ -257,9 +279,12 @@ export function shownFieldsOf(definition: Definition): Map<string, string> {
   return fields;
 }
 
-/** The number at a position as it may be told before it is taken; "0" for a type that is not to be foretold. */
-export function foretold({ type, series }: Definition, position: bigint): string {
-  return type.isOrdered ? series.numberAt(position) : "0";
+/**
+ * The number at a position as it may be told before it is taken, as GET would write it at a Unix
+ * time; "0" for a type that is not to be foretold.
+ */
+export function foretold({ type, series }: Definition, position: bigint, wallMs?: number): string {
+  return type.isOrdered ? series.numberAt(position, wallMs) : "0";
 }
 
 /** The definition that was stored as these texts; undefined where HSET could not have made it. */
@@ -321,16 +346,6 @@ function strategyIn(fields: Fields, { code, mayStartOver }: NumberType): Strateg
   if (strategy !== undefined && allowed.includes(strategy)) return strategy;
   const forType = mayStartOver ? "" : ` for type ${code}`;
   return invalid("auto_disk", given, `must be one of ${allowed.join(", ")}${forType}`);
-}
-
-/** The format that the fields give to numbers with these values; undefined where they give none. */
-function formatIn(fields: Fields, type: NumberType, values: Values): Format | Refusal | undefined {
-  const text = fields.get(FORMAT);
-  if (text === undefined) return undefined;
-  const numbers = type.series(values);
-  const format = Format.read(text, numbers.characters ?? "0123456789");
-  if (format instanceof Refusal) return format;
-  return refuseLong(format, numbers.open(0n).bytes) ?? format;
 }
 
 /** So many different definitions are kept to be shared. */

@@ -183,6 +183,7 @@ function numberOf({ definition, position }: UsedLine, at = position): bigint {
 function at(line: UsedLine): string {
   const { series, type } = line.definition;
   if (!type.isOrdered) return "";
-  const next = series.progression === undefined ? series.numberAt(line.position) : numberOf(line);
+  const { numbers } = line.definition;
+  const next = series.progression === undefined ? numbers.numberAt(line.position) : numberOf(line);
   return ` at ${next}`;
 }

@@ -148,23 +148,31 @@ export class Dispenser {
     this.updateThresholds();
   }
 
-  /** How many bytes the next number takes; 0 when the line is exhausted. */
+  /**
+   * How many bytes the next number takes; 0 when the line is exhausted, or shows dates and is not
+   * open: then openSource() has to be called with the time.
+   */
   get nextBytes(): number {
-    if (this.source === undefined || this.taken === this.sourceEnd) return this.openSource();
-    return this.source.bytes;
+    if (this.source !== undefined && this.taken !== this.sourceEnd) return this.source.bytes;
+    return this.definition.isDated ? 0 : this.openSource();
   }
 
   /**
    * Opens the source at the present position, if there is a number; answers how many bytes that
-   * takes.
+   * takes. Dates show the Unix time `wallMs`, in milliseconds.
    */
-  private openSource(): number {
+  openSource(wallMs?: number): number {
     if (this.taken >= this.capacity) return 0;
     const { definition, allocation, hasPositions, position } = this;
-    this.source = openNumbers(definition, hasPositions ? allocation.toLine(position) : 0n);
+    this.source = openNumbers(definition, hasPositions ? allocation.toLine(position) : 0n, wallMs);
     const run = hasPositions ? allocation.contiguous(position) : Number.POSITIVE_INFINITY;
     this.sourceEnd = Math.min(this.capacity, this.taken + Number(run));
     return this.source.bytes;
+  }
+
+  /** Its source shows dates that hold no longer. */
+  closeSource(): void {
+    this.source = undefined;
   }
 
   /** How many numbers are left; Infinity for a type without positions. */
@@ -206,21 +214,25 @@ export class Dispenser {
   }
 
   /**
-   * The next number (on an exhausted line, the one that would come); 0 for a type whose numbers are
-   * not to be foretold.
+   * The next number without its format (on an exhausted line, the one that would come); 0 for a type
+   * whose numbers are not to be foretold.
    */
   get current(): string {
-    return foretold(this.definition, this.allocation.toLine(this.position));
+    const { type, numbers } = this.definition;
+    return type.isOrdered ? numbers.numberAt(this.allocation.toLine(this.position)) : "0";
   }
 
-  /** The numbers that come next, at most `count`; of a type whose numbers may be foretold. */
-  *next(count: number): Generator<string> {
+  /**
+   * The numbers that come next, at most `count`, as GET would write them at a Unix time; of a type
+   * whose numbers may be foretold.
+   */
+  *next(count: number, wallMs: number): Generator<string> {
     const { definition, allocation, position } = this;
     const { positions } = definition.series;
     for (let ahead = 0n; ahead < count; ahead++) {
       const at = allocation.toLine(position + ahead);
       if (at >= positions) return;
-      yield foretold(definition, at);
+      yield foretold(definition, at, wallMs);
     }
   }
 

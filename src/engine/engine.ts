@@ -17,7 +17,7 @@ import {
   Striped,
   wholeLine,
 } from "../dispenser/allocation.ts";
-import type { Definition } from "../dispenser/definition.ts";
+import { type Definition, foretold } from "../dispenser/definition.ts";
 import { Dispenser } from "../dispenser/dispenser.ts";
 import { toText } from "../dispenser/name.ts";
 import type { Account } from "../dispenser/reservation.ts";
@@ -25,6 +25,7 @@ import { prepareClose } from "../dispenser/reserving.ts";
 import { usageStep } from "../dispenser/usage.ts";
 import type { DiskUnavailable, Store, StoredDispenser } from "../storage/store.ts";
 import { CommitBatch, type NodeStateWriter, unavailability } from "./commit.ts";
+import { DatedLines } from "./dated-lines.ts";
 import { type DeletedLimits, DeletedLines } from "./deleted-lines.ts";
 import { DirtyCounts } from "./dirty-counts.ts";
 import { HeldLeases } from "./held-leases.ts";
@@ -73,6 +74,8 @@ export interface EngineOptions {
   readonly limits?: EngineLimits;
   /** A clock that only goes forwards, in milliseconds. */
   readonly now: () => number;
+  /** The Unix time in milliseconds, which may jump; that of the system by default. */
+  readonly wallMs?: () => number;
   /** Whether the owner calls stageCounts() now and then. */
   readonly savesCounts: boolean;
   /** Called when there is something to commit: commit() has to be called in this turn. */
@@ -99,6 +102,10 @@ export class Engine {
   /** Numbers that operators skip with the commit being gathered, by the ids of their lines. */
   private readonly skips = new Map<number, bigint>();
   private readonly heldLeases = new HeldLeases();
+  /** Lines that show dates. */
+  readonly dated: DatedLines;
+  /** The Unix time in milliseconds. */
+  readonly wallMs: () => number;
   /** Called once when a dispenser has used its lease up to its threshold. */
   onLeaseLow: (dispenser: Dispenser) => void = () => {};
   /**
@@ -113,6 +120,8 @@ export class Engine {
     this.store = store;
     this.limits = options.limits ?? NO_LIMITS;
     this.now = options.now;
+    this.wallMs = options.wallMs ?? Date.now;
+    this.dated = new DatedLines(this.now, this.wallMs);
     this.batch = new CommitBatch(store, options.onStaged ?? (() => {}), (dispenser) =>
       this.noticeUsage(dispenser),
     );
@@ -254,6 +263,20 @@ export class Engine {
   /** The commit that a reply about all names has to wait for; 0 for none. */
   dependsOnNames(): number {
     return this.batch.changesNames ? this.nextCommit : 0;
+  }
+
+  /** How many bytes the next number of a dispenser takes; 0 if it has none. */
+  nextBytes(dispenser: Dispenser): number {
+    const bytes = dispenser.nextBytes;
+    return bytes > 0 || !dispenser.definition.isDated ? bytes : this.dated.openNow(dispenser);
+  }
+
+  /**
+   * The number that comes next, as GET would write it now; on an exhausted line, the one that would
+   * come; "0" of a type that is not to be foretold.
+   */
+  next({ definition, allocation, position }: Dispenser): string {
+    return foretold(definition, allocation.toLine(position), this.wallMs());
   }
 
   /**

@@ -118,13 +118,14 @@ export class LocalCatalog implements Catalog {
     if (target instanceof Refusal) return target;
     const position = allocation.countBelow(target);
     if (position <= dispenser.position) {
-      return dispenser.nextBytes > 0 ? dispenser.current : exhausted(name);
+      const { engine } = this;
+      return engine.nextBytes(dispenser) > 0 ? engine.next(dispenser) : exhausted(name);
     }
     if (position >= allocation.size(positions)) {
       return refusePastEnd(name, number);
     }
     this.engine.advanceTo(dispenser, position);
-    return dispenser.current;
+    return this.engine.next(dispenser);
   }
 
   verify({ allocation, name, position: next }: Dispenser, position: bigint): boolean | Refusal {

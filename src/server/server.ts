@@ -29,6 +29,8 @@ import { CommitTurn } from "./session/commit-turn.ts";
 const PURGE_EVERY_MS = 1000;
 /** The interval at which counts are saved in the background if auto_save is on. */
 const COUNTS_EVERY_MS = 1000;
+/** How often the engine looks whether the wall clock was set. */
+const CLOCK_EVERY_MS = 1000;
 
 export interface ServerOptions {
   readonly config: Config;
@@ -127,6 +129,7 @@ export class Server implements ServerForFrontends {
     }
     this.every(SUMMARY_EVERY_MS, () => this.summaries.flush());
     this.every(PURGE_EVERY_MS, () => this.engine.stagePurge());
+    this.every(CLOCK_EVERY_MS, () => this.engine.dated.checkClock());
     if (config.autoSave) this.every(COUNTS_EVERY_MS, () => this.engine.stageCounts());
     this.isStarting = false;
   }

@@ -125,7 +125,7 @@ async function requireNotMet(
   const key = lineKey(present.line);
   const { next = 0n } = readLine((await history.read([key])).rows.get(key)) ?? {};
   if (!meets(line, next, definition, account.reserved)) return;
-  const last = definition.series.numberAt(account.reserved - 1n);
+  const last = definition.numbers.numberAt(account.reserved - 1n);
   throw new CannotStart(
     `the cluster has a dispenser '${toText(name)}' that would repeat numbers of one deleted in the folder: ADVANCE it ` +
       `there past ${last}`,

@@ -11,7 +11,6 @@ import type { Range } from "../../dispenser/allocation.ts";
 import {
   defineBeside,
   type Fields,
-  FORMATS_FROM_LEVEL,
   fieldsOf,
   foretold,
   hasGrown,
@@ -27,6 +26,7 @@ import {
   type UsedLine,
 } from "../../dispenser/deleted.ts";
 import type { Dispenser } from "../../dispenser/dispenser.ts";
+import { FORMATS_FROM_LEVEL } from "../../dispenser/format/fields.ts";
 import { invalidName, isName, toBytes, toText } from "../../dispenser/name.ts";
 
 import type { Engine } from "../../engine/engine.ts";
@@ -252,8 +252,9 @@ export class ClusterLines {
     this.nodeState.flush();
     await this.sync(store);
     if (next instanceof Refusal) return next;
-    if (dispenser.nextBytes > 0) return dispenser.current;
-    return next >= series.positions ? exhausted(name) : foretold(definition, next);
+    const { engine } = this;
+    if (engine.nextBytes(dispenser) > 0) return engine.next(dispenser);
+    return next >= series.positions ? exhausted(name) : foretold(definition, next, engine.wallMs());
   }
 
   /** Whether a position of a line was leased, or skipped by ADVANCE, and not returned since. */

@@ -6,14 +6,23 @@
 import { invalid, type Refusal } from "../../base/errors.ts";
 import type { Check } from "./checks/check.ts";
 import { checks } from "./checks/table.ts";
+import { type DateToken, dateTokens } from "./dates.ts";
 
 const FORMAT_BYTES_MAX = 64;
 
+/** A date in the front of a format, or in its back, where it begins at byte `at`. */
+export interface DatePart {
+  readonly token: DateToken;
+  readonly isInFront: boolean;
+  readonly at: number;
+}
+
 /** A format, taken apart. Texts are byte strings. */
 export interface Parts {
-  /** The literal text in front of the number, and behind it; a check has its bytes in it as well. */
+  /** The text in front of the number, and behind it: checks and dates have zeros in it. */
   readonly front: string;
   readonly back: string;
+  readonly dates: readonly DatePart[];
   /** After so many characters of the number comes a dash; 0 for never. */
   readonly group: number;
   readonly check: Check | undefined;
@@ -21,7 +30,8 @@ export interface Parts {
   readonly checkAt: number;
 }
 
-const tokens = ["{n}", "{n:4}", ...checks.map(({ name }) => `{${name}}`)].join(", ");
+const names = [...dateTokens, ...checks].map(({ name }) => `{${name}}`);
+const tokens = ["{n}", "{n:4}", ...names].join(", ");
 
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
@@ -34,10 +44,11 @@ function isPrintable(bytes: string): boolean {
   }
 }
 
-/** A piece of a format: literal text, the number in groups of so many characters, or a check. */
-type Token = string | { readonly group: number } | Check;
+/** A piece of a format: literal text, the number in groups of so many characters, a check, a date. */
+type Token = string | { readonly group: number } | Check | DateToken;
 
 const isCheck = (token: Token): token is Check => typeof token === "object" && "write" in token;
+const isDate = (token: Token): token is DateToken => typeof token === "object" && "unit" in token;
 const isNumber = (token: Token) => typeof token === "object" && "group" in token;
 
 /** The token that a piece stands for; undefined if there is none such. */
@@ -46,7 +57,7 @@ function tokenOf(piece: string): Token | undefined {
   if (!/[{}]/.test(piece)) return piece;
   const number = /^\{n(?::([1-9][0-9]?))?\}$/.exec(piece);
   if (number !== null) return { group: Number(number[1] ?? 0) };
-  return checks.find(({ name }) => piece === `{${name}}`);
+  return [...dateTokens, ...checks].find(({ name }) => piece === `{${name}}`);
 }
 
 /** What is wrong with the order of tokens; undefined if nothing is. */
@@ -82,18 +93,26 @@ export function partsOf(format: string): Parts | Refusal {
   const number = all.findIndex(isNumber);
   const check = all.find(isCheck);
   const side = all.slice(check?.isInFront ? 0 : number + 1);
+  const [front, back] = [all.slice(0, number), all.slice(number + 1)];
   return {
-    front: textOf(all.slice(0, number)),
-    back: textOf(all.slice(number + 1)),
+    front: textOf(front),
+    back: textOf(back),
+    dates: [...datesIn(front, true), ...datesIn(back, false)],
     group: (all[number] as { readonly group: number }).group,
     check,
     checkAt: check === undefined ? 0 : textOf(side.slice(0, side.indexOf(check))).length,
   };
 }
 
-/** Literal text, and zeros where a check writes itself later. */
+/** Literal text, and zeros where a check or a date is written later. */
 function textOf(part: readonly Token[]): string {
   return part
-    .map((token) => (isCheck(token) ? "0".repeat(token.bytes) : (token as string)))
+    .map((token) => (isCheck(token) || isDate(token) ? "0".repeat(token.bytes) : (token as string)))
     .join("");
+}
+
+function datesIn(part: readonly Token[], isInFront: boolean): DatePart[] {
+  return part.flatMap((token, index) =>
+    isDate(token) ? [{ token, isInFront, at: textOf(part.slice(0, index)).length }] : [],
+  );
 }

@@ -4,7 +4,7 @@ import { smallest } from "../../base/bigint.ts";
 import { invalid, type Refusal } from "../../base/errors.ts";
 import { positionAtLeast } from "../types/progression.ts";
 import type { NumberSeries, NumberSource, Progression } from "../types/type.ts";
-import type { Format } from "./format.ts";
+import type { Around, Format } from "./format.ts";
 
 export class FormattedSeries implements NumberSeries {
   readonly positions: bigint;
@@ -22,9 +22,10 @@ export class FormattedSeries implements NumberSeries {
     this.positions = smallest(numbers.positions, positionsWithin(numbers, format));
   }
 
-  numberAt(position: bigint): string {
-    const number = this.numbers.numberAt(position);
-    return number === "" ? "" : this.format.textOf(number);
+  numberAt(position: bigint, wallMs?: number): string {
+    const { numbers, format } = this;
+    const number = numbers.numberAt(position);
+    return number === "" ? "" : format.textOf(number, format.aroundAt(wallMs));
   }
 
   positionOf(text: string): bigint | undefined {
@@ -52,8 +53,9 @@ export class FormattedSeries implements NumberSeries {
     return this.numbers.fieldFrom(number);
   }
 
-  open(position: bigint): NumberSource {
-    return new FormattedSource(this.numbers.open(position), this.format);
+  open(position: bigint, wallMs?: number): NumberSource {
+    const { numbers, format } = this;
+    return new FormattedSource(numbers.open(position), format, format.aroundAt(wallMs));
   }
 }
 
@@ -78,10 +80,12 @@ export function refuseLong(format: Format, characters: number): Refusal | undefi
 class FormattedSource implements NumberSource {
   private readonly numbers: NumberSource;
   private readonly format: Format;
+  private readonly around: Around;
 
-  constructor(numbers: NumberSource, format: Format) {
+  constructor(numbers: NumberSource, format: Format, around: Around) {
     this.numbers = numbers;
     this.format = format;
+    this.around = around;
   }
 
   get bytes(): number {
@@ -90,6 +94,6 @@ class FormattedSource implements NumberSource {
 
   next(into: Uint8Array, at: number): void {
     const { numbers } = this;
-    this.format.write(into, at, numbers.bytes, numbers);
+    this.format.write(this.around, into, at, numbers.bytes, numbers);
   }
 }

@@ -50,8 +50,11 @@ export interface Progression {
 export interface NumberSeries {
   /** How many there are, at most 2^63; 0 for a type without positions. */
   readonly positions: bigint;
-  /** The number at a position, as GET writes it; behind the last position, as it would go on, or "". */
-  numberAt(position: bigint): string;
+  /**
+   * The number at a position, as GET writes it at a Unix time in milliseconds, which only dates need;
+   * behind the last position, as it would go on, or "".
+   */
+  numberAt(position: bigint, wallMs?: number): string;
   /**
    * The position of a number that is written exactly so; undefined where it is none of the series.
    */
@@ -77,8 +80,11 @@ export interface NumberSeries {
    * undefined where none does.
    */
   fieldFrom(number: bigint): string | undefined;
-  /** Opens the numbers from a position on; for a type without positions, whatever the position. */
-  open(position: bigint): NumberSource;
+  /**
+   * Opens the numbers from a position on, for a type without positions whatever the position. They
+   * show the dates of a Unix time in milliseconds, which only dates need.
+   */
+  open(position: bigint, wallMs?: number): NumberSource;
 }
 
 export interface NumberType {

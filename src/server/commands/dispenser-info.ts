@@ -9,8 +9,8 @@ import type { InfoFields } from "../../engine/catalog.ts";
 const SHOWN_ALWAYS: readonly string[] = ["length", "starting", "step"];
 const SHOWN_FIRST: readonly string[] = ["type", ...SHOWN_ALWAYS, "auto_disk"];
 
-/** Lines of field:value; those of `more` come last. */
-export function describe(dispenser: Dispenser, more: InfoFields): string {
+/** Lines of field:value; those of `more` come last. Dates are those of a Unix time in milliseconds. */
+export function describe(dispenser: Dispenser, wallMs: number, more: InfoFields): string {
   const { definition, counts, current, name } = dispenser;
   const fields = shownFieldsOf(definition);
   const others = [...fields.keys()].filter((field) => !SHOWN_FIRST.includes(field));
@@ -24,7 +24,7 @@ export function describe(dispenser: Dispenser, more: InfoFields): string {
     wasted: counts.wasted,
     waste_rate: `${hundredths(counts.wasted, counts.generated + counts.wasted, "rounded")}%`,
     ...Object.fromEntries(others.map((field) => [field, fields.get(field)!])),
-    ...rest(dispenser),
+    ...rest(dispenser, wallMs),
     ...more,
   };
   return Object.entries(lines)
@@ -36,8 +36,8 @@ export function describe(dispenser: Dispenser, more: InfoFields): string {
  * What is left of a dispenser's numbers. A node that leases counts all of the line from its own next
  * number on, because it does not know what the others have handed out of that.
  */
-function rest(dispenser: Dispenser): InfoFields {
-  const { definition, allocation, position, current, counts } = dispenser;
+function rest(dispenser: Dispenser, wallMs: number): InfoFields {
+  const { definition, allocation, position, counts } = dispenser;
   const { series, type } = definition;
   if (!type.hasPositions) {
     return { next: "", last: "", remaining: 0, used_percent: "0.00", exhausted: 0 };
@@ -48,8 +48,9 @@ function rest(dispenser: Dispenser): InfoFields {
   const remaining = largest(all - used, 0n);
   const end = isLeased ? all - 1n : allocation.toLine(all - 1n);
   return {
-    next: remaining > 0n && type.isOrdered ? current : "",
-    last: all > 0n && type.isOrdered ? series.numberAt(end) : "",
+    next:
+      remaining > 0n && type.isOrdered ? series.numberAt(allocation.toLine(position), wallMs) : "",
+    last: all > 0n && type.isOrdered ? series.numberAt(end, wallMs) : "",
     remaining,
     // Rounded down: 100 only where nothing is left.
     used_percent: all > 0n ? hundredths(all - remaining, all, "down") : "100.00",

@@ -35,7 +35,7 @@ export function takeOne(
   dispenser: Dispenser | undefined,
   name: string,
 ): number {
-  const bytes = dispenser === undefined ? 0 : dispenser.nextBytes;
+  const bytes = dispenser === undefined ? 0 : engine.nextBytes(dispenser);
   if (dispenser !== undefined && bytes > 0) {
     const at = replies.bulkRoom(bytes);
     engine.take(dispenser, replies.bytes, at);
@@ -195,7 +195,8 @@ function advance(call: Call): void {
     waitFor(session, engine.dependsOnName(name));
     return replies.error(notFound(name).message);
   }
-  const { current: before, position } = dispenser;
+  const { position } = dispenser;
+  const before = engine.next(dispenser);
   const answer = (next: string | Refusal) => {
     waitFor(session, engine.dependsOn(name, dispenser));
     if (next instanceof Refusal) return replies.error(next.message);

@@ -21,7 +21,7 @@ function lineOf(call: Call, command: string, isRight: (dispenser: Dispenser) => 
 
 /** PEEK: the numbers that come next, which nobody is promised. */
 function peek(call: Call): void {
-  const { server, session, replies, args } = call;
+  const { engine, server, session, replies, args } = call;
   const [name, given] = args as [string, string | undefined];
   if (args.length > 2)
     return replies.error("ERR syntax error: PEEK takes a name and maybe a count");
@@ -34,7 +34,8 @@ function peek(call: Call): void {
   }
   const numbers: string[] = [];
   const job = function* () {
-    for (const number of dispenser.next(Number(count))) yield void numbers.push(number);
+    const next = dispenser.next(Number(count), engine.wallMs());
+    for (const number of next) yield void numbers.push(number);
   };
   session.runJob(job(), () => {
     if (numbers.length === 0) return replies.error(exhausted(name).message);

@@ -54,7 +54,9 @@ function describeTo(call: Call, dispenser: Dispenser): void {
   whenDone(call, described, (more) => {
     waitFor(session, engine.dependsOn(dispenser.name, dispenser));
     const skipped = engine.skippedByOperator(dispenser);
-    replies.verbatim(describe(dispenser, { skipped_by_operator: skipped, ...more }));
+    replies.verbatim(
+      describe(dispenser, engine.wallMs(), { skipped_by_operator: skipped, ...more }),
+    );
   });
 }
 

@@ -269,6 +269,7 @@ export class Connection implements SessionHost, MemoryHolder, Unauthenticated {
     const { decoder } = session;
     const sliceEndMs = session.sliceEnd(nowMs);
     const before = decoder.pending;
+    this.frontend.engine.dated.look(nowMs);
     for (;;) {
       const stop = session.answer(sliceEndMs, getsAlone);
       this.flush(nowMs);

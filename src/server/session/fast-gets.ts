@@ -69,7 +69,7 @@ export class FastGets {
     const dispenser = decoder.isRepeat
       ? engine.find(decoder.name)
       : engine.findBytes(decoder.lastGet, decoder.nameFrom, decoder.nameTo);
-    const isThere = dispenser !== undefined && dispenser.nextBytes > 0;
+    const isThere = dispenser !== undefined && engine.nextBytes(dispenser) > 0;
     if (!isThere && server.catalog.isShared) return NOT_TAKEN;
     server.counters.commands++;
     stats.calls++;

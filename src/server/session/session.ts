@@ -192,6 +192,7 @@ export class ClientSession implements Session, Holder {
     this.server.counters.blocked--;
     this.replyStart = this.replyBuffer.close();
     if (reply === undefined) return;
+    this.engine.dated.look(this.server.now());
     this.dependsOn = 0;
     reply();
     if (!this.isBlocked) this.conclude();

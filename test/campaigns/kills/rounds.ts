@@ -125,7 +125,7 @@ export class Rounds {
     for (const line of this.lines) {
       const { checker, strategy, underWay } = line;
       const fields = await client.info("dispenser", checker.name);
-      const next = checker.next(fields.current!);
+      const next = checker.current(fields.current!);
       const counted = BigInt(fields.generated!) + BigInt(fields.wasted!);
       const position = next === undefined ? counted : checker.positionOf(next);
       const generated = BigInt(fields.generated!);

@@ -82,7 +82,7 @@ describe("formats", () => {
   });
 
   const allowed =
-    "must have no '{x}' but {n}, {n:4}, {luhn}, {damm}, {verhoeff}, {gs1}, {mod97}, {mod37}, {rf}; {{ and }} stand for braces";
+    "must have no '{x}' but {n}, {n:4}, {yyyy}, {yy}, {MM}, {dd}, {HH}, {DDD}, {q}, {gggg}, {ww}, {fyyy}, {fy}, {fyyy+1}, {fy+1}, {luhn}, {damm}, {verhoeff}, {gs1}, {mod97}, {mod37}, {rf}; {{ and }} stand for braces";
   test.each([
     ["", "must have {n} exactly once"],
     ["INV", "must have {n} exactly once"],

@@ -1,0 +1,59 @@
+/**
+ * Lines whose texts show dates, from when one of them is opened until its dates change: then all are
+ * closed, and each is opened anew when it is asked for the next time. So a GET of other lines pays
+ * nothing for dates, and no GET asks the calendar while its dates hold.
+ *
+ * Invariant: an open line shows the dates of the clock, as of the last look().
+ */
+
+import type { Dispenser } from "../dispenser/dispenser.ts";
+
+/** The wall clock was set if it goes ahead of the other one, or falls behind it, by more. */
+const SET_MS_MIN = 500;
+
+export class DatedLines {
+  /** When the dates of an open line change, by the clock that only goes forwards. */
+  deadlineMs = Number.POSITIVE_INFINITY;
+  private readonly open = new Set<Dispenser>();
+  private readonly now: () => number;
+  private readonly wallMs: () => number;
+  /** What the wall clock was ahead of the other one when it was last looked at. */
+  private aheadMs: number;
+
+  /** `now` is a clock that only goes forwards, `wallMs` the Unix time, both in milliseconds. */
+  constructor(now: () => number, wallMs: () => number) {
+    this.now = now;
+    this.wallMs = wallMs;
+    this.aheadMs = wallMs() - now();
+  }
+
+  /** Opens a line with the dates of now. Answers how many bytes its next number takes; 0 if it has none. */
+  openNow(dispenser: Dispenser): number {
+    const wallMs = this.wallMs();
+    const bytes = dispenser.openSource(wallMs);
+    if (bytes === 0) return 0;
+    const holdsMs = dispenser.definition.format!.endOf(wallMs) - wallMs;
+    this.deadlineMs = Math.min(this.deadlineMs, this.now() + holdsMs);
+    this.open.add(dispenser);
+    return bytes;
+  }
+
+  /** To be called when requests are about to be run, with the time: closes lines whose dates have changed. */
+  look(nowMs: number): void {
+    if (nowMs >= this.deadlineMs) this.closeAll();
+  }
+
+  /** To be called about once a second: notices that the wall clock was set. */
+  checkClock(): void {
+    const aheadMs = this.wallMs() - this.now();
+    if (Math.abs(aheadMs - this.aheadMs) < SET_MS_MIN) return;
+    this.aheadMs = aheadMs;
+    this.closeAll();
+  }
+
+  private closeAll(): void {
+    for (const dispenser of this.open) dispenser.closeSource();
+    this.open.clear();
+    this.deadlineMs = Number.POSITIVE_INFINITY;
+  }
+}
