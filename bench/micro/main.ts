@@ -20,6 +20,7 @@ import { benchEncode } from "./encode.ts";
 import { benchEndToEnd } from "./end-to-end.ts";
 import { benchNames } from "./names.ts";
 import { benchTake } from "./take.ts";
+import { benchCodes, benchFormats } from "./written.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "number-dispenser-bench-"));
 const server = new InProcess(join(folder, "data"));
@@ -30,6 +31,8 @@ const groups: Record<string, () => void> = {
   take: () => benchTake(server.engine),
   names: benchNames,
   encode: benchEncode,
+  codes: benchCodes,
+  formats: benchFormats,
   checks: benchChecks,
   commit: () => benchCommit(server.engine),
   end: () => benchEndToEnd(server),

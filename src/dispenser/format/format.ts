@@ -54,6 +54,12 @@ export class Format {
     return new Format(text, parts, calendar);
   }
 
+  /** Whether it adds nothing but text in front of a number and behind it. */
+  get isSimple(): boolean {
+    const { group, check } = this.parts;
+    return group === 0 && check === undefined;
+  }
+
   /** Whether it shows dates, so that its texts depend on the time. */
   get isDated(): boolean {
     return this.parts.dates.length > 0;

@@ -81,19 +81,37 @@ class FormattedSource implements NumberSource {
   private readonly numbers: NumberSource;
   private readonly format: Format;
   private readonly around: Around;
+  /** Whether a number is written as it is between texts that are known. */
+  private readonly isSimple: boolean;
+  private readonly aroundBytes: number;
 
   constructor(numbers: NumberSource, format: Format, around: Around) {
     this.numbers = numbers;
     this.format = format;
     this.around = around;
+    this.isSimple = format.isSimple;
+    this.aroundBytes = around.front.length + around.back.length;
   }
 
   get bytes(): number {
-    return this.format.bytesFor(this.numbers.bytes);
+    const { bytes } = this.numbers;
+    return this.isSimple ? bytes + this.aroundBytes : this.format.bytesFor(bytes);
   }
 
   next(into: Uint8Array, at: number): void {
     const { numbers } = this;
+    if (this.isSimple) return this.nextSimple(into, at);
     this.format.write(this.around, into, at, numbers.bytes, numbers);
+  }
+
+  /** What Format.write() does, where there is nothing to compute. */
+  private nextSimple(into: Uint8Array, at: number): void {
+    const { numbers } = this;
+    const { front, back } = this.around;
+    const start = at + front.length;
+    const end = start + numbers.bytes;
+    for (let index = 0; index < front.length; index++) into[at + index] = front[index]!;
+    numbers.next(into, start);
+    for (let index = 0; index < back.length; index++) into[end + index] = back[index]!;
   }
 }

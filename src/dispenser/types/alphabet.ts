@@ -34,6 +34,36 @@ export function readAlphabet(text: string): string | Refusal {
 /** The characters of an alphabet. */
 export const charactersOf = (alphabet: string): string => NAMED[alphabet] ?? alphabet;
 
+/** The characters of all numbers below radix^2, two each: one look-up for two characters. */
+interface Twins {
+  readonly radix: number;
+  readonly characters: Uint8Array;
+  /** The value of each byte as a character; -1 for none. */
+  readonly values: Int8Array;
+}
+
+/** By alphabet; those of the user's own are few, and of others there are more lines than alphabets. */
+const made = new Map<string, Twins>();
+const MADE_MAX = 100;
+
+function twinsOf(alphabet: string): Twins {
+  const found = made.get(alphabet);
+  if (found !== undefined) return found;
+  const single = Buffer.from(charactersOf(alphabet), "latin1");
+  const radix = single.length;
+  const characters = new Uint8Array(2 * radix * radix);
+  for (let index = 0; index < radix * radix; index++) {
+    characters[2 * index] = single[Math.floor(index / radix)]!;
+    characters[2 * index + 1] = single[index % radix]!;
+  }
+  const values = new Int8Array(256).fill(-1);
+  for (const [value, byte] of single.entries()) values[byte] = value;
+  const twins = { radix, characters, values };
+  if (made.size >= MADE_MAX) made.clear();
+  made.set(alphabet, twins);
+  return twins;
+}
+
 /** All texts of `length` characters of an alphabet, counted from 0 in the order of the alphabet. */
 export class Texts {
   /** How many there are. */
@@ -41,40 +71,55 @@ export class Texts {
   readonly length: number;
   /** The number of the first one, if those before it do not count. */
   private readonly first: number;
-  private readonly characters: Uint8Array;
-  /** The value of each byte as a character; -1 for none. */
-  private readonly values: Int8Array;
+  private readonly twins: Twins;
 
   /** `withoutZero`: the texts that begin with the first character of the alphabet do not count. */
   constructor(alphabet: string, length: number, withoutZero: boolean) {
-    this.characters = Buffer.from(charactersOf(alphabet), "latin1");
-    this.values = new Int8Array(256).fill(-1);
-    for (const [value, byte] of this.characters.entries()) this.values[byte] = value;
-    const radix = this.characters.length;
+    this.twins = twinsOf(alphabet);
+    const { radix } = this.twins;
     this.length = length;
     this.first = withoutZero ? radix ** (length - 1) : 0;
     this.count = radix ** length - this.first;
   }
 
-  /** Writes text number `index` to `into[at]` and on. */
-  write(index: number, into: Uint8Array, at: number): void {
-    const { characters } = this;
-    const radix = characters.length;
-    let rest = index + this.first;
-    for (let to = at + this.length - 1; to >= at; to--) {
-      const more = Math.floor(rest / radix);
-      into[to] = characters[rest - more * radix]!;
-      rest = more;
+  /**
+   * Writes the texts of the first `count` numbers to `into[at]` and on, each `apart` bytes behind the
+   * one before.
+   */
+  writeEach(
+    numbers: Float64Array,
+    count: number,
+    into: Uint8Array,
+    at: number,
+    apart: number,
+  ): void {
+    const { first, length } = this;
+    const { radix, characters } = this.twins;
+    const square = radix * radix;
+    for (let index = 0; index < count; index++) {
+      const start = at + index * apart;
+      let rest = numbers[index]! + first;
+      let to = start + length;
+      while (to - start > 1) {
+        const more = Math.floor(rest / square);
+        const twin = 2 * (rest - more * square);
+        to -= 2;
+        into[to] = characters[twin]!;
+        into[to + 1] = characters[twin + 1]!;
+        rest = more;
+      }
+      if (to > start) into[start] = characters[2 * rest + 1]!;
     }
   }
 
   /** The number of the text that begins at a character of another text; undefined where it is none of them. */
   indexOf(text: string, at: number): number | undefined {
+    const { values, radix } = this.twins;
     let index = 0;
     for (let from = at; from < at + this.length; from++) {
-      const value = this.values[text.charCodeAt(from)] ?? -1;
+      const value = values[text.charCodeAt(from)] ?? -1;
       if (value < 0) return undefined;
-      index = index * this.characters.length + value;
+      index = index * radix + value;
     }
     return index < this.first ? undefined : index - this.first;
   }

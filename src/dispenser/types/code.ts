@@ -62,7 +62,10 @@ export const code: NumberType = {
 };
 
 /** The pairs of the batch under way: one for all lines, because nothing stays in it. */
-const pairs: Pairs = new Float64Array(2 * PAIRS_MAX);
+const pairs: Pairs = {
+  left: new Float64Array(PAIRS_MAX),
+  right: new Float64Array(PAIRS_MAX),
+};
 
 /** Codes of lines without periods. */
 const NO_PERIOD = 0;
@@ -109,10 +112,10 @@ class CodeSeries implements NumberSeries {
     if (text.length !== left.length + right.length) return undefined;
     const [front, rest] = [left.indexOf(text, 0), right.indexOf(text, left.length)];
     if (front === undefined || rest === undefined) return undefined;
-    pairs[0] = front;
-    pairs[1] = rest;
+    pairs.left[0] = front;
+    pairs.right[0] = rest;
     permutation.restore(pairs, 1, NO_PERIOD);
-    const position = BigInt(pairs[0]!) * BigInt(right.count) + BigInt(pairs[1]!);
+    const position = BigInt(pairs.left[0]!) * BigInt(right.count) + BigInt(pairs.right[0]!);
     return position < this.positions ? position : undefined;
   }
 
@@ -170,10 +173,8 @@ class Codes implements NumberSource {
     permutation.permute(pairs, count, NO_PERIOD);
     if (this.batch.length !== count * bytes) this.batch = new Uint8Array(count * bytes);
     const { batch } = this;
-    for (let index = 0; index < count; index++) {
-      left.write(pairs[2 * index]!, batch, index * bytes);
-      right.write(pairs[2 * index + 1]!, batch, index * bytes + left.length);
-    }
+    left.writeEach(pairs.left, count, batch, 0, bytes);
+    right.writeEach(pairs.right, count, batch, left.length, bytes);
     this.used = 0;
   }
 
@@ -182,8 +183,8 @@ class Codes implements NumberSource {
     const { left, right } = this.series;
     let count = 0;
     for (; count < wanted && this.left < left.count; count++) {
-      pairs[2 * count] = this.left;
-      pairs[2 * count + 1] = this.right;
+      pairs.left[count] = this.left;
+      pairs.right[count] = this.right;
       if (++this.right === right.count) {
         this.right = 0;
         this.left++;
