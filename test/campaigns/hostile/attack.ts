@@ -26,6 +26,8 @@ export interface Attack {
   readonly limits?: Readonly<Record<string, number>>;
   /** Whether the server listens with TLS, too. */
   readonly hasTls?: boolean;
+  /** Whether the server is a node that leases from a PostgreSQL of its own. */
+  readonly hasStore?: boolean;
   /** Whether nobody reads the server's log. */
   readonly isLogUnread?: boolean;
   /** How much of a log the server may write during the attack; by default as much as it likes. */

@@ -3,6 +3,7 @@ import { RESERVED_PLACES } from "../../../src/server/net/admission.ts";
 import { fromSource, ServerProcess } from "../../../testkit/process.ts";
 import { ReplyError, TestClient } from "../../../testkit/resp.ts";
 import { noCertificates } from "../../support/certificates.ts";
+import { noPostgres } from "../../support/installed.ts";
 import { Attacker } from "./attacker.ts";
 import { attacks } from "./attacks.ts";
 import { bestOf, GET_MS_MAX, LOG_IN_MS_MAX } from "./siege.ts";
@@ -13,7 +14,10 @@ const TRIES = 10;
 const TIMEOUT_MS = 60_000;
 
 describe.skipIf(process.platform !== "linux")("another client hardly notices", () => {
-  const possible = attacks.filter(({ hasTls = false }) => !hasTls || noCertificates === undefined);
+  const possible = attacks.filter(
+    ({ hasTls = false, hasStore = false }) =>
+      !(hasTls && noCertificates) && !(hasStore && noPostgres),
+  );
   test.each([...possible])(
     "$name",
     async (attack) => {

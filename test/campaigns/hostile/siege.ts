@@ -4,6 +4,7 @@ import { closeSync, constants, openSync, readFileSync, writeFileSync } from "nod
 import { join } from "node:path";
 import { makeFifo, temporaryFolder } from "../../../testkit/folder.ts";
 import { freePort } from "../../../testkit/ports.ts";
+import { PostgresServer } from "../../../testkit/postgres.ts";
 import { endOnExit, fromSource, root, ServerProcess } from "../../../testkit/process.ts";
 import { TestClient } from "../../../testkit/resp.ts";
 import { succeeds } from "../../../testkit/until.ts";
@@ -66,7 +67,19 @@ export async function bestOf(tries: number, attack: Attack, scale: number): Prom
 
 /** Throws where the server does not live through it, or somebody is not served. */
 async function besiege(attack: Attack, scale: number): Promise<Borne> {
-  const { server, tlsPort, readLog } = await begin(attack);
+  if (!attack.hasStore) return besiegeNode(attack, scale, []);
+  const postgres = new PostgresServer();
+  await postgres.start();
+  try {
+    return await besiegeNode(attack, scale, ["-store", postgres.url]);
+  } finally {
+    await postgres.stop();
+  }
+}
+
+/** The same for a server that is started with these arguments. */
+async function besiegeNode(attack: Attack, scale: number, args: readonly string[]): Promise<Borne> {
+  const { server, tlsPort, readLog } = await begin(attack, args);
   const client = await TestClient.connect(server.port);
   if (attack.hasPassword) await client.command("AUTH", PASSWORD);
   await client.command("HSET", "probe", "type", "3", "auto_disk", "pre_close");
@@ -101,7 +114,7 @@ interface Begun {
   readonly readLog: () => string;
 }
 
-async function begin(attack: Attack): Promise<Begun> {
+async function begin(attack: Attack, args: readonly string[]): Promise<Begun> {
   const { hasPassword, hasTls, users = {}, limits = {}, isLogUnread } = attack;
   const tlsPort = hasTls ? freePort() : 0;
   const path = join(temporaryFolder(), "config.json");
@@ -114,7 +127,7 @@ async function begin(attack: Attack): Promise<Begun> {
   // JSON is YAML.
   writeFileSync(path, JSON.stringify(config));
   if (isLogUnread) return { server: await beginUnread(path), tlsPort, readLog: () => "" };
-  const server = await ServerProcess.start({ args: ["-config", path] });
+  const server = await ServerProcess.start({ args: ["-config", path, ...args] });
   return { server, tlsPort, readLog: () => server.log };
 }
 
