@@ -1,12 +1,13 @@
 /**
  * A cluster under load while its nodes, its store and the network between them fail. Numbers are taken of
- * a line of each strategy on all nodes at once; what clients received is held against the invariants, and what
+ * a line of each strategy, of codes and of formatted numbers on all nodes at once; what clients received is held against the invariants, and what
  * the store says in the end against the waste that is allowed.
  */
 
 import { advanceHistory } from "../../../src/cluster/admin/operations.ts";
 import { openLeaseStore } from "../../../src/cluster/stores/open.ts";
 import { readLine, readName, readUsage } from "../../../src/cluster/stores/records.ts";
+import { type Definition, define } from "../../../src/dispenser/definition.ts";
 import { type StrategyName, strategies, strategyNames } from "../../../src/dispenser/strategy.ts";
 import { Prng } from "../../../testkit/prng.ts";
 import { type Reply, ReplyError, TestClient } from "../../../testkit/resp.ts";
@@ -38,7 +39,32 @@ export interface ChaosOptions {
 interface Line {
   readonly name: string;
   readonly strategy: StrategyName;
+  readonly fields: Readonly<Record<string, string>>;
+  /** The position of a text; NaN of one that is none of the line. */
+  readonly positionOf: (text: string) => number;
   readonly received: Received;
+}
+
+/** The key is given, so that an observer can tell which position a code has. */
+const codes = {
+  type: "4",
+  length: "12",
+  alphabet: "safe",
+  key: "c4d1f0a2937e5b6880fbd2c31e4a7965",
+};
+const formatted = { type: "2", length: "9", format: "N-{n:3}{damm}" };
+
+const kinds: readonly (readonly [name: string, StrategyName, Line["fields"]])[] = [
+  ...strategyNames.map((strategy) => [strategy, strategy, { type: "3" }] as const),
+  ["codes", "pre_close", codes],
+  ["durable-codes", "elegant_close", codes],
+  ["formatted", "pre-checkpoint", formatted],
+];
+
+function positionsOf(fields: Line["fields"]): Line["positionOf"] {
+  if (fields.type === "3") return Number;
+  const { series } = define(new Map(Object.entries(fields))) as Definition;
+  return (text) => Number(series.positionOf(text) ?? Number.NaN);
 }
 
 class Member {
@@ -73,10 +99,9 @@ export class Chaos {
   constructor(options: ChaosOptions) {
     this.options = options;
     this.prng = new Prng(options.seed);
-    this.lines = strategyNames.map((strategy) => ({
-      name: strategy,
-      strategy,
-      received: new Received(strategy),
+    this.lines = kinds.map(([name, strategy, fields]) => ({
+      ...{ name, strategy, fields, positionOf: positionsOf(fields) },
+      received: new Received(name),
     }));
     this.members = Array.from(
       { length: NODES },
@@ -127,8 +152,9 @@ export class Chaos {
 
   private async define(): Promise<void> {
     const client = await TestClient.connect(this.members[0]!.node.server!.port);
-    for (const { name, strategy } of this.lines) {
-      await client.command("HSET", name, "type", "3", "auto_disk", strategy);
+    for (const { name, strategy, fields } of this.lines) {
+      const words = Object.entries({ ...fields, auto_disk: strategy }).flat();
+      await client.command("HSET", name, ...words);
     }
     client.close();
   }
@@ -171,7 +197,8 @@ export class Chaos {
       let isRefused = false;
       for (const reply of replies) {
         if (typeof reply === "string") {
-          const number = Number(reply);
+          const number = line.positionOf(reply);
+          if (Number.isNaN(number)) throw new Error(`${line.name}: ${reply} is none of the line`);
           order.add(number, Math.max(floor, last));
           last = number;
         } else if (reply instanceof ReplyError && reply.message === "connection closed") {
@@ -295,8 +322,8 @@ export class Chaos {
   private async end(): Promise<void> {
     for (const { node, orders } of this.members) {
       const client = await TestClient.connect(node.server!.port);
-      for (const [{ name }, order] of orders) {
-        const number = await this.takeAfterAll(client, name);
+      for (const [line, order] of orders) {
+        const number = line.positionOf(await this.takeAfterAll(client, line.name));
         order.add(number, order.largest);
       }
       client.close();
@@ -305,7 +332,7 @@ export class Chaos {
     }
   }
 
-  private async takeAfterAll(client: TestClient, name: string): Promise<number> {
+  private async takeAfterAll(client: TestClient, name: string): Promise<string> {
     const end = performance.now() + ANSWER_MS_MAX;
     let reply: Reply;
     await until(async () => {
@@ -313,7 +340,7 @@ export class Chaos {
       if (performance.now() > end) throw new Error(`${name}: still ${String(reply)}`);
       return typeof reply === "string";
     }, 20);
-    return Number(reply!);
+    return String(reply!);
   }
 
   /** What of each line is neither held nor was handed out, but for leases that were not heard of. */
