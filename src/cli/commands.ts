@@ -59,6 +59,11 @@ export const flags = {
     help: "their type: fixed width with -length, or plain numbers (default 3)",
   },
   length: { value: "N", help: "how many digits each number of type 2 has, 1 to 18" },
+  format: { value: "F", help: "text around each of their numbers, such as INV-{yyyy}-{n}" },
+  zone: {
+    value: "Z",
+    help: "where dates in -format are read, such as Europe/Berlin (default UTC)",
+  },
   skip: { help: "import what can be, and list the rest; without it, all or nothing" },
   ca: {
     value: "file",
@@ -221,7 +226,7 @@ export const commands = {
     operands: ["[FILE]"],
     flags: [
       ...["config", "data", "margin", "skip", "json"],
-      ...["redis", "match", "strategy", "type", "length", "ca", "cert", "key"],
+      ...["redis", "match", "strategy", "type", "length", "format", "zone", "ca", "cert", "key"],
     ] as FlagName[],
     summary: "takes the lines of the Go implementation's dispensers.json, or a Redis's counters",
     details:

@@ -11,7 +11,7 @@ import { shownText } from "../base/secrets.ts";
 import { openFolder } from "../cluster/open-node.ts";
 import { UsageError } from "../config/file.ts";
 import { define, fieldsOf } from "../dispenser/definition.ts";
-import { isName, NAMES_ALLOWED, toBytes } from "../dispenser/name.ts";
+import { isName, NAMES_ALLOWED, toBytes, toText } from "../dispenser/name.ts";
 import { strategyNames, strategyOf } from "../dispenser/strategy.ts";
 import type { Engine } from "../engine/engine.ts";
 import { LocalCatalog } from "../engine/local-catalog.ts";
@@ -31,7 +31,8 @@ import type { Said } from "./said.ts";
 
 /** A segment of the Go implementation, which it may have handed out without saving it. */
 const MARGIN_DEFAULT = 1000n;
-const FOR_REDIS = ["redis", "match", "strategy", "type", "length", "ca", "cert", "key"];
+const SHAPED = ["strategy", "type", "length", "format", "zone"];
+const FOR_REDIS = ["redis", "match", ...SHAPED, "ca", "cert", "key"];
 
 type Flags = ReadonlyMap<string, string>;
 
@@ -86,9 +87,7 @@ async function read(file: string | undefined, flags: Flags): Promise<Source> {
 
 /** The fields of HSET that all lines of a Redis get. Throws UsageError. */
 function shapeIn(flags: Flags): Shape {
-  const [strategy, type = "3", length] = ["strategy", "type", "length"].map((name) =>
-    flags.get(name),
-  );
+  const [strategy, type = "3", length, format, zone] = SHAPED.map((name) => flags.get(name));
   if (strategy !== undefined && strategyOf(strategy) === undefined) {
     throw new UsageError(
       `-strategy: '${shownText(strategy)}' must be one of ${strategyNames.join(", ")}`,
@@ -105,9 +104,13 @@ function shapeIn(flags: Flags): Shape {
   const fields = new Map([["type", type]]);
   if (length !== undefined) fields.set("length", length);
   if (strategy !== undefined) fields.set("auto_disk", strategy);
+  if (format !== undefined) fields.set("format", toBytes(format));
+  if (zone !== undefined) fields.set("zone", zone);
   const definition = define(fields);
   if (!(definition instanceof Refusal)) return fields;
-  throw new UsageError(`-length: ${shownText(length!)}: it must be a whole number from 1 to 18`);
+  const { message } = definition;
+  const flag = ["length", "format", "zone"].find((name) => message.includes(name));
+  throw new UsageError(`-${flag}: ${toText(reasonIn(definition))}`);
 }
 
 function plan({ name: text, fields, next }: Entry, margin: bigint): Planned | LeftOut {

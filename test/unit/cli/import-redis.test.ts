@@ -123,6 +123,17 @@ describe.skipIf((noRedis ?? noCertificates) !== undefined)("import -redis", () =
     expect(await taken(dataDir, "good:orders")).toEqual(["61"]);
   });
 
+  test("puts a format around the numbers", async () => {
+    const format = { type: "2", length: "6", format: "№{yyyy}/{n:3}{luhn}", zone: "Asia/Tokyo" };
+    const dataDir = temporaryFolder();
+    const { text } = await run(
+      { redis: url, match: "good:orders", margin: "0", ...format },
+      dataDir,
+    );
+    expect(text).toMatch(/\n {2}good:orders: type 2, elegant_close, next \S+20\d\d\/000-0517?/);
+    expect((await taken(dataDir, "good:orders"))[0]).toMatch(/\/000-051\d$/);
+  });
+
   test("makes lines of a fixed width, where the numbers fit", async () => {
     const flags = { redis: url, match: "good:[oua]*", type: "2", length: "6", margin: "1" };
     const dataDir = temporaryFolder();
@@ -139,7 +150,16 @@ describe.skipIf((noRedis ?? noCertificates) !== undefined)("import -redis", () =
     [{ type: "1" }, /^UsageError: -type: '1' must be 2 \(fixed width, with -length\) or 3/],
     [{ type: "2" }, /^UsageError: -type 2 and -length belong together/],
     [{ length: "5" }, /^UsageError: -type 2 and -length belong together/],
-    [{ type: "2", length: "19" }, /^UsageError: -length: 19: it must be a whole number from 1 to/],
+    [
+      { type: "2", length: "19" },
+      /^UsageError: -length: invalid length '19': must be a whole number from 1 to 18/,
+    ],
+    [
+      { format: "INV-{x}" },
+      /^UsageError: -format: invalid format 'INV-\{x\}': must have no '\{x\}'/,
+    ],
+    [{ format: "N{n}", zone: "UTC" }, /^UsageError: -format: 'zone' applies only to a format with/],
+    [{ format: "{yyyy}{n}", zone: "Mars" }, /^UsageError: -zone: invalid zone 'Mars'/],
     [{ ca: "/nowhere" }, /^UsageError: -ca: cannot read \/nowhere: /],
     [{ ca: import.meta.path }, /^UsageError: -ca: .* is not a PEM file$/],
     [{ cert: "/nowhere" }, /^UsageError: -cert: cannot read/],
