@@ -58,7 +58,7 @@ export function describeClient(title: string, create: () => Adapter, unavailable
     });
 
     test("gets the refusals of a wrong definition as its own errors", async () => {
-      expect(await refusalOf(client.define("wrong", { type: "4" }))).toMatch(/invalid type '4'/);
+      expect(await refusalOf(client.define("wrong", { type: "5" }))).toMatch(/invalid type '5'/);
       expect(await refusalOf(client.define("wrong", { type: "2" }))).toMatch(/length/);
       expect(await client.exists("wrong")).toBe(false);
     });
@@ -83,6 +83,15 @@ export function describeClient(title: string, create: () => Adapter, unavailable
       for (const number of await client.takeMany("coupon", 20)) {
         expect(number).toMatch(/^[1-9][0-9]{17}$/);
       }
+    });
+
+    test("takes codes, of which none comes twice, in a format that is not ASCII", async () => {
+      const format = "Nº {n:4}/{mod37}";
+      await client.define("voucher", { type: "code", length: "8", alphabet: "safe", format });
+      const codes = await client.takeMany("voucher", MANY);
+      for (const code of codes) expect(code).toMatch(/^Nº [2-9B-Z]{4}-[2-9B-Z]{4}\/[0-9A-Z]$/);
+      expect(new Set(codes).size).toBe(MANY);
+      expect(await client.infoOf("voucher")).toMatchObject({ current: "0", format });
     });
 
     test("takes many at once, in order", async () => {
