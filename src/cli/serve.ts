@@ -116,11 +116,7 @@ async function run(
     service.server.guarded(() => service.store.checkPaths()),
   );
   for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => stop(signal));
-  try {
-    await service.start();
-  } catch (error) {
-    throw config.store === "" ? withNewDatabase(error, service.store) : error;
-  }
+  await service.start();
   if (service.server.isStopping) return;
   onSighup(() => service.server.guarded(() => reload(service, load, log)));
   logWarnings(service, log, config, isCopy);
@@ -132,14 +128,6 @@ async function run(
     dispensers: service.engine.size,
     started_in_ms: Math.round(performance.now() - startedAtMs),
   });
-}
-
-/** The error of a start that failed; it tells of a new database, because the next start will not. */
-function withNewDatabase(error: unknown, { isNew, path }: SqliteStore): unknown {
-  if (!isNew || !(error instanceof CannotStart)) return error;
-  return new CannotStart(
-    `${error.message}; this start made the new database ${path}: every line starts at its beginning`,
-  );
 }
 
 /** A log whose least level may change. */
@@ -236,7 +224,12 @@ async function stopProcess(service: RunningService, log: Log): Promise<void> {
 }
 
 /** Logs warnings about the data. */
-function logWarnings({ store }: RunningService, log: Log, config: Config, isCopy: boolean): void {
+function logWarnings(
+  { store, engine }: RunningService,
+  log: Log,
+  config: Config,
+  isCopy: boolean,
+): void {
   for (const warning of store.warnings) log.warning(warning);
   if (isCopy) {
     log.warning(
@@ -246,8 +239,10 @@ function logWarnings({ store }: RunningService, log: Log, config: Config, isCopy
       { data: config.dataDir },
     );
   }
-  if (store.isNew && config.store === "") {
-    log.warning("new database: every line starts at its beginning", {
+  // An earlier start may have made the database, and then failed.
+  const isEmpty = store.isNew || (engine.size === 0 && store.deletedSize === 0);
+  if (isEmpty && config.create && config.store === "") {
+    log.warning(`${store.isNew ? "new" : "empty"} database: every line starts at its beginning`, {
       next: "set storage.create to false",
     });
   }

@@ -4,7 +4,7 @@
  * of it. No clock of another machine takes part in that.
  */
 
-import { ANSWERS_FROM_LEVEL, CONFIRM_MS } from "../node/roll-call.ts";
+import { ANSWERS_FROM_LEVEL, CONFIRM_MS, LOOK_MS } from "../node/roll-call.ts";
 import type { Clock } from "../stores/monotonic.ts";
 import {
   CLUSTER,
@@ -22,8 +22,6 @@ import {
 } from "../stores/records.ts";
 import { type LeaseStore, LeaseStoreUnavailable, type Row } from "../stores/store.ts";
 
-/** How often the answers are read. */
-const LOOK_MS = 50;
 /** How often the call is tried, if nodes call at the same time. */
 const CALLS_MAX = 5;
 

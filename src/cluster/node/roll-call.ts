@@ -30,7 +30,7 @@ import { LeaseStoreUnavailable, type Row, type StoreVersion } from "../stores/st
 /** A member that is alive answers within this time: it polls several times meanwhile. */
 export const CONFIRM_MS = 3000;
 /** How often the caller reads the answers. */
-const LOOK_MS = 50;
+export const LOOK_MS = 50;
 /** Nodes wait a random part of this, so that of many that notice the same thing only one calls. */
 const SPREAD_MS = 200;
 /** The first level whose programs answer roll calls. */

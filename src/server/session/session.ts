@@ -18,6 +18,7 @@ import type { CallStats } from "../counters.ts";
 import { ClientMemory, type MemoryBudget } from "./client-memory.ts";
 import type { CommitTurn, Holder } from "./commit-turn.ts";
 import { FastGets, NOT_TAKEN } from "./fast-gets.ts";
+import { runJob } from "./job.ts";
 import type { Peer } from "./peer.ts";
 import { ReplyBuffer } from "./reply-buffer.ts";
 import type { TurnLoad } from "./turn-load.ts";
@@ -58,8 +59,6 @@ const UNAUTHENTICATED_SLICE_MS = 0.25;
 const GETS_PER_LOOK = 512;
 /** Characters of an error's code. */
 const [MINUS, UPPER_A, UPPER_Z] = [45, 65, 90];
-/** The time that a job gets in the turn in which it begins. */
-const JOB_MS = 1;
 
 /** Why answer() stopped. */
 export type Stop = "nothing left" | "replies full" | "slice over";
@@ -199,42 +198,8 @@ export class ClientSession implements Session, Holder {
   }
 
   runJob(job: Iterator<undefined>, atEnd = () => {}, moreBytes = 0): void {
-    const { server, isInTransaction } = this;
-    const endMs = server.now() + JOB_MS;
-    while (job.next().done !== true) {
-      if (isInTransaction || server.now() <= endMs) continue;
-      return this.block(
-        this.finish(job).then(() => () => this.timed(atEnd)),
-        moreBytes,
-      );
-    }
-    atEnd();
-  }
-
-  /** Does the rest of a job in slices, as long as the client stays connected. */
-  private finish(job: Iterator<undefined>): Promise<void> {
-    const done = Promise.withResolvers<void>();
-    this.server.jobs.add(() => {
-      let isDone = false;
-      this.timed(() =>
-        this.withinLimits(() => {
-          isDone = this.isServed && job.next().done === true;
-          this.sessionHost.onGrown();
-        }),
-      );
-      if (!isDone && this.isServed) return false;
-      done.resolve();
-      return true;
-    });
-    return done.promise;
-  }
-
-  /** Runs a part of a command that did not end in its first turn, and counts its time. */
-  private timed(work: () => void): void {
-    const { server, stats } = this;
-    const beganMs = server.now();
-    work();
-    if (stats !== undefined) stats.microseconds += (server.now() - beganMs) * 1000;
+    const onStep = () => this.sessionHost.onGrown();
+    runJob(this.server, this, job, { atEnd, moreBytes, onStep });
   }
 
   /** Whether the client still gets replies to new requests. */

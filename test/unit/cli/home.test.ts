@@ -156,13 +156,20 @@ test("a start without a database before it is warned of", async () => {
   expect(await next.end("SIGTERM")).toBe(0);
 });
 
-test("a start that fails tells of the database that it made: the next one does not", async () => {
+test("a database that a failed start made is told of by the next one", async () => {
   const running = await ServerProcess.start();
   const dataDir = join(temporaryFolder(), "data");
-  const taken = ["-addr", `127.0.0.1:${running.port}`];
-  const failure = `number-dispenser: cannot listen on 127.0.0.1:${running.port}: the address is in use`;
-  const made = `; this start made the new database ${join(dataDir, "number-dispenser.db")}: every line starts at its beginning`;
-  expect((await ServerProcess.run({ dataDir, args: taken })).log).toBe(`${failure}${made}\n`);
-  expect((await ServerProcess.run({ dataDir, args: taken })).log).toBe(`${failure}\n`);
-  expect(await running.end("SIGTERM")).toBe(0);
+  const failed = await ServerProcess.run({ dataDir, args: ["-addr", `127.0.0.1:${running.port}`] });
+  expect(failed.log).toBe(
+    `number-dispenser: cannot listen on 127.0.0.1:${running.port}: the address is in use\n`,
+  );
+  const next = await ServerProcess.start({ dataDir });
+  expect(next.log).toMatch(/ warning empty database: every line starts at its beginning next=/);
+  const client = await TestClient.connect(next.port);
+  await client.command("HSET", "x", "type", "3");
+  client.close();
+  expect(await next.end("SIGTERM")).toBe(0);
+  const last = await next.startAgain();
+  expect(last.log).not.toContain("database: every line");
+  for (const server of [last, running]) expect(await server.end("SIGTERM")).toBe(0);
 });

@@ -181,10 +181,10 @@ describe("a right", () => {
       runnable.filter((command) => command.right === right).map(({ name }) => name.toUpperCase());
     expect(named("create").sort()).toEqual(["HMSET", "HSET"]);
     expect(named("manage").sort()).toEqual(["ADVANCE", "DEL"]);
-    expect([...named("define"), ...named("verify")]).toEqual([]);
+    expect([named("define"), named("verify")]).toEqual([[], ["VERIFY"]]);
     expect(named("take").sort()).toEqual(["GET", "MGET"]);
     expect(named("inspect").sort()).toEqual(
-      "CONFIG|GET DBSIZE EXISTS HGET HGETALL KEYS SCAN TYPE".split(" "),
+      "CONFIG|GET DBSIZE EXISTS HGET HGETALL KEYS PEEK SCAN TYPE".split(" "),
     );
     expect(named("admin").sort()).toEqual(
       "BACKUP CLIENT|KILL CLIENT|LIST CONFIG|RESETSTAT CONFIG|SET SHUTDOWN".split(" "),
@@ -193,7 +193,7 @@ describe("a right", () => {
 });
 
 describe("a pattern of names", () => {
-  const own = user("own", ["define", "take", "inspect"], ["own:*", "shared"]);
+  const own = user("own", ["define", "take", "inspect", "verify"], ["own:*", "shared"]);
   const { port } = start({ users: [own, user("all", rights)] });
   const refused = error("NOPERM User 'own' may not use one of these names");
 
