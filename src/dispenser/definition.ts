@@ -258,7 +258,13 @@ export function redefine(name: string, present: Definition, fields: Fields): Def
   const format = formatIn(merged, fields, () => type.series(values));
   if (format instanceof Refusal) return format;
   const moved = otherCalendar(present.format, format);
-  return moved === undefined ? intern(type, values, strategy, format) : cannotChange(moved);
+  if (moved !== undefined) return cannotChange(moved);
+  const changedTo = intern(type, values, strategy, format);
+  // A position that there is must not lie behind the end.
+  if (changedTo.series.positions >= present.series.positions) return changedTo;
+  return new Refusal(
+    `ERR cannot change 'format' of ${quoted(name)}: the line would end earlier. Define another name`,
+  );
 }
 
 /** The fields that define a dispenser, presets included, in the order of the documentation. */
@@ -285,6 +291,14 @@ export function shownFieldsOf(definition: Definition): Map<string, string> {
  */
 export function foretold({ type, series }: Definition, position: bigint, wallMs?: number): string {
   return type.isOrdered ? series.numberAt(position, wallMs) : "0";
+}
+
+/**
+ * Whether ADVANCE to this position ends a line for good because it goes on behind its last code: a
+ * line in order never does so, as its numbers are known beforehand.
+ */
+export function isBehindLast({ type, series }: Definition, position: bigint): boolean {
+  return !type.isOrdered && position === series.positions;
 }
 
 /** The definition that was stored as these texts; undefined where HSET could not have made it. */

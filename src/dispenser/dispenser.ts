@@ -228,11 +228,9 @@ export class Dispenser {
    */
   *next(count: number, wallMs: number): Generator<string> {
     const { definition, allocation, position } = this;
-    const { positions } = definition.series;
-    for (let ahead = 0n; ahead < count; ahead++) {
-      const at = allocation.toLine(position + ahead);
-      if (at >= positions) return;
-      yield foretold(definition, at, wallMs);
+    const many = Math.min(count, this.remaining);
+    for (let ahead = 0; ahead < many; ahead++) {
+      yield foretold(definition, allocation.toLine(position + BigInt(ahead)), wallMs);
     }
   }
 

@@ -26,6 +26,12 @@ export function refuseLeap(
   if (to <= from || to >= end) return undefined;
   const [skipped, remaining] = [to - from, end - from];
   if (skipped > NUMBERS_MAX && skipped * REMAINING_PER_SKIPPED > remaining) {
+    // Where a code stands among the others is nobody's to know.
+    if (!definition.type.isOrdered) {
+      return new Refusal(
+        `ERR ADVANCE of ${quoted(name)} would skip very many codes, for good: add FORCE where that is meant`,
+      );
+    }
     return new Refusal(
       `ERR ADVANCE of ${quoted(name)} to ${number} would skip ${skipped} numbers of the ${remaining} that remain, ` +
         "for good: add FORCE where that is meant",

@@ -27,6 +27,11 @@ export class DatedLines {
     this.aheadMs = wallMs() - now();
   }
 
+  /** How many lines are open. */
+  get size(): number {
+    return this.open.size;
+  }
+
   /** Opens a line with the dates of now. Answers how many bytes its next number takes; 0 if it has none. */
   openNow(dispenser: Dispenser): number {
     const wallMs = this.wallMs();
@@ -36,6 +41,11 @@ export class DatedLines {
     this.deadlineMs = Math.min(this.deadlineMs, this.now() + holdsMs);
     this.open.add(dispenser);
     return bytes;
+  }
+
+  /** To be called with a line that is removed. */
+  remove(dispenser: Dispenser): void {
+    this.open.delete(dispenser);
   }
 
   /** To be called when requests are about to be run, with the time: closes lines whose dates have changed. */

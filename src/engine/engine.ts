@@ -383,6 +383,7 @@ export class Engine {
     dispenser.isRemoved = true;
     this.registry.remove(dispenser);
     this.heldLeases.remove(dispenser);
+    this.dated.remove(dispenser);
     this.batch.change(name, () => {
       this.registry.add(dispenser);
       this.heldLeases.add(dispenser);

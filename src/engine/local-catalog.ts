@@ -11,6 +11,7 @@ import {
   drawnField,
   type Fields,
   hasGrown,
+  isBehindLast,
   isSame,
   redefine,
 } from "../dispenser/definition.ts";
@@ -82,6 +83,8 @@ export class LocalCatalog implements Catalog {
 
   private redefine(dispenser: Dispenser, fields: Fields, reuse: boolean): number | Refusal {
     const { name, definition: before, position, counts } = dispenser;
+    // Texts may be in use that this folder does not count: of another node, or from before a restore.
+    const isInUse = position > 0n || this.engine.isStriped;
     const definition = redefine(name, before, fields);
     if (definition instanceof Refusal) return definition;
     if (isSame(definition, before)) return 0;
@@ -90,7 +93,7 @@ export class LocalCatalog implements Catalog {
     if (!reuse) {
       const refusal =
         refuseMemory(name, before, definition, counts.generated > 0n) ??
-        refuseFormat(name, before, definition, counts.generated > 0n) ??
+        refuseFormat(name, before, definition, isInUse) ??
         (grows ? deleted.refuseGrowth(name, definition, position) : undefined);
       if (refusal !== undefined) return refusal;
     } else if (grows) deleted.forget(name);
@@ -121,7 +124,7 @@ export class LocalCatalog implements Catalog {
       const { engine } = this;
       return engine.nextBytes(dispenser) > 0 ? engine.next(dispenser) : exhausted(name);
     }
-    if (position >= allocation.size(positions)) {
+    if (position >= allocation.size(positions) && !isBehindLast(definition, target)) {
       return refusePastEnd(name, number);
     }
     this.engine.advanceTo(dispenser, position);

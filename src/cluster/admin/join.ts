@@ -14,6 +14,7 @@ import { strategies } from "../../dispenser/strategy.ts";
 import type { Engine } from "../../engine/engine.ts";
 import type { Store, StoredDeleted } from "../../storage/store.ts";
 import { definitionIn, fieldsIn, usedLines } from "../lines/deleted.ts";
+import { olderMember, requireLevel } from "../lines/levels.ts";
 import { type Identity, newMembership } from "../node/membership.ts";
 import type { Joining, Membership, StoredNodeState } from "../node/state.ts";
 import type { MonotonicStore } from "../stores/monotonic.ts";
@@ -89,6 +90,20 @@ async function refuseConflicts(
   }
   for (const dispenser of all)
     requireNoConflict(dispenser, readName(rows.get(nameKey(dispenser.name))));
+  const older = await olderMember(history, levelOf(all, store));
+  if (older === undefined) return;
+  throw new CannotStart(
+    `the folder has lines of codes, or with a format, and node ${older} runs a version that does not know of them: ` +
+      "upgrade that first",
+  );
+}
+
+/** The level of the programs that know all lines of a folder, deleted ones too. */
+function levelOf(all: readonly Dispenser[], store: Store): number {
+  let level = 1;
+  for (const { definition } of all) level = Math.max(level, definition.level);
+  for (const { definition } of deletedIn(store)) level = Math.max(level, definition.level);
+  return level;
 }
 
 /** Throws if the cluster has the name, or had it on a line with the same numbers. */
@@ -125,10 +140,11 @@ async function requireNotMet(
   const key = lineKey(present.line);
   const { next = 0n } = readLine((await history.read([key])).rows.get(key)) ?? {};
   if (!meets(line, next, definition, account.reserved)) return;
+  const isComparable = line.series.progression && definition.series.progression;
   const last = definition.numbers.numberAt(account.reserved - 1n);
   throw new CannotStart(
-    `the cluster has a dispenser '${toText(name)}' that would repeat numbers of one deleted in the folder: ADVANCE it ` +
-      `there past ${last}`,
+    `the cluster has a dispenser '${toText(name)}' that would repeat numbers of one deleted in the folder: ` +
+      (isComparable ? `ADVANCE it there past ${last}` : "DEL it there, and define another name"),
   );
 }
 
@@ -183,6 +199,7 @@ async function writeLines(
       puts.set(usageKey(line, node), encodeUsage(usage));
     }
     if (puts.size > 0) puts.set(NAMES, encode(readNames(rows.get(NAMES))!));
+    requireLevel(Math.max(1, ...some.map(({ definition }) => definition.level)), rows, puts);
     return { puts, result: undefined };
   });
 }
@@ -227,6 +244,7 @@ async function moveDeletedIn(
         [key, encode({ ...present, before: [...others, deleted] } satisfies NameRecord)],
         [deletedKey(line), encode({ name: toText(name), atAgeMs: names.ageMs ?? 0 })],
       ]);
+      requireLevel(definition.level, rows, puts);
       return { puts, result: undefined };
     });
     store.stage({ kind: "forget", name });

@@ -14,6 +14,7 @@ import {
   fieldsOf,
   foretold,
   hasGrown,
+  isBehindLast,
   isSame,
   redefine,
   typeOf,
@@ -28,13 +29,11 @@ import {
 import type { Dispenser } from "../../dispenser/dispenser.ts";
 import { FORMATS_FROM_LEVEL } from "../../dispenser/format/fields.ts";
 import { invalidName, isName, toBytes, toText } from "../../dispenser/name.ts";
-
 import type { Engine } from "../../engine/engine.ts";
 import type { NodeState } from "../node/state.ts";
 import type { FencedStore } from "../stores/fenced.ts";
 import type { Outcome } from "../stores/monotonic.ts";
 import {
-  CLUSTER,
   type DeletedLineRecord,
   deletedKey,
   encode,
@@ -46,14 +45,11 @@ import {
   type NameRecord,
   type NamesRecord,
   NEW_LINE,
-  NODE_PREFIX,
   nameKey,
   namesIn,
-  readCluster,
   readLine,
   readName,
   readNames,
-  readNode,
   readUsage,
   type UsageRecord,
   usageKey,
@@ -61,6 +57,7 @@ import {
 } from "../stores/records.ts";
 import type { Row, Snapshot } from "../stores/store.ts";
 import { BEFORE, definitionIn, fieldsIn, usedLines, withDeleted } from "./deleted.ts";
+import { olderMember, requireLevel } from "./levels.ts";
 import { sumOf } from "./usage.ts";
 
 /** Programs of a lower level do not know that a length can grow. */
@@ -160,7 +157,7 @@ export class ClusterLines {
     if (same !== undefined && figures !== undefined) {
       puts.set(usageKey(line, BEFORE), encodeUsage({ ...figures, leased: same.position }));
     }
-    if (level > 1) requireLevel(level, rows, puts);
+    requireLevel(level, rows, puts);
     return { puts, result: fields.size };
   }
 
@@ -197,7 +194,7 @@ export class ClusterLines {
       ...(kept !== undefined && { before: kept }),
     };
     const puts = changed(name, record, rows);
-    if (level > 1) requireLevel(level, rows, puts);
+    requireLevel(level, rows, puts);
     return { puts, result: 0 };
   }
 
@@ -237,7 +234,7 @@ export class ClusterLines {
       const leased = readLine(rows.get(line));
       if (present?.line !== id || present.isDeleted || leased === undefined)
         return nothing(notFound(name));
-      if (floor >= series.positions) {
+      if (floor >= series.positions && !isBehindLast(definition, floor)) {
         return nothing(
           leased.next >= series.positions ? exhausted(name) : refusePastEnd(name, number),
         );
@@ -254,7 +251,8 @@ export class ClusterLines {
     if (next instanceof Refusal) return next;
     const { engine } = this;
     if (engine.nextBytes(dispenser) > 0) return engine.next(dispenser);
-    return next >= series.positions ? exhausted(name) : foretold(definition, next, engine.wallMs());
+    const isOver = next >= series.positions && !isBehindLast(definition, floor);
+    return isOver ? exhausted(name) : foretold(definition, next, engine.wallMs());
   }
 
   /** Whether a position of a line was leased, or skipped by ADVANCE, and not returned since. */
@@ -349,22 +347,6 @@ function refuseForOlder(what: string, node: string): Refusal {
   return new Refusal(
     `ERR cannot ${what} yet: node ${node} runs a version that does not know of it. Upgrade that first`,
   );
-}
-
-/** A member whose program is of a lower level; undefined if there is none. */
-async function olderMember(store: FencedStore, level: number): Promise<string | undefined> {
-  const { rows } = await store.list(NODE_PREFIX);
-  const older = [...rows].find(([, row]) => {
-    const record = readNode(row)!;
-    return record.state === "member" && record.level < level;
-  });
-  return older?.[0].slice(NODE_PREFIX.length);
-}
-
-/** From now on programs of a lower level may not enter the cluster. */
-function requireLevel(level: number, rows: Snapshot["rows"], puts: Map<string, string>): void {
-  const cluster = readCluster(rows.get(CLUSTER))!;
-  if ((cluster.level ?? 1) < level) puts.set(CLUSTER, encode({ ...cluster, level }));
 }
 
 function nothing<T>(result: T): Outcome<T> {

@@ -25,6 +25,9 @@ export interface DateToken {
   readonly unit: Unit;
   /** Whether it depends on Calendar.yearStart. */
   readonly isFiscal: boolean;
+  /** The least and the largest number that it shows. */
+  readonly least: number;
+  readonly most: number;
   /** The number that it shows. */
   shows(date: Temporal.PlainDateTime, yearStart: number): number;
 }
@@ -32,32 +35,35 @@ export interface DateToken {
 const fiscalYear = ({ year, month }: Temporal.PlainDateTime, yearStart: number) =>
   month >= yearStart ? year : year - 1;
 
+const year = { least: 0, most: 9999 };
+const fiscal = { ...year, isFiscal: true };
+
 function token(
   name: string,
   bytes: number,
   unit: Unit,
+  more: Pick<DateToken, "least" | "most"> & { readonly isFiscal?: boolean },
   shows: DateToken["shows"],
-  isFiscal = false,
 ): DateToken {
-  return { name, bytes, unit, isFiscal, shows };
+  return { name, bytes, unit, isFiscal: false, ...more, shows };
 }
 
 /** All tokens. A new one is a line here. */
 export const dateTokens: readonly DateToken[] = [
-  token("yyyy", 4, "month", ({ year }) => year),
-  token("yy", 2, "month", ({ year }) => year),
-  token("MM", 2, "month", ({ month }) => month),
-  token("dd", 2, "day", ({ day }) => day),
-  token("HH", 2, "hour", ({ hour }) => hour),
-  token("DDD", 3, "day", ({ dayOfYear }) => dayOfYear),
-  token("q", 1, "month", ({ month }) => Math.ceil(month / 3)),
+  token("yyyy", 4, "month", year, (date) => date.year),
+  token("yy", 2, "month", year, (date) => date.year),
+  token("MM", 2, "month", { least: 1, most: 12 }, ({ month }) => month),
+  token("dd", 2, "day", { least: 1, most: 31 }, ({ day }) => day),
+  token("HH", 2, "hour", { least: 0, most: 23 }, ({ hour }) => hour),
+  token("DDD", 3, "day", { least: 1, most: 366 }, ({ dayOfYear }) => dayOfYear),
+  token("q", 1, "month", { least: 1, most: 4 }, ({ month }) => Math.ceil(month / 3)),
   // The week of ISO 8601, and its year.
-  token("gggg", 4, "week", ({ yearOfWeek }) => yearOfWeek!),
-  token("ww", 2, "week", ({ weekOfYear }) => weekOfYear!),
-  token("fyyy", 4, "month", fiscalYear, true),
-  token("fy", 2, "month", fiscalYear, true),
-  token("fyyy+1", 4, "month", (date, start) => fiscalYear(date, start) + 1, true),
-  token("fy+1", 2, "month", (date, start) => fiscalYear(date, start) + 1, true),
+  token("gggg", 4, "week", year, ({ yearOfWeek }) => yearOfWeek!),
+  token("ww", 2, "week", { least: 1, most: 53 }, ({ weekOfYear }) => weekOfYear!),
+  token("fyyy", 4, "month", fiscal, fiscalYear),
+  token("fy", 2, "month", fiscal, fiscalYear),
+  token("fyyy+1", 4, "month", fiscal, (date, start) => fiscalYear(date, start) + 1),
+  token("fy+1", 2, "month", fiscal, (date, start) => fiscalYear(date, start) + 1),
 ];
 
 /** The last digits of a number, as many as a token has. */
@@ -92,7 +98,13 @@ function zonedAt(zone: string, wallMs: number): Temporal.ZonedDateTime {
 export function datesEnd(tokens: readonly DateToken[], { zone }: Calendar, wallMs: number): number {
   const zoned = zonedAt(zone, wallMs);
   const date = zoned.toPlainDateTime();
-  const ends = tokens.map(({ unit }) => nextOf(unit, date).toZonedDateTime(zone).epochMilliseconds);
+  const ends = tokens.map(({ unit }) => {
+    const next = nextOf(unit, date);
+    const end = next.toZonedDateTime(zone).epochMilliseconds;
+    // Of a time that comes twice the first may be over.
+    if (end > wallMs) return end;
+    return next.toZonedDateTime(zone, { disambiguation: "later" }).epochMilliseconds;
+  });
   const change = zoned.getTimeZoneTransition("next");
   if (change !== null) ends.push(change.epochMilliseconds);
   return Math.min(...ends);
@@ -101,7 +113,9 @@ export function datesEnd(tokens: readonly DateToken[], { zone }: Calendar, wallM
 /** Reads the field `zone`: an IANA name in any case, or `+hh:mm`. Answers it as the platform writes it. */
 export function readZone(text: string): string | Refusal {
   try {
-    return zonedAt(text, 0).timeZoneId;
+    // The platform reads whole timestamps, too, and takes their zone.
+    if (/^([A-Za-z][\w/+-]*|[+-]\d\d:\d\d)$/.test(text)) return zonedAt(text, 0).timeZoneId;
+    throw new RangeError(text);
   } catch {
     return invalid("zone", text, "must be an IANA time zone, such as Europe/Berlin, or +hh:mm");
   }

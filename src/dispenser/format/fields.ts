@@ -69,11 +69,17 @@ function refuseUnused(given: Fields, format: Format | undefined): Refusal | unde
   return undefined;
 }
 
-/** The field in which two formats read their dates in different ways; undefined if there is none. */
-export function otherCalendar(before: Format | undefined, after: Format | undefined) {
-  if (before === undefined || after === undefined) return undefined;
+/**
+ * The field that may not change so, because dates are read in one way for good: a format that shows
+ * dates makes way only for one that shows them, too. Undefined if it may.
+ */
+export function otherCalendar(
+  before: Format | undefined,
+  after: Format | undefined,
+): string | undefined {
+  if (!before?.isDated) return undefined;
+  if (!after?.isDated || (before.isFiscal && !after.isFiscal)) return FORMAT;
   const [one, other] = [before.calendar, after.calendar];
-  if (before.isDated && after.isDated && one.zone !== other.zone) return ZONE;
-  const areFiscal = before.isFiscal && after.isFiscal;
-  return areFiscal && one.yearStart !== other.yearStart ? YEAR_START : undefined;
+  if (one.zone !== other.zone) return ZONE;
+  return before.isFiscal && one.yearStart !== other.yearStart ? YEAR_START : undefined;
 }

@@ -51,6 +51,9 @@ export class Format {
       const allowed = check.takesLetters ? "digits and letters of one case" : "digits alone";
       return invalid("format", text, `must have {${check.name}} only where numbers are ${allowed}`);
     }
+    if (parts.group > 0 && characters.includes("-")) {
+      return invalid("format", text, "must have no groups, because numbers have dashes themselves");
+    }
     return new Format(text, parts, calendar);
   }
 
@@ -174,12 +177,25 @@ export class Format {
     const inner = text.slice(front.length, text.length - back.length);
     if (inner.length === 0 || text.length < front.length + back.length) return undefined;
     const number = this.parts.group === 0 ? inner : inner.replaceAll("-", "");
-    const backAt = text.length - back.length;
-    const around = this.withDates(({ bytes }, isInFront, at) => {
+    if (number.length === 0) return undefined;
+    const around = this.aroundIn(text);
+    return around && this.textOf(number, around) === text ? number : undefined;
+  }
+
+  /** What is around the number in a text, with its own dates; undefined if no day has such dates. */
+  private aroundIn(text: string): Around | undefined {
+    const backAt = text.length - this.around.back.length;
+    const dates = new Map<string, string>();
+    let arePossible = true;
+    const around = this.withDates((token, isInFront, at) => {
       const start = isInFront ? at : backAt + at;
-      return text.slice(start, start + bytes).replace(/[^0-9]/g, " ");
+      const date = text.slice(start, start + token.bytes);
+      const isDate = /^[0-9]+$/.test(date) && +date >= token.least && +date <= token.most;
+      if (!isDate || (dates.get(token.name) ?? date) !== date) arePossible = false;
+      dates.set(token.name, date);
+      return date;
     });
-    return this.textOf(number, around) === text ? number : undefined;
+    return arePossible ? around : undefined;
   }
 }
 

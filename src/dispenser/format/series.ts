@@ -35,9 +35,7 @@ export class FormattedSeries implements NumberSeries {
 
   positionOnceOf(text: string): bigint | undefined {
     const number = this.format.numberIn(text);
-    if (number === undefined) return undefined;
-    const { numbers } = this;
-    return this.within(numbers.positionOnceOf?.(number) ?? numbers.positionOf(number));
+    return number === undefined ? undefined : this.within(this.numbers.positionOnceOf(number));
   }
 
   private within(position: bigint | undefined): bigint | undefined {

@@ -21,13 +21,15 @@ const CHARACTERS_MAX = 64;
 /** Reads the field `alphabet`: a name, or 2 to 64 different characters of printable ASCII. */
 export function readAlphabet(text: string): string | Refusal {
   if (Object.hasOwn(NAMED, text)) return text;
-  const isSet = /^[!-~]+$/.test(text) && new Set(text).size === text.length;
+  // HEX could mean the digits of hex, or in capitals, or these three letters.
+  const isDoubtful = Object.hasOwn(NAMED, text.toLowerCase());
+  const isSet = !isDoubtful && /^[!-~]+$/.test(text) && new Set(text).size === text.length;
   if (isSet && text.length >= 2 && text.length <= CHARACTERS_MAX) return text;
   const names = Object.keys(NAMED).join(", ");
   return invalid(
     "alphabet",
     text,
-    `must be one of ${names}, or 2 to ${CHARACTERS_MAX} different characters of printable ASCII, without a space`,
+    `must be one of ${names} in lower case, or 2 to ${CHARACTERS_MAX} different characters of printable ASCII, without a space`,
   );
 }
 

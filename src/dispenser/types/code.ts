@@ -119,6 +119,10 @@ class CodeSeries implements NumberSeries {
     return position < this.positions ? position : undefined;
   }
 
+  positionOnceOf(text: string): bigint | undefined {
+    return this.positionOf(text);
+  }
+
   /** The line goes on behind a code, because where that stands in it nobody can tell. */
   positionFrom(text: string): bigint | Refusal {
     const position = this.positionOf(text);

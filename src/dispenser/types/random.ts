@@ -62,6 +62,10 @@ class RandomSeries implements NumberSeries {
     return undefined;
   }
 
+  positionOnceOf(): undefined {
+    return undefined;
+  }
+
   positionFrom(): Refusal {
     return new Refusal(`ERR ADVANCE does not apply to type ${random.code}`);
   }

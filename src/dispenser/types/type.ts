@@ -60,10 +60,9 @@ export interface NumberSeries {
    */
   positionOf(number: string): bigint | undefined;
   /**
-   * The same for a number as the series may have written it before a field of it grew; positionOf()
-   * where that makes no difference.
+   * The same for a number as the series may have written it before a field of it grew.
    */
-  positionOnceOf?(number: string): bigint | undefined;
+  positionOnceOf(number: string): bigint | undefined;
   /** The position at which ADVANCE to this text lets the line go on, or why it cannot. */
   positionFrom(text: string): bigint | Refusal;
   /**

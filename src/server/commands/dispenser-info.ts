@@ -1,6 +1,6 @@
 /** The text that INFO answers about one dispenser. */
 
-import { largest } from "../../base/bigint.ts";
+import { largest, smallest } from "../../base/bigint.ts";
 import { shownFieldsOf } from "../../dispenser/definition.ts";
 import type { Dispenser } from "../../dispenser/dispenser.ts";
 import type { InfoFields } from "../../engine/catalog.ts";
@@ -37,7 +37,7 @@ export function describe(dispenser: Dispenser, wallMs: number, more: InfoFields)
  * number on, because it does not know what the others have handed out of that.
  */
 function rest(dispenser: Dispenser, wallMs: number): InfoFields {
-  const { definition, allocation, position, counts } = dispenser;
+  const { definition, allocation, position } = dispenser;
   const { series, type } = definition;
   if (!type.hasPositions) {
     return { next: "", last: "", remaining: 0, used_percent: "0.00", exhausted: 0 };
@@ -56,7 +56,8 @@ function rest(dispenser: Dispenser, wallMs: number): InfoFields {
     used_percent: all > 0n ? hundredths(all - remaining, all, "down") : "100.00",
     exhausted: Number(remaining === 0n),
     ...(series.guesses !== undefined && {
-      guess_odds: share(isLeased ? used : counts.generated, series.guesses),
+      // A code that was skipped is as good as one that was handed out.
+      guess_odds: share(smallest(allocation.toLine(position), series.positions), series.guesses),
     }),
   };
 }

@@ -10,7 +10,6 @@ import {
 import type { Dispenser } from "../../dispenser/dispenser.ts";
 import { refuseLeap } from "../../dispenser/leap.ts";
 import { toText } from "../../dispenser/name.ts";
-
 import type { Engine } from "../../engine/engine.ts";
 import type { Replies } from "../../resp/encode.ts";
 import { isInfoSection } from "../metrics.ts";
@@ -224,7 +223,7 @@ export const dispenserCommands: readonly Command[] = [
     group: "dispenser",
     right: "create",
     needsMore: needsForReuse,
-    summary: "Defines a dispenser, or changes the strategy or the length of one",
+    summary: "Defines a dispenser, or changes the strategy, length or format of one",
     isShared: true,
     run: (call) => defineFrom(call, "hset", (set) => call.replies.integer(set)),
   },

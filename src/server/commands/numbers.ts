@@ -51,7 +51,7 @@ function verify(call: Call): void {
   const dispenser = lineOf(call, "VERIFY", ({ hasPositions }) => hasPositions);
   if (dispenser === undefined) return;
   const { series } = dispenser.definition;
-  const position = series.positionOnceOf?.(number) ?? series.positionOf(number);
+  const position = series.positionOnceOf(number);
   if (position === undefined) return replies.integer(0);
   whenDone(call, server.catalog.verify(dispenser, position), (found) => {
     waitFor(session, engine.dependsOn(name, dispenser));
@@ -69,7 +69,7 @@ export const numberCommands: readonly Command[] = [
     group: "dispenser",
     right: "inspect",
     summary: "Shows the numbers of a line that come next, and takes none",
-    needs: "names",
+    needs: "numbers",
     run: peek,
   },
   {

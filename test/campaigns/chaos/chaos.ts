@@ -54,7 +54,8 @@ const codes = {
 };
 const formatted = { type: "2", length: "9", format: "N-{n:3}{damm}" };
 
-const kinds: readonly (readonly [name: string, StrategyName, Line["fields"]])[] = [
+/** The lines, with their strategies and fields. */
+export const kinds: readonly (readonly [name: string, StrategyName, Line["fields"]])[] = [
   ...strategyNames.map((strategy) => [strategy, strategy, { type: "3" }] as const),
   ["codes", "pre_close", codes],
   ["durable-codes", "elegant_close", codes],

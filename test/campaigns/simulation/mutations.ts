@@ -254,8 +254,8 @@ export const mutations: readonly Mutation[] = [
   {
     title: "a format is not stored",
     file: "src/dispenser/definition.ts",
-    find: "  return format === undefined ?",
-    replace: "  return text.length > 0 ?",
+    find: "of fieldsOfFormat(format)) {\n    text",
+    replace: "of fieldsOfFormat(undefined)) {\n    text",
   },
   {
     title: "a check digit is over the number alone",

@@ -9,13 +9,14 @@ import { openSqliteStore } from "../../../src/storage/sqlite.ts";
 import { temporaryFolder } from "../../../testkit/folder.ts";
 import { PostgresServer } from "../../../testkit/postgres.ts";
 import { ServerProcess } from "../../../testkit/process.ts";
-import { TestClient } from "../../../testkit/resp.ts";
+import { type Reply, ReplyError, TestClient } from "../../../testkit/resp.ts";
 import { until } from "../../../testkit/until.ts";
 import { noPostgres } from "../../support/installed.ts";
 import { messageOf } from "../../support/message-of.ts";
 
 const strategies = ["memory", "pre-base", "pre-checkpoint", "elegant_close", "pre_close"];
 const confirmed = new Map([["confirm", ""]]);
+const refusalIn = (reply: Reply) => (reply instanceof ReplyError ? reply.message : "");
 const gets = (name: string, count: number) => Array.from({ length: count }, () => ["GET", name]);
 
 test("without a store it says what is missing", async () => {
@@ -131,6 +132,52 @@ describe.skipIf(noPostgres !== undefined)("the commands of a cluster", () => {
     own.close();
     client.close();
     for (const server of [joined, other]) expect(await server.end("SIGTERM")).toBe(0);
+  });
+
+  test("join takes lines of codes along where every member knows them, and tells no code", async () => {
+    const store = await emptyStore();
+    const alone = await start("");
+    const own = await TestClient.connect(alone.port);
+    const key = ["key", "000102030405060708090a0b0c0d0e0f"];
+    await own.command("HSET", "codes", "type", "4", "length", "8", ...key);
+    const codes = await own.pipeline(gets("codes", 50));
+    await own.command("HSET", "v", "type", "4", "length", "8", ...key);
+    const next = await own.pipeline(gets("v", 1));
+    await own.command("DEL", "v");
+    own.close();
+    await alone.end("SIGTERM");
+    const other = await start(store);
+    const client = await TestClient.connect(other.port);
+    const shared = openLeaseStore(store);
+    const old = { generation: 1, token: "t", isConfirmed: true, sequence: 0, host: "h" };
+    const setOld = (state: string) => {
+      const row = JSON.stringify({ ...old, state });
+      return shared.write({ guards: new Map(), puts: new Map([["node/old", row]]) });
+    };
+    await setOld("member");
+    const join = () => operate("join", store, { dataDir: alone.dataDir });
+    expect(await messageOf(join)).toBe(
+      "CannotStart: the folder has lines of codes, or with a format, and node old runs a version that does not know of " +
+        "them: upgrade that first",
+    );
+    expect(refusalIn(await client.command("HSET", "x", "type", "4", "length", "8"))).toBe(
+      "ERR cannot define 'x' yet: node old runs a version that does not know of it. Upgrade that first",
+    );
+    await setOld("left");
+    expect(await client.command("HSET", "v", "type", "3")).toBe(1);
+    const met = await messageOf(join);
+    expect(met).toContain("that would repeat numbers of one deleted in the folder: DEL it there");
+    expect(met).not.toMatch(/[0-9]{4,}/);
+    expect(met).not.toContain(String(next[0]));
+    expect(await client.command("DEL", "v")).toBe(1);
+    expect(await join()).toContain("with 1 dispensers");
+    expect(readCluster((await shared.read(["cluster"])).rows.get("cluster"))!.level).toBe(3);
+    await shared.close();
+    await until(async () => (await client.command("EXISTS", "codes")) === 1);
+    const more = await client.pipeline(gets("codes", 500));
+    expect(new Set([...codes, ...more]).size).toBe(550);
+    client.close();
+    expect(await other.end("SIGTERM")).toBe(0);
   });
 
   test("join refuses a name that the cluster has, and goes on where it was broken off", async () => {

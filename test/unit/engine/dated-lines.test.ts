@@ -88,6 +88,18 @@ describe("a line whose texts show dates", () => {
     expect(engine.dated.deadlineMs).toBe(Number.POSITIVE_INFINITY);
   });
 
+  test("is forgotten when it is deleted", () => {
+    const { engine, define, take } = start("2026-11-30T12:00:00Z");
+    for (let round = 0; round < 3; round++) {
+      define("d", { type: "3", format: "{yyyy}-{n}" });
+      take("d");
+      expect(engine.dated.size).toBe(1);
+      new LocalCatalog(engine).remove(["d"]);
+      engine.commit();
+      expect(engine.dated.size).toBe(0);
+    }
+  });
+
   test("goes on after a failed commit, and ends at its end", () => {
     const { engine, define, take } = start("2026-11-30T12:00:00Z");
     define("d", { type: "2", length: "1", starting: "8", format: "{dd}-{n}" });

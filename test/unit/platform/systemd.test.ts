@@ -71,14 +71,17 @@ function heldSocket(family: "inet" | "inet6"): { descriptor: number; port: numbe
     bind: { args: ["int", "ptr", "u32"], returns: "int" },
     listen: { args: ["int", "int"], returns: "int" },
   })!;
-  const port = freePort();
   const address = family === "inet" ? Buffer.alloc(16) : Buffer.alloc(28);
   address.writeUInt16LE(family === "inet" ? 2 : 10, 0);
-  address.writeUInt16BE(port, 2);
   if (family === "inet") address.set([127, 0, 0, 1], 4);
   else address[23] = 1;
   const descriptor = libc.socket(address.readUInt16LE(0), 1, 0);
-  expect(libc.bind(descriptor, ptr(address), address.length)).toBe(0);
+  let port: number;
+  do {
+    // One that others connected to just now is free for Bun alone, which sets SO_REUSEADDR.
+    port = freePort();
+    address.writeUInt16BE(port, 2);
+  } while (libc.bind(descriptor, ptr(address), address.length) !== 0);
   expect(libc.listen(descriptor, 16)).toBe(0);
   return { descriptor, port };
 }

@@ -102,6 +102,38 @@ test("a text with dates has one number, whatever its dates are, and letters are 
   expect(series.positionOf(text.replace("203102", "2O31O2"))).toBeUndefined();
 });
 
+test("a text has dates that can be, and a date twice is the same date", () => {
+  const { series } = defined({ format: "{yyyy}-{MM}-{dd}T{HH} {DDD} {q} {ww}/{MM}/{n}" });
+  const found = (text: string) => series.positionOf(text);
+  expect(found("2026-11-30T23 334 4 49/11/5")).toBe(5n);
+  for (const wrong of [
+    ...[
+      "2026-13-30T23 334 4 49/13/5",
+      "2026-00-30T23 334 4 49/00/5",
+      "2026-11-32T23 334 4 49/11/5",
+    ],
+    ...[
+      "2026-11-30T24 334 4 49/11/5",
+      "2026-11-30T23 367 4 49/11/5",
+      "2026-11-30T23 334 5 49/11/5",
+    ],
+    ...["2026-11-30T23 334 4 54/11/5", "2026-11-30T23 334 4 49/12/5"],
+  ]) {
+    expect([wrong, found(wrong)]).toEqual([wrong, undefined]);
+  }
+});
+
+test("dates end in the future, also where midnight comes twice", () => {
+  const { format } = defined({ format: "{dd}-{n}", zone: "America/St_Johns" });
+  for (
+    let at = Date.parse("2006-10-29T02:00Z");
+    at < Date.parse("2006-10-29T05:00Z");
+    at += 10_000
+  ) {
+    expect(format!.endOf(at)).toBeGreaterThan(at);
+  }
+});
+
 describe("zone and year_start", () => {
   const dated = { format: "{yyyy}-{n}" };
   const fiscal = { format: "{fyyy}-{n}" };
@@ -111,6 +143,8 @@ describe("zone and year_start", () => {
       "ERR invalid zone 'Nowhere/At_All': must be an IANA time zone",
     ],
     [{ ...dated, zone: "+25:00" }, "ERR invalid zone '+25:00'"],
+    [{ ...dated, zone: "+05" }, "ERR invalid zone '+05'"],
+    [{ ...dated, zone: "2020-01-01T00:00Z[UTC]" }, "ERR invalid zone"],
     [
       { format: "A{n}", zone: "UTC" },
       "ERR 'zone' applies only to a format with dates, such as {yyyy}",
@@ -134,10 +168,10 @@ describe("zone and year_start", () => {
     expect(again({ zone: "EUROPE/BERLIN" })).toBe("taken");
     expect(again({ zone: "UTC" })).toStartWith("ERR cannot change 'zone' of 'x'");
     expect(again({ year_start: "5" })).toStartWith("ERR cannot change 'year_start' of 'x'");
-    // Another format keeps the calendar that it still shows, and drops what it does not.
-    const other = redefine("x", definition, new Map([["format", "{yy}{n}"]])) as Definition;
-    expect(other.line).toContain('"format":"{yy}{n}","zone":"Europe/Berlin"}');
-    const plain = redefine("x", definition, new Map([["format", "A{n}"]])) as Definition;
-    expect(plain.line).toEndWith('"format":"A{n}"}');
+    // Another format keeps the calendar, and shows it: by way of one without it could change.
+    const other = redefine("x", definition, new Map([["format", "{fy}{n}"]])) as Definition;
+    expect(other.line).toContain('"format":"{fy}{n}","zone":"Europe/Berlin","year_start":"4"}');
+    expect(again({ format: "{yy}{n}" })).toStartWith("ERR cannot change 'format' of 'x'");
+    expect(again({ format: "A{n}" })).toStartWith("ERR cannot change 'format' of 'x'");
   });
 });

@@ -106,6 +106,46 @@ describe("formats", () => {
     expect((refusal as Refusal).message).toBe(`ERR invalid format '${format}': ${why}`);
   });
 
+  test("a text that is all dashes, or too short, is no number, whatever the groups", () => {
+    for (const format of ["{n:4}", "A{n:4}", "{n:1}B", "{n:2}{luhn}", "{rf}{n:3}"]) {
+      const { series } = defined({ type: "3", format });
+      for (const text of [
+        "",
+        "-",
+        "--",
+        "A-",
+        "A--",
+        "-B",
+        "--B",
+        "A",
+        "B",
+        "RF",
+        "RF18",
+        "RF18-",
+      ]) {
+        expect([format, text, series.positionOf(text)]).toEqual([format, text, undefined]);
+        expect(series.positionFrom(text)).toBeInstanceOf(Refusal);
+      }
+    }
+  });
+
+  test("numbers that have dashes themselves are in no groups", () => {
+    const found = made({ type: "4", length: "4", alphabet: "ab-", key: KEY, format: "{n:2}" });
+    expect((found as Refusal).message).toContain(
+      "must have no groups, because numbers have dashes",
+    );
+    const { series } = defined({
+      type: "4",
+      length: "4",
+      alphabet: "ab-",
+      key: KEY,
+      format: "-{n}-",
+    });
+    for (let at = 0n; at < series.positions; at++) {
+      expect(series.positionOf(series.numberAt(at))).toBe(at);
+    }
+  });
+
   test("a check digit wants numbers that it can be over", () => {
     const code = (alphabet: string, format: string) => {
       const found = made({ type: "4", length: "8", alphabet, key: KEY, format });

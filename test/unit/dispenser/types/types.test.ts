@@ -83,6 +83,8 @@ describeType({
     ["length", "19"],
     ["alphabet", "x"],
     ["alphabet", "aba"],
+    ["alphabet", "HEX"],
+    ["alphabet", "Safe"],
     ["alphabet", "a b"],
     ["alphabet", "caf\u00e9"],
   ],
@@ -133,6 +135,10 @@ class EvenNumbers implements NumberSeries {
     const position = (BigInt(`0x${text.slice(1)}`) - this.first) / 2n;
     const isIts = position >= 0n && position < this.positions && this.numberAt(position) === text;
     return isIts ? position : undefined;
+  }
+
+  positionOnceOf(text: string): bigint | undefined {
+    return this.positionOf(text);
   }
 
   positionFrom(text: string): bigint | Refusal {

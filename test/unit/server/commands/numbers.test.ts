@@ -6,7 +6,7 @@ import { startInMemory } from "../../../support/server.ts";
 const KEY = "000102030405060708090a0b0c0d0e0f";
 const FINGERPRINT = "be45cb26";
 
-const { server, port, logged } = startInMemory({ takeMax: 100 });
+const { server, port, logged, engine } = startInMemory({ takeMax: 100 });
 const client = await TestClient.connect(port);
 
 afterAll(async () => {
@@ -106,6 +106,20 @@ describe("formats", () => {
   });
 });
 
+test("a guess may be a code that was skipped; how far one lies ahead is not told", async () => {
+  await run("HSET far type code length 12 alphabet safe");
+  const { series } = engine.find("far")!.definition;
+  const ahead = series.numberAt(series.positions / 2n);
+  expect(await run(`ADVANCE far ${ahead}`)).toEqual(
+    error(
+      "ERR ADVANCE of 'far' would skip very many codes, for good: add FORCE where that is meant",
+    ),
+  );
+  expect(await run(`ADVANCE far ${ahead} FORCE`)).toBe("0");
+  expect((await client.info("far")).guess_odds).toBe("0.5");
+  expect(await run(`VERIFY far ${ahead}`)).toBe(1);
+});
+
 describe("PEEK", () => {
   test("shows what comes next, and takes nothing", async () => {
     await run("HSET p type 2 length 3 starting 990 step 3");
@@ -162,6 +176,14 @@ describe("VERIFY", () => {
       genuine += (await run(`VERIFY voucher ${text}`)) as number;
     }
     expect(genuine).toBe(codes.filter((code) => String(code) < "2000").length);
+  });
+
+  test("bears any text, in any format", async () => {
+    await run("HSET grouped type code length 8 alphabet safe format {n:4}");
+    for (const text of ["-", "----", "A--", "x".repeat(300), "\0", "é"]) {
+      expect(await client.command("VERIFY", "grouped", text)).toBe(0);
+      expect(await client.command("ADVANCE", "grouped", text)).toBeInstanceOf(ReplyError);
+    }
   });
 
   test("does not apply to numbers that may repeat", async () => {
