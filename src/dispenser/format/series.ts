@@ -76,38 +76,36 @@ export function refuseLong(format: Format, characters: number): Refusal | undefi
 }
 
 class FormattedSource implements NumberSource {
+  /** Kept, because it is asked for more often than it changes. */
+  bytes: number;
   private readonly numbers: NumberSource;
   private readonly format: Format;
   private readonly around: Around;
   /** Whether a number is written as it is between texts that are known. */
   private readonly isSimple: boolean;
-  private readonly aroundBytes: number;
 
   constructor(numbers: NumberSource, format: Format, around: Around) {
     this.numbers = numbers;
     this.format = format;
     this.around = around;
     this.isSimple = format.isSimple;
-    this.aroundBytes = around.front.length + around.back.length;
-  }
-
-  get bytes(): number {
-    const { bytes } = this.numbers;
-    return this.isSimple ? bytes + this.aroundBytes : this.format.bytesFor(bytes);
+    this.bytes = format.bytesFor(numbers.bytes);
   }
 
   next(into: Uint8Array, at: number): void {
-    const { numbers } = this;
-    if (this.isSimple) return this.nextSimple(into, at);
-    this.format.write(this.around, into, at, numbers.bytes, numbers);
+    const { numbers, format } = this;
+    const { bytes } = numbers;
+    if (this.isSimple) this.nextSimple(into, at, bytes);
+    else format.write(this.around, into, at, bytes, numbers);
+    if (numbers.bytes !== bytes) this.bytes = format.bytesFor(numbers.bytes);
   }
 
   /** What Format.write() does, where there is nothing to compute. */
-  private nextSimple(into: Uint8Array, at: number): void {
+  private nextSimple(into: Uint8Array, at: number, bytes: number): void {
     const { numbers } = this;
     const { front, back } = this.around;
     const start = at + front.length;
-    const end = start + numbers.bytes;
+    const end = start + bytes;
     for (let index = 0; index < front.length; index++) into[at + index] = front[index]!;
     numbers.next(into, start);
     for (let index = 0; index < back.length; index++) into[end + index] = back[index]!;
