@@ -16,7 +16,9 @@ import {
   readNode,
   readUsage,
 } from "../../../src/cluster/stores/records.ts";
+import { type Definition, define } from "../../../src/dispenser/definition.ts";
 import { type StrategyName, strategyNames } from "../../../src/dispenser/strategy.ts";
+import type { NumberSeries } from "../../../src/dispenser/types/type.ts";
 import { Prng } from "../../../testkit/prng.ts";
 import { type Reply, ReplyError } from "../../../testkit/resp.ts";
 import { Received, Repeated } from "../../support/numbers.ts";
@@ -108,11 +110,48 @@ const goingBack: Weights = {
   advance: 0.7,
 };
 
+/** Lines whose numbers are written in another way; the others are named by their strategies. */
+const written = ["codes", "formatted"] as const;
+
+type LineName = StrategyName | (typeof written)[number];
+
+interface Written {
+  readonly strategy: StrategyName;
+  readonly fields: Readonly<Record<string, string>>;
+}
+
+const shapes: Readonly<Record<(typeof written)[number], Written>> = {
+  codes: {
+    strategy: "pre_close",
+    fields: { type: "4", length: "12", key: "e3b0c44298fc1c149afbf4c8996fb924" },
+  },
+  formatted: {
+    strategy: "elegant_close",
+    fields: { type: "2", length: "12", format: "F-{n:4}{luhn}" },
+  },
+};
+
+/** How the numbers of a line are written. */
+const seriesOf = Object.fromEntries(
+  written.map((name) => {
+    const definition = define(new Map(Object.entries(shapes[name].fields))) as Definition;
+    return [name, definition.series];
+  }),
+) as Readonly<Record<string, NumberSeries | undefined>>;
+
+/** The number that a text of a line is; of a code, its position. NaN of what is none. */
+function numberIn(name: string, text: Reply): number {
+  const series = seriesOf[name];
+  return series === undefined
+    ? Number(text)
+    : Number(series.positionOf(String(text)) ?? Number.NaN);
+}
+
 /** What a history is about. */
 interface Story {
   readonly weights: Weights;
-  /** Lines that are taken from; by the names of their strategies. */
-  readonly lines: readonly StrategyName[];
+  /** Lines that are taken from. */
+  readonly lines: readonly LineName[];
   /** How many numbers a request is for. */
   readonly counts: readonly number[];
   /** Whether the store is heard as soon as something is asked. */
@@ -122,7 +161,7 @@ interface Story {
 const stories = {
   everything: {
     weights: everything,
-    lines: strategyNames,
+    lines: [...strategyNames, ...written],
     counts: [1, 1, 3, 30, 120],
     isHeard: false,
   },
@@ -201,8 +240,14 @@ class ClusterSimulation {
   async run(steps: number): Promise<number> {
     for (const node of this.nodes) node.start();
     await this.settleUntil(() => this.nodes.every(({ isServing }) => isServing));
-    for (const strategy of this.story.lines) await this.define(strategy, strategy);
-    await this.define(RESTLESS, "elegant_close");
+    for (const name of this.story.lines) {
+      const { strategy, fields } = shapes[name as keyof typeof shapes] ?? {
+        strategy: name,
+        fields: { type: "3" },
+      };
+      await this.define(name, { ...fields, auto_disk: strategy });
+    }
+    await this.define(RESTLESS, { type: "3", auto_disk: "elegant_close" });
     for (let step = 0; step < steps; step++) await this.step();
     await this.end();
     return this.digest;
@@ -308,9 +353,10 @@ class ClusterSimulation {
     const answered = (reply: Reply) => {
       this.note(reply);
       if (reply instanceof ReplyError) return this.allow(words, reply);
-      const numbers = (Array.isArray(reply) ? reply : [reply]).map(Number);
-      for (const [index, number] of numbers.entries())
-        this.take(node, names[index]!, number, floors);
+      for (const [index, text] of (Array.isArray(reply) ? reply : [reply]).entries()) {
+        const name = names[index]!;
+        this.take(node, name, numberIn(name, text), floors);
+      }
     };
     return { words, answered };
   }
@@ -319,7 +365,7 @@ class ClusterSimulation {
     const line = `${name}#${Math.floor(number / SPAN)}`;
     const at = `${node.cluster.node} ${line}`;
     const floor = floors.get(at) ?? -1;
-    if (number <= floor) this.fail(new Repeated(`${at}: ${number} after ${floor}`));
+    if (!(number > floor)) this.fail(new Repeated(`${at}: ${number} after ${floor}`));
     floors.set(at, number);
     this.largest.set(at, Math.max(number, this.largest.get(at) ?? -1));
     const received = this.received.get(line) ?? new Received(line);
@@ -360,12 +406,16 @@ class ClusterSimulation {
   private advance(node: SimNode, name: string): void {
     const at = `${node.cluster.node} ${name}#0`;
     const number = (this.largest.get(at) ?? 0) + this.prng.below(300);
+    // A line of codes goes on behind one.
+    if (name === "codes" && number === 0) return;
+    const behind = seriesOf.codes!.numberAt(BigInt(Math.max(0, number - 1)));
+    const target = name === "codes" ? behind : String(number);
     const answered = (reply: Reply) => {
       this.note(reply);
       if (reply instanceof ReplyError) return this.allow(["ADVANCE"], reply);
       this.largest.set(at, Math.max(number - 1, this.largest.get(at) ?? -1));
     };
-    node.ask({ words: ["ADVANCE", name, String(number)], answered }, 1);
+    node.ask({ words: ["ADVANCE", name, target], answered }, 1);
   }
 
   private allow(words: readonly string[], { message }: ReplyError): void {
@@ -565,9 +615,9 @@ class ClusterSimulation {
     return new Map(lines.map(([key, row]) => [key, readLine(row)!.next]));
   }
 
-  private async define(name: string, strategy: string): Promise<void> {
+  private async define(name: string, fields: Readonly<Record<string, string>>): Promise<void> {
     let reply: Reply = null;
-    const words = ["HSET", name, "type", "3", "auto_disk", strategy];
+    const words = ["HSET", name, ...Object.entries(fields).flat()];
     const answered = (given: Reply) => {
       reply = given;
     };
