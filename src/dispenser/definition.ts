@@ -259,9 +259,11 @@ export function redefine(name: string, present: Definition, fields: Fields): Def
   if (format instanceof Refusal) return format;
   const moved = otherCalendar(present.format, format);
   if (moved !== undefined) return cannotChange(moved);
-  const changedTo = intern(type, values, strategy, format);
+  const after = intern(type, values, strategy, format);
   // A position that there is must not lie behind the end.
-  if (changedTo.series.positions >= present.series.positions) return changedTo;
+  const endsEarlier =
+    hasOtherFormat(present, after) && after.makeSeries().positions < present.makeSeries().positions;
+  if (!endsEarlier) return after;
   return new Refusal(
     `ERR cannot change 'format' of ${quoted(name)}: the line would end earlier. Define another name`,
   );

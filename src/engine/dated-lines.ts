@@ -43,9 +43,9 @@ export class DatedLines {
     return bytes;
   }
 
-  /** To be called with a line that is removed. */
+  /** To be called with a line that is removed; it may come back if the commit fails. */
   remove(dispenser: Dispenser): void {
-    this.open.delete(dispenser);
+    if (this.open.delete(dispenser)) dispenser.closeSource();
   }
 
   /** To be called when requests are about to be run, with the time: closes lines whose dates have changed. */

@@ -4,9 +4,9 @@ import { LocalCatalog } from "../../../src/engine/local-catalog.ts";
 import { MemoryStore } from "../../support/memory-store.ts";
 
 /** An engine whose clocks are turned by hand. */
-function start(time: string) {
+function start(time: string, store = new MemoryStore()) {
   const clock = { now: 1000, wall: Date.parse(time) };
-  const engine = new Engine(new MemoryStore(), {
+  const engine = new Engine(store, {
     now: () => clock.now,
     wallMs: () => clock.wall,
     savesCounts: false,
@@ -98,6 +98,18 @@ describe("a line whose texts show dates", () => {
       engine.commit();
       expect(engine.dated.size).toBe(0);
     }
+  });
+
+  test("shows the right dates also after a DEL that failed", () => {
+    const store = new MemoryStore();
+    const { engine, define, take, pass } = start("2026-11-30T12:00:00Z", store);
+    define("d", { type: "3", format: "{dd}-{n}" });
+    expect(take("d")).toBe("30-0");
+    new LocalCatalog(engine).remove(["d"]);
+    store.failures = ["unavailable"];
+    expect(engine.commit()).toBeDefined();
+    pass(DAY_MS);
+    expect(take("d")).toBe("01-1");
   });
 
   test("goes on after a failed commit, and ends at its end", () => {
