@@ -11,7 +11,10 @@ export const SUMMARY_EVERY_MS = 1000;
 /** Kinds are texts of the code, so there are few. Past this they are logged and begun anew. */
 const KINDS_MAX = 100;
 
-/** How many different things of a second are named, whatever the events; those after them are only counted. */
+/**
+ * How many different things of a second are named, whatever the events; those after them are only
+ * counted.
+ */
 const SUBJECTS_MAX = 50;
 
 /** A level and an event's text: what was logged of it, and what was not yet. */

@@ -205,7 +205,9 @@ export function defineBeside(fields: Fields, deleted: readonly Definition[]): De
   return define(fields);
 }
 
-/** The secret field that would be drawn where HSET gives these fields; undefined if there is none. */
+/**
+ * The secret field that would be drawn where HSET gives these fields; undefined if there is none.
+ */
 export function drawnField(fields: Fields): string | undefined {
   const type = typeOf(fields.get("type") ?? "");
   return type?.fields.find(({ name, draw }) => draw !== undefined && !fields.has(name))?.name;

@@ -32,7 +32,10 @@ export class DatedLines {
     return this.open.size;
   }
 
-  /** Opens a line with the dates of now. Answers how many bytes its next number takes; 0 if it has none. */
+  /**
+   * Opens a line with the dates of now. Answers how many bytes its next number takes; 0 if it has
+   * none.
+   */
   openNow(dispenser: Dispenser): number {
     const wallMs = this.wallMs();
     const bytes = dispenser.openSource(wallMs);
@@ -48,7 +51,10 @@ export class DatedLines {
     if (this.open.delete(dispenser)) dispenser.closeSource();
   }
 
-  /** To be called when requests are about to be run, with the time: closes lines whose dates have changed. */
+  /**
+   * To be called when requests are about to be run, with the time: closes lines whose dates have
+   * changed.
+   */
   look(nowMs: number): void {
     if (nowMs >= this.deadlineMs) this.closeAll();
   }

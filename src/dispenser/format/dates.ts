@@ -110,7 +110,10 @@ export function datesEnd(tokens: readonly DateToken[], { zone }: Calendar, wallM
   return Math.min(...ends);
 }
 
-/** Reads the field `zone`: an IANA name in any case, or `+hh:mm`. Answers it as the platform writes it. */
+/**
+ * Reads the field `zone`: an IANA name in any case, or `+hh:mm`. Answers it as the platform writes
+ * it.
+ */
 export function readZone(text: string): string | Refusal {
   try {
     // The platform reads whole timestamps, too, and takes their zone.

@@ -1,4 +1,6 @@
-/** The fields of HSET that say which text is around numbers: `format`, and how dates in it are read. */
+/**
+ * The fields of HSET that say which text is around numbers: `format`, and how dates in it are read.
+ */
 
 import { Refusal } from "../../base/errors.ts";
 import type { NumberSeries } from "../types/type.ts";

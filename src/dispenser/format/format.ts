@@ -182,7 +182,9 @@ export class Format {
     return around && this.textOf(number, around) === text ? number : undefined;
   }
 
-  /** What is around the number in a text, with its own dates; undefined if no day has such dates. */
+  /**
+   * What is around the number in a text, with its own dates; undefined if no day has such dates.
+   */
   private aroundIn(text: string): Around | undefined {
     const backAt = text.length - this.around.back.length;
     const dates = new Map<string, string>();

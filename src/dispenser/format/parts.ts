@@ -44,7 +44,9 @@ function isPrintable(bytes: string): boolean {
   }
 }
 
-/** A piece of a format: literal text, the number in groups of so many characters, a check, a date. */
+/**
+ * A piece of a format: literal text, the number in groups of so many characters, a check, a date.
+ */
 type Token = string | { readonly group: number } | Check | DateToken;
 
 const isCheck = (token: Token): token is Check => typeof token === "object" && "write" in token;

@@ -8,7 +8,9 @@ import type { Around, Format } from "./format.ts";
 
 export class FormattedSeries implements NumberSeries {
   readonly positions: bigint;
-  /** Formats are no matter here: two lines whose numbers could meet could be told apart by nobody. */
+  /**
+   * Of the numbers alone: another format around the same numbers is no other line.
+   */
   readonly progression: Progression | undefined;
   readonly guesses?: bigint;
   private readonly numbers: NumberSeries;
@@ -64,7 +66,9 @@ function positionsWithin({ positions, progression }: NumberSeries, format: Forma
   return positionAtLeast(progression, 10n ** BigInt(most));
 }
 
-/** Why numbers that all have so many characters are too long for a format; undefined if they fit. */
+/**
+ * Why numbers that all have so many characters are too long for a format; undefined if they fit.
+ */
 export function refuseLong(format: Format, characters: number): Refusal | undefined {
   const { numberCharactersMax: most, text } = format;
   if (characters <= most) return undefined;

@@ -44,7 +44,9 @@ interface Twins {
   readonly values: Int8Array;
 }
 
-/** By alphabet; those of the user's own are few, and of others there are more lines than alphabets. */
+/**
+ * By alphabet; those of the user's own are few, and of others there are more lines than alphabets.
+ */
 const made = new Map<string, Twins>();
 const MADE_MAX = 100;
 
@@ -114,7 +116,10 @@ export class Texts {
     }
   }
 
-  /** The number of the text that begins at a character of another text; undefined where it is none of them. */
+  /**
+   * The number of the text that begins at a character of another text; undefined where it is none
+   * of them.
+   */
   indexOf(text: string, at: number): number | undefined {
     const { values, radix } = this.twins;
     let index = 0;

@@ -139,7 +139,9 @@ class CodeSeries implements NumberSeries {
   }
 }
 
-/** How many codes are made at once: more the longer a line goes on, and again few after a restart. */
+/**
+ * How many codes are made at once: more the longer a line goes on, and again few after a restart.
+ */
 const BATCHES = [2, 8, 32, PAIRS_MAX] as const;
 const NONE = new Uint8Array(0);
 

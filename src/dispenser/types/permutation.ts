@@ -35,7 +35,9 @@ const firstBlocks = Array.from({ length: PAIRS_MAX + 1 }, (_, count) =>
 
 type Cipher = ReturnType<typeof createCipheriv>;
 
-/** The cipher that was used last: one for each of a million lines would take more than the lines. */
+/**
+ * The cipher that was used last: one for each of a million lines would take more than the lines.
+ */
 let lastKey: Uint8Array | undefined;
 let lastCipher: Cipher | undefined;
 
@@ -65,7 +67,10 @@ export class Permutation {
     this.reduceRight = new Reduction(b);
   }
 
-  /** Replaces the first `count` pairs, at most PAIRS_MAX, by those that the permutation of a period makes of them. */
+  /**
+   * Replaces the first `count` pairs, at most PAIRS_MAX, by those that the permutation of a period
+   * makes of them.
+   */
   permute(pairs: Pairs, count: number, period: number): void {
     begin(count, period);
     for (let round = 0; round < ROUNDS; round++) this.round(pairs, count, round, 1);
@@ -84,7 +89,10 @@ export class Permutation {
     reduction.addTo(isLeft ? left : right, count, sign);
   }
 
-  /** AES of the halves that a round does not change, the number of the round, and the period, to `words`. */
+  /**
+   * AES of the halves that a round does not change, the number of the round, and the period, to
+   * `words`.
+   */
   private encrypt(halves: Float64Array, count: number, round: number): void {
     const inWord = HALF_WORD * round;
     for (let index = 0; index < count; index++) {

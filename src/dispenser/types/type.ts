@@ -14,7 +14,9 @@ export type Values = Readonly<Record<string, Value>>;
 /** A field of HSET that belongs to a type. */
 export interface FieldSpec {
   readonly name: string;
-  /** The text that counts where HSET gives none; undefined: HSET has to give one, or it is drawn. */
+  /**
+   * The text that counts where HSET gives none; undefined: HSET has to give one, or it is drawn.
+   */
   readonly preset: string | undefined;
   /** Draws a text where HSET gives none. */
   readonly draw?: () => string;
@@ -95,7 +97,10 @@ export interface NumberType {
   readonly hasPositions: boolean;
   /** Whether a later position is a larger number. */
   readonly isOrdered: boolean;
-  /** Whether it may start over at each start of the server (auto_disk memory), as numbers come again then. */
+  /**
+   * Whether it may start over at each start of the server (auto_disk memory), as numbers come again
+   * then.
+   */
   readonly mayStartOver: boolean;
   /**
    * The level of the programs that know it, as nodes of a cluster tell each other theirs

@@ -237,7 +237,10 @@ export interface Command {
    * also a number of each. Undefined if the command fetches that itself, or needs nothing.
    */
   readonly needs?: "names" | "numbers";
-  /** Whether it asks the store of a cluster, or changes it for all nodes: that takes longer than a turn. */
+  /**
+   * Whether it asks the store of a cluster, or changes it for all nodes: that takes longer than a
+   * turn.
+   */
   readonly isShared?: boolean;
   /** The subcommands by their own names; the second word of a request has to be one of them. */
   readonly subcommands?: ReadonlyMap<string, Command>;

@@ -9,7 +9,9 @@ import type { InfoFields } from "../../engine/catalog.ts";
 const SHOWN_ALWAYS: readonly string[] = ["length", "starting", "step"];
 const SHOWN_FIRST: readonly string[] = ["type", ...SHOWN_ALWAYS, "auto_disk"];
 
-/** Lines of field:value; those of `more` come last. Dates are those of a Unix time in milliseconds. */
+/**
+ * Lines of field:value; those of `more` come last. Dates are those of a Unix time in milliseconds.
+ */
 export function describe(dispenser: Dispenser, wallMs: number, more: InfoFields): string {
   const { definition, counts, current, name } = dispenser;
   const fields = shownFieldsOf(definition);
