@@ -21,3 +21,7 @@ for (let value = 0; value <= LETTER_MAX; value++) {
   VALUE_OF_BYTE[BYTE_OF_VALUE[value]!] = value;
   VALUE_OF_BYTE[CHARACTERS[value]!.toLowerCase().charCodeAt(0)] = value;
 }
+
+/** A table of digits, from its rows as texts. */
+export const digitsOf = (...rows: readonly string[]): Uint8Array =>
+  Uint8Array.from(rows.join(""), Number);

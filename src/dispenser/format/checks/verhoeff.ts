@@ -3,38 +3,36 @@
  * every transposition of neighbours.
  */
 
-import { BYTE_OF_VALUE, DIGIT_MAX, VALUE_OF_BYTE } from "./characters.ts";
+import { BYTE_OF_VALUE, DIGIT_MAX, digitsOf, VALUE_OF_BYTE } from "./characters.ts";
 import type { Check } from "./check.ts";
 
 /** The dihedral group of order 10: the product by its two factors. */
-// biome-ignore format: a row for each first factor
-const PRODUCT = Uint8Array.of(
-  0, 1, 2, 3, 4, 5, 6, 7, 8, 9,
-  1, 2, 3, 4, 0, 6, 7, 8, 9, 5,
-  2, 3, 4, 0, 1, 7, 8, 9, 5, 6,
-  3, 4, 0, 1, 2, 8, 9, 5, 6, 7,
-  4, 0, 1, 2, 3, 9, 5, 6, 7, 8,
-  5, 9, 8, 7, 6, 0, 4, 3, 2, 1,
-  6, 5, 9, 8, 7, 1, 0, 4, 3, 2,
-  7, 6, 5, 9, 8, 2, 1, 0, 4, 3,
-  8, 7, 6, 5, 9, 3, 2, 1, 0, 4,
-  9, 8, 7, 6, 5, 4, 3, 2, 1, 0,
+const PRODUCT = digitsOf(
+  "0123456789",
+  "1234067895",
+  "2340178956",
+  "3401289567",
+  "4012395678",
+  "5987604321",
+  "6598710432",
+  "7659821043",
+  "8765932104",
+  "9876543210",
 );
 
 /** The element whose product with each is 0. */
 const INVERSE = Uint8Array.of(0, 4, 3, 2, 1, 5, 6, 7, 8, 9);
 
 /** The digit by its place from the right and its value; the ninth place is as the first one. */
-// biome-ignore format: a row for each place
-const PERMUTED = Uint8Array.of(
-  0, 1, 2, 3, 4, 5, 6, 7, 8, 9,
-  1, 5, 7, 6, 2, 8, 3, 0, 9, 4,
-  5, 8, 0, 3, 7, 9, 6, 1, 4, 2,
-  8, 9, 1, 6, 0, 4, 3, 5, 2, 7,
-  9, 4, 5, 3, 1, 2, 6, 8, 7, 0,
-  4, 2, 8, 6, 5, 7, 3, 9, 0, 1,
-  2, 7, 9, 3, 8, 0, 6, 4, 1, 5,
-  7, 0, 4, 6, 9, 1, 3, 2, 5, 8,
+const PERMUTED = digitsOf(
+  "0123456789",
+  "1576283094",
+  "5803796142",
+  "8916043527",
+  "9453126870",
+  "4286573901",
+  "2793806415",
+  "7046913258",
 );
 const ROW = 10;
 
