@@ -4,7 +4,8 @@
  */
 
 import { group } from "mitata";
-import { type Definition, define } from "../../src/dispenser/definition.ts";
+import type { Definition } from "../../src/dispenser/definition.ts";
+import { define } from "../../src/dispenser/fields.ts";
 import { Registry } from "../../src/engine/registry.ts";
 import { isSmall } from "../support/flags.ts";
 import { bench } from "./bench.ts";

@@ -1,7 +1,8 @@
 /** What does a code cost, by alphabet and by how many are made at once, and a number with its format? */
 
 import { group } from "mitata";
-import { type Definition, define } from "../../src/dispenser/definition.ts";
+import type { Definition } from "../../src/dispenser/definition.ts";
+import { define } from "../../src/dispenser/fields.ts";
 import { charactersOf } from "../../src/dispenser/types/alphabet.ts";
 import { PAIRS_MAX, type Pairs, Permutation } from "../../src/dispenser/types/permutation.ts";
 import { bench } from "./bench.ts";

@@ -5,7 +5,7 @@
  */
 
 import { CannotStart, reasonOf } from "../base/errors.ts";
-import type { Fields } from "../dispenser/definition.ts";
+import type { Fields } from "../dispenser/fields.ts";
 import { NUMBER_MAX, parseNumber } from "../dispenser/types/whole-number.ts";
 import { readRegular } from "../platform/files.ts";
 import type { LeftOut } from "./import-report.ts";

@@ -8,8 +8,8 @@
  */
 
 import type { Refusal } from "../base/errors.ts";
-import type { Fields } from "../dispenser/definition.ts";
 import type { Dispenser } from "../dispenser/dispenser.ts";
+import type { Fields } from "../dispenser/fields.ts";
 import { isName } from "../dispenser/name.ts";
 import type { Asking, Catalog, Demand, InfoFields, Sharing } from "../engine/catalog.ts";
 import type { Engine } from "../engine/engine.ts";

@@ -6,7 +6,8 @@
 
 import { largest, smallest } from "../base/bigint.ts";
 import { quoted, Refusal } from "../base/errors.ts";
-import { type Definition, define, hasOtherFormat, isSameLine } from "./definition.ts";
+import { type Definition, hasOtherFormat, isSameLine } from "./definition.ts";
+import { define } from "./fields.ts";
 import { fieldsOfAllFrom } from "./types/line.ts";
 import { haveCommon, valueAt } from "./types/progression.ts";
 

@@ -5,8 +5,8 @@
  */
 
 import type { Refusal } from "../base/errors.ts";
-import type { Fields } from "../dispenser/definition.ts";
 import type { Dispenser } from "../dispenser/dispenser.ts";
+import type { Fields } from "../dispenser/fields.ts";
 
 /**
  * A result, at once or once another node's store was asked. A promise rejects with why that failed.

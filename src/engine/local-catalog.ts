@@ -4,19 +4,10 @@
  */
 
 import { exhausted, quoted, Refusal, refusePastEnd } from "../base/errors.ts";
-import {
-  type Definition,
-  define,
-  defineBeside,
-  drawnField,
-  type Fields,
-  hasGrown,
-  isBehindLast,
-  isSame,
-  redefine,
-} from "../dispenser/definition.ts";
+import { type Definition, hasGrown, isBehindLast, isSame } from "../dispenser/definition.ts";
 import { refuseFormat, refuseMemory } from "../dispenser/deleted.ts";
 import type { Dispenser } from "../dispenser/dispenser.ts";
+import { define, defineBeside, drawnField, type Fields, redefine } from "../dispenser/fields.ts";
 import { invalidName, isName } from "../dispenser/name.ts";
 import type { Catalog, InfoFields } from "./catalog.ts";
 import type { Engine } from "./engine.ts";

@@ -1,6 +1,7 @@
 /** Columns that several tables have, as what they stand for. */
 
-import { type Definition, definitionFrom } from "../dispenser/definition.ts";
+import type { Definition } from "../dispenser/definition.ts";
+import { definitionFrom } from "../dispenser/fields.ts";
 import type { Account } from "../dispenser/reservation.ts";
 import { NUMBER_MAX } from "../dispenser/types/whole-number.ts";
 

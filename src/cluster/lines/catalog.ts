@@ -8,17 +8,7 @@
 import { largest } from "../../base/bigint.ts";
 import { exhausted, notFound, quoted, Refusal, refusePastEnd } from "../../base/errors.ts";
 import type { Range } from "../../dispenser/allocation.ts";
-import {
-  defineBeside,
-  type Fields,
-  fieldsOf,
-  foretold,
-  hasGrown,
-  isBehindLast,
-  isSame,
-  redefine,
-  typeOf,
-} from "../../dispenser/definition.ts";
+import { fieldsOf, foretold, hasGrown, isBehindLast, isSame } from "../../dispenser/definition.ts";
 import {
   continued,
   refuseFormat,
@@ -27,6 +17,7 @@ import {
   type UsedLine,
 } from "../../dispenser/deleted.ts";
 import type { Dispenser } from "../../dispenser/dispenser.ts";
+import { defineBeside, type Fields, redefine, typeOf } from "../../dispenser/fields.ts";
 import { FORMATS_FROM_LEVEL } from "../../dispenser/format/fields.ts";
 import { invalidName, isName, toBytes, toText } from "../../dispenser/name.ts";
 import type { Engine } from "../../engine/engine.ts";

@@ -1,8 +1,9 @@
 /** Deleted lines, which the row of their name keeps, because their numbers are in use. */
 
 import { Refusal } from "../../base/errors.ts";
-import { type Definition, define, fieldsOf, isSameLine } from "../../dispenser/definition.ts";
+import { type Definition, fieldsOf, isSameLine } from "../../dispenser/definition.ts";
 import { covering, type UsedLine } from "../../dispenser/deleted.ts";
+import { define } from "../../dispenser/fields.ts";
 import type { DeletedLineRecord, NameRecord } from "../stores/records.ts";
 
 /**

@@ -1,6 +1,6 @@
 /**
  * What a type of dispenser is: an interface without code. A new type is one file that exports a
- * NumberType, and one line in the table of definition.ts; nothing else names a type or its fields.
+ * NumberType, and one line in the table of fields.ts; nothing else names a type or its fields.
  */
 
 import type { Refusal } from "../../base/errors.ts";

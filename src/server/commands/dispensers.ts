@@ -1,13 +1,9 @@
 /** The commands that define dispensers, take numbers from them and show their definitions. */
 
 import { exhausted, notFound, Refusal } from "../../base/errors.ts";
-import {
-  type Definition,
-  type Fields,
-  shownFieldsOf,
-  withoutReuse,
-} from "../../dispenser/definition.ts";
+import { type Definition, shownFieldsOf } from "../../dispenser/definition.ts";
 import type { Dispenser } from "../../dispenser/dispenser.ts";
+import { type Fields, withoutReuse } from "../../dispenser/fields.ts";
 import { refuseLeap } from "../../dispenser/leap.ts";
 import { toText } from "../../dispenser/name.ts";
 import type { Engine } from "../../engine/engine.ts";

@@ -7,7 +7,8 @@
 import { advanceHistory } from "../../../src/cluster/admin/operations.ts";
 import { openLeaseStore } from "../../../src/cluster/stores/open.ts";
 import { readLine, readName, readUsage } from "../../../src/cluster/stores/records.ts";
-import { type Definition, define } from "../../../src/dispenser/definition.ts";
+import type { Definition } from "../../../src/dispenser/definition.ts";
+import { define } from "../../../src/dispenser/fields.ts";
 import { type StrategyName, strategies, strategyNames } from "../../../src/dispenser/strategy.ts";
 import { Prng } from "../../../testkit/prng.ts";
 import { type Reply, ReplyError, TestClient } from "../../../testkit/resp.ts";

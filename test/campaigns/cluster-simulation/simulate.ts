@@ -16,7 +16,8 @@ import {
   readNode,
   readUsage,
 } from "../../../src/cluster/stores/records.ts";
-import { type Definition, define } from "../../../src/dispenser/definition.ts";
+import type { Definition } from "../../../src/dispenser/definition.ts";
+import { define } from "../../../src/dispenser/fields.ts";
 import { type StrategyName, strategyNames } from "../../../src/dispenser/strategy.ts";
 import type { NumberSeries } from "../../../src/dispenser/types/type.ts";
 import { Prng } from "../../../testkit/prng.ts";

@@ -3,7 +3,8 @@
  * the definition, every number that a client received, and when a life began and ended.
  */
 
-import { type Definition, define } from "../../../src/dispenser/definition.ts";
+import type { Definition } from "../../../src/dispenser/definition.ts";
+import { define } from "../../../src/dispenser/fields.ts";
 import type { StrategyName } from "../../../src/dispenser/strategy.ts";
 import type { NumberSeries } from "../../../src/dispenser/types/type.ts";
 

@@ -247,7 +247,7 @@ export const mutations: readonly Mutation[] = [
   },
   {
     title: "codes of a deleted line go on with another key",
-    file: "src/dispenser/definition.ts",
+    file: "src/dispenser/fields.ts",
     find: "isSameLine(again, before)) return again;",
     replace: "isSameLine(again, before)) return define(fields);",
   },

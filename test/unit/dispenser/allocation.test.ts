@@ -7,8 +7,9 @@ import {
   Striped,
   wholeLine,
 } from "../../../src/dispenser/allocation.ts";
-import { define, numbersLeft } from "../../../src/dispenser/definition.ts";
+import { numbersLeft } from "../../../src/dispenser/definition.ts";
 import { Dispenser } from "../../../src/dispenser/dispenser.ts";
+import { define } from "../../../src/dispenser/fields.ts";
 import { definitionOf } from "../storage/conformance.ts";
 
 const MAX = 2n ** 63n - 1n;

@@ -1,8 +1,9 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { Refusal } from "../../../src/base/errors.ts";
-import { type Definition, define } from "../../../src/dispenser/definition.ts";
+import type { Definition } from "../../../src/dispenser/definition.ts";
 import { continued, covering, meets, refuseMemory } from "../../../src/dispenser/deleted.ts";
+import { define } from "../../../src/dispenser/fields.ts";
 
 const MAX = 2n ** 63n - 1n;
 

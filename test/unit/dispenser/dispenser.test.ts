@@ -1,7 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import { wholeLine } from "../../../src/dispenser/allocation.ts";
-import { type Definition, define } from "../../../src/dispenser/definition.ts";
+import type { Definition } from "../../../src/dispenser/definition.ts";
 import { Dispenser } from "../../../src/dispenser/dispenser.ts";
+import { define } from "../../../src/dispenser/fields.ts";
 import type { Account } from "../../../src/dispenser/reservation.ts";
 import { committed, prepare, prepareClose, rolledBack } from "../../../src/dispenser/reserving.ts";
 import { type StrategyName, strategyNames } from "../../../src/dispenser/strategy.ts";

@@ -1,7 +1,8 @@
 import { expect, test } from "bun:test";
 import { Leased, wholeLine } from "../../../src/dispenser/allocation.ts";
-import { type Definition, define } from "../../../src/dispenser/definition.ts";
+import type { Definition } from "../../../src/dispenser/definition.ts";
 import { Dispenser } from "../../../src/dispenser/dispenser.ts";
+import { define } from "../../../src/dispenser/fields.ts";
 import { HeldLeases } from "../../../src/engine/held-leases.ts";
 
 const definitionOf = (fields: Record<string, string>) =>

@@ -1,8 +1,9 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { wholeLine } from "../../../src/dispenser/allocation.ts";
-import { type Definition, define } from "../../../src/dispenser/definition.ts";
+import type { Definition } from "../../../src/dispenser/definition.ts";
 import { Dispenser } from "../../../src/dispenser/dispenser.ts";
+import { define } from "../../../src/dispenser/fields.ts";
 import { Registry } from "../../../src/engine/registry.ts";
 import type { StoredDispenser } from "../../../src/storage/store.ts";
 

@@ -1,7 +1,8 @@
 /** What every store has to do: the suite that sqlite.test.ts and memory-store.test.ts run. */
 
 import { describe, expect, test } from "bun:test";
-import { type Definition, define } from "../../../src/dispenser/definition.ts";
+import type { Definition } from "../../../src/dispenser/definition.ts";
+import { define } from "../../../src/dispenser/fields.ts";
 import type { Reservation } from "../../../src/dispenser/reservation.ts";
 import type { Change, Store } from "../../../src/storage/store.ts";
 

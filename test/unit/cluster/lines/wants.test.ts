@@ -1,7 +1,8 @@
 import { expect, test } from "bun:test";
 import { Wants } from "../../../../src/cluster/lines/wants.ts";
-import { type Definition, define } from "../../../../src/dispenser/definition.ts";
+import type { Definition } from "../../../../src/dispenser/definition.ts";
 import { Dispenser } from "../../../../src/dispenser/dispenser.ts";
+import { define } from "../../../../src/dispenser/fields.ts";
 
 const line = define(new Map([["type", "3"]])) as Definition;
 

@@ -1,7 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { Refusal } from "../../../../src/base/errors.ts";
-import { type Definition, define, redefine } from "../../../../src/dispenser/definition.ts";
+import type { Definition } from "../../../../src/dispenser/definition.ts";
+import { define, redefine } from "../../../../src/dispenser/fields.ts";
 
 type Texts = Readonly<Record<string, string>>;
 

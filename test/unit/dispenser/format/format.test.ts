@@ -1,7 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { Refusal } from "../../../../src/base/errors.ts";
-import { type Definition, define, definitionFrom } from "../../../../src/dispenser/definition.ts";
+import type { Definition } from "../../../../src/dispenser/definition.ts";
+import { define, definitionFrom } from "../../../../src/dispenser/fields.ts";
 import { checks } from "../../../../src/dispenser/format/checks/table.ts";
 import { toBytes, toText } from "../../../../src/dispenser/name.ts";
 

@@ -1,14 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { Refusal } from "../../../../src/base/errors.ts";
-import {
-  type Definition,
-  define,
-  defineBeside,
-  fieldsOf,
-  redefine,
-  shownFieldsOf,
-} from "../../../../src/dispenser/definition.ts";
+import { type Definition, fieldsOf, shownFieldsOf } from "../../../../src/dispenser/definition.ts";
+import { define, defineBeside, redefine } from "../../../../src/dispenser/fields.ts";
 import type { NumberSeries } from "../../../../src/dispenser/types/type.ts";
 
 const KEY = "000102030405060708090a0b0c0d0e0f";

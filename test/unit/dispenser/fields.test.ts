@@ -1,13 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { Refusal } from "../../../src/base/errors.ts";
-import {
-  type Definition,
-  define,
-  fieldsOf,
-  redefine,
-  withoutReuse,
-} from "../../../src/dispenser/definition.ts";
+import { type Definition, fieldsOf } from "../../../src/dispenser/definition.ts";
+import { define, redefine, withoutReuse } from "../../../src/dispenser/fields.ts";
 import { parseNumber } from "../../../src/dispenser/types/whole-number.ts";
 
 const fields = (text: string) => {
