@@ -48,8 +48,7 @@ export class Service<S extends Store> {
   static open<S extends Store>(config: Config, world: World<S>): Service<S> {
     const node = openNode(config, {
       openStore: world.openStore,
-      now: world.clock.now,
-      wallMs: world.clock.wallMs,
+      ...world.clock,
       onStaged: () => service.server.scheduleTurn(),
     });
     const service = new Service(config, world, node);

@@ -117,6 +117,7 @@ class SimulatedTime {
   readonly clock: Clock = {
     now: () => this.nowMs,
     wallMs: () => 0,
+    bootMs: () => 0,
     random: Math.random,
     sleep: (milliseconds) =>
       new Promise((wake) => this.sleepers.push({ atMs: this.nowMs + milliseconds, wake })),

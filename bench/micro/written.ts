@@ -5,6 +5,7 @@ import type { Definition } from "../../src/dispenser/definition.ts";
 import { define } from "../../src/dispenser/fields.ts";
 import { charactersOf } from "../../src/dispenser/types/alphabet.ts";
 import { PAIRS_MAX, type Pairs, Permutation } from "../../src/dispenser/types/permutation.ts";
+import { NO_PERIOD } from "../../src/dispenser/types/type.ts";
 import { bench } from "./bench.ts";
 
 const KEY = "000102030405060708090a0b0c0d0e0f";
@@ -13,7 +14,7 @@ const into = new Uint8Array(99);
 /** Takes one number after the other of a dispenser with these fields. */
 function benchNumbers(title: string, fields: Readonly<Record<string, string>>): void {
   const { series } = define(new Map(Object.entries(fields))) as Definition;
-  const source = series.open(0n, Date.now());
+  const source = series.open(0n, { wallMs: Date.now(), period: NO_PERIOD });
   bench(title, () => {
     const { bytes } = source;
     source.next(into, 0);

@@ -48,6 +48,10 @@ export class LifeStore implements Store {
     return 0n;
   }
 
+  passedIn(): undefined {
+    return undefined;
+  }
+
   deletedOf(): [] {
     return [];
   }

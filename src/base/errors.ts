@@ -22,8 +22,9 @@ export function notFound(name: string): Refusal {
 }
 
 /** The line of this name is at its end. */
-export function exhausted(name: string): Refusal {
-  return new Refusal(`ERR number range exhausted: ${quoted(name)}`);
+export function exhausted(name: string, until?: string): Refusal {
+  const end = until === undefined ? "" : ` until ${until}`;
+  return new Refusal(`ERR number range exhausted${end}: ${quoted(name)}`);
 }
 
 /** Why ADVANCE leaves a line where it stands. */

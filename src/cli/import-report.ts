@@ -3,6 +3,7 @@
 import { visible } from "../base/log.ts";
 import { type Definition, foretold } from "../dispenser/definition.ts";
 import { toText } from "../dispenser/name.ts";
+import { NO_PERIOD, type When } from "../dispenser/types/type.ts";
 
 /** How many lines and keys the text names at most; JSON has all. */
 const SHOWN_MAX = 100;
@@ -94,10 +95,16 @@ function rowOf({ name, definition, position }: Planned, isFile: boolean): string
   return `  ${visible(toText(name))}: type ${definition.type.code}, ${definition.strategy}${at}${doubt}`;
 }
 
+/** As numbers would be shown that are taken now. */
+function whenNow({ format }: Definition): When {
+  const wallMs = Date.now();
+  return { wallMs, period: format?.periodAt(wallMs) ?? NO_PERIOD };
+}
+
 /** The next number of a line; undefined at its end. */
 function nextOf(definition: Definition, position: bigint): string | undefined {
   return position < definition.series.positions
-    ? foretold(definition, position, Date.now())
+    ? foretold(definition, position, whenNow(definition))
     : undefined;
 }
 

@@ -14,6 +14,7 @@ import { fieldsOf } from "../dispenser/definition.ts";
 import { define } from "../dispenser/fields.ts";
 import { isName, NAMES_ALLOWED, toBytes, toText } from "../dispenser/name.ts";
 import { strategyNames, strategyOf } from "../dispenser/strategy.ts";
+import { NO_PERIOD } from "../dispenser/types/type.ts";
 import type { Engine } from "../engine/engine.ts";
 import { LocalCatalog } from "../engine/local-catalog.ts";
 import type { FolderSettings } from "./data-folder.ts";
@@ -122,7 +123,7 @@ function plan({ name: text, fields, next }: Entry, margin: bigint): Planned | Le
   if (definition instanceof Refusal) return leftOut(reasonIn(definition));
   if (next === undefined) return { name, definition, position: 0n };
   const end = definition.series.positions;
-  const found = definition.series.positionFrom(String(next));
+  const found = definition.numbers.positionFrom(String(next), NO_PERIOD);
   const position = found instanceof Refusal ? end : found + margin;
   return { name, definition, position: smallest(position, end) };
 }

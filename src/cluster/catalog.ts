@@ -7,7 +7,7 @@
  * some at a time.
  */
 
-import type { Refusal } from "../base/errors.ts";
+import { quoted, Refusal } from "../base/errors.ts";
 import type { Dispenser } from "../dispenser/dispenser.ts";
 import type { Fields } from "../dispenser/fields.ts";
 import { isName } from "../dispenser/name.ts";
@@ -218,6 +218,11 @@ export class ClusterCatalog implements Catalog {
   /** On all nodes. Rejects with LeaseStoreUnavailable. */
   advance(dispenser: Dispenser, number: string): Promise<string | Refusal> {
     return this.host.askToWrite(() => this.lines.advance(this.host.fenced, dispenser, number));
+  }
+
+  /** Nodes of a cluster take no line back. */
+  goBack({ name }: Dispenser): Refusal {
+    return new Refusal(`ERR PERIOD is for a server alone, and ${quoted(name)} is shared by nodes`);
   }
 
   /** One read of the store. Rejects with LeaseStoreUnavailable. */

@@ -31,6 +31,8 @@ export interface NodeWorld<S extends Store> {
   readonly now: () => number;
   /** The Unix time in milliseconds, which may jump in either direction. */
   readonly wallMs: () => number;
+  /** As `now`, but going on while the machine sleeps. */
+  readonly bootMs: () => number;
   /** Called when the engine staged something; engine.commit() has to be called in this turn. */
   readonly onStaged: () => void;
 }
@@ -41,9 +43,9 @@ type AllocationFor = (state: StoredNodeState, size: number) => Allocation;
 /** Opens the data of a server. Throws CannotStart. */
 export function openNode<S extends Store>(
   settings: ServedNodeSettings,
-  { openStore, now, wallMs, onStaged }: NodeWorld<S>,
+  { openStore, ...world }: NodeWorld<S>,
 ): OpenNode<S> {
-  const options = { limits: settings, now, wallMs, savesCounts: settings.autoSave, onStaged };
+  const options = { ...world, limits: settings, savesCounts: settings.autoSave };
   return openEngine(openStore(), options, (state, size) => allocationOf(settings, state, size));
 }
 

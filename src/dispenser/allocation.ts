@@ -7,10 +7,15 @@
  */
 
 import { assert } from "../base/assert.ts";
+import { NO_PERIOD } from "./types/type.ts";
 
 export interface Allocation {
   /** Whether it consists of leases, and grows by them. */
   readonly isLeased: boolean;
+  /** The period that its numbers are of; NO_PERIOD of a line without. */
+  readonly period: number;
+  /** The local position of the line's first number, or of the first one of its period. */
+  readonly start: bigint;
   /** How many local positions there are on a line of so many positions. */
   size(positions: bigint): bigint;
   /** Maps a local position to the line. Past the end of the allocation, a lower bound. */
@@ -32,6 +37,8 @@ const ENDLESS = 2n ** 64n;
 /** All of a line: the allocation of a node that is alone. */
 export const wholeLine: Allocation = {
   isLeased: false,
+  period: NO_PERIOD,
+  start: 0n,
   size: (positions) => positions,
   toLine: (local) => local,
   contiguous: () => ENDLESS,
@@ -48,12 +55,14 @@ const BLOCK = 1000n;
  */
 export class Striped implements Allocation {
   readonly isLeased = false;
-  private readonly start: bigint;
+  readonly period = NO_PERIOD;
+  readonly start = 0n;
+  private readonly first: bigint;
   private readonly stride: bigint;
 
   constructor(index: number, nodes: number) {
     assert(index >= 1 && index <= nodes, "node i of n");
-    this.start = BLOCK * BigInt(index - 1);
+    this.first = BLOCK * BigInt(index - 1);
     this.stride = BLOCK * BigInt(nodes);
   }
 
@@ -62,7 +71,7 @@ export class Striped implements Allocation {
   }
 
   toLine(local: bigint): bigint {
-    return this.start + (local / BLOCK) * this.stride + (local % BLOCK);
+    return this.first + (local / BLOCK) * this.stride + (local % BLOCK);
   }
 
   contiguous(local: bigint): bigint {
@@ -70,7 +79,7 @@ export class Striped implements Allocation {
   }
 
   countBelow(position: bigint): bigint {
-    const rest = position - this.start;
+    const rest = position - this.first;
     if (rest <= 0n) return 0n;
     const inStride = rest % this.stride;
     return (rest / this.stride) * BLOCK + (inStride < BLOCK ? inStride : BLOCK);
@@ -95,6 +104,8 @@ export interface LeasedRange extends Range {
 /** The ranges that a node leased of a line; used-up ones may be missing. Immutable. */
 export class Leased implements Allocation {
   readonly isLeased = true;
+  readonly period = NO_PERIOD;
+  readonly start = 0n;
   /** In order, without gaps between local positions. */
   readonly ranges: readonly LeasedRange[];
 

@@ -4,11 +4,12 @@
  */
 
 import type { Allocation } from "./allocation.ts";
-import { FORMATS_FROM_LEVEL, fieldsOfFormat } from "./format/fields.ts";
+import { fieldsOfFormat, levelOf } from "./format/fields.ts";
 import type { Format } from "./format/format.ts";
 import { FormattedSeries } from "./format/series.ts";
+import { LOCAL_POSITIONS_MAX } from "./period-run.ts";
 import type { StrategyName } from "./strategy.ts";
-import type { NumberSeries, NumberSource, NumberType, Values } from "./types/type.ts";
+import type { NumberSeries, NumberSource, NumberType, Values, When } from "./types/type.ts";
 
 /**
  * A million dispensers may have as many definitions, of which most are never asked for anything: what
@@ -52,9 +53,19 @@ export class Definition {
     return this.format?.isDated === true;
   }
 
+  /** Whether it counts from its start in each period. */
+  get hasPeriods(): boolean {
+    return this.format?.period !== undefined;
+  }
+
+  /** How many local positions a node may ever count of it: periods follow one another without end. */
+  get localPositionsMax(): bigint {
+    return this.hasPeriods ? LOCAL_POSITIONS_MAX : this.makeSeries().positions;
+  }
+
   /** The level of the programs that know all of it, as NumberType.level. */
   get level(): number {
-    return Math.max(this.type.level, this.format === undefined ? 1 : FORMATS_FROM_LEVEL);
+    return Math.max(this.type.level, levelOf(this.format));
   }
 
   /**
@@ -95,12 +106,8 @@ export function numbersLeft(
 }
 
 /** Opens the numbers of a definition, as GET writes them, at a position of the line. */
-export function openNumbers(
-  { series }: Definition,
-  position: bigint,
-  wallMs?: number,
-): NumberSource {
-  return series.open(position, wallMs);
+export function openNumbers({ series }: Definition, position: bigint, when?: When): NumberSource {
+  return series.open(position, when);
 }
 
 /** Whether two definitions say the same. */
@@ -143,12 +150,27 @@ export function shownFieldsOf(definition: Definition): Map<string, string> {
   return fields;
 }
 
+/** When the period of a number ends, as a text (RFC 3339); undefined without periods. */
+export function periodEndText(
+  { format }: Definition,
+  { wallMs, period }: When,
+): string | undefined {
+  if (format?.period === undefined) return undefined;
+  const end = format.periodEnd(period, wallMs);
+  return end.toString({ timeZoneName: "never", smallestUnit: "second" });
+}
+
 /**
- * The number at a position as it may be told before it is taken, as GET would write it at a Unix
- * time; "0" for a type that is not to be foretold.
+ * The number at a position as it may be told before it is taken, as GET would write it then; "0"
+ * for a type that is not to be foretold.
  */
-export function foretold({ type, series }: Definition, position: bigint, wallMs?: number): string {
-  return type.isOrdered ? series.numberAt(position, wallMs) : "0";
+export function foretold({ type, series }: Definition, position: bigint, when?: When): string {
+  return type.isOrdered ? series.numberAt(position, when) : "0";
+}
+
+/** The same without its format. */
+export function foretoldPlain({ type, numbers }: Definition, position: bigint): string {
+  return type.isOrdered ? numbers.numberAt(position) : "0";
 }
 
 /**

@@ -88,18 +88,16 @@ function furthestMet(
 }
 
 /**
- * A definition, and a position of it below which lie all numbers of these lines that may be in use,
- * and perhaps others.
+ * What takes the place of these lines: one of them that cannot be compared, and so meets every line
+ * already; or a definition, and a position of it below which lie all their numbers that may be in
+ * use, and perhaps others.
  */
-export function covering(lines: readonly UsedLine[]): {
-  readonly definition: Definition;
-  readonly position: bigint;
-} {
+export function covering<Line extends UsedLine>(
+  lines: readonly Line[],
+): Line | { readonly definition: Definition; readonly position: bigint } {
   const used = lines.filter(({ usedBelow }) => usedBelow > 0n);
   const incomparable = used.find(({ definition }) => definition.series.progression === undefined);
-  // One that cannot be compared meets every line already.
-  if (incomparable !== undefined)
-    return { definition: incomparable.definition, position: incomparable.usedBelow };
+  if (incomparable !== undefined) return incomparable;
   const lowest = smallest(
     ...(used.map(({ definition }) => definition.series.progression!.first) as [bigint]),
   );
@@ -182,8 +180,8 @@ function numberOf({ definition, position }: UsedLine, at = position): bigint {
 
 /** " at" and the number that a deleted line would have handed out next, where that may be told. */
 function at(line: UsedLine): string {
-  const { series, type } = line.definition;
-  if (!type.isOrdered) return "";
+  const { series, type, hasPeriods } = line.definition;
+  if (!type.isOrdered || hasPeriods) return "";
   const { numbers } = line.definition;
   const next = series.progression === undefined ? numbers.numberAt(line.position) : numberOf(line);
   return ` at ${next}`;

@@ -10,12 +10,14 @@
  */
 
 import { assert } from "../base/assert.ts";
+import { largest, smallest } from "../base/bigint.ts";
 import { type Allocation, Leased, wholeLine } from "./allocation.ts";
-import { type Definition, foretold, numbersLeft, openNumbers } from "./definition.ts";
+import { type Definition, foretoldPlain, numbersLeft, openNumbers } from "./definition.ts";
+import { PeriodRun, type Run } from "./period-run.ts";
 import type { Account, Counts, Recovered } from "./reservation.ts";
 import { type Strategy, strategies } from "./strategy.ts";
 import type { NumberSource } from "./types/type.ts";
-import { nextUsageStep } from "./usage.ts";
+import { nextUsageStep, STEPS_OF_LINE, STEPS_OF_PERIOD, type Steps, type Usage } from "./usage.ts";
 
 const NEW: Account = { reserved: 0n, generated: 0n, wasted: 0n };
 
@@ -54,11 +56,18 @@ interface RareState {
    * ADVANCE.
    */
   readonly restartPoint: Account;
+  /** And the run in which that lies, of a line with periods. */
+  readonly restartRun: Run | undefined;
   /** Counts from before this life, which a line in memory does not show. */
   readonly countsBefore: Counts;
 }
 
-const NO_RARE_STATE: RareState = { skipped: 0n, restartPoint: NEW, countsBefore: NOTHING };
+const NO_RARE_STATE: RareState = {
+  skipped: 0n,
+  restartPoint: NEW,
+  restartRun: undefined,
+  countsBefore: NOTHING,
+};
 
 /** A million of them may be in memory: with 26 fields one takes 224 bytes, with 27 already 256. */
 export class Dispenser {
@@ -131,7 +140,11 @@ export class Dispenser {
     this.id = id;
     this.name = name;
     this.definition = definition;
-    this.allocation = allocation;
+    // Leases have their periods themselves.
+    this.allocation =
+      definition.hasPeriods && !allocation.isLeased
+        ? new PeriodRun(allocation, recovered?.run)
+        : allocation;
     const account = this.accountAtStart(recovered?.account ?? NEW);
     this.origin = compact(account.reserved);
     this.capacity = numbersLeft(this.definition, this.allocation, account.reserved);
@@ -142,7 +155,8 @@ export class Dispenser {
     const skipped = account.reserved - account.generated - account.wasted;
     if (this.hasPositions && skipped > 0n) this.rareState = { ...this.rareState, skipped };
     if (this.keepsNothing && account !== NEW) {
-      this.rareState = { ...this.rareState, restartPoint: account, countsBefore: this.counts };
+      const restart = { restartPoint: account, restartRun: this.run };
+      this.rareState = { ...this.rareState, ...restart, countsBefore: this.counts };
     }
     this.setUsageNotice();
     this.updateThresholds();
@@ -161,10 +175,11 @@ export class Dispenser {
    * Opens the source at the present position, if there is a number; answers how many bytes that
    * takes. Dates show the Unix time `wallMs`, in milliseconds.
    */
-  openSource(wallMs?: number): number {
+  openSource(wallMs = 0): number {
     if (this.taken >= this.capacity) return 0;
     const { definition, allocation, hasPositions, position } = this;
-    this.source = openNumbers(definition, hasPositions ? allocation.toLine(position) : 0n, wallMs);
+    const when = { wallMs, period: allocation.period };
+    this.source = openNumbers(definition, hasPositions ? allocation.toLine(position) : 0n, when);
     const run = hasPositions ? allocation.contiguous(position) : Number.POSITIVE_INFINITY;
     this.sourceEnd = Math.min(this.capacity, this.taken + Number(run));
     return this.source.bytes;
@@ -218,20 +233,7 @@ export class Dispenser {
    * whose numbers are not to be foretold.
    */
   get current(): string {
-    const { type, numbers } = this.definition;
-    return type.isOrdered ? numbers.numberAt(this.allocation.toLine(this.position)) : "0";
-  }
-
-  /**
-   * The numbers that come next, at most `count`, as GET would write them at a Unix time; of a type
-   * whose numbers may be foretold.
-   */
-  *next(count: number, wallMs: number): Generator<string> {
-    const { definition, allocation, position } = this;
-    const many = Math.min(count, this.remaining);
-    for (let ahead = 0; ahead < many; ahead++) {
-      yield foretold(definition, allocation.toLine(position + BigInt(ahead)), wallMs);
-    }
+    return foretoldPlain(this.definition, this.allocation.toLine(this.position));
   }
 
   /** The counts as INFO shows them. */
@@ -301,6 +303,12 @@ export class Dispenser {
     this.updateThresholds();
   }
 
+  /** Skips so many numbers, or all that are left, of the line or of its period. */
+  skipAhead(numbers: bigint): void {
+    const left = largest(this.size - this.position, 0n);
+    this.advance(this.position + smallest(numbers, left));
+  }
+
   /**
    * Adds a leased range to the allocation. Its numbers wait for the commit under way, as those of
    * any changed line do. After `threshold` more numbers the node asks for the next lease.
@@ -311,6 +319,26 @@ export class Dispenser {
     this.allocation = this.allocation.with(first, count, used);
     this.capacity = numbersLeft(this.definition, this.allocation, this.start);
     this.noticeThreshold = this.taken + threshold;
+    this.updateThresholds();
+  }
+
+  /** The run that it is in, of a line with periods that has begun. */
+  get run(): Run | undefined {
+    const { allocation } = this;
+    return allocation instanceof PeriodRun && allocation.hasBegun ? allocation.run : undefined;
+  }
+
+  /**
+   * Goes on in another period. `isBack`: in one that it has been in; then so little may be left of
+   * it that the next commit lowers the reservation to the exact position.
+   */
+  enter(run: PeriodRun, isBack = false): void {
+    this.allocation = run;
+    this.source = undefined;
+    this.capacity = numbersLeft(this.definition, run, this.start);
+    if (!this.keepsNothing) this.change = Math.max(this.change, isBack ? REPLACED : MOVED);
+    if (this.change === REPLACED && !this.keepsNothing) this.reserved = this.taken;
+    this.setUsageNotice();
     this.updateThresholds();
   }
 
@@ -342,17 +370,21 @@ export class Dispenser {
   }
 
   /**
-   * The account that is kept when it is deleted: its exact position, or the restart point of a line
-   * in memory.
+   * The account that is kept when it is deleted, and its run: its exact position, or the restart
+   * point of a line in memory.
    */
-  get keptWhenDeleted(): Account {
-    return this.keepsNothing ? this.rareState.restartPoint : this.account(this.position);
+  get keptWhenDeleted(): { readonly account: Account; readonly run: Run | undefined } {
+    const { restartPoint, restartRun } = this.rareState;
+    return this.keepsNothing
+      ? { account: restartPoint, run: restartRun }
+      : { account: this.account(this.position), run: this.run };
   }
 
   /** From now on a line in memory starts over here: the only thing that it writes. */
   private setRestartPoint(): void {
     if (!this.keepsNothing) return;
-    this.rareState = { ...this.rareState, restartPoint: this.account(this.position) };
+    const restart = { restartPoint: this.account(this.position), restartRun: this.run };
+    this.rareState = { ...this.rareState, ...restart };
     this.change = REPLACED;
   }
 
@@ -402,12 +434,24 @@ export class Dispenser {
     return this.allocation.size(this.definition.series.positions);
   }
 
+  /** How far the line is used up, or its period: in steps of this usage notices come. */
+  get usage(): Usage {
+    const { start } = this.allocation;
+    return { used: this.position - start, size: this.size - start, steps: this.steps };
+  }
+
+  private get steps(): Steps {
+    return this.definition.hasPeriods ? STEPS_OF_PERIOD : STEPS_OF_LINE;
+  }
+
   /** The next notice comes at the next step of the usage; for a leased line extend() sets it. */
   setUsageNotice(): void {
     if (this.allocation.isLeased) return;
-    const next = this.hasPositions ? nextUsageStep(this.position, this.size) : undefined;
+    const next = this.hasPositions ? nextUsageStep(this.usage) : undefined;
     this.noticeThreshold =
-      next === undefined ? Number.POSITIVE_INFINITY : Number(next - this.start);
+      next === undefined
+        ? Number.POSITIVE_INFINITY
+        : Number(next + this.allocation.start - this.start);
   }
 
   account(reserved: bigint): Account {

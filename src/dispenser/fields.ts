@@ -108,7 +108,7 @@ export function define(fields: Fields): Definition | Refusal {
   }
   const strategy = strategyIn(fields, type);
   if (strategy instanceof Refusal) return strategy;
-  const format = formatIn(fields, fields, () => type.series(values));
+  const format = formatIn(fields, fields, type, () => type.series(values));
   return format instanceof Refusal ? format : intern(type, values, strategy, format);
 }
 
@@ -140,7 +140,7 @@ export function redefine(name: string, present: Definition, fields: Fields): Def
   const strategy = strategyIn(merged, type);
   if (strategy instanceof Refusal) return strategy;
   if (changed !== undefined) return cannotChange(changed);
-  const format = formatIn(merged, fields, () => type.series(values));
+  const format = formatIn(merged, fields, type, () => type.series(values));
   if (format instanceof Refusal) return format;
   const moved = otherCalendar(present.format, format);
   if (moved !== undefined) return cannotChange(moved);

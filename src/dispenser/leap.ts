@@ -1,6 +1,7 @@
 /** ADVANCE cannot be taken back: one that goes very far is done only where that is said again. */
 
 import { quoted, Refusal } from "../base/errors.ts";
+import type { Allocation } from "./allocation.ts";
 import type { Dispenser } from "./dispenser.ts";
 import { valueAt } from "./types/progression.ts";
 
@@ -13,14 +14,16 @@ const EXACT_MAX = 2n ** 53n;
 
 /**
  * Why ADVANCE to this number, at a position of the line, needs the word FORCE; undefined where it
- * does not.
+ * does not. `allocation` has the numbers that come next.
  */
 export function refuseLeap(
-  { definition, name, allocation, position }: Dispenser,
+  { definition, name, position }: Dispenser,
+  allocation: Allocation,
   to: bigint,
   number: string,
 ): Refusal | undefined {
-  const { positions: end, progression } = definition.series;
+  const { positions: end } = definition.series;
+  const { progression } = definition.numbers;
   const from = allocation.toLine(position);
   // It goes nowhere, or there is no number to go to: neither needs a word.
   if (to <= from || to >= end) return undefined;

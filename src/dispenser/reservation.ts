@@ -3,6 +3,7 @@
  * 64-bit range.
  */
 
+import type { Run } from "./period-run.ts";
 import type { Keeps } from "./strategy.ts";
 import type { NumberType } from "./types/type.ts";
 
@@ -31,6 +32,8 @@ export interface Reservation {
   readonly segment: Segment | undefined;
   /** Whether all rows of the dispenser before this are removed, because its strategy changed. */
   readonly replaces: boolean;
+  /** The run that the line is in from now on; undefined where that stays as it is. */
+  readonly run: Run | undefined;
 }
 
 /** What the start finds of a dispenser; the account is undefined where no commit wrote one. */
@@ -38,6 +41,8 @@ export interface Recovered {
   readonly account: Account | undefined;
   /** Where the last segment ends: the first position behind it. */
   readonly segmentEnd: bigint | undefined;
+  /** The run that a line with periods is in; undefined where it has not begun. */
+  readonly run?: Run | undefined;
 }
 
 export interface Counts {

@@ -89,8 +89,16 @@ function reservation(dispenser: Dispenser, upTo: number, ahead: number): Reserva
   const { id, definition, keepsNothing, rareState } = dispenser;
   const account = keepsNothing ? rareState.restartPoint : dispenser.account(reserved);
   assert(
-    isPossible(account, definition.type, definition.series.positions),
+    isPossible(account, definition.type, definition.localPositionsMax),
     "a row that a start would refuse",
   );
-  return { id, keeps, account, segment, replaces };
+  const run = keepsNothing ? rareState.restartRun : dispenser.run;
+  return {
+    id,
+    keeps,
+    account,
+    segment,
+    replaces,
+    run: dispenser.change === NONE ? undefined : run,
+  };
 }

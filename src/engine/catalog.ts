@@ -69,10 +69,15 @@ export interface Catalog {
   /** ADVANCE: the line goes on at this number. Answers the one that comes next. */
   advance(dispenser: Dispenser, number: string): Answer<string | Refusal>;
   /**
-   * VERIFY: whether the number at this position of a line was handed out or skipped; where it is
-   * leased to another node, it counts as handed out.
+   * VERIFY: whether the number at this position of a line, in a period of it, was handed out or
+   * skipped; where it is leased to another node, it counts as handed out.
    */
-  verify(dispenser: Dispenser, position: bigint): Answer<boolean | Refusal>;
+  verify(dispenser: Dispenser, position: bigint, period: number): Answer<boolean | Refusal>;
+  /**
+   * PERIOD: takes a line back into a period that it has been in, behind its last number there, or
+   * answers why it cannot be.
+   */
+  goBack(dispenser: Dispenser, period: number): Answer<Refusal | undefined>;
   /** What INFO says of a dispenser beside what this node knows of it. */
   describe(dispenser: Dispenser): Answer<InfoFields>;
   /** The part of that which this node knows by itself. */

@@ -7,6 +7,7 @@
  */
 
 import type { Dispenser } from "../dispenser/dispenser.ts";
+import { PeriodClock } from "./period-clock.ts";
 
 /** The wall clock was set if it goes ahead of the other one, or falls behind it, by more. */
 const SET_MS_MIN = 500;
@@ -17,13 +18,20 @@ export class DatedLines {
   private readonly open = new Set<Dispenser>();
   private readonly now: () => number;
   private readonly wallMs: () => number;
+  /** By which periods begin. */
+  readonly periodClock: PeriodClock;
   /** What the wall clock was ahead of the other one when it was last looked at. */
   private aheadMs: number;
+  private heldMs = 0;
 
-  /** `now` is a clock that only goes forwards, `wallMs` the Unix time, both in milliseconds. */
-  constructor(now: () => number, wallMs: () => number) {
+  /**
+   * `now` and `bootMs` are clocks that only go forwards, `bootMs` also while the machine sleeps;
+   * `wallMs` is the Unix time. All are in milliseconds.
+   */
+  constructor(now: () => number, wallMs: () => number, bootMs: () => number) {
     this.now = now;
     this.wallMs = wallMs;
+    this.periodClock = new PeriodClock(bootMs, wallMs);
     this.aheadMs = wallMs() - now();
   }
 
@@ -40,7 +48,8 @@ export class DatedLines {
     const wallMs = this.wallMs();
     const bytes = dispenser.openSource(wallMs);
     if (bytes === 0) return 0;
-    const holdsMs = dispenser.definition.format!.endOf(wallMs) - wallMs;
+    const { definition, allocation } = dispenser;
+    const holdsMs = definition.format!.endOf({ wallMs, period: allocation.period }) - wallMs;
     this.deadlineMs = Math.min(this.deadlineMs, this.now() + holdsMs);
     this.open.add(dispenser);
     return bytes;
@@ -59,12 +68,20 @@ export class DatedLines {
     if (nowMs >= this.deadlineMs) this.closeAll();
   }
 
-  /** To be called about once a second: notices that the wall clock was set. */
-  checkClock(): void {
+  /**
+   * To be called about once a second: notices that the wall clock was set. Answers by how much it has
+   * jumped ahead of the time by which periods begin, in milliseconds, where that has changed.
+   */
+  checkClock(): number | undefined {
     const aheadMs = this.wallMs() - this.now();
-    if (Math.abs(aheadMs - this.aheadMs) < SET_MS_MIN) return;
-    this.aheadMs = aheadMs;
-    this.closeAll();
+    this.periodClock.nowMs();
+    const { heldMs } = this.periodClock;
+    const hasChanged = heldMs !== this.heldMs;
+    this.heldMs = heldMs;
+    const isSet = Math.abs(aheadMs - this.aheadMs) >= SET_MS_MIN;
+    if (isSet) this.aheadMs = aheadMs;
+    if (isSet || hasChanged) this.closeAll();
+    return hasChanged ? heldMs : undefined;
   }
 
   private closeAll(): void {

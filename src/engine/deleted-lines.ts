@@ -8,9 +8,11 @@ import type { Refusal } from "../base/errors.ts";
 import type { Allocation } from "../dispenser/allocation.ts";
 import { type Definition, isSameLine } from "../dispenser/definition.ts";
 import { continued, covering, refuseGrowth, type UsedLine } from "../dispenser/deleted.ts";
-import type { Dispenser } from "../dispenser/dispenser.ts";
+import { Dispenser } from "../dispenser/dispenser.ts";
+import type { Run } from "../dispenser/period-run.ts";
 import type { Account } from "../dispenser/reservation.ts";
 import type { DeletedLine, Store } from "../storage/store.ts";
+import type { Periods } from "./periods.ts";
 
 const SECONDS_PER_DAY = 86_400;
 /** A name has at most so many: then one line that covers all their numbers takes their place. */
@@ -39,10 +41,12 @@ export interface DeletedLimits {
 /** A deleted line with its account, and what it means for other lines of its name. */
 interface KeptLine extends UsedLine {
   readonly account: Account;
+  readonly run: Run | undefined;
 }
 
 export class DeletedLines {
   private readonly store: Store;
+  private readonly periods: Periods;
   private readonly allocation: Allocation;
   private readonly nowMs: () => number;
   private readonly startedAtMs: number;
@@ -55,8 +59,9 @@ export class DeletedLines {
    * `allocation` is that of new dispensers; `nowMs` a clock that only goes forwards, in
    * milliseconds.
    */
-  constructor(store: Store, allocation: Allocation, nowMs: () => number) {
+  constructor(store: Store, periods: Periods, allocation: Allocation, nowMs: () => number) {
     this.store = store;
+    this.periods = periods;
     this.allocation = allocation;
     this.nowMs = nowMs;
     this.startedAtMs = nowMs();
@@ -107,26 +112,29 @@ export class DeletedLines {
     return this.changed.get(name) ?? (store.deletedSize === 0 ? [] : store.deletedOf(name));
   }
 
-  private usage({ definition, account }: DeletedLine): KeptLine {
+  private usage({ definition, account, run }: DeletedLine): KeptLine {
     const positions = definition.series.positions;
     return {
       definition,
       account,
+      run,
       usedBelow: this.allocation.usedBelow(account.reserved, positions),
-      position: this.allocation.toLine(account.reserved),
+      // The numbers of a line with periods come again from the first on.
+      position: definition.hasPeriods ? 0n : this.allocation.toLine(account.reserved),
     };
   }
 
   /** DEL: keeps the line of a dispenser, if numbers of it may be in use. */
   keep(dispenser: Dispenser, { deletedMax, deletedDays }: DeletedLimits): void {
-    const { definition, name, allocation, hasPositions, keptWhenDeleted: account } = dispenser;
+    const { definition, name, allocation, hasPositions } = dispenser;
+    const { account, run } = this.periods.keptWhenDeleted(dispenser);
     // In a cluster the lease store keeps it.
     if (!hasPositions || allocation.isLeased) return;
     const used = allocation.usedBelow(account.reserved, definition.series.positions);
     const isKept = definition.strategy === "memory" ? account.reserved > 0n : used > 0n;
     if (!isKept) return;
     if (this.of(name).length >= PER_NAME_MAX) this.merge(name);
-    this.add({ name, definition, account, deletedAtS: this.ageS });
+    this.add({ name, definition, account, run, deletedAtS: this.ageS });
     this.saveAge();
     if (this.store.deletedSize >= deletedMax) {
       this.stagePurge(deletedMax, deletedDays, PURGED_PER_KEPT);
@@ -140,10 +148,14 @@ export class DeletedLines {
 
   /** Puts one line in the place of all that are kept of a name. */
   private merge(name: string): void {
-    const { definition, position } = covering(this.of(name).map((line) => this.usage(line)));
-    const account = { reserved: position, generated: 0n, wasted: position };
+    const cover = covering(this.of(name).map((line) => this.usage(line)));
+    const { definition, position } = cover;
+    const kept =
+      "account" in cover
+        ? { account: cover.account, run: cover.run }
+        : { account: { reserved: position, generated: 0n, wasted: position } };
     this.forget(name);
-    this.add({ name, definition, account, deletedAtS: this.ageS });
+    this.add({ name, definition, ...kept, deletedAtS: this.ageS });
   }
 
   /** Forgets the deleted line of a definition, because it goes on; or all of a name. */
@@ -182,21 +194,33 @@ export class DeletedLines {
     return Math.max(0, this.ageS - days * SECONDS_PER_DAY);
   }
 
-  /** Stages that each of them skips so many numbers, or all that it has left. */
+  /**
+   * Stages that each of them skips so many numbers, or all that it has left; of a line with periods so
+   * many in the present one, which it enters.
+   */
   skip(numbers: bigint): void {
     let after = -1;
     for (;;) {
       const page = this.store.listDeleted(after, PAGE_ROWS);
-      for (const { nth, definition, account } of page) {
-        const end = this.allocation.size(definition.series.positions);
-        let reserved = account.reserved + numbers;
-        if (reserved > end) reserved = end;
-        const wasted = account.wasted + reserved - account.reserved;
-        this.store.stage({ kind: "move deleted", nth, account: { ...account, reserved, wasted } });
+      for (const { nth, ...line } of page) {
+        // What the line would do as a dispenser is done by one that nobody else sees.
+        const moved = this.asDispenser(line);
+        moved.skipAhead(numbers);
+        const run = this.periods.due(moved);
+        if (run !== undefined) {
+          moved.enter(run);
+          moved.skipAhead(numbers);
+        }
+        this.store.stage({ kind: "move deleted", nth, ...moved.keptWhenDeleted });
       }
       if (page.length < PAGE_ROWS) return;
       after = page.at(-1)!.nth;
     }
+  }
+
+  private asDispenser({ name, definition, account, run }: DeletedLine): Dispenser {
+    const found = { account, run, segmentEnd: undefined };
+    return new Dispenser(0, name, definition, this.allocation, found);
   }
 
   /** The commit is over: the deleted lines are those on disk. */

@@ -26,10 +26,10 @@ export class DormantDispensers {
 
   /**
    * Whether a dispenser can be dormant. One that skipped numbers in a crash cannot, because these
-   * must be logged and written; nor can one with an allocation of its own.
+   * must be logged and written; nor can one with an allocation or a run of its own.
    */
-  static mayHold({ account, definition, allocation }: StoredDispenser): boolean {
-    if (allocation !== undefined) return false;
+  static mayHold({ account, definition, allocation, run }: StoredDispenser): boolean {
+    if (allocation !== undefined || run !== undefined) return false;
     return account === undefined || account.wasted === wastedOf(account, definition);
   }
 

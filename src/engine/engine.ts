@@ -9,7 +9,7 @@
 
 import { assert } from "../base/assert.ts";
 import { smallest } from "../base/bigint.ts";
-import { CannotStart, quoted, Refusal } from "../base/errors.ts";
+import { CannotStart, exhausted, quoted, Refusal } from "../base/errors.ts";
 import {
   type Allocation,
   type Leased,
@@ -17,19 +17,20 @@ import {
   Striped,
   wholeLine,
 } from "../dispenser/allocation.ts";
-import { type Definition, foretold } from "../dispenser/definition.ts";
+import { type Definition, foretold, periodEndText } from "../dispenser/definition.ts";
 import { Dispenser } from "../dispenser/dispenser.ts";
 import { toText } from "../dispenser/name.ts";
-import type { Account } from "../dispenser/reservation.ts";
 import { prepareClose } from "../dispenser/reserving.ts";
+import type { When } from "../dispenser/types/type.ts";
 import { usageStep } from "../dispenser/usage.ts";
-import type { DiskUnavailable, Store, StoredDispenser } from "../storage/store.ts";
+import type { DeletedLine, DiskUnavailable, Store, StoredDispenser } from "../storage/store.ts";
 import { CommitBatch, type NodeStateWriter, unavailability } from "./commit.ts";
 import { DatedLines } from "./dated-lines.ts";
 import { type DeletedLimits, DeletedLines } from "./deleted-lines.ts";
 import { DirtyCounts } from "./dirty-counts.ts";
 import { HeldLeases } from "./held-leases.ts";
 import type { IndexCapacity } from "./name-index.ts";
+import { Periods } from "./periods.ts";
 import { type Listed, type NamesInBytes, Registry } from "./registry.ts";
 
 /**
@@ -69,6 +70,12 @@ const NO_LIMITS: EngineLimits = {
   deletedDays: Number.POSITIVE_INFINITY,
 };
 
+/** How a line goes on: which numbers come, and when they are shown. */
+export interface Upcoming {
+  readonly allocation: Allocation;
+  readonly when: When;
+}
+
 export interface EngineOptions {
   /** None by default. */
   readonly limits?: EngineLimits;
@@ -76,6 +83,8 @@ export interface EngineOptions {
   readonly now: () => number;
   /** The Unix time in milliseconds, which may jump; that of the system by default. */
   readonly wallMs?: () => number;
+  /** As `now`, but going on while the machine sleeps; `now` by default. */
+  readonly bootMs?: () => number;
   /** Whether the owner calls stageCounts() now and then. */
   readonly savesCounts: boolean;
   /** Called when there is something to commit: commit() has to be called in this turn. */
@@ -104,6 +113,8 @@ export class Engine {
   private readonly heldLeases = new HeldLeases();
   /** Lines that show dates. */
   readonly dated: DatedLines;
+  /** Lines that begin again in each period. */
+  readonly periods: Periods;
   /** The Unix time in milliseconds. */
   readonly wallMs: () => number;
   /** Called once when a dispenser has used its lease up to its threshold. */
@@ -121,15 +132,16 @@ export class Engine {
     this.limits = options.limits ?? NO_LIMITS;
     this.now = options.now;
     this.wallMs = options.wallMs ?? Date.now;
-    this.dated = new DatedLines(this.now, this.wallMs);
+    this.dated = new DatedLines(this.now, this.wallMs, options.bootMs ?? this.now);
     this.batch = new CommitBatch(store, options.onStaged ?? (() => {}), (dispenser) =>
       this.noticeUsage(dispenser),
     );
+    this.periods = new Periods(store, this.batch, this.dated.periodClock);
     this.allocation = options.allocation ?? wholeLine;
     const { savesCounts } = options;
     this.dirtyCounts =
       savesCounts || this.allocation.isLeased ? new DirtyCounts(savesCounts) : undefined;
-    this.deleted = new DeletedLines(store, this.allocation, options.now);
+    this.deleted = new DeletedLines(store, this.periods, this.allocation, options.now);
     this.registry = new Registry(store.size, this.allocation, options.capacity);
     for (const some of store.load()) {
       for (const stored of some) {
@@ -268,15 +280,33 @@ export class Engine {
   /** How many bytes the next number of a dispenser takes; 0 if it has none. */
   nextBytes(dispenser: Dispenser): number {
     const bytes = dispenser.nextBytes;
-    return bytes > 0 || !dispenser.definition.isDated ? bytes : this.dated.openNow(dispenser);
+    return bytes > 0 || !dispenser.definition.isDated ? bytes : this.openDated(dispenser);
+  }
+
+  private openDated(dispenser: Dispenser): number {
+    this.periods.begin(dispenser);
+    return this.dated.openNow(dispenser);
+  }
+
+  /** How a line goes on now: in another period, where the clock has come to one. */
+  upcoming(dispenser: Dispenser): Upcoming {
+    const allocation = this.periods.due(dispenser) ?? dispenser.allocation;
+    return { allocation, when: { wallMs: this.wallMs(), period: allocation.period } };
   }
 
   /**
    * The number that comes next, as GET would write it now; on an exhausted line, the one that would
    * come; "0" of a type that is not to be foretold.
    */
-  next({ definition, allocation, position }: Dispenser): string {
-    return foretold(definition, allocation.toLine(position), this.wallMs());
+  next(dispenser: Dispenser): string {
+    const { allocation, when } = this.upcoming(dispenser);
+    return foretold(dispenser.definition, allocation.toLine(dispenser.position), when);
+  }
+
+  /** Why a line has no number: it is at its end, or its period is. */
+  exhausted(dispenser: Dispenser): Refusal {
+    const { when } = this.upcoming(dispenser);
+    return exhausted(dispenser.name, periodEndText(dispenser.definition, when));
   }
 
   /**
@@ -302,8 +332,8 @@ export class Engine {
   private noticeUsage(dispenser: Dispenser): void {
     const { allocation, taken, noticeThreshold } = dispenser;
     if (allocation.isLeased || taken < noticeThreshold) return;
-    const { position, size } = dispenser;
-    this.onUsed(dispenser, usageStep(position, size)!, size - position);
+    const { usage } = dispenser;
+    this.onUsed(dispenser, usageStep(usage)!, usage.size - usage.used);
     dispenser.setUsageNotice();
     dispenser.updateThresholds();
   }
@@ -350,11 +380,16 @@ export class Engine {
   }
 
   /**
-   * Adds a dispenser, with an id that no other has. Given the account of a deleted line, it goes on
-   * behind that.
+   * Adds a dispenser, with an id that no other has. Given the account of a deleted line, and its run,
+   * it goes on behind that.
    */
-  create(id: number, name: string, definition: Definition, account?: Account): void {
-    const found = account && { account, segmentEnd: undefined };
+  create(
+    id: number,
+    name: string,
+    definition: Definition,
+    deleted?: Pick<DeletedLine, "account" | "run">,
+  ): void {
+    const found = deleted && { ...deleted, segmentEnd: undefined };
     const dispenser = new Dispenser(id, name, definition, this.allocation, found);
     this.lastId = Math.max(this.lastId, id);
     this.registry.add(dispenser);
@@ -410,12 +445,19 @@ export class Engine {
     return keepsNothing ? 0n : this.store.skippedOf(id) + (this.skips.get(id) ?? 0n);
   }
 
-  /** Skips so many numbers of a line, or all that are left, which count as wasted. */
+  /**
+   * Skips so many numbers of a line, or all that are left, which count as wasted. Of a line with
+   * periods so many of the present one, and of each that has begun since by the clock.
+   */
   skip(dispenser: Dispenser, numbers: bigint): void {
-    const { definition, allocation, hasPositions } = dispenser;
-    if (!hasPositions) return;
-    const end = allocation.size(definition.series.positions);
-    this.advanceTo(dispenser, smallest(dispenser.position + numbers, end));
+    if (!dispenser.hasPositions) return;
+    this.skipAhead(dispenser, numbers);
+    if (this.periods.beginSkipping(dispenser, numbers)) this.skipAhead(dispenser, numbers);
+  }
+
+  private skipAhead(dispenser: Dispenser, numbers: bigint): void {
+    const { position, size } = dispenser;
+    if (position < size) this.advanceTo(dispenser, position + smallest(numbers, size - position));
   }
 
   /** Skips all numbers of a dispenser below a position of the line. */
@@ -463,6 +505,7 @@ export class Engine {
   commit(): DiskUnavailable | undefined {
     const failure = this.batch.commit(this.now);
     this.skips.clear();
+    this.periods.commitEnded();
     this.deleted.commitEnded();
     this.registry.compact();
     return failure;

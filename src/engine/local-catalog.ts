@@ -3,7 +3,7 @@
  * their names.
  */
 
-import { exhausted, quoted, Refusal, refusePastEnd } from "../base/errors.ts";
+import { quoted, Refusal, refusePastEnd } from "../base/errors.ts";
 import { type Definition, hasGrown, isBehindLast, isSame } from "../dispenser/definition.ts";
 import { refuseFormat, refuseMemory } from "../dispenser/deleted.ts";
 import type { Dispenser } from "../dispenser/dispenser.ts";
@@ -58,7 +58,7 @@ export class LocalCatalog implements Catalog {
     const id = engine.lastId + 1;
     const kept = reuse ? undefined : engine.deleted.continued(name, definition);
     if (kept instanceof Refusal) return kept;
-    engine.create(id, name, definition, kept?.account);
+    engine.create(id, name, definition, kept);
     if (reuse) engine.deleted.forget(name);
     else if (kept !== undefined) engine.deleted.forget(name, definition);
     return undefined;
@@ -106,28 +106,46 @@ export class LocalCatalog implements Catalog {
   }
 
   advance(dispenser: Dispenser, number: string): string | Refusal {
-    const { definition, name, allocation } = dispenser;
-    const { positions } = definition.series;
-    const target = definition.series.positionFrom(number);
+    const { engine } = this;
+    const { definition, name } = dispenser;
+    const { series } = definition;
+    const { allocation } = engine.upcoming(dispenser);
+    const target = series.positionFrom(number, allocation.period);
     if (target instanceof Refusal) return target;
     const position = allocation.countBelow(target);
     if (position <= dispenser.position) {
-      const { engine } = this;
-      return engine.nextBytes(dispenser) > 0 ? engine.next(dispenser) : exhausted(name);
+      return engine.nextBytes(dispenser) > 0 ? engine.next(dispenser) : engine.exhausted(dispenser);
     }
-    if (position >= allocation.size(positions) && !isBehindLast(definition, target)) {
+    if (position >= allocation.size(series.positions) && !isBehindLast(definition, target)) {
       return refusePastEnd(name, number);
     }
-    this.engine.advanceTo(dispenser, position);
-    return this.engine.next(dispenser);
+    engine.periods.begin(dispenser);
+    engine.advanceTo(dispenser, position);
+    return engine.next(dispenser);
   }
 
-  verify({ allocation, name, position: next }: Dispenser, position: bigint): boolean | Refusal {
-    const local = allocation.countBelow(position);
-    if (allocation.countBelow(position + 1n) > local) return local < next;
-    return new Refusal(
-      `ERR another node hands out this number, and alone knows of it: ${quoted(name)}`,
-    );
+  verify(dispenser: Dispenser, position: bigint, period: number): boolean | Refusal {
+    const { allocation, definition, name } = dispenser;
+    const { start } = allocation;
+    const local = allocation.countBelow(position) - start;
+    if (allocation.countBelow(position + 1n) - start === local) {
+      return new Refusal(
+        `ERR another node hands out this number, and alone knows of it: ${quoted(name)}`,
+      );
+    }
+    const { run } = dispenser;
+    if (run === undefined) return local < dispenser.position - start;
+    if (period < run.knownFrom) {
+      return new Refusal(
+        `ERR cannot tell: what ${quoted(name)} handed out before ${definition.format!.periodText(run.knownFrom)} is not ` +
+          "known, because the line was deleted meanwhile, or in memory",
+      );
+    }
+    return local < (this.engine.periods.passedIn(dispenser, period) ?? 0n);
+  }
+
+  goBack(dispenser: Dispenser, period: number): Refusal | undefined {
+    return this.engine.periods.goBack(dispenser, period);
   }
 
   describe(): InfoFields {

@@ -129,9 +129,20 @@ export class Server implements ServerForFrontends {
     }
     this.every(SUMMARY_EVERY_MS, () => this.summaries.flush());
     this.every(PURGE_EVERY_MS, () => this.engine.stagePurge());
-    this.every(CLOCK_EVERY_MS, () => this.engine.dated.checkClock());
+    this.every(CLOCK_EVERY_MS, () => this.checkClock());
     if (config.autoSave) this.every(COUNTS_EVERY_MS, () => this.engine.stageCounts());
     this.isStarting = false;
+  }
+
+  /** Tells of a wall clock that has jumped ahead, and that it is trusted again. */
+  private checkClock(): void {
+    const heldMs = this.engine.dated.checkClock();
+    if (heldMs === undefined) return;
+    if (heldMs === 0) return this.log.info("the clock is trusted: lines with periods follow it");
+    this.log.warning(
+      "the clock jumped ahead: lines with periods stay in theirs until it has been so for ten minutes",
+      { ahead_seconds: Math.round(heldMs / 1000) },
+    );
   }
 
   every(milliseconds: number, work: () => void): void {

@@ -4,7 +4,14 @@ import type { Database, Statement } from "bun:sqlite";
 import { toBytes, toText } from "../dispenser/name.ts";
 import { isPossible } from "../dispenser/reservation.ts";
 import type { StoredDeleted } from "./store.ts";
-import { accountOf, Contradiction, definitionIn, positionsOf } from "./stored-values.ts";
+import {
+  accountOf,
+  Contradiction,
+  definitionIn,
+  isRunSound,
+  positionsOf,
+  runOf,
+} from "./stored-values.ts";
 import { BEFORE_ALL, PAGE_ROWS } from "./table-cursor.ts";
 
 /** A deleted line. */
@@ -17,18 +24,23 @@ type DeletedRow = readonly [
   generated: bigint,
   wasted: bigint,
   deletedAtS: bigint,
+  period: bigint | null,
+  start: bigint | null,
 ];
 
-/** `line`: the column of Definition.line, or what stands for it. */
-export const selectDeleted = (line: string) =>
-  `SELECT nth, name, ${line}, auto_disk, last, generated, wasted, deleted_at FROM deleted`;
+/**
+ * `line`: the column of Definition.line, or what stands for it; `run`: the columns of a run, or what
+ * stands for them.
+ */
+export const selectDeleted = (line = "line", run = "period, start") =>
+  `SELECT nth, name, ${line}, auto_disk, last, generated, wasted, deleted_at, ${run} FROM deleted`;
 
 /** Reads deleted lines, while the store is in use. */
 export class DeletedRows {
   private readonly statements;
 
   constructor(database: Database) {
-    const deleted = (where: string) => database.prepare(`${selectDeleted("line")} WHERE ${where}`);
+    const deleted = (where: string) => database.prepare(`${selectDeleted()} WHERE ${where}`);
     this.statements = {
       ofName: deleted("name = ? ORDER BY nth"),
       page: deleted("nth > ? ORDER BY nth LIMIT ?"),
@@ -72,11 +84,14 @@ function read(rows: unknown): StoredDeleted[] {
 
 /** Throws where a row cannot be. */
 function deletedFrom(row: DeletedRow): StoredDeleted {
-  const [nth, name, line, autoDisk, last, generated, wasted, deletedAtS] = row;
+  const [nth, name, line, autoDisk, last, generated, wasted, deletedAtS, period, start] = row;
   const definition = definitionIn(name, line, autoDisk);
   const account = accountOf([nth, last, generated, wasted])!;
+  const run =
+    period === null || start === null ? undefined : runOf([period, start, period, period]);
   const isSound =
     definition.type.hasPositions &&
+    isRunSound(run, definition, account) &&
     isPossible(account, definition.type, positionsOf(definition)) &&
     account.reserved === generated + account.wasted;
   if (!isSound) throw new Contradiction(`the rows of deleted '${name}'`);
@@ -85,6 +100,7 @@ function deletedFrom(row: DeletedRow): StoredDeleted {
     name: toBytes(name),
     definition,
     account,
+    run,
     deletedAtS: Number(deletedAtS),
   };
 }

@@ -21,7 +21,15 @@ import {
 import { join } from "node:path";
 import { CannotStart, reasonOf } from "../base/errors.ts";
 import { createPrivate, openRegular } from "../platform/files.ts";
-import { closeWhole, codeOf, connect, migrate, readValue, WAL_BYTES_KEPT } from "./database.ts";
+import {
+  closeWhole,
+  codeOf,
+  connect,
+  hasTable,
+  migrate,
+  readValue,
+  WAL_BYTES_KEPT,
+} from "./database.ts";
 import { doubtsAbout } from "./file-systems.ts";
 import {
   FIRST_START,
@@ -94,6 +102,22 @@ export interface DatabaseFile {
   release(): void;
 }
 
+const writtenAt = (path: string) => statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0;
+
+/** A clock that is further ahead of the last commit may be wrong. */
+const AHEAD_MS_MAX = 86_400_000;
+
+/** A line begins a period for good, so a clock that may be wrong is worth a warning. */
+export function doubtsAboutClock(database: Database, writtenMs: number, nowMs: number): string[] {
+  if (nowMs - writtenMs <= AHEAD_MS_MAX || !hasTable(database, "periods")) return [];
+  if (readValue(database, "SELECT count(*) FROM periods") === 0n) return [];
+  const [now, written] = [nowMs, writtenMs].map((ms) => new Date(ms).toISOString());
+  return [
+    `the clock says ${now}, and the newest commit is of ${written}: lines with periods go on in those of the clock, for ` +
+      "good; if the clock is wrong, stop the server, set the clock and start again",
+  ];
+}
+
 /** Opens the database in a folder; creates both if allowed. Throws CannotStart. */
 export function openDatabaseFile(folder: string, options: FolderOptions): DatabaseFile {
   const warnings = prepareFolder(folder, options);
@@ -117,6 +141,7 @@ function openLocked(
   const isNew = !existsSync(path);
   if (isNew) createDatabase(folder, path, options);
   requireAccess(path);
+  const writtenMs = Math.max(...[path, `${path}-wal`].map(writtenAt));
   const { reader, database } = openBoth(folder, path);
   let presence: Presence | undefined;
   return {
@@ -124,7 +149,7 @@ function openLocked(
     database,
     isNew,
     reader,
-    warnings,
+    warnings: [...warnings, ...doubtsAboutClock(database, writtenMs, Date.now())],
     secure(inUse) {
       if (readValue(database, "PRAGMA journal_mode") !== "wal") {
         throw new CannotStart(`${path} is damaged: it is not in WAL mode; restore a backup`);

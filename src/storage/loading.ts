@@ -19,8 +19,11 @@ import {
   accountOf,
   Contradiction,
   definitionIn,
+  isRunSound,
   type KeptRow,
   positionsOf,
+  type RunColumns,
+  runOf,
 } from "./stored-values.ts";
 import { PAGE_ROWS, TableCursor } from "./table-cursor.ts";
 
@@ -32,6 +35,9 @@ interface KeptRows {
   readonly checkpoint: KeptRow | undefined;
   readonly segment: KeptRow | undefined;
 }
+
+/** The run of a line with periods. */
+type PeriodRow = readonly [id: bigint, ...RunColumns];
 
 /** A leased range. */
 type RunRow = readonly [id: bigint, own: bigint, first: bigint, last: bigint];
@@ -69,6 +75,7 @@ function* load(statements: Statements, isExact: boolean): Generator<StoredDispen
   const checkpoints = new TableCursor<KeptRow>(statements.checkpoints);
   const segments = new TableCursor<KeptRow>(statements.segments);
   const runs = new TableCursor<RunRow>(statements.runs, 2);
+  const periods = new TableCursor<PeriodRow>(statements.periods);
   const definitions = new TableCursor<DefinitionRow>(statements.definitions);
   while (definitions.next !== undefined) {
     const loaded: StoredDispenser[] = [];
@@ -80,14 +87,14 @@ function* load(statements: Statements, isExact: boolean): Generator<StoredDispen
         checkpoint: checkpoints.take(id),
         segment: segments.take(id),
       };
-      const stored = dispenserOf(definition, kept, allocationOf(runs, id));
+      const stored = dispenserOf(definition, kept, allocationOf(runs, id), periods.take(id));
       if (!isSound(stored, kept, isExact)) throw new Contradiction(`rows of '${name}'`);
       loaded.push(stored);
       definitions.take(id);
     }
     yield loaded;
   }
-  if ([positions, checkpoints, segments, runs].some(({ hasOthers }) => hasOthers)) {
+  if ([positions, checkpoints, segments, runs, periods].some(({ hasOthers }) => hasOthers)) {
     throw new Contradiction("rows of no dispenser and those of some");
   }
 }
@@ -96,6 +103,7 @@ function dispenserOf(
   row: DefinitionRow,
   { position, checkpoint, segment }: KeptRows,
   leased: Leased | undefined,
+  run: PeriodRow | undefined,
 ): StoredDispenser {
   const [id, name, line, autoDisk] = row;
   return {
@@ -105,6 +113,7 @@ function dispenserOf(
     account: accountOf(checkpoint ?? position ?? segment),
     segmentEnd: segment === undefined ? undefined : segment[1] + 1n,
     allocation: leased,
+    run: run && runOf(run.slice(1) as unknown as RunColumns),
   };
 }
 
@@ -132,6 +141,7 @@ function isSound(stored: StoredDispenser, kept: KeptRows, isExact: boolean): boo
   const { definition, account, allocation } = stored;
   const { type } = definition;
   if (stored.id < 1 || !isInItsTables(kept, definition)) return false;
+  if (allocation === undefined && !isRunSound(stored.run, definition, account)) return false;
   if (account === undefined) return true;
   if (!isPossible(account, type, positionsOf(definition))) return false;
   if (!type.hasPositions) return allocation === undefined;
@@ -159,6 +169,7 @@ type Statements = ReturnType<typeof prepare>;
 
 function prepare(database: Database) {
   const line = lineIn(database);
+  const run = hasTable(database, "periods") ? "period, start" : "NULL, NULL";
   const kept = (table: string) =>
     database.prepare(`SELECT * FROM ${table} WHERE dispenser > ? ORDER BY dispenser LIMIT ?`);
   return {
@@ -173,10 +184,11 @@ function prepare(database: Database) {
       `SELECT dispenser, max(last), generated, wasted FROM segments WHERE dispenser > ?
        GROUP BY dispenser ORDER BY dispenser LIMIT ?`,
     ),
-    // Before they are migrated, the tables of an older version lack these two.
+    // Before they are migrated, the tables of an older version lack these.
     deleted: hasTable(database, "deleted")
-      ? database.prepare(`${selectDeleted(line)} WHERE nth > ? ORDER BY nth LIMIT ?`)
+      ? database.prepare(`${selectDeleted(line, run)} WHERE nth > ? ORDER BY nth LIMIT ?`)
       : undefined,
+    periods: hasTable(database, "periods") ? kept("periods") : undefined,
     runs: hasTable(database, "runs")
       ? database.prepare(
           "SELECT * FROM runs WHERE (dispenser, own) > (?, ?) ORDER BY dispenser, own LIMIT ?",

@@ -4,10 +4,12 @@
  */
 
 import type { Changes, Database, SQLQueryBindings, Statement } from "bun:sqlite";
+import { smallest } from "../base/bigint.ts";
 import type { Leased } from "../dispenser/allocation.ts";
 import type { Definition } from "../dispenser/definition.ts";
 import { toText } from "../dispenser/name.ts";
-import type { Reservation } from "../dispenser/reservation.ts";
+import type { Run } from "../dispenser/period-run.ts";
+import type { Account, Reservation } from "../dispenser/reservation.ts";
 import { NUMBER_MAX } from "../dispenser/types/whole-number.ts";
 
 import { readValue } from "./database.ts";
@@ -44,6 +46,12 @@ export class Rows {
     return row?.numbers ?? 0n;
   }
 
+  /** How many numbers a line had passed when a period ended; undefined where it was not in that. */
+  passedIn(id: number, period: number): bigint | undefined {
+    const row = this.statements.ended.get(id, period, period) as { last: bigint } | null;
+    return row === null ? undefined : row.last + 1n;
+  }
+
   /** Writes a change, inside the transaction under way. */
   write(change: Change): void {
     const statements = this.statements;
@@ -64,8 +72,8 @@ export class Rows {
         this.forgetDeleted(change.name, change.definition);
         break;
       case "move deleted": {
-        const { reserved, generated, wasted } = change.account;
-        statements.moveDeleted.run(reserved - 1n, generated, storable(wasted), change.nth);
+        const counts = countsOf(change.account);
+        statements.moveDeleted.run(...counts, ...startOf(change.run), change.nth);
         break;
       }
       case "purge": {
@@ -85,6 +93,11 @@ export class Rows {
       case "skip":
         statements.skip.run(change.id, storable(change.numbers));
         break;
+      case "end period": {
+        const { id, period, since, passed } = change;
+        statements.endPeriod.run(id, period, since, passed - 1n);
+        break;
+      }
       case "lease":
         this.lease(change.id, change.allocation);
         break;
@@ -94,17 +107,16 @@ export class Rows {
     }
   }
 
-  private reserve({ id, keeps, account, segment, replaces }: Reservation): void {
+  private reserve({ id, keeps, account, segment, replaces, run }: Reservation): void {
     const statements = this.statements;
-    const { generated } = account;
-    const last = account.reserved - 1n;
-    const wasted = storable(account.wasted);
+    const [last, generated, wasted] = countsOf(account);
     if (replaces) this.forget(id);
+    if (run !== undefined) statements.run.run(id, ...startOf(run), run.knownFrom, run.reached);
     if (segment !== undefined) {
       statements.addSegment.run(id, segment.first - 1n, segment.last, generated, wasted);
       // Segments below the position are used up; the last one stays, even if it is used up.
       const position = generated + wasted;
-      statements.dropSegments.run(id, position < last ? position : last);
+      statements.dropSegments.run(id, smallest(position, last));
     } else if (keeps === "segments") {
       statements.countSegment.run(generated, wasted, id, last);
     }
@@ -120,11 +132,10 @@ export class Rows {
     this.statements.addRun.run(id, local, first, first + count - 1n);
   }
 
-  private keep({ name, definition, account, deletedAtS }: DeletedLine): void {
+  private keep({ name, definition, account, run, deletedAtS }: DeletedLine): void {
     const { line, strategy } = definition;
-    const { reserved, generated, wasted } = account;
-    const counts = [reserved - 1n, generated, storable(wasted)];
-    this.statements.keep.run(toText(name), line, strategy, ...counts, deletedAtS);
+    const kept = [...countsOf(account), deletedAtS, ...startOf(run)];
+    this.statements.keep.run(toText(name), line, strategy, ...kept);
     this.deletedSize++;
   }
 
@@ -154,6 +165,16 @@ function storable(wasted: bigint): bigint {
   return wasted;
 }
 
+/** The columns last, generated and wasted. */
+function countsOf({ reserved, generated, wasted }: Account): [bigint, bigint, bigint] {
+  return [reserved - 1n, generated, storable(wasted)];
+}
+
+/** The columns period and start. */
+function startOf(run: Run | undefined): [number | null, bigint | null] {
+  return run === undefined ? [null, null] : [run.period, run.start];
+}
+
 type Statements = ReturnType<typeof prepare>;
 
 function prepare(database: Database) {
@@ -171,12 +192,15 @@ function prepare(database: Database) {
        ON CONFLICT (id) DO UPDATE SET auto_disk = excluded.auto_disk, line = excluded.line`,
     ),
     keep: statement(
-      `INSERT INTO deleted (name, line, auto_disk, last, generated, wasted, deleted_at)
-       VALUES (?, ?, ?, ?, ?, ?, ?)`,
+      `INSERT INTO deleted
+         (name, line, auto_disk, last, generated, wasted, deleted_at, period, start)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     ),
     forgetAll: statement("DELETE FROM deleted WHERE name = ?"),
     forgetLine: statement("DELETE FROM deleted WHERE name = ? AND line = ?"),
-    moveDeleted: statement("UPDATE deleted SET last = ?, generated = ?, wasted = ? WHERE nth = ?"),
+    moveDeleted: statement(
+      `UPDATE deleted SET last = ?, generated = ?, wasted = ?, period = ?, start = ? WHERE nth = ?`,
+    ),
     purgeOld: statement(
       `DELETE FROM deleted WHERE nth IN
          (SELECT nth FROM deleted WHERE deleted_at < ? ORDER BY deleted_at LIMIT ?)`,
@@ -200,6 +224,20 @@ function prepare(database: Database) {
          numbers = numbers + min(excluded.numbers, ${NUMBER_MAX} - numbers)`,
     ),
     skipped: statement("SELECT numbers FROM skipped WHERE dispenser = ?"),
+    run: statement(
+      `INSERT INTO periods VALUES (?, ?, ?, ?, ?) ON CONFLICT (dispenser) DO UPDATE SET
+         period = excluded.period, start = excluded.start, known_from = excluded.known_from,
+         reached = excluded.reached`,
+    ),
+    endPeriod: statement(
+      `INSERT INTO ended_periods VALUES (?, ?, ?, ?) ON CONFLICT (dispenser, period) DO UPDATE SET
+         since = min(since, excluded.since), last = excluded.last`,
+    ),
+    // The rows of a line do not overlap.
+    ended: statement(
+      `SELECT last FROM ended_periods WHERE dispenser = ? AND period >= ? AND since <= ?
+       ORDER BY period LIMIT 1`,
+    ),
     dropRuns: statement("DELETE FROM runs WHERE dispenser = ? AND own < ?"),
     addRun: statement("INSERT INTO runs VALUES (?, ?, ?, ?)"),
     node: statement("INSERT OR REPLACE INTO node VALUES (1, ?)"),

@@ -157,4 +157,29 @@ export const migrations: readonly string[] = [
     numbers INTEGER NOT NULL
   ) STRICT;
   `,
+  `
+  -- Lines with periods: the one that each is in. Its number n is that of position start + n, where start may be
+  -- below 0. Of periods before known_from nothing is known, because the line was deleted meanwhile, or in memory.
+  -- reached is the latest period that it has been in.
+  CREATE TABLE periods (
+    dispenser INTEGER PRIMARY KEY REFERENCES definitions ON DELETE CASCADE,
+    period INTEGER NOT NULL,
+    start INTEGER NOT NULL,
+    known_from INTEGER NOT NULL,
+    reached INTEGER NOT NULL
+  ) STRICT;
+
+  -- Periods that ended, those from since to period: the last number that the line passed in each of them.
+  CREATE TABLE ended_periods (
+    dispenser INTEGER NOT NULL REFERENCES definitions ON DELETE CASCADE,
+    period INTEGER NOT NULL,
+    since INTEGER NOT NULL,
+    last INTEGER NOT NULL,
+    PRIMARY KEY (dispenser, period)
+  ) STRICT, WITHOUT ROWID;
+
+  -- The same of a deleted line; NULL where it has no periods.
+  ALTER TABLE deleted ADD COLUMN period INTEGER;
+  ALTER TABLE deleted ADD COLUMN start INTEGER;
+  `,
 ];

@@ -186,10 +186,18 @@ export class SqliteStore implements Store {
   }
 
   skippedOf(id: number): bigint {
+    return this.read((rows) => rows.skippedOf(id));
+  }
+
+  passedIn(id: number, period: number): bigint | undefined {
+    return this.read((rows) => rows.passedIn(id, period));
+  }
+
+  private read<T>(work: (rows: Rows) => T): T {
     const { rows } = this;
-    assert(rows !== undefined, "skipped numbers are read after load()");
+    assert(rows !== undefined, "rows are read after load()");
     try {
-      return rows.skippedOf(id);
+      return work(rows);
     } catch (error) {
       throw failureOf(error, this.file.path);
     }

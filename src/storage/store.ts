@@ -5,6 +5,7 @@
 
 import type { Leased } from "../dispenser/allocation.ts";
 import type { Definition } from "../dispenser/definition.ts";
+import type { Run } from "../dispenser/period-run.ts";
 import type { Account, Recovered, Reservation } from "../dispenser/reservation.ts";
 
 /** A dispenser, as it is on disk. */
@@ -24,6 +25,8 @@ export interface DeletedLine {
   readonly definition: Definition;
   /** Its exact position: nothing in it is reserved ahead. */
   readonly account: Account;
+  /** The run that it was in, of a line with periods that had begun. */
+  readonly run?: Run | undefined;
   /** The age of the database when it was deleted, in seconds (a change of the kind "age"). */
   readonly deletedAtS: number;
 }
@@ -50,8 +53,13 @@ export type Change =
    * longer.
    */
   | { readonly kind: "forget"; readonly name: string; readonly definition?: Definition }
-  /** A deleted line has another account. */
-  | { readonly kind: "move deleted"; readonly nth: number; readonly account: Account }
+  /** A deleted line has another account, and another run. */
+  | {
+      readonly kind: "move deleted";
+      readonly nth: number;
+      readonly account: Account;
+      readonly run: Run | undefined;
+    }
   /**
    * Deleted lines that are too old are removed, and the oldest if there are too many: at most
    * `atOnce` of each.
@@ -65,6 +73,17 @@ export type Change =
   /** Servers ran on the database for so many seconds in all. The age only rises. */
   | { readonly kind: "age"; readonly seconds: number }
   | { readonly kind: "reserve"; readonly reservation: Reservation }
+  /**
+   * The periods from `since` to `period` ended for a line, each when it had passed so many of its
+   * numbers.
+   */
+  | {
+      readonly kind: "end period";
+      readonly id: number;
+      readonly since: number;
+      readonly period: number;
+      readonly passed: bigint;
+    }
   /** An operator skipped so many more numbers of a line. */
   | { readonly kind: "skip"; readonly id: number; readonly numbers: bigint }
   /** The last range of the allocation is new; ranges that are no longer in it are used up. */
@@ -90,6 +109,11 @@ export interface Store {
   readonly oldestDeletedS: number;
   /** How many numbers of a line an operator skipped, as the last commit left it. Throws as commit() does. */
   skippedOf(id: number): bigint;
+  /**
+   * How many numbers a line had passed when a period ended, as the last commit left it; undefined
+   * where it was not in that. Throws as commit() does.
+   */
+  passedIn(id: number, period: number): bigint | undefined;
   /** The deleted lines of a name, as the last commit left them. Throws as commit() does. */
   deletedOf(name: string): readonly StoredDeleted[];
   /** `count` deleted lines with numbers above `after`, in order. Throws as commit() does. */

@@ -2,6 +2,7 @@
 
 import type { Definition } from "../dispenser/definition.ts";
 import { definitionFrom } from "../dispenser/fields.ts";
+import type { Run } from "../dispenser/period-run.ts";
 import type { Account } from "../dispenser/reservation.ts";
 import { NUMBER_MAX } from "../dispenser/types/whole-number.ts";
 
@@ -21,13 +22,13 @@ let lastCounted: Definition | undefined;
 let lastPositions = 0n;
 
 /**
- * How many positions a line has, worked out for one definition after the other: the start asks it of
+ * How many local positions a line may have, worked out for one definition after the other: the start asks it of
  * all, and most are never asked again, so none is to keep its series for it.
  */
 export function positionsOf(definition: Definition): bigint {
   if (definition !== lastCounted) {
     lastCounted = definition;
-    lastPositions = definition.makeSeries().positions;
+    lastPositions = definition.localPositionsMax;
   }
   return lastPositions;
 }
@@ -45,4 +46,33 @@ export function accountOf(row: KeptRow | undefined): Account | undefined {
 function wastedOf(last: bigint, generated: bigint, wasted: bigint): bigint {
   const isAll = last === NUMBER_MAX && generated === 0n && wasted === NUMBER_MAX;
   return isAll ? NUMBER_MAX + 1n : wasted;
+}
+
+/** What a row keeps of a run. */
+export type RunColumns = readonly [
+  period: bigint,
+  start: bigint,
+  knownFrom: bigint,
+  reached: bigint,
+];
+
+export function runOf([period, start, knownFrom, reached]: RunColumns): Run {
+  return {
+    period: Number(period),
+    start,
+    knownFrom: Number(knownFrom),
+    reached: Number(reached),
+  };
+}
+
+/** Whether a line with this account can be in such a run. */
+export function isRunSound(
+  run: Run | undefined,
+  { hasPeriods }: Definition,
+  account: Account | undefined,
+): boolean {
+  const reserved = account?.reserved ?? 0n;
+  if (run === undefined) return !hasPeriods || reserved === 0n;
+  const { start, knownFrom, period, reached } = run;
+  return hasPeriods && start <= reserved && knownFrom <= period && period <= reached;
 }

@@ -271,6 +271,7 @@ function restage(dispenser: Dispenser, store: Store, id: number): void {
       account: { reserved: position, generated, wasted: hasPositions ? position - generated : 0n },
       segment: isGrouped ? { first: position, last: position - 1n } : undefined,
       replaces: true,
+      run: undefined,
     },
   });
 }

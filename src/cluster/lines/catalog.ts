@@ -18,8 +18,9 @@ import {
 } from "../../dispenser/deleted.ts";
 import type { Dispenser } from "../../dispenser/dispenser.ts";
 import { defineBeside, type Fields, redefine, typeOf } from "../../dispenser/fields.ts";
-import { FORMATS_FROM_LEVEL } from "../../dispenser/format/fields.ts";
+import { levelOfFields } from "../../dispenser/format/fields.ts";
 import { invalidName, isName, toBytes, toText } from "../../dispenser/name.ts";
+import { NO_PERIOD } from "../../dispenser/types/type.ts";
 import type { Engine } from "../../engine/engine.ts";
 import type { NodeState } from "../node/state.ts";
 import type { FencedStore } from "../stores/fenced.ts";
@@ -217,7 +218,7 @@ export class ClusterLines {
   ): Promise<string | Refusal> {
     const { definition, id, name } = dispenser;
     const { series } = definition;
-    const floor = series.positionFrom(number);
+    const floor = series.positionFrom(number, NO_PERIOD);
     if (floor instanceof Refusal) return floor;
     const [key, line] = [nameKey(name), lineKey(id)];
     const next = await store.transact<Refusal | bigint>([NAMES, key, line], (rows) => {
@@ -243,7 +244,7 @@ export class ClusterLines {
     const { engine } = this;
     if (engine.nextBytes(dispenser) > 0) return engine.next(dispenser);
     const isOver = next >= series.positions && !isBehindLast(definition, floor);
-    return isOver ? exhausted(name) : foretold(definition, next, engine.wallMs());
+    return isOver ? exhausted(name) : foretold(definition, next, engine.upcoming(dispenser).when);
   }
 
   /** Whether a position of a line was leased, or skipped by ADVANCE, and not returned since. */
@@ -328,8 +329,7 @@ function deletedIn(
 /** The level of a program that knows all that HSET with these fields may write. */
 function levelNeeded(fields: Fields): number {
   const grows = fields.has("length") ? GROWS_FROM_LEVEL : 1;
-  const formats = fields.has("format") ? FORMATS_FROM_LEVEL : 1;
-  return Math.max(grows, formats, typeOf(fields.get("type") ?? "")?.level ?? 1);
+  return Math.max(grows, levelOfFields(fields), typeOf(fields.get("type") ?? "")?.level ?? 1);
 }
 
 const definitionsOf = (lines: readonly UsedLine[]) => lines.map(({ definition }) => definition);

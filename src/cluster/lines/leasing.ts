@@ -11,7 +11,7 @@ import { smallest } from "../../base/bigint.ts";
 import { Leased, type Range } from "../../dispenser/allocation.ts";
 import type { Definition } from "../../dispenser/definition.ts";
 import type { Dispenser } from "../../dispenser/dispenser.ts";
-import { usageStep } from "../../dispenser/usage.ts";
+import { STEPS_OF_LINE, usageStep } from "../../dispenser/usage.ts";
 import type { Engine } from "../../engine/engine.ts";
 import type { NodeState } from "../node/state.ts";
 import { type FencedStore, NotConfirmed } from "../stores/fenced.ts";
@@ -207,10 +207,11 @@ export class Leasing {
 
   /** The node that leases a line up to a step of its usage is the one that tells of it. */
   private noticeUsage(dispenser: Dispenser, { first, count }: Range): void {
-    const { positions } = dispenser.definition.series;
-    const step = usageStep(first + count, positions);
-    if (step === undefined || step === usageStep(first, positions)) return;
-    this.engine.onUsed(dispenser, step, positions - first - count);
+    const { positions: size } = dispenser.definition.series;
+    const stepAt = (used: bigint) => usageStep({ used, size, steps: STEPS_OF_LINE });
+    const step = stepAt(first + count);
+    if (step === undefined || step === stepAt(first)) return;
+    this.engine.onUsed(dispenser, step, size - first - count);
   }
 
   /**

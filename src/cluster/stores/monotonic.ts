@@ -7,6 +7,7 @@
  * one after close().
  */
 
+import { bootClock } from "../../platform/libc.ts";
 import {
   type LeaseStore,
   LeaseStoreUnavailable,
@@ -41,6 +42,8 @@ export interface Clock {
   readonly sleep: (milliseconds: number) => Promise<void>;
   /** The Unix time in milliseconds, which may jump in either direction. */
   readonly wallMs: () => number;
+  /** As `now`, but going on while the machine sleeps. */
+  readonly bootMs: () => number;
   /** A number from 0 to 1, without 1. */
   readonly random: () => number;
 }
@@ -49,6 +52,7 @@ export const realClock: Clock = {
   now: () => performance.now(),
   sleep: (milliseconds) => Bun.sleep(milliseconds),
   wallMs: () => Date.now(),
+  bootMs: bootClock(),
   random: Math.random,
 };
 

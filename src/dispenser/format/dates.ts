@@ -32,7 +32,8 @@ export interface DateToken {
   shows(date: Temporal.PlainDateTime, yearStart: number): number;
 }
 
-const fiscalYear = ({ year, month }: Temporal.PlainDateTime, yearStart: number) =>
+/** The year in which the fiscal year of a date begins. */
+export const fiscalYear = ({ year, month }: Temporal.PlainDateTime, yearStart: number) =>
   month >= yearStart ? year : year - 1;
 
 const year = { least: 0, most: 9999 };

@@ -5,9 +5,20 @@
 
 import { assert } from "../../base/assert.ts";
 import { invalid, Refusal } from "../../base/errors.ts";
-import type { NumberSource } from "../types/type.ts";
-import { type Calendar, dateAt, datesEnd, shown } from "./dates.ts";
+import { NO_PERIOD, type NumberSource, type When } from "../types/type.ts";
+import { type Calendar, type DateToken, dateAt, datesEnd, shown } from "./dates.ts";
 import { type Parts, partsOf } from "./parts.ts";
+import {
+  dateWithin,
+  isShown,
+  type Period,
+  type PeriodCalendar,
+  periodAt,
+  periodEnd,
+  periodFrom,
+  periodShown,
+  periodText,
+} from "./periods.ts";
 
 const DASH = 45;
 /** ISO 11649: so many letters and digits at most behind RF and its two digits. */
@@ -20,32 +31,52 @@ export interface Around {
   readonly back: Uint8Array;
 }
 
-/** The same with dates: from when to when they are so, as Unix times in milliseconds. */
-interface Dated extends Around {
+/** From when to when something holds, as Unix times in milliseconds. */
+interface Span {
   readonly fromMs: number;
   readonly untilMs: number;
+}
+
+const isWithin = (wallMs: number, { fromMs, untilMs }: Span) =>
+  wallMs >= fromMs && wallMs < untilMs;
+
+/** What is around numbers of a period, while dates show that. */
+interface Dated extends Around, Span {
+  readonly period: number;
 }
 
 export class Format {
   /** The field as HSET gave it. */
   readonly text: string;
   readonly calendar: Calendar;
+  /** The periods in which a line counts from its start; undefined for none. */
+  readonly period: Period | undefined;
   private readonly parts: Parts;
   private readonly around: Around;
   /** The dates that were shown last: they hold for many numbers. */
   private lastDated: Dated | undefined;
+  /** The period that it was last. */
+  private lastPeriod: (Span & { readonly period: number }) | undefined;
 
-  private constructor(text: string, parts: Parts, calendar: Calendar) {
+  private constructor(text: string, parts: Parts, calendar: Calendar, period?: Period) {
     this.text = text;
     this.parts = parts;
     this.calendar = calendar;
+    this.period = period;
     this.around = aroundOf(parts.front, parts.back);
   }
 
   /** Reads the field `format`, for numbers that are made of these characters. */
-  static read(text: string, characters: string, calendar: Calendar): Format | Refusal {
+  static read(
+    text: string,
+    characters: string,
+    calendar: Calendar,
+    period?: Period,
+  ): Format | Refusal {
     const parts = partsOf(text);
     if (parts instanceof Refusal) return parts;
+    const names = parts.dates.map(({ token }) => token.name);
+    if (period !== undefined && !isShown(period, names)) return refuseUnmarked(period);
     const { check } = parts;
     if (check !== undefined && !(check.takesLetters ? isPlain(characters) : isDigits(characters))) {
       const allowed = check.takesLetters ? "digits and letters of one case" : "digits alone";
@@ -54,7 +85,7 @@ export class Format {
     if (parts.group > 0 && characters.includes("-")) {
       return invalid("format", text, "must have no groups, because numbers have dashes themselves");
     }
-    return new Format(text, parts, calendar);
+    return new Format(text, parts, calendar, period);
   }
 
   /** Whether it adds nothing but text in front of a number and behind it. */
@@ -81,43 +112,83 @@ export class Format {
     return REFERENCE_MAX - around.replace(/[^0-9A-Za-z]/g, "").length;
   }
 
-  /** What is around numbers at a Unix time in milliseconds, which only dates need. */
-  aroundAt(wallMs?: number): Around {
+  /** What is around numbers; dates need to know when. */
+  aroundAt(when?: When): Around {
     if (!this.isDated) return this.around;
-    assert(wallMs !== undefined, "dates have a time");
-    return this.datedAt(wallMs);
+    assert(when !== undefined, "dates have a time");
+    return this.datedAt(when);
   }
 
   /** Until when that stays so. */
-  endOf(wallMs: number): number {
-    return this.isDated ? this.datedAt(wallMs).untilMs : Number.POSITIVE_INFINITY;
+  endOf(when: When): number {
+    return this.isDated ? this.datedAt(when).untilMs : Number.POSITIVE_INFINITY;
   }
 
-  private datedAt(wallMs: number): Dated {
-    const { lastDated, calendar, parts } = this;
-    if (lastDated !== undefined && wallMs >= lastDated.fromMs && wallMs < lastDated.untilMs) {
-      return lastDated;
-    }
-    const date = dateAt(calendar, wallMs);
-    const untilMs = datesEnd(
-      parts.dates.map(({ token }) => token),
-      calendar,
-      wallMs,
-    );
+  private datedAt({ wallMs, period }: When): Dated {
+    const { lastDated, calendar } = this;
+    if (lastDated?.period === period && isWithin(wallMs, lastDated)) return lastDated;
+    const periods = this.periodCalendar;
+    const date =
+      periods === undefined ? dateAt(calendar, wallMs) : dateWithin(periods, period, wallMs);
     const around = this.withDates((token) => shown(token, date, calendar.yearStart));
-    this.lastDated = { ...around, fromMs: wallMs, untilMs };
+    this.lastDated = { ...around, period, fromMs: wallMs, untilMs: this.datesEndAt(wallMs) };
     return this.lastDated;
   }
 
+  private datesEndAt(wallMs: number): number {
+    const tokens = this.parts.dates.map(({ token }) => token);
+    return datesEnd(tokens, this.calendar, wallMs);
+  }
+
+  private get periodCalendar(): PeriodCalendar | undefined {
+    const { calendar, period } = this;
+    return period && { ...calendar, period };
+  }
+
+  /** The period at a Unix time in milliseconds; NO_PERIOD for a line without. */
+  periodAt(wallMs: number): number {
+    const { periodCalendar, lastPeriod } = this;
+    if (periodCalendar === undefined) return NO_PERIOD;
+    if (lastPeriod !== undefined && isWithin(wallMs, lastPeriod)) return lastPeriod.period;
+    const period = periodAt(periodCalendar, wallMs);
+    // What tells periods apart is shown, and so does not stay longer than a period.
+    this.lastPeriod = { period, fromMs: wallMs, untilMs: this.datesEndAt(wallMs) };
+    return period;
+  }
+
+  /** When a period of a line that has them ends, as periodEnd(). */
+  periodEnd(period: number, wallMs: number): Temporal.ZonedDateTime {
+    return periodEnd(this.periodCalendar!, period, wallMs);
+  }
+
+  /** A period of a line that has them, as it is told to people. */
+  periodText(period: number): string {
+    return periodText(this.periodCalendar!, period);
+  }
+
+  /** The period that is told so; undefined if none is. */
+  periodFrom(text: string): number | undefined {
+    return this.periodCalendar && periodFrom(this.periodCalendar, text);
+  }
+
+  /**
+   * The period of a text, as periodShown() finds it: undefined where it is of none. Of a line
+   * without periods every text is of NO_PERIOD.
+   */
+  periodIn(text: string, latest: number): number | undefined {
+    const { periodCalendar } = this;
+    if (periodCalendar === undefined) return NO_PERIOD;
+    const dates = this.numberIn(text) === undefined ? undefined : this.datesIn(text);
+    return dates && periodShown(periodCalendar, dates, latest);
+  }
+
   /** What is around a number where each date shows this. */
-  private withDates(
-    textOf: (token: Parts["dates"][number]["token"], isInFront: boolean, at: number) => string,
-  ): Around {
+  private withDates(textOf: (token: DateToken) => string): Around {
     const sides = [this.parts.back, this.parts.front];
     for (const { token, isInFront, at } of this.parts.dates) {
       const text = sides[Number(isInFront)]!;
-      const date = textOf(token, isInFront, at);
-      sides[Number(isInFront)] = text.slice(0, at) + date + text.slice(at + token.bytes);
+      const side = text.slice(0, at) + textOf(token) + text.slice(at + token.bytes);
+      sides[Number(isInFront)] = side;
     }
     return aroundOf(sides[1]!, sides[0]!);
   }
@@ -178,27 +249,32 @@ export class Format {
     if (inner.length === 0 || text.length < front.length + back.length) return undefined;
     const number = this.parts.group === 0 ? inner : inner.replaceAll("-", "");
     if (number.length === 0) return undefined;
-    const around = this.aroundIn(text);
-    return around && this.textOf(number, around) === text ? number : undefined;
+    const dates = this.datesIn(text);
+    if (dates === undefined) return undefined;
+    const around = this.withDates(({ name }) => dates.get(name)!);
+    return this.textOf(number, around) === text ? number : undefined;
   }
 
-  /**
-   * What is around the number in a text, with its own dates; undefined if no day has such dates.
-   */
-  private aroundIn(text: string): Around | undefined {
+  /** What the dates of a text show, by their tokens; undefined if no day shows that. */
+  private datesIn(text: string): ReadonlyMap<string, string> | undefined {
     const backAt = text.length - this.around.back.length;
     const dates = new Map<string, string>();
-    let arePossible = true;
-    const around = this.withDates((token, isInFront, at) => {
+    for (const { token, isInFront, at } of this.parts.dates) {
       const start = isInFront ? at : backAt + at;
       const date = text.slice(start, start + token.bytes);
       const isDate = /^[0-9]+$/.test(date) && +date >= token.least && +date <= token.most;
-      if (!isDate || (dates.get(token.name) ?? date) !== date) arePossible = false;
+      if (!isDate || (dates.get(token.name) ?? date) !== date) return undefined;
       dates.set(token.name, date);
-      return date;
-    });
-    return arePossible ? around : undefined;
+    }
+    return dates;
   }
+}
+
+function refuseUnmarked({ name, marksText }: Period): Refusal {
+  const word = name.replace("_", " ");
+  return new Refusal(
+    `ERR format must show the ${word}: two ${word}s would give the same numbers. It needs ${marksText}`,
+  );
 }
 
 const aroundOf = (front: string, back: string): Around => ({

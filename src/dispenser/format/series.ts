@@ -1,15 +1,16 @@
 /** The numbers of a series with the text of a format around them. */
 
 import { smallest } from "../../base/bigint.ts";
-import { invalid, type Refusal } from "../../base/errors.ts";
+import { invalid, quoted, Refusal } from "../../base/errors.ts";
 import { positionAtLeast } from "../types/progression.ts";
-import type { NumberSeries, NumberSource, Progression } from "../types/type.ts";
+import type { NumberSeries, NumberSource, Progression, When } from "../types/type.ts";
 import type { Around, Format } from "./format.ts";
 
 export class FormattedSeries implements NumberSeries {
   readonly positions: bigint;
   /**
-   * Of the numbers alone: another format around the same numbers is no other line.
+   * Of the numbers alone: another format around the same numbers is no other line. A line with
+   * periods has them again and again, so it is not to be compared.
    */
   readonly progression: Progression | undefined;
   readonly guesses?: bigint;
@@ -19,25 +20,31 @@ export class FormattedSeries implements NumberSeries {
   constructor(numbers: NumberSeries, format: Format) {
     this.numbers = numbers;
     this.format = format;
-    this.progression = numbers.progression;
+    this.progression = format.period === undefined ? numbers.progression : undefined;
     if (numbers.guesses !== undefined) this.guesses = numbers.guesses;
     this.positions = smallest(numbers.positions, positionsWithin(numbers, format));
   }
 
-  numberAt(position: bigint, wallMs?: number): string {
+  numberAt(position: bigint, when?: When): string {
     const { numbers, format } = this;
-    const number = numbers.numberAt(position);
-    return number === "" ? "" : format.textOf(number, format.aroundAt(wallMs));
+    const number = numbers.numberAt(position, when);
+    return number === "" ? "" : format.textOf(number, format.aroundAt(when));
   }
 
-  positionOf(text: string): bigint | undefined {
-    const number = this.format.numberIn(text);
-    return number === undefined ? undefined : this.within(this.numbers.positionOf(number));
+  positionOf(text: string, period: number): bigint | undefined {
+    const number = this.numberIn(text, period);
+    return number === undefined ? undefined : this.within(this.numbers.positionOf(number, period));
   }
 
-  positionOnceOf(text: string): bigint | undefined {
-    const number = this.format.numberIn(text);
-    return number === undefined ? undefined : this.within(this.numbers.positionOnceOf(number));
+  positionOnceOf(text: string, period: number): bigint | undefined {
+    const number = this.numberIn(text, period);
+    if (number === undefined) return undefined;
+    return this.within(this.numbers.positionOnceOf(number, period));
+  }
+
+  private numberIn(text: string, period: number): string | undefined {
+    const { format } = this;
+    return format.periodIn(text, period) === period ? format.numberIn(text) : undefined;
   }
 
   private within(position: bigint | undefined): bigint | undefined {
@@ -45,17 +52,25 @@ export class FormattedSeries implements NumberSeries {
   }
 
   /** ADVANCE takes a number as GET writes it, and a plain one. */
-  positionFrom(text: string): bigint | Refusal {
-    return this.numbers.positionFrom(this.format.numberIn(text) ?? text);
+  positionFrom(text: string, period: number): bigint | Refusal {
+    const { format, numbers } = this;
+    const of = format.periodIn(text, period);
+    if (of === undefined || of === period) {
+      return numbers.positionFrom(format.numberIn(text) ?? text, period);
+    }
+    return new Refusal(
+      `ERR ADVANCE goes on within the present period, ${format.periodText(period)}: ${quoted(text)} is of ` +
+        format.periodText(of),
+    );
   }
 
   fieldFrom(number: bigint): string | undefined {
     return this.numbers.fieldFrom(number);
   }
 
-  open(position: bigint, wallMs?: number): NumberSource {
+  open(position: bigint, when?: When): NumberSource {
     const { numbers, format } = this;
-    return new FormattedSource(numbers.open(position), format, format.aroundAt(wallMs));
+    return new FormattedSource(numbers.open(position, when), format, format.aroundAt(when));
   }
 }
 

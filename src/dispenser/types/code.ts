@@ -9,7 +9,15 @@ import { smallest } from "../../base/bigint.ts";
 import { Refusal } from "../../base/errors.ts";
 import { charactersOf, DIGITS, readAlphabet, Texts } from "./alphabet.ts";
 import { PAIRS_MAX, type Pairs, Permutation } from "./permutation.ts";
-import type { FieldSpec, NumberSeries, NumberSource, NumberType, Values } from "./type.ts";
+import {
+  type FieldSpec,
+  NO_PERIOD,
+  type NumberSeries,
+  type NumberSource,
+  type NumberType,
+  type Values,
+  type When,
+} from "./type.ts";
 import { NUMBER_MAX, refuseNumber, wholeNumber } from "./whole-number.ts";
 
 const LENGTH_MIN = 4n;
@@ -67,9 +75,6 @@ const pairs: Pairs = {
   right: new Float64Array(PAIRS_MAX),
 };
 
-/** Codes of lines without periods. */
-const NO_PERIOD = 0;
-
 class CodeSeries implements NumberSeries {
   readonly positions: bigint;
   readonly progression = undefined;
@@ -99,33 +104,33 @@ class CodeSeries implements NumberSeries {
     );
   }
 
-  numberAt(position: bigint): string {
+  numberAt(position: bigint, when?: When): string {
     if (position >= this.positions) return "";
-    const source = this.open(position);
+    const source = this.open(position, when);
     const into = Buffer.alloc(source.bytes);
     source.next(into, 0);
     return into.toString("latin1");
   }
 
-  positionOf(text: string): bigint | undefined {
+  positionOf(text: string, period: number): bigint | undefined {
     const { left, right, permutation } = this;
     if (text.length !== left.length + right.length) return undefined;
     const [front, rest] = [left.indexOf(text, 0), right.indexOf(text, left.length)];
     if (front === undefined || rest === undefined) return undefined;
     pairs.left[0] = front;
     pairs.right[0] = rest;
-    permutation.restore(pairs, 1, NO_PERIOD);
+    permutation.restore(pairs, 1, period);
     const position = BigInt(pairs.left[0]!) * BigInt(right.count) + BigInt(pairs.right[0]!);
     return position < this.positions ? position : undefined;
   }
 
-  positionOnceOf(text: string): bigint | undefined {
-    return this.positionOf(text);
+  positionOnceOf(text: string, period: number): bigint | undefined {
+    return this.positionOf(text, period);
   }
 
   /** The line goes on behind a code, because where that stands in it nobody can tell. */
-  positionFrom(text: string): bigint | Refusal {
-    const position = this.positionOf(text);
+  positionFrom(text: string, period: number): bigint | Refusal {
+    const position = this.positionOf(text, period);
     if (position !== undefined) return position + 1n;
     return new Refusal("ERR invalid code: must be one of this line, which goes on behind it");
   }
@@ -134,8 +139,8 @@ class CodeSeries implements NumberSeries {
     return undefined;
   }
 
-  open(position: bigint): NumberSource {
-    return new Codes(this, position);
+  open(position: bigint, when?: When): NumberSource {
+    return new Codes(this, position, when?.period ?? NO_PERIOD);
   }
 }
 
@@ -148,6 +153,7 @@ const NONE = new Uint8Array(0);
 class Codes implements NumberSource {
   readonly bytes: number;
   private readonly series: CodeSeries;
+  private readonly period: number;
   /** The pair of the code that is made next. */
   private left: number;
   private right: number;
@@ -156,9 +162,10 @@ class Codes implements NumberSource {
   private used = 0;
   private batches = 0;
 
-  constructor(series: CodeSeries, position: bigint) {
+  constructor(series: CodeSeries, position: bigint, period: number) {
     const { left, right } = series;
     this.series = series;
+    this.period = period;
     this.bytes = left.length + right.length;
     this.left = Number(position / BigInt(right.count));
     this.right = Number(position % BigInt(right.count));
@@ -176,7 +183,7 @@ class Codes implements NumberSource {
     const { left, right, permutation } = this.series;
     const wanted = BATCHES[Math.min(this.batches++, BATCHES.length - 1)]!;
     const count = this.fill(wanted);
-    permutation.permute(pairs, count, NO_PERIOD);
+    permutation.permute(pairs, count, this.period);
     if (this.batch.length !== count * bytes) this.batch = new Uint8Array(count * bytes);
     const { batch } = this;
     left.writeEach(pairs.left, count, batch, 0, bytes);

@@ -33,6 +33,16 @@ export interface FieldSpec {
   read(text: string, before: Values): Value | Refusal;
 }
 
+/** What decides a text beside the position of its number. */
+export interface When {
+  /** The Unix time in milliseconds, which dates show. */
+  readonly wallMs: number;
+  /** The period that the number is of (format/periods.ts); NO_PERIOD on a line without. */
+  readonly period: number;
+}
+
+export const NO_PERIOD = 0;
+
 /** Writes numbers one after the other, from the position on that it was opened at. */
 export interface NumberSource {
   /** How many bytes the next number takes. */
@@ -50,23 +60,26 @@ export interface Progression {
 
 /** All numbers of one definition. Positions count from 0. */
 export interface NumberSeries {
-  /** How many there are, at most 2^63; 0 for a type without positions. */
+  /** How many there are in each period, at most 2^63; 0 for a type without positions. */
   readonly positions: bigint;
   /**
-   * The number at a position, as GET writes it at a Unix time in milliseconds, which only dates need;
-   * behind the last position, as it would go on, or "".
+   * The number at a position, as GET writes it; behind the last position, as it would go on, or "".
+   * Dates and periods need to know when.
    */
-  numberAt(position: bigint, wallMs?: number): string;
+  numberAt(position: bigint, when?: When): string;
   /**
-   * The position of a number that is written exactly so; undefined where it is none of the series.
+   * The position in a period of a number that is written exactly so; undefined where it is none of
+   * the series.
    */
-  positionOf(number: string): bigint | undefined;
+  positionOf(number: string, period: number): bigint | undefined;
   /**
    * The same for a number as the series may have written it before a field of it grew.
    */
-  positionOnceOf(number: string): bigint | undefined;
-  /** The position at which ADVANCE to this text lets the line go on, or why it cannot. */
-  positionFrom(text: string): bigint | Refusal;
+  positionOnceOf(number: string, period: number): bigint | undefined;
+  /**
+   * The position in a period at which ADVANCE to this text lets the line go on, or why it cannot.
+   */
+  positionFrom(text: string, period: number): bigint | Refusal;
   /**
    * The numbers as plain decimal numbers, where that is what they are: so two definitions can be
    * compared. Undefined: any other definition may have the same numbers.
@@ -82,10 +95,10 @@ export interface NumberSeries {
    */
   fieldFrom(number: bigint): string | undefined;
   /**
-   * Opens the numbers from a position on, for a type without positions whatever the position. They
-   * show the dates of a Unix time in milliseconds, which only dates need.
+   * Opens the numbers from a position on, for a type without positions whatever the position. Dates
+   * and periods need to know when.
    */
-  open(position: bigint, wallMs?: number): NumberSource;
+  open(position: bigint, when?: When): NumberSource;
 }
 
 export interface NumberType {

@@ -1,6 +1,6 @@
 /** The commands that define dispensers, take numbers from them and show their definitions. */
 
-import { exhausted, notFound, Refusal } from "../../base/errors.ts";
+import { notFound, Refusal } from "../../base/errors.ts";
 import { type Definition, shownFieldsOf } from "../../dispenser/definition.ts";
 import type { Dispenser } from "../../dispenser/dispenser.ts";
 import { type Fields, withoutReuse } from "../../dispenser/fields.ts";
@@ -35,7 +35,8 @@ export function takeOne(
     const at = replies.bulkRoom(bytes);
     engine.take(dispenser, replies.bytes, at);
   } else {
-    replies.error((dispenser === undefined ? notFound(name) : exhausted(name)).message);
+    const refusal = dispenser === undefined ? notFound(name) : engine.exhausted(dispenser);
+    replies.error(refusal.message);
   }
   return engine.dependsOn(name, dispenser);
 }
@@ -46,10 +47,14 @@ function takeEach({ engine, session, replies, args }: Call): void {
   const taken: Dispenser[] = [];
   for (const name of args) {
     const dispenser = engine.find(name);
+    // A line with periods may begin one now, and has all of it then.
+    const bytes = dispenser === undefined ? 0 : engine.nextBytes(dispenser);
     waitFor(session, engine.dependsOn(name, dispenser));
     if (dispenser === undefined) return replies.error(notFound(name).message);
     const count = (wanted.get(dispenser) ?? 0) + 1;
-    if (count > dispenser.remaining) return replies.error(exhausted(name).message);
+    if (bytes === 0 || count > dispenser.remaining) {
+      return replies.error(engine.exhausted(dispenser).message);
+    }
     wanted.set(dispenser, count);
     taken.push(dispenser);
   }
@@ -203,9 +208,10 @@ function advance(call: Call): void {
     }
     replies.bulk(next);
   };
-  const target = dispenser.definition.series.positionFrom(number);
+  const { allocation } = engine.upcoming(dispenser);
+  const target = dispenser.definition.series.positionFrom(number, allocation.period);
   if (target instanceof Refusal) return answer(target);
-  const leap = force === undefined ? refuseLeap(dispenser, target, number) : undefined;
+  const leap = force === undefined ? refuseLeap(dispenser, allocation, target, number) : undefined;
   if (leap !== undefined) return answer(leap);
   whenDone(call, server.catalog.advance(dispenser, number), answer);
 }

@@ -1,8 +1,11 @@
 /** The commands that tell of a line's numbers, and take none. */
 
-import { exhausted, notFound, quoted, Refusal } from "../../base/errors.ts";
+import { notFound, quoted, Refusal } from "../../base/errors.ts";
+import { foretold, numbersLeft } from "../../dispenser/definition.ts";
 import type { Dispenser } from "../../dispenser/dispenser.ts";
+import { NO_PERIOD } from "../../dispenser/types/type.ts";
 import { parseNumber, refuseNumber } from "../../dispenser/types/whole-number.ts";
+import type { Engine } from "../../engine/engine.ts";
 import { type Call, type Command, lookUp, waitFor, whenDone } from "./command.ts";
 
 /** The line that a command is about; undefined if there is none, which is answered. */
@@ -19,10 +22,21 @@ function lineOf(call: Call, command: string, isRight: (dispenser: Dispenser) => 
   return undefined;
 }
 
+/** Adds the numbers that come next, at most so many, one in each step. */
+function* foresee(engine: Engine, dispenser: Dispenser, count: number, numbers: string[]) {
+  const { definition, position } = dispenser;
+  const { allocation, when } = engine.upcoming(dispenser);
+  const many = Math.min(count, numbersLeft(definition, allocation, position));
+  for (let ahead = 0; ahead < many; ahead++) {
+    const number = foretold(definition, allocation.toLine(position + BigInt(ahead)), when);
+    yield void numbers.push(number);
+  }
+}
+
 /** PEEK: the numbers that come next, which nobody is promised. */
 function peek(call: Call): void {
   const { engine, server, session, replies, args } = call;
-  const [name, given] = args as [string, string | undefined];
+  const given = args[1];
   if (args.length > 2)
     return replies.error("ERR syntax error: PEEK takes a name and maybe a count");
   const dispenser = lineOf(call, "PEEK", ({ definition }) => definition.type.isOrdered);
@@ -33,12 +47,8 @@ function peek(call: Call): void {
     return replies.error(refuseNumber("count", given!, 1n, BigInt(most)).message);
   }
   const numbers: string[] = [];
-  const job = function* () {
-    const next = dispenser.next(Number(count), engine.wallMs());
-    for (const number of next) yield void numbers.push(number);
-  };
-  session.runJob(job(), () => {
-    if (numbers.length === 0) return replies.error(exhausted(name).message);
+  session.runJob(foresee(engine, dispenser, Number(count), numbers), () => {
+    if (numbers.length === 0) return replies.error(engine.exhausted(dispenser).message);
     if (given !== undefined) replies.array(numbers.length);
     for (const number of numbers) replies.bulk(number);
   });
@@ -50,10 +60,12 @@ function verify(call: Call): void {
   const [name, number] = args as [string, string];
   const dispenser = lineOf(call, "VERIFY", ({ hasPositions }) => hasPositions);
   if (dispenser === undefined) return;
-  const { series } = dispenser.definition;
-  const position = series.positionOnceOf(number);
-  if (position === undefined) return replies.integer(0);
-  whenDone(call, server.catalog.verify(dispenser, position), (found) => {
+  const { series, format } = dispenser.definition;
+  const { period: latest } = engine.upcoming(dispenser).when;
+  const period = format === undefined ? NO_PERIOD : format.periodIn(number, latest);
+  const position = period === undefined ? undefined : series.positionOnceOf(number, period);
+  if (period === undefined || position === undefined) return replies.integer(0);
+  whenDone(call, server.catalog.verify(dispenser, position, period), (found) => {
     waitFor(session, engine.dependsOn(name, dispenser));
     if (found instanceof Refusal) replies.error(found.message);
     else replies.integer(Number(found));

@@ -55,7 +55,7 @@ function describeTo(call: Call, dispenser: Dispenser): void {
     waitFor(session, engine.dependsOn(dispenser.name, dispenser));
     const skipped = engine.skippedByOperator(dispenser);
     replies.verbatim(
-      describe(dispenser, engine.wallMs(), { skipped_by_operator: skipped, ...more }),
+      describe(dispenser, engine.upcoming(dispenser), { skipped_by_operator: skipped, ...more }),
     );
   });
 }

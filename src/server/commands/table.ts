@@ -20,6 +20,7 @@ import { dispenserCommands } from "./dispensers.ts";
 import { introspectionCommands } from "./introspection.ts";
 import { nameCommands } from "./names.ts";
 import { numberCommands } from "./numbers.ts";
+import { periodCommands } from "./periods.ts";
 import { refuse } from "./permission.ts";
 import { serverCommands } from "./server.ts";
 import { transactionCommands } from "./transactions.ts";
@@ -38,6 +39,7 @@ function buildTable(): Map<string, Command> {
   const lists = [
     dispenserCommands,
     numberCommands,
+    periodCommands,
     nameCommands,
     connectionCommands,
     [clientCommand],

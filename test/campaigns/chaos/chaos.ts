@@ -10,6 +10,7 @@ import { readLine, readName, readUsage } from "../../../src/cluster/stores/recor
 import type { Definition } from "../../../src/dispenser/definition.ts";
 import { define } from "../../../src/dispenser/fields.ts";
 import { type StrategyName, strategies, strategyNames } from "../../../src/dispenser/strategy.ts";
+import { NO_PERIOD } from "../../../src/dispenser/types/type.ts";
 import { Prng } from "../../../testkit/prng.ts";
 import { type Reply, ReplyError, TestClient } from "../../../testkit/resp.ts";
 import { until } from "../../../testkit/until.ts";
@@ -66,7 +67,7 @@ export const kinds: readonly (readonly [name: string, StrategyName, Line["fields
 function positionsOf(fields: Line["fields"]): Line["positionOf"] {
   if (fields.type === "3") return Number;
   const { series } = define(new Map(Object.entries(fields))) as Definition;
-  return (text) => Number(series.positionOf(text) ?? Number.NaN);
+  return (text) => Number(series.positionOf(text, NO_PERIOD) ?? Number.NaN);
 }
 
 class Member {

@@ -20,6 +20,7 @@ import type { Definition } from "../../../src/dispenser/definition.ts";
 import { define } from "../../../src/dispenser/fields.ts";
 import { type StrategyName, strategyNames } from "../../../src/dispenser/strategy.ts";
 import type { NumberSeries } from "../../../src/dispenser/types/type.ts";
+import { NO_PERIOD } from "../../../src/dispenser/types/type.ts";
 import { Prng } from "../../../testkit/prng.ts";
 import { type Reply, ReplyError } from "../../../testkit/resp.ts";
 import { Received, Repeated } from "../../support/numbers.ts";
@@ -145,7 +146,7 @@ function numberIn(name: string, text: Reply): number {
   const series = seriesOf[name];
   return series === undefined
     ? Number(text)
-    : Number(series.positionOf(String(text)) ?? Number.NaN);
+    : Number(series.positionOf(String(text), NO_PERIOD) ?? Number.NaN);
 }
 
 /** What a history is about. */
@@ -229,6 +230,7 @@ class ClusterSimulation {
     return {
       now: () => this.nowMs,
       wallMs: () => this.nowMs,
+      bootMs: () => this.nowMs,
       random: () => this.prng.next(),
       sleep: (milliseconds) =>
         new Promise((wake) => {

@@ -7,6 +7,7 @@ import type { Definition } from "../../../src/dispenser/definition.ts";
 import { define } from "../../../src/dispenser/fields.ts";
 import type { StrategyName } from "../../../src/dispenser/strategy.ts";
 import type { NumberSeries } from "../../../src/dispenser/types/type.ts";
+import { NO_PERIOD } from "../../../src/dispenser/types/type.ts";
 
 /**
  * How many numbers handed out pay for one that a crash may waste: the bounds of the contract, written
@@ -204,7 +205,7 @@ export class Checker {
   private numberIn(text: string): bigint {
     const { type, length } = this.shape;
     if (type !== "4") return BigInt(text);
-    const position = codesOf(length).positionOf(text);
+    const position = codesOf(length).positionOf(text, NO_PERIOD);
     if (position === undefined) this.fail(`'${text}' is no code`);
     return position;
   }

@@ -4,6 +4,7 @@ import type { Definition } from "../../../src/dispenser/definition.ts";
 import { Dispenser } from "../../../src/dispenser/dispenser.ts";
 import { define } from "../../../src/dispenser/fields.ts";
 import { refuseLeap } from "../../../src/dispenser/leap.ts";
+import { NO_PERIOD } from "../../../src/dispenser/types/type.ts";
 
 const MAX = 2n ** 63n - 1n;
 
@@ -12,8 +13,11 @@ function dispenser(fields: Record<string, string>, share: Allocation = wholeLine
 }
 
 function isRefused(of: Dispenser, number: bigint): boolean {
-  const target = of.definition.series.positionFrom(String(number));
-  return typeof target === "bigint" && refuseLeap(of, target, String(number)) !== undefined;
+  const target = of.definition.series.positionFrom(String(number), NO_PERIOD);
+  return (
+    typeof target === "bigint" &&
+    refuseLeap(of, of.allocation, target, String(number)) !== undefined
+  );
 }
 
 test("a leap is more than a million numbers and more than a tenth of what remains", () => {

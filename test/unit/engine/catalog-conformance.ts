@@ -3,6 +3,7 @@
 import { afterEach, describe, expect, test } from "bun:test";
 import { Refusal } from "../../../src/base/errors.ts";
 import type { Dispenser } from "../../../src/dispenser/dispenser.ts";
+import { NO_PERIOD } from "../../../src/dispenser/types/type.ts";
 import type { Catalog } from "../../../src/engine/catalog.ts";
 import type { Engine } from "../../../src/engine/engine.ts";
 
@@ -233,7 +234,7 @@ export function describeCatalog(title: string, open: () => Promise<NodeUnderTest
       const { catalog, engine, define, take, advance } = await start();
       await define("x", "type 2 length 4 step 3");
       const x = engine.find("x")!;
-      const verify = (position: bigint) => catalog.verify(x, position);
+      const verify = (position: bigint) => catalog.verify(x, position, NO_PERIOD);
       expect(await verify(0n)).toBe(false);
       expect(await take("x")).toBe("0000");
       expect(await verify(0n)).toBe(true);

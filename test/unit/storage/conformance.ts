@@ -24,7 +24,15 @@ export function reservation(id: number, more: Partial<Reservation>): Change {
   const account = { reserved: 0n, generated: 0n, wasted: 0n };
   return {
     kind: "reserve",
-    reservation: { id, keeps: "position", account, segment: undefined, replaces: false, ...more },
+    reservation: {
+      id,
+      keeps: "position",
+      account,
+      segment: undefined,
+      replaces: false,
+      run: undefined,
+      ...more,
+    },
   };
 }
 
@@ -342,7 +350,7 @@ export function describeStore(title: string, open: () => StoreUnderTest): void {
               { kind: "forget", name: "a", definition: some[0]!.definition },
               { kind: "forget", name: "b" },
               { kind: "forget", name: "c" },
-              { kind: "move deleted", nth, account },
+              { kind: "move deleted", nth, account, run: undefined },
             );
           },
           (store) => {

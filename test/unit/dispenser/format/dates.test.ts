@@ -3,6 +3,9 @@ import fc from "fast-check";
 import { Refusal } from "../../../../src/base/errors.ts";
 import type { Definition } from "../../../../src/dispenser/definition.ts";
 import { define, redefine } from "../../../../src/dispenser/fields.ts";
+import { NO_PERIOD } from "../../../../src/dispenser/types/type.ts";
+
+const timeOf = (wallMs: number) => ({ wallMs, period: NO_PERIOD });
 
 type Texts = Readonly<Record<string, string>>;
 
@@ -14,7 +17,7 @@ const messageOf = (found: Definition | Refusal) =>
 /** What a format shows of number 7 at a time of a zone. */
 function at(format: string, time: string, zone = "UTC", yearStart?: string): string {
   const fields = { format, zone, starting: "7", ...(yearStart && { year_start: yearStart }) };
-  return defined(fields).series.numberAt(0n, Date.parse(time));
+  return defined(fields).series.numberAt(0n, timeOf(Date.parse(time)));
 }
 
 describe("tokens", () => {
@@ -82,12 +85,12 @@ test("dates hold until the end that is told, and one that is told comes", () => 
       fc.double({ min: 0, max: 1, noNaN: true }),
       (zone, dates, wallMs, part) => {
         const { format, series } = defined({ format: `${dates}-{n}`, zone });
-        const until = format!.endOf(wallMs);
+        const until = format!.endOf(timeOf(wallMs));
         expect(until).toBeGreaterThan(wallMs);
         expect(until - wallMs).toBeLessThan(32 * 86_400_000);
         const within = Math.floor(wallMs + part * (until - 1 - wallMs));
         const fresh = defined({ format: `${dates}-{n}`, zone, starting: "0", step: "2" }).series;
-        expect(fresh.numberAt(0n, within)).toBe(series.numberAt(0n, wallMs));
+        expect(fresh.numberAt(0n, timeOf(within))).toBe(series.numberAt(0n, timeOf(wallMs)));
       },
     ),
     { numRuns: 2000 },
@@ -96,16 +99,16 @@ test("dates hold until the end that is told, and one that is told comes", () => 
 
 test("a text with dates has one number, whatever its dates are, and letters are no date", () => {
   const { series } = defined({ format: "R{yyyy}{MM}-{n:3}{mod97}", starting: "5" });
-  const text = series.numberAt(1234n, Date.parse("2031-02-03"));
+  const text = series.numberAt(1234n, timeOf(Date.parse("2031-02-03")));
   expect(text).toMatch(/^R203102-123-9[0-9]{2}$/);
-  expect(series.positionOf(text)).toBe(1234n);
-  expect(series.positionOf(text.replace("203102", "203103"))).toBeUndefined();
-  expect(series.positionOf(text.replace("203102", "2O31O2"))).toBeUndefined();
+  expect(series.positionOf(text, NO_PERIOD)).toBe(1234n);
+  expect(series.positionOf(text.replace("203102", "203103"), NO_PERIOD)).toBeUndefined();
+  expect(series.positionOf(text.replace("203102", "2O31O2"), NO_PERIOD)).toBeUndefined();
 });
 
 test("a text has dates that can be, and a date twice is the same date", () => {
   const { series } = defined({ format: "{yyyy}-{MM}-{dd}T{HH} {DDD} {q} {ww}/{MM}/{n}" });
-  const found = (text: string) => series.positionOf(text);
+  const found = (text: string) => series.positionOf(text, NO_PERIOD);
   expect(found("2026-11-30T23 334 4 49/11/5")).toBe(5n);
   for (const wrong of [
     ...[
@@ -131,7 +134,7 @@ test("dates end in the future, also where midnight comes twice", () => {
     at < Date.parse("2006-10-29T05:00Z");
     at += 10_000
   ) {
-    expect(format!.endOf(at)).toBeGreaterThan(at);
+    expect(format!.endOf(timeOf(at))).toBeGreaterThan(at);
   }
 });
 

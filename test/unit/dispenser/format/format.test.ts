@@ -5,6 +5,7 @@ import type { Definition } from "../../../../src/dispenser/definition.ts";
 import { define, definitionFrom } from "../../../../src/dispenser/fields.ts";
 import { checks } from "../../../../src/dispenser/format/checks/table.ts";
 import { toBytes, toText } from "../../../../src/dispenser/name.ts";
+import { NO_PERIOD } from "../../../../src/dispenser/types/type.ts";
 
 const KEY = "000102030405060708090a0b0c0d0e0f";
 
@@ -124,8 +125,12 @@ describe("formats", () => {
         "RF18",
         "RF18-",
       ]) {
-        expect([format, text, series.positionOf(text)]).toEqual([format, text, undefined]);
-        expect(series.positionFrom(text)).toBeInstanceOf(Refusal);
+        expect([format, text, series.positionOf(text, NO_PERIOD)]).toEqual([
+          format,
+          text,
+          undefined,
+        ]);
+        expect(series.positionFrom(text, NO_PERIOD)).toBeInstanceOf(Refusal);
       }
     }
   });
@@ -143,7 +148,7 @@ describe("formats", () => {
       format: "-{n}-",
     });
     for (let at = 0n; at < series.positions; at++) {
-      expect(series.positionOf(series.numberAt(at))).toBe(at);
+      expect(series.positionOf(series.numberAt(at), NO_PERIOD)).toBe(at);
     }
   });
 
@@ -225,9 +230,9 @@ test("any format: a text has one number, which is found, and no other text is on
         const text = into.toString("latin1", 0, bytes);
         seen.add(text);
         expect(series.numberAt(BigInt(at))).toBe(text);
-        expect(series.positionOf(text)).toBe(BigInt(at));
+        expect(series.positionOf(text, NO_PERIOD)).toBe(BigInt(at));
         for (const other of [`${text}0`, `0${text}`, text.slice(1), text.slice(0, -1)]) {
-          const found = series.positionOf(other);
+          const found = series.positionOf(other, NO_PERIOD);
           if (found !== undefined) expect(series.numberAt(found)).toBe(other);
         }
       }

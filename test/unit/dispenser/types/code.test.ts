@@ -4,6 +4,7 @@ import { Refusal } from "../../../../src/base/errors.ts";
 import { type Definition, fieldsOf, shownFieldsOf } from "../../../../src/dispenser/definition.ts";
 import { define, defineBeside, redefine } from "../../../../src/dispenser/fields.ts";
 import type { NumberSeries } from "../../../../src/dispenser/types/type.ts";
+import { NO_PERIOD } from "../../../../src/dispenser/types/type.ts";
 
 const KEY = "000102030405060708090a0b0c0d0e0f";
 const OTHER_KEY = "ffeeddccbbaa99887766554433221100";
@@ -51,10 +52,10 @@ describe("a whole domain", () => {
   test("of four digits is found again, and every other text of four characters is none", () => {
     const series = seriesOf(`length 4 key ${KEY}`);
     for (const [position, code] of codes(series, 9000).entries()) {
-      expect(series.positionOf(code)).toBe(BigInt(position));
+      expect(series.positionOf(code, NO_PERIOD)).toBe(BigInt(position));
     }
     for (const text of ["0999", "99", "99999", "12a4", "", "éééé", "１２３４"]) {
-      expect(series.positionOf(text)).toBeUndefined();
+      expect(series.positionOf(text, NO_PERIOD)).toBeUndefined();
     }
   });
 });
@@ -74,11 +75,11 @@ describe("large domains", () => {
     const series = seriesOf(`${text} key ${KEY}`);
     fc.assert(
       fc.property(fc.bigInt({ min: 0n, max: series.positions - 1n }), (position) => {
-        expect(series.positionOf(series.numberAt(position))).toBe(position);
+        expect(series.positionOf(series.numberAt(position), NO_PERIOD)).toBe(position);
       }),
     );
     const last = series.positions - 1n;
-    expect(series.positionOf(series.numberAt(last))).toBe(last);
+    expect(series.positionOf(series.numberAt(last), NO_PERIOD)).toBe(last);
   });
 
   test("of more than 2^63 codes the first 2^63 are handed out", () => {

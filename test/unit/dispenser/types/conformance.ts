@@ -13,6 +13,7 @@ import type {
   Value,
   Values,
 } from "../../../../src/dispenser/types/type.ts";
+import { NO_PERIOD } from "../../../../src/dispenser/types/type.ts";
 
 export interface TypeUnderTest {
   readonly type: NumberType;
@@ -69,7 +70,7 @@ export function describeType({ type, fields, refused }: TypeUnderTest): void {
             expect(series.positions).toBe(0n);
             const source = series.open(0n);
             for (let count = 0; count < 5; count++) takeText(source);
-            expect(series.positionFrom("1")).toBeInstanceOf(Refusal);
+            expect(series.positionFrom("1", NO_PERIOD)).toBeInstanceOf(Refusal);
           }),
         );
       });
@@ -149,11 +150,11 @@ function describePositions({ type, fields }: TypeUnderTest): void {
     fc.assert(
       fc.property(withPosition, ({ series, position }) => {
         const number = series.numberAt(position);
-        expect(series.positionOf(number)).toBe(position);
+        expect(series.positionOf(number, NO_PERIOD)).toBe(position);
         for (const other of [`0${number}`, `${number} `, ` ${number}`, "", "-1", "x"]) {
-          expect(series.positionOf(other)).toBeUndefined();
+          expect(series.positionOf(other, NO_PERIOD)).toBeUndefined();
         }
-        expect(series.positionOf(series.numberAt(series.positions))).toBeUndefined();
+        expect(series.positionOf(series.numberAt(series.positions), NO_PERIOD)).toBeUndefined();
       }),
     );
   });
@@ -172,9 +173,9 @@ function describePositions({ type, fields }: TypeUnderTest): void {
   test("advances to its own numbers, at them where it is in order and behind them otherwise", () => {
     fc.assert(
       fc.property(withPosition, ({ series, position }) => {
-        const to = series.positionFrom(series.numberAt(position));
+        const to = series.positionFrom(series.numberAt(position), NO_PERIOD);
         expect(to).toBe(type.isOrdered ? position : position + 1n);
-        expect(series.positionFrom("not a number")).toBeInstanceOf(Refusal);
+        expect(series.positionFrom("not a number", NO_PERIOD)).toBeInstanceOf(Refusal);
       }),
     );
   });

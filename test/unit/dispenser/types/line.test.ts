@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { fixedWidth, plain } from "../../../../src/dispenser/types/line.ts";
 import type { NumberSource } from "../../../../src/dispenser/types/type.ts";
+import { NO_PERIOD } from "../../../../src/dispenser/types/type.ts";
 import { NUMBER_MAX } from "../../../../src/dispenser/types/whole-number.ts";
 
 const into = Buffer.alloc(40, "x");
@@ -85,7 +86,7 @@ test("positionFrom finds the first number that is not below", () => {
   fc.assert(
     fc.property(anyNumber, anyStep, anyNumber, (starting, step, number) => {
       const series = plain.series({ starting, step });
-      const position = series.positionFrom(String(number)) as bigint;
+      const position = series.positionFrom(String(number), NO_PERIOD) as bigint;
       expect(BigInt(series.numberAt(position))).toBeGreaterThanOrEqual(number);
       if (position > 0n) expect(BigInt(series.numberAt(position - 1n))).toBeLessThan(number);
     }),
