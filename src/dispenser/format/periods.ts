@@ -198,7 +198,7 @@ export function periodShown(
 ): number | undefined {
   const { period, yearStart } = calendar;
   const last = firstOf(calendar, latest + 1).subtract({ nanoseconds: 1 });
-  const date = dateShown(shownDates, last, yearStart);
+  const date = dateShown(calendar, shownDates, last);
   if (date === undefined) return undefined;
   const number = period.of(date, yearStart);
   const shows = (at: LocalDate, ignored?: string) =>
@@ -217,11 +217,11 @@ export function periodShown(
   return undefined;
 }
 
-/** A date that shows this, as far as it tells; undefined where it tells of none. */
+/** A date of the period that is shown; undefined where no date shows that. */
 function dateShown(
+  { period, yearStart }: PeriodCalendar,
   shownDates: ReadonlyMap<string, string>,
   last: LocalDate,
-  yearStart: number,
 ): LocalDate | undefined {
   const numbers = new Map([...shownDates].map(([name, text]) => [name, Number(text)]));
   const yearOf = (name: string): number | undefined => {
@@ -231,17 +231,16 @@ function dateShown(
     const year = token.shows(last, yearStart);
     return year - ((((year - number) % 100) + 100) % 100);
   };
-  const [week, day, month, quarter] = ["ww", "DDD", "MM", "q"].map((name) => numbers.get(name));
-  const year = yearOf("yyyy") ?? yearOf("yy");
-  if (year !== undefined) {
-    const hour = numbers.get("HH");
-    if (day !== undefined) return dateOf(year, 1, 1, hour)?.add({ days: day - 1 });
-    const first = quarter === undefined ? 1 : 3 * quarter - 2;
-    return dateOf(year, month ?? first, numbers.get("dd"), hour);
+  if (period.name === "fiscal_year") {
+    const year = yearOf("fyyy") ?? yearOf("fy") ?? (yearOf("fyyy+1") ?? yearOf("fy+1")!) - 1;
+    return dateOf(year, yearStart);
   }
-  const weekYear = yearOf("gggg");
-  if (weekYear !== undefined && week !== undefined) return mondayOf(weekYear, week);
-  const ends = yearOf("fyyy+1") ?? yearOf("fy+1");
-  const begins = yearOf("fyyy") ?? yearOf("fy") ?? (ends === undefined ? undefined : ends - 1);
-  return begins === undefined ? undefined : dateOf(begins, yearStart);
+  const [weekYear, week] = [yearOf("gggg"), numbers.get("ww")];
+  if (period.name === "week" && weekYear !== undefined && week !== undefined) {
+    return mondayOf(weekYear, week);
+  }
+  const year = (yearOf("yyyy") ?? yearOf("yy"))!;
+  const [hour, day, quarter = 1] = ["HH", "DDD", "q"].map((name) => numbers.get(name));
+  if (day !== undefined) return dateOf(year, 1, 1, hour)?.add({ days: day - 1 });
+  return dateOf(year, numbers.get("MM") ?? 3 * quarter - 2, numbers.get("dd"), hour);
 }
