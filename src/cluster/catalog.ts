@@ -105,7 +105,8 @@ export class ClusterCatalog implements Catalog {
   }
 
   private lacks(dispenser: Dispenser, count: number): boolean {
-    return count > dispenser.remaining && !this.host.leasing.isExhausted(dispenser);
+    const { engine, leasing } = this.host;
+    return count > engine.periods.available(dispenser) && !leasing.isExhausted(dispenser);
   }
 
   /** Waits for leases of the lines that have too few numbers, those of one transaction at a time. */
@@ -167,11 +168,11 @@ export class ClusterCatalog implements Catalog {
   }
 
   /**
-   * Asks for a lease of at least `count` numbers. Resolves once it is granted, or the line has none
-   * left.
+   * Asks for a lease of at least `count` numbers; `isEarly`: of the next period. Resolves once it is
+   * granted, or the line has none left.
    */
-  want(dispenser: Dispenser, count: number): Promise<void> {
-    const granted = this.host.leasing.want(dispenser, count);
+  want(dispenser: Dispenser, count: number, isEarly = false): Promise<void> {
+    const granted = this.host.leasing.want(dispenser, count, isEarly);
     if (!this.isLeasing) void this.keepLeasing();
     return granted;
   }
@@ -226,8 +227,9 @@ export class ClusterCatalog implements Catalog {
   }
 
   /** One read of the store. Rejects with LeaseStoreUnavailable. */
-  verify(dispenser: Dispenser, position: bigint): Promise<boolean> {
-    return this.host.ask(() => this.lines.isLeased(this.host.fenced, dispenser, position));
+  verify(dispenser: Dispenser, position: bigint, period: number): Promise<boolean | Refusal> {
+    const { fenced } = this.host;
+    return this.host.ask(() => this.lines.isLeased(fenced, dispenser, position, period));
   }
 
   /**
@@ -256,8 +258,9 @@ export class ClusterCatalog implements Catalog {
     return { ...this.describeAtOnce(dispenser), ...store };
   }
 
-  describeAtOnce({ hasPositions, remaining }: Dispenser): InfoFields {
-    return { cluster_figures: "local", cluster_lease_left: hasPositions ? remaining : 0 };
+  describeAtOnce(dispenser: Dispenser): InfoFields {
+    const left = dispenser.hasPositions ? this.host.engine.periods.available(dispenser) : 0;
+    return { cluster_figures: "local", cluster_lease_left: left };
   }
 
   private get lines(): ClusterLines {

@@ -15,6 +15,7 @@ import { DiskUnavailable } from "../storage/store.ts";
 import { type CatalogHost, ClusterCatalog } from "./catalog.ts";
 import { Entry, type EntryOptions } from "./entry.ts";
 import type { ClusterLines } from "./lines/catalog.ts";
+import { EarlyLeases } from "./lines/early-leases.ts";
 import { Leasing } from "./lines/leasing.ts";
 import { purge } from "./lines/purge.ts";
 import { REPORT_MS, Usage } from "./lines/usage.ts";
@@ -59,6 +60,7 @@ export class Cluster implements CatalogHost {
   private readonly entry: Entry;
   usage!: Usage;
   leasing!: Leasing;
+  private early!: EarlyLeases;
   private readonly storeQueue = new SerialQueue<Lane>(LANES);
   private nextPoll: Promise<void> | undefined;
   /** The roll call under way. */
@@ -157,6 +159,8 @@ export class Cluster implements CatalogHost {
       if (this.trouble === undefined && this.leasing.isLow(dispenser))
         void this.catalog.want(dispenser, 0);
     };
+    const wantEarly = (dispenser: Dispenser) => void this.catalog.want(dispenser, 0, true);
+    this.early = new EarlyLeases(engine, wantEarly, clock.random());
     log.info("in the cluster", { store: leaseStore.title, node: this.node });
     this.beginRollCall();
   }
@@ -224,6 +228,7 @@ export class Cluster implements CatalogHost {
         // Whatever it failed by was noted.
         void this.report().catch(() => {});
       }
+      if (this.trouble === undefined) this.early.look(clock.wallMs());
       if (clock.now() >= purgeAtMs && this.trouble === undefined) {
         purgeAtMs = clock.now() + PURGE_LOOK_MS;
         void this.purge().catch(({ message }: Error) =>

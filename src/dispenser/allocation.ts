@@ -101,23 +101,38 @@ export interface LeasedRange extends Range {
   readonly local: bigint;
 }
 
-/** The ranges that a node leased of a line; used-up ones may be missing. Immutable. */
+/** A lease, with the period that its numbers are of. */
+export interface Lease extends Range {
+  readonly period: number;
+}
+
+/**
+ * The ranges that a node leased of a line, or of one period of it; used-up ones may be missing.
+ * Immutable.
+ */
 export class Leased implements Allocation {
   readonly isLeased = true;
-  readonly period = NO_PERIOD;
   readonly start = 0n;
-  /** In order, without gaps between local positions. */
+  /** In order, without gaps between local positions. Of a period one that is alone may be empty. */
   readonly ranges: readonly LeasedRange[];
+  /** The period of the ranges: NO_PERIOD of a line without, or that has not begun. */
+  readonly period: number;
+  /** A lease of a later period: it gets local positions when the line enters that. */
+  readonly ahead: Lease | undefined;
 
-  constructor(runs: readonly LeasedRange[]) {
-    this.ranges = runs;
-    for (const [index, range] of runs.entries()) {
-      const before = runs[index - 1];
-      assert(range.count > 0n, "a lease has positions");
+  constructor(ranges: readonly LeasedRange[], period = NO_PERIOD, ahead?: Lease) {
+    this.ranges = ranges;
+    this.period = period;
+    this.ahead = ahead;
+    const isAlone = ranges.length === 1 && period !== NO_PERIOD;
+    for (const [index, range] of ranges.entries()) {
+      const before = ranges[index - 1];
+      assert(range.count > 0n || isAlone, "a lease has positions");
       if (before === undefined) continue;
       assert(range.local === before.local + before.count, "local positions have no gaps");
       assert(range.first >= before.first + before.count, "leases come in the order of the line");
     }
+    assert(ahead === undefined || ahead.period > period, "a lease ahead is of a later period");
   }
 
   /** The first local position behind the last lease. */
@@ -126,16 +141,48 @@ export class Leased implements Allocation {
     return last === undefined ? 0n : last.local + last.count;
   }
 
-  /** The first position of the line behind all leases. */
+  /** How many numbers were leased in all, those ahead included. */
+  get total(): bigint {
+    return this.end + (this.ahead?.count ?? 0n);
+  }
+
+  /** The first position of the line, or of the present period, behind all leases. */
   get lineEnd(): bigint {
-    const last = this.ranges.at(-1);
-    return last === undefined ? 0n : last.first + last.count;
+    return endOf(this.ranges.at(-1));
+  }
+
+  /** The periods that it has leases of, and the first position behind those. */
+  get ends(): readonly { readonly period: number; readonly end: bigint }[] {
+    const present = { period: this.period, end: this.lineEnd };
+    if (this.ahead === undefined) return [present];
+    return [present, { period: this.ahead.period, end: endOf(this.ahead) }];
+  }
+
+  /** The first position of a period behind all leases of it. */
+  passedIn(period: number): bigint {
+    return this.ends.find((each) => each.period === period)?.end ?? 0n;
   }
 
   /** The same with one more range, without those that end at or below the local position `used`. */
   with(first: bigint, count: bigint, used: bigint): Leased {
     const kept = this.ranges.filter((range) => range.local + range.count > used);
-    return new Leased([...kept, { local: this.end, first, count }]);
+    const ranges = [...kept, { local: this.end, first, count }];
+    return new Leased(ranges, this.period, this.ahead);
+  }
+
+  /** The same with another lease of a period that has not begun. */
+  withAhead(ahead: Lease | undefined): Leased {
+    return new Leased(this.ranges, this.period, ahead);
+  }
+
+  /**
+   * The line enters the period of a lease: its numbers follow behind all that was leased before,
+   * whatever is left of that.
+   */
+  entering({ period, first, count }: Lease): Leased {
+    const { ahead, end: local } = this;
+    const isAhead = ahead !== undefined && ahead.period > period;
+    return new Leased([{ local, first, count }], period, isAhead ? ahead : undefined);
   }
 
   size(): bigint {
@@ -173,6 +220,8 @@ export class Leased implements Allocation {
     );
   }
 }
+
+const endOf = (range: Range | undefined) => (range === undefined ? 0n : range.first + range.count);
 
 /** Nothing leased yet. */
 export const nothingLeased = new Leased([]);

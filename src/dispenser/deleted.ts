@@ -31,7 +31,9 @@ export function meets(
   otherBelow: bigint,
 ): boolean {
   const { positions, progression } = line.series;
-  if (from >= positions || otherBelow <= 0n) return false;
+  // The numbers of a line with periods come again from the first on.
+  const isAtEnd = !line.hasPeriods && from >= positions;
+  if (isAtEnd || otherBelow <= 0n) return false;
   const used = other.series.progression;
   if (progression === undefined || used === undefined) return true;
   return haveCommon(progression, from, positions, used, otherBelow);

@@ -11,7 +11,7 @@
 
 import { assert } from "../base/assert.ts";
 import { largest, smallest } from "../base/bigint.ts";
-import { type Allocation, Leased, wholeLine } from "./allocation.ts";
+import { type Allocation, type Lease, Leased, wholeLine } from "./allocation.ts";
 import { type Definition, foretoldPlain, numbersLeft, openNumbers } from "./definition.ts";
 import { PeriodRun, type Run } from "./period-run.ts";
 import type { Account, Counts, Recovered } from "./reservation.ts";
@@ -316,8 +316,27 @@ export class Dispenser {
   extend(first: bigint, count: bigint, threshold: number): void {
     assert(this.allocation instanceof Leased, "extend() of what is not leased");
     const used = this.start + BigInt(Math.min(this.taken, this.reserved));
-    this.allocation = this.allocation.with(first, count, used);
-    this.capacity = numbersLeft(this.definition, this.allocation, this.start);
+    this.lease(this.allocation.with(first, count, used), threshold);
+  }
+
+  /** Goes on with a lease of a later period; what is left of those before is skipped. */
+  enterLease(lease: Lease, threshold: number): void {
+    assert(this.allocation instanceof Leased, "enterLease() of what is not leased");
+    const allocation = this.allocation.entering(lease);
+    this.allocation = allocation;
+    this.advance(allocation.ranges[0]!.local);
+    this.lease(allocation, threshold);
+  }
+
+  /** Keeps a lease of a later period, or none, until the line enters that. */
+  holdAhead(lease: Lease | undefined): void {
+    assert(this.allocation instanceof Leased, "holdAhead() of what is not leased");
+    this.allocation = this.allocation.withAhead(lease);
+  }
+
+  private lease(allocation: Leased, threshold: number): void {
+    this.allocation = allocation;
+    this.capacity = numbersLeft(this.definition, allocation, this.start);
     this.noticeThreshold = this.taken + threshold;
     this.updateThresholds();
   }

@@ -40,6 +40,11 @@ export class DatedLines {
     return this.open.size;
   }
 
+  /** The open lines; they may come and go while the caller goes through them. */
+  get lines(): Iterable<Dispenser> {
+    return this.open;
+  }
+
   /**
    * Opens a line with the dates of now. Answers how many bytes its next number takes; 0 if it has
    * none.

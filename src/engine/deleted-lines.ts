@@ -119,8 +119,7 @@ export class DeletedLines {
       account,
       run,
       usedBelow: this.allocation.usedBelow(account.reserved, positions),
-      // The numbers of a line with periods come again from the first on.
-      position: definition.hasPeriods ? 0n : this.allocation.toLine(account.reserved),
+      position: this.allocation.toLine(account.reserved),
     };
   }
 

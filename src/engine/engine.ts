@@ -10,13 +10,7 @@
 import { assert } from "../base/assert.ts";
 import { smallest } from "../base/bigint.ts";
 import { CannotStart, exhausted, quoted, Refusal } from "../base/errors.ts";
-import {
-  type Allocation,
-  type Leased,
-  type Range,
-  Striped,
-  wholeLine,
-} from "../dispenser/allocation.ts";
+import { type Allocation, type Lease, Striped, wholeLine } from "../dispenser/allocation.ts";
 import { type Definition, foretold, periodEndText } from "../dispenser/definition.ts";
 import { Dispenser } from "../dispenser/dispenser.ts";
 import { toText } from "../dispenser/name.ts";
@@ -110,7 +104,7 @@ export class Engine {
   private readonly allocation: Allocation;
   /** Numbers that operators skip with the commit being gathered, by the ids of their lines. */
   private readonly skips = new Map<number, bigint>();
-  private readonly heldLeases = new HeldLeases();
+  private readonly heldLeases = new HeldLeases((dispenser) => this.periods.available(dispenser));
   /** Lines that show dates. */
   readonly dated: DatedLines;
   /** Lines that begin again in each period. */
@@ -284,13 +278,12 @@ export class Engine {
   }
 
   private openDated(dispenser: Dispenser): number {
-    this.periods.begin(dispenser);
-    return this.dated.openNow(dispenser);
+    return this.periods.begin(dispenser) ? this.dated.openNow(dispenser) : 0;
   }
 
   /** How a line goes on now: in another period, where the clock has come to one. */
   upcoming(dispenser: Dispenser): Upcoming {
-    const allocation = this.periods.due(dispenser) ?? dispenser.allocation;
+    const allocation = this.periods.upcoming(dispenser);
     return { allocation, when: { wallMs: this.wallMs(), period: allocation.period } };
   }
 
@@ -460,22 +453,23 @@ export class Engine {
     if (position < size) this.advanceTo(dispenser, position + smallest(numbers, size - position));
   }
 
-  /** Skips all numbers of a dispenser below a position of the line. */
-  skipBelow(dispenser: Dispenser, position: bigint): void {
-    const local = dispenser.allocation.countBelow(position);
+  /** Skips all numbers that a dispenser has below a position of the line, in a period of it. */
+  skipBelow(dispenser: Dispenser, position: bigint, period: number): void {
+    const { allocation } = dispenser;
+    if (period !== allocation.period)
+      return this.periods.skipAheadBelow(dispenser, position, period);
+    const local = allocation.countBelow(position);
     if (local > dispenser.position) this.advanceTo(dispenser, local);
   }
 
   /**
-   * Adds a leased range to a dispenser's allocation, with the commit being gathered; if that fails
-   * the range is lost. After `threshold` more numbers onLeaseLow() is called.
+   * Takes over a lease, with the commit being gathered; if that fails it is lost. After `threshold`
+   * more numbers onLeaseLow() is called.
    */
-  addLease(dispenser: Dispenser, { first, count }: Range, threshold: number): void {
-    const { id, name } = dispenser;
-    this.batch.change(name, dispenser.snapshot());
-    dispenser.extend(first, count, threshold);
+  addLease(dispenser: Dispenser, lease: Lease, threshold: number): void {
+    this.periods.begin(dispenser);
+    this.periods.adopt(dispenser, lease, threshold);
     this.heldLeases.add(dispenser);
-    this.store.stage({ kind: "lease", id, allocation: dispenser.allocation as Leased });
   }
 
   /**

@@ -6,6 +6,7 @@
  * there until a look meets it, so each lease is paid for once.
  */
 
+import { Leased } from "../dispenser/allocation.ts";
 import type { Dispenser } from "../dispenser/dispenser.ts";
 
 /** How many lines one look meets at most: that takes half a millisecond. */
@@ -13,10 +14,16 @@ const LOOK_MAX = 2000;
 
 export class HeldLeases {
   private readonly lines = new Set<Dispenser>();
+  private readonly available: (line: Dispenser) => number;
+
+  /** `available` answers how many numbers a line has to hand out now. */
+  constructor(available: (line: Dispenser) => number) {
+    this.available = available;
+  }
 
   /** To be called with a line that is there, and may have got leased numbers. */
   add(line: Dispenser): void {
-    if (line.allocation.isLeased && line.hasPositions && line.remaining > 0) this.lines.add(line);
+    if (holds(line)) this.lines.add(line);
   }
 
   /** To be called with a line that is removed. */
@@ -28,9 +35,14 @@ export class HeldLeases {
   look(): boolean {
     let looks = LOOK_MAX;
     for (const line of this.lines) {
-      if (line.remaining > 0 || looks-- === 0) return true;
-      this.lines.delete(line);
+      if (this.available(line) > 0 || looks-- === 0) return true;
+      if (!holds(line)) this.lines.delete(line);
     }
     return false;
   }
+}
+
+/** Whether a line has leased numbers left, be it of a period that has not begun. */
+function holds({ allocation, position, hasPositions }: Dispenser): boolean {
+  return hasPositions && allocation instanceof Leased && allocation.total > position;
 }

@@ -8,11 +8,15 @@
 import { assert } from "../base/assert.ts";
 import { smallest } from "../base/bigint.ts";
 import { quoted, Refusal } from "../base/errors.ts";
+import { type Allocation, type Lease, Leased } from "../dispenser/allocation.ts";
 import type { Dispenser } from "../dispenser/dispenser.ts";
 import { LOCAL_POSITIONS_MAX, PeriodRun } from "../dispenser/period-run.ts";
+import { NO_PERIOD } from "../dispenser/types/type.ts";
 import type { DeletedLine, Store } from "../storage/store.ts";
 import type { CommitBatch } from "./commit.ts";
 import type { PeriodClock } from "./period-clock.ts";
+
+const NOTHING = { first: 0n, count: 0n };
 
 export class Periods {
   private readonly store: Store;
@@ -27,20 +31,99 @@ export class Periods {
     this.clock = clock;
   }
 
+  /** The period that a line is in now: the later of its own and the clock's. */
+  present({ definition, allocation }: Dispenser): number {
+    const byClock = definition.format?.periodAt(this.clock.nowMs()) ?? NO_PERIOD;
+    return Math.max(allocation.period, byClock);
+  }
+
+  /** The period that follows the present one of a line. */
+  next(dispenser: Dispenser): number {
+    const { format } = dispenser.definition;
+    const nowMs = this.clock.nowMs();
+    const end = format!.periodEnd(this.present(dispenser), nowMs);
+    return format!.periodAt(end.epochMilliseconds);
+  }
+
+  /** How a line goes on now: in another period, where the clock has come to that. */
+  upcoming(dispenser: Dispenser): Allocation {
+    const { allocation, position } = dispenser;
+    if (!(allocation instanceof Leased)) return this.due(dispenser) ?? allocation;
+    const period = this.present(dispenser);
+    if (period === allocation.period) return allocation;
+    const { ahead } = allocation;
+    const { first, count } = ahead?.period === period ? ahead : NOTHING;
+    return new Leased([{ local: position, first, count }], period);
+  }
+
+  /** How many numbers a line has of its present period, without another lease. */
+  available(dispenser: Dispenser): number {
+    const { allocation } = dispenser;
+    if (!(allocation instanceof Leased)) return dispenser.remaining;
+    const period = this.present(dispenser);
+    if (period === allocation.period) return dispenser.remaining;
+    return allocation.ahead?.period === period ? Number(allocation.ahead.count) : 0;
+  }
+
   /** The run that a line has to begin now; undefined where it goes on as it is. */
   due(dispenser: Dispenser): PeriodRun | undefined {
-    const { definition, allocation, position } = dispenser;
+    const { allocation, position } = dispenser;
     if (!(allocation instanceof PeriodRun) || position >= LOCAL_POSITIONS_MAX) return undefined;
-    const now = definition.format!.periodAt(this.clock.nowMs());
-    if (now <= allocation.period) return undefined;
+    const now = this.present(dispenser);
+    if (now === allocation.period) return undefined;
     const isNew = now > allocation.run.reached;
     return allocation.in(now, position, isNew ? 0n : (this.passedIn(dispenser, now) ?? 0n));
   }
 
-  /** Begins the run that is due, with the commit being gathered. */
-  begin(dispenser: Dispenser): void {
+  /**
+   * Lets a line enter its present period, with the commit being gathered. Answers whether it is in
+   * that: a leased line needs a lease of it first.
+   */
+  begin(dispenser: Dispenser): boolean {
+    const { allocation } = dispenser;
+    if (allocation instanceof Leased) return this.beginLeased(dispenser, allocation);
     const run = this.due(dispenser);
     if (run !== undefined) this.enter(dispenser, run);
+    return true;
+  }
+
+  private beginLeased(dispenser: Dispenser, { ahead }: Leased): boolean {
+    const period = this.present(dispenser);
+    if (ahead !== undefined && ahead.period <= period) {
+      this.adopt(dispenser, ahead, Math.ceil(Number(ahead.count) / 2));
+    }
+    return dispenser.allocation.period === period;
+  }
+
+  /**
+   * Takes over a lease, with the commit being gathered; if that fails it is lost, as one of a period
+   * that the line has left is. After `threshold` more numbers the node asks for the next lease.
+   */
+  adopt(dispenser: Dispenser, lease: Lease, threshold: number): void {
+    const { id, name, allocation } = dispenser;
+    const { first, count, period } = lease;
+    if (period < allocation.period) return;
+    this.batch.change(name, dispenser.snapshot());
+    if (period === allocation.period) dispenser.extend(first, count, threshold);
+    else if (period > this.present(dispenser)) dispenser.holdAhead(lease);
+    else {
+      dispenser.enterLease(lease, threshold);
+      this.batch.stage(dispenser);
+    }
+    this.store.stage({ kind: "lease", id, allocation: dispenser.allocation as Leased });
+  }
+
+  /** Skips all numbers below a position that a line has leased of a period which has not begun. */
+  skipAheadBelow(dispenser: Dispenser, position: bigint, period: number): void {
+    const { id, name, allocation } = dispenser;
+    if (!(allocation instanceof Leased)) return;
+    const { ahead } = allocation;
+    if (ahead?.period !== period || ahead.first >= position) return;
+    const end = ahead.first + ahead.count;
+    const first = smallest(position, end);
+    this.batch.change(name, dispenser.snapshot());
+    dispenser.holdAhead(first < end ? { period, first, count: end - first } : undefined);
+    this.store.stage({ kind: "lease", id, allocation: dispenser.allocation as Leased });
   }
 
   /**

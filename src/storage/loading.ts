@@ -6,11 +6,12 @@
 
 import type { Database } from "bun:sqlite";
 import { CannotStart } from "../base/errors.ts";
-import { Leased, type LeasedRange } from "../dispenser/allocation.ts";
+import { type Lease, Leased, type LeasedRange } from "../dispenser/allocation.ts";
 import type { Definition } from "../dispenser/definition.ts";
 import { toBytes } from "../dispenser/name.ts";
 import { isPossible } from "../dispenser/reservation.ts";
 import { strategies } from "../dispenser/strategy.ts";
+import { NO_PERIOD } from "../dispenser/types/type.ts";
 import { hasColumn, hasTable } from "./database.ts";
 import { checkDeleted, selectDeleted } from "./deleted-rows.ts";
 import { LINE_OF_COLUMNS } from "./schema.ts";
@@ -38,6 +39,9 @@ interface KeptRows {
 
 /** The run of a line with periods. */
 type PeriodRow = readonly [id: bigint, ...RunColumns];
+
+/** A lease of a period that has not begun. */
+type AheadRow = readonly [id: bigint, period: bigint, first: bigint, last: bigint];
 
 /** A leased range. */
 type RunRow = readonly [id: bigint, own: bigint, first: bigint, last: bigint];
@@ -76,6 +80,7 @@ function* load(statements: Statements, isExact: boolean): Generator<StoredDispen
   const segments = new TableCursor<KeptRow>(statements.segments);
   const runs = new TableCursor<RunRow>(statements.runs, 2);
   const periods = new TableCursor<PeriodRow>(statements.periods);
+  const ahead = new TableCursor<AheadRow>(statements.ahead);
   const definitions = new TableCursor<DefinitionRow>(statements.definitions);
   while (definitions.next !== undefined) {
     const loaded: StoredDispenser[] = [];
@@ -87,14 +92,16 @@ function* load(statements: Statements, isExact: boolean): Generator<StoredDispen
         checkpoint: checkpoints.take(id),
         segment: segments.take(id),
       };
-      const stored = dispenserOf(definition, kept, allocationOf(runs, id), periods.take(id));
+      const period = periods.take(id);
+      const leased = allocationOf(runs, id, period, ahead.take(id));
+      const stored = dispenserOf(definition, kept, leased, period);
       if (!isSound(stored, kept, isExact)) throw new Contradiction(`rows of '${name}'`);
       loaded.push(stored);
       definitions.take(id);
     }
     yield loaded;
   }
-  if ([positions, checkpoints, segments, runs, periods].some(({ hasOthers }) => hasOthers)) {
+  if ([positions, checkpoints, segments, runs, periods, ahead].some(({ hasOthers }) => hasOthers)) {
     throw new Contradiction("rows of no dispenser and those of some");
   }
 }
@@ -113,25 +120,40 @@ function dispenserOf(
     account: accountOf(checkpoint ?? position ?? segment),
     segmentEnd: segment === undefined ? undefined : segment[1] + 1n,
     allocation: leased,
-    run: run && runOf(run.slice(1) as unknown as RunColumns),
+    run: leased === undefined && run ? runOf(run.slice(1) as unknown as RunColumns) : undefined,
   };
 }
 
 /** What was leased to the node; undefined if nothing was. */
-function allocationOf(table: TableCursor<RunRow>, id: bigint): Leased | undefined {
-  if (table.isOver) return undefined;
+function allocationOf(
+  table: TableCursor<RunRow>,
+  id: bigint,
+  run: PeriodRow | undefined,
+  ahead: AheadRow | undefined,
+): Leased | undefined {
+  if (table.isOver && ahead === undefined) return undefined;
   const runs: LeasedRange[] = [];
   for (let row = table.take(id); row !== undefined; row = table.take(id)) {
     const [, local, first, last] = row;
     runs.push({ local, first, count: last - first + 1n });
   }
-  if (runs.length === 0) return undefined;
+  if (runs.length === 0 && ahead === undefined) return undefined;
   try {
-    return new Leased(runs);
+    return new Leased(
+      runs,
+      run === undefined ? NO_PERIOD : Number(run[1]),
+      ahead && leaseOf(ahead),
+    );
   } catch {
     throw new Contradiction("leases of a line");
   }
 }
+
+const leaseOf = ([, period, first, last]: AheadRow): Lease => ({
+  period: Number(period),
+  first,
+  count: last - first + 1n,
+});
 
 /**
  * Whether the rows of a dispenser agree with each other and with its definition; damage mostly
@@ -141,6 +163,7 @@ function isSound(stored: StoredDispenser, kept: KeptRows, isExact: boolean): boo
   const { definition, account, allocation } = stored;
   const { type } = definition;
   if (stored.id < 1 || !isInItsTables(kept, definition)) return false;
+  if (allocation !== undefined && definition.hasPeriods !== hasPeriod(allocation)) return false;
   if (allocation === undefined && !isRunSound(stored.run, definition, account)) return false;
   if (account === undefined) return true;
   if (!isPossible(account, type, positionsOf(definition))) return false;
@@ -149,6 +172,9 @@ function isSound(stored: StoredDispenser, kept: KeptRows, isExact: boolean): boo
   if (allocation !== undefined && reserved > allocation.end) return false;
   return !isExact || reserved === generated + wasted;
 }
+
+/** Whether leases are of a period, or there is one of a period to come. */
+const hasPeriod = ({ period, ahead }: Leased) => period !== NO_PERIOD || ahead !== undefined;
 
 /** Whether the rows of a dispenser are in the tables of its strategy, and only there. */
 function isInItsTables(kept: KeptRows, { type, strategy }: Definition): boolean {
@@ -189,6 +215,7 @@ function prepare(database: Database) {
       ? database.prepare(`${selectDeleted(line, run)} WHERE nth > ? ORDER BY nth LIMIT ?`)
       : undefined,
     periods: hasTable(database, "periods") ? kept("periods") : undefined,
+    ahead: hasTable(database, "leases_ahead") ? kept("leases_ahead") : undefined,
     runs: hasTable(database, "runs")
       ? database.prepare(
           "SELECT * FROM runs WHERE (dispenser, own) > (?, ?) ORDER BY dispenser, own LIMIT ?",

@@ -10,6 +10,7 @@ import type { Definition } from "../dispenser/definition.ts";
 import { toText } from "../dispenser/name.ts";
 import type { Run } from "../dispenser/period-run.ts";
 import type { Account, Reservation } from "../dispenser/reservation.ts";
+import { NO_PERIOD } from "../dispenser/types/type.ts";
 import { NUMBER_MAX } from "../dispenser/types/whole-number.ts";
 
 import { readValue } from "./database.ts";
@@ -126,10 +127,17 @@ export class Rows {
     }
   }
 
-  private lease(id: number, { ranges }: Leased): void {
-    const { local, first, count } = ranges.at(-1)!;
-    this.statements.dropRuns.run(id, ranges[0]!.local);
-    this.statements.addRun.run(id, local, first, first + count - 1n);
+  private lease(id: number, { ranges, period, ahead }: Leased): void {
+    const statements = this.statements;
+    const last = ranges.at(-1);
+    if (last !== undefined) {
+      statements.dropRuns.run(id, ranges[0]!.local);
+      statements.addRun.run(id, last.local, last.first, last.first + last.count - 1n);
+    }
+    if (period !== NO_PERIOD) statements.run.run(id, period, 0n, period, period);
+    statements.dropAhead.run(id);
+    if (ahead === undefined) return;
+    statements.addAhead.run(id, ahead.period, ahead.first, ahead.first + ahead.count - 1n);
   }
 
   private keep({ name, definition, account, run, deletedAtS }: DeletedLine): void {
@@ -239,7 +247,9 @@ function prepare(database: Database) {
        ORDER BY period LIMIT 1`,
     ),
     dropRuns: statement("DELETE FROM runs WHERE dispenser = ? AND own < ?"),
-    addRun: statement("INSERT INTO runs VALUES (?, ?, ?, ?)"),
+    addRun: statement("INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?)"),
+    dropAhead: statement("DELETE FROM leases_ahead WHERE dispenser = ?"),
+    addAhead: statement("INSERT INTO leases_ahead VALUES (?, ?, ?, ?)"),
     node: statement("INSERT OR REPLACE INTO node VALUES (1, ?)"),
     dropPosition: statement("DELETE FROM positions WHERE dispenser = ?"),
     dropCheckpoint: statement("DELETE FROM checkpoints WHERE dispenser = ?"),

@@ -178,7 +178,15 @@ export const migrations: readonly string[] = [
     PRIMARY KEY (dispenser, period)
   ) STRICT, WITHOUT ROWID;
 
-  -- The same of a deleted line; NULL where it has no periods.
+  -- What was leased of a period that has not begun.
+  CREATE TABLE leases_ahead (
+    dispenser INTEGER PRIMARY KEY REFERENCES definitions ON DELETE CASCADE,
+    period INTEGER NOT NULL,
+    first INTEGER NOT NULL,
+    last INTEGER NOT NULL
+  ) STRICT;
+
+  -- The period of a deleted line; NULL where it has no periods.
   ALTER TABLE deleted ADD COLUMN period INTEGER;
   ALTER TABLE deleted ADD COLUMN start INTEGER;
   `,

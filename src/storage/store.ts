@@ -86,7 +86,10 @@ export type Change =
     }
   /** An operator skipped so many more numbers of a line. */
   | { readonly kind: "skip"; readonly id: number; readonly numbers: bigint }
-  /** The last range of the allocation is new; ranges that are no longer in it are used up. */
+  /**
+   * The last range of the allocation may be new, and its lease ahead; ranges that are no longer in it
+   * are used up, or of a period that ended.
+   */
   | { readonly kind: "lease"; readonly id: number; readonly allocation: Leased }
   /** The state of the node, beside its dispensers. */
   | { readonly kind: "node"; readonly state: string };

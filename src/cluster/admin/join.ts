@@ -13,6 +13,7 @@ import { strategies } from "../../dispenser/strategy.ts";
 
 import type { Engine } from "../../engine/engine.ts";
 import type { Store, StoredDeleted } from "../../storage/store.ts";
+import { countersFrom } from "../lines/counters.ts";
 import { definitionIn, fieldsIn, usedLines } from "../lines/deleted.ts";
 import { olderMember, requireLevel } from "../lines/levels.ts";
 import { type Identity, newMembership } from "../node/membership.ts";
@@ -21,6 +22,7 @@ import type { MonotonicStore } from "../stores/monotonic.ts";
 import {
   CLUSTER,
   type ClusterRecord,
+  type Counters,
   type DeletedLineRecord,
   deletedKey,
   encode,
@@ -30,6 +32,7 @@ import {
   NAME_PREFIX,
   NAMES,
   type NameRecord,
+  NEW_LINE,
   nameKey,
   readCluster,
   readLine,
@@ -69,9 +72,10 @@ export async function joinCluster(
   // Saved in the folder first: if this is interrupted, the next run knows which of the cluster's
   // lines are its own.
   store.writeNode(JSON.stringify({ joining } satisfies StoredNodeState));
-  for (const some of inBatches(all, LINES_AT_ONCE)) await writeLines(some, history, joining);
+  for (const some of inBatches(all, LINES_AT_ONCE))
+    await writeLines(engine, some, history, joining);
   await moveDeletedIn(engine, store, history, joining);
-  for (const dispenser of all) restage(dispenser, store, joining.base + dispenser.id);
+  for (const dispenser of all) restage(engine, dispenser, store, joining.base);
   const membership: Membership = { ...newMembership(cluster, identity), node: joining.node };
   store.stage({ kind: "node", state: JSON.stringify({ membership } satisfies StoredNodeState) });
   replaced();
@@ -93,7 +97,7 @@ async function refuseConflicts(
   const older = await olderMember(history, levelOf(all, store));
   if (older === undefined) return;
   throw new CannotStart(
-    `the folder has lines of codes, or with a format, and node ${older} runs a version that does not know of them: ` +
+    `the folder has lines of codes, or with a format or periods, and node ${older} runs a version that does not know of them: ` +
       "upgrade that first",
   );
 }
@@ -170,6 +174,7 @@ async function reserveIds(
 }
 
 async function writeLines(
+  engine: Engine,
   some: readonly Dispenser[],
   history: MonotonicStore,
   { base, node }: Joining,
@@ -191,7 +196,10 @@ async function writeLines(
       const fields = fieldsIn(definition);
       const before = present?.before ?? [];
       const record: NameRecord = { line, isDeleted: false, fields, floor: 0n, before };
-      const leased: LineRecord = { isDeleted: false, next: position, returned: [], floor: 0n };
+      const leased: LineRecord = {
+        ...{ ...NEW_LINE, next: position },
+        ...countersOf(engine.periods.keptWhenDeleted(dispenser)),
+      };
       puts.set(nameKey(name), encode(record)).set(lineKey(line), encode(leased));
       if (!hasPositions) continue;
       const { generated } = counts;
@@ -230,11 +238,12 @@ async function moveDeletedIn(
   history: MonotonicStore,
   { base }: Joining,
 ): Promise<void> {
-  for (const { nth, name, definition, account } of deletedIn(store)) {
+  for (const { nth, name, definition, account, run } of deletedIn(store)) {
     const line = base + engine.lastId + nth;
     const key = nameKey(name);
     const fields = fieldsIn(definition);
-    const deleted: DeletedLineRecord = { line, fields, next: account.reserved };
+    const next = account.reserved;
+    const deleted: DeletedLineRecord = { line, fields, next, ...countersOf({ account, run }) };
     await history.transact([CLUSTER, NAMES, key], (rows) => {
       const present = readName(rows.get(key)) ?? { line, isDeleted: true, fields, floor: 0n };
       const names = readNames(rows.get(NAMES))!;
@@ -251,14 +260,24 @@ async function moveDeletedIn(
   }
 }
 
+/** The counters of a line with periods: it goes on in the one that it is in. */
+function countersOf({ account, run }: Pick<StoredDeleted, "account" | "run">): Counters {
+  return run === undefined ? {} : countersFrom(run.period, account.reserved - run.start);
+}
+
 /** Writes a dispenser under another id, with one used-up lease of all numbers it has handed out. */
-function restage(dispenser: Dispenser, store: Store, id: number): void {
+function restage(engine: Engine, dispenser: Dispenser, store: Store, base: number): void {
+  const id = base + dispenser.id;
+  const { run } = engine.periods.keptWhenDeleted(dispenser);
   const { name, definition, position, hasPositions, counts } = dispenser;
   store.stage({ kind: "remove", id: dispenser.id });
   store.stage({ kind: "define", id, name, definition });
   const keeps = hasPositions ? strategies[definition.strategy].keeps : "position";
   if (hasPositions && position > 0n) {
-    const allocation = new Leased([{ local: 0n, first: 0n, count: position }]);
+    const allocation =
+      run === undefined
+        ? new Leased([{ local: 0n, first: 0n, count: position }])
+        : new Leased([{ local: position, first: position - run.start, count: 0n }], run.period);
     store.stage({ kind: "lease", id, allocation });
   }
   const { generated } = counts;

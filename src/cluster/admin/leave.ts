@@ -5,12 +5,12 @@
 
 import { Leased, type Range } from "../../dispenser/allocation.ts";
 import type { Dispenser } from "../../dispenser/dispenser.ts";
+import { counterOf, withCounter } from "../lines/counters.ts";
 import type { NodeState, StoredNodeState } from "../node/state.ts";
 import type { FencedStore } from "../stores/fenced.ts";
 import {
   encode,
   encodeUsage,
-  type LineRecord,
   lineKey,
   NAMES,
   readLine,
@@ -35,21 +35,16 @@ export async function returnLeases(
   nodeState: NodeState,
 ): Promise<bigint> {
   const { node } = nodeState.membership;
-  const left = [...engine.all()].map((dispenser) => ({
-    dispenser,
-    ranges: heldBy(dispenser),
-  }));
+  const left = [...engine.all()];
   // Removed from the folder first: otherwise this node and the next holder could both hand them
   // out.
-  for (const { dispenser } of left) store.stage({ kind: "remove", id: dispenser.id });
+  const held = left.flatMap(heldBy);
+  for (const { id } of left) store.stage({ kind: "remove", id });
   store.stage({ kind: "node", state: JSON.stringify({} satisfies StoredNodeState) });
   replaced();
   nodeState.detach();
-  const held = left.filter(({ ranges }) => ranges.length > 0);
   let numbers = 0n;
-  for (const { dispenser, ranges } of held) {
-    numbers += await returnRanges(dispenser, ranges, fenced, node);
-  }
+  for (const each of held) numbers += await returnRanges(each, fenced, node);
   const leave = (rows: ReadonlyMap<string, Row>) => {
     const goneAtAgeMs = readNames(rows.get(NAMES))?.ageMs ?? 0;
     const own = { state: "left", goneAtAgeMs } as const;
@@ -59,9 +54,15 @@ export async function returnLeases(
   return numbers;
 }
 
+/** What a node holds of a line, in one period of it. */
+interface Held {
+  readonly dispenser: Dispenser;
+  readonly period: number;
+  readonly ranges: readonly Range[];
+}
+
 async function returnRanges(
-  { id }: Dispenser,
-  ranges: readonly Range[],
+  { dispenser: { id, definition }, period, ranges }: Held,
   fenced: FencedStore,
   node: string,
 ): Promise<bigint> {
@@ -69,12 +70,13 @@ async function returnRanges(
   const work = (rows: ReadonlyMap<string, Row>) => {
     const line = readLine(rows.get(key));
     const before = readUsage(rows.get(ofNode));
-    if (line === undefined || line.isDeleted || before === undefined) {
+    const counter = line && counterOf(line, definition, period);
+    if (counter === undefined || line?.isDeleted !== false || before === undefined) {
       return { puts: new Map<string, string>(), result: 0n };
     }
     // The node may not know of an ADVANCE: ranges below the floor must not be leased again.
-    const given = ranges.filter(({ first }) => first >= line.floor);
-    const bySize = [...line.returned, ...given].sort((one, other) =>
+    const given = ranges.filter(({ first }) => first >= counter.floor);
+    const bySize = [...counter.returned, ...given].sort((one, other) =>
       one.count < other.count ? 1 : -1,
     );
     const returned = bySize
@@ -83,7 +85,7 @@ async function returnRanges(
     const numbers = given.reduce((sum, { count }) => sum + count, 0n);
     const after: UsageRecord = { ...before, leased: before.leased - numbers, held: 0n };
     const puts = new Map([
-      [key, encode({ ...line, returned } satisfies LineRecord)],
+      [key, encode(withCounter(line, definition, period, { ...counter, returned }))],
       [ofNode, encodeUsage(after)],
     ]);
     return { puts, result: numbers };
@@ -91,11 +93,16 @@ async function returnRanges(
   return fenced.transact([key, ofNode], work, true);
 }
 
-/** The ranges that a dispenser holds and has not handed out. */
-function heldBy({ allocation, position, hasPositions }: Dispenser): Range[] {
+/** What a dispenser holds and has not handed out. */
+function heldBy(dispenser: Dispenser): Held[] {
+  const { allocation, position, hasPositions } = dispenser;
   if (!hasPositions || !(allocation instanceof Leased)) return [];
-  return allocation.ranges.flatMap(({ local, first, count }) => {
+  const { period, ahead } = allocation;
+  const ranges = allocation.ranges.flatMap(({ local, first, count }) => {
     const used = position > local ? position - local : 0n;
     return used < count ? [{ first: first + used, count: count - used }] : [];
   });
+  const present = { dispenser, period, ranges };
+  const later = ahead === undefined ? [] : [{ dispenser, period: ahead.period, ranges: [ahead] }];
+  return [present, ...later].filter((each) => each.ranges.length > 0);
 }

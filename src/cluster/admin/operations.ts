@@ -5,6 +5,7 @@
 
 import { inBatches } from "../../base/batches.ts";
 import { CannotStart } from "../../base/errors.ts";
+import { countersIn, movedAhead } from "../lines/counters.ts";
 import { MonotonicStore, realClock } from "../stores/monotonic.ts";
 import {
   CLUSTER,
@@ -12,10 +13,10 @@ import {
   encode,
   encodeUsage,
   LINE_PREFIX,
-  type LineRecord,
   NAME_PREFIX,
   NAMES,
   type NameRecord,
+  NEW_LINE,
   type NodeRecord,
   nodeKey,
   readCluster,
@@ -81,9 +82,9 @@ export async function advanceHistory(
   await rewrite([...rows.keys()], history, (row) => {
     const line = readLine(row)!;
     // A returned range may have been leased again in a write that the store forgot.
-    return { ...line, next: line.next + margin, returned: [] } satisfies LineRecord;
+    return movedAhead(line, margin, wallClockMs);
   });
-  await moveDeletedAhead(history, margin);
+  await moveDeletedAhead(history, margin, wallClockMs);
   await history.transact([CLUSTER, NAMES], (found) => {
     // Nodes may have lines that the store forgot: no other line may get their ids.
     const names = readNames(found.get(NAMES));
@@ -104,12 +105,19 @@ export async function advanceHistory(
  * Moves deleted lines ahead as well: they may have handed out numbers in writes that the store
  * forgot.
  */
-async function moveDeletedAhead(history: MonotonicStore, margin: bigint): Promise<void> {
+async function moveDeletedAhead(
+  history: MonotonicStore,
+  margin: bigint,
+  wallClockMs: number,
+): Promise<void> {
   const { rows } = await history.list(NAME_PREFIX);
   const keys = [...rows].flatMap(([key, row]) => (readName(row)!.before?.length ? [key] : []));
   await rewrite(keys, history, (row) => {
     const record = readName(row)!;
-    const before = record.before!.map((line) => ({ ...line, next: line.next + margin }));
+    const before = record.before!.map(({ line, fields, ...leased }) => {
+      const moved = movedAhead({ ...NEW_LINE, ...leased }, margin, wallClockMs);
+      return { line, fields, next: moved.next, ...countersIn(moved) };
+    });
     return { ...record, before } satisfies NameRecord;
   });
 }

@@ -6,7 +6,7 @@
  */
 
 import { largest } from "../../base/bigint.ts";
-import { exhausted, notFound, quoted, Refusal, refusePastEnd } from "../../base/errors.ts";
+import { notFound, quoted, Refusal, refusePastEnd } from "../../base/errors.ts";
 import type { Range } from "../../dispenser/allocation.ts";
 import { fieldsOf, foretold, hasGrown, isBehindLast, isSame } from "../../dispenser/definition.ts";
 import {
@@ -48,6 +48,7 @@ import {
   usagePrefix,
 } from "../stores/records.ts";
 import type { Row, Snapshot } from "../stores/store.ts";
+import { counterOf, countersIn, leasedOf, withCounter } from "./counters.ts";
 import { BEFORE, definitionIn, fieldsIn, usedLines, withDeleted } from "./deleted.ts";
 import { olderMember, requireLevel } from "./levels.ts";
 import { sumOf } from "./usage.ts";
@@ -141,13 +142,15 @@ export class ClusterLines {
       ...{ line, isDeleted: false, fields: fieldsIn(definition), floor: 0n },
       ...(before.length > 0 && { before }),
     };
+    const goesOn = same && { next: same.position, ...countersIn(same.record) };
     const puts = new Map([
       [NAMES, encode({ ...namesIn(rows), lastLine: line } satisfies NamesRecord)],
       [nameKey(name), encode(record)],
-      [lineKey(line), encode({ ...NEW_LINE, next: same?.position ?? 0n } satisfies LineRecord)],
+      [lineKey(line), encode({ ...NEW_LINE, ...goesOn } satisfies LineRecord)],
     ]);
     if (same !== undefined && figures !== undefined) {
-      puts.set(usageKey(line, BEFORE), encodeUsage({ ...figures, leased: same.position }));
+      const leased = definition.hasPeriods ? figures.leased : same.position;
+      puts.set(usageKey(line, BEFORE), encodeUsage({ ...figures, leased }));
     }
     requireLevel(level, rows, puts);
     return { puts, result: fields.size };
@@ -165,13 +168,16 @@ export class ClusterLines {
     const definition = redefine(name, before, fields);
     if (definition instanceof Refusal) return nothing(definition);
     if (isSame(definition, before)) return nothing(0);
-    const next = readLine(rows.get(lineKey(present.line)))?.next ?? 0n;
+    const leased = readLine(rows.get(lineKey(present.line))) ?? NEW_LINE;
     const grows = hasGrown(before, definition);
+    const isInUse = leasedOf(leased, before) > 0n;
     const refusal = reuse
       ? undefined
-      : (refuseMemory(name, before, definition, next > 0n) ??
-        refuseFormat(name, before, definition, next > 0n) ??
-        (grows ? refuseGrowth(name, definition, next, usedLines(present.before)) : undefined));
+      : (refuseMemory(name, before, definition, isInUse) ??
+        refuseFormat(name, before, definition, isInUse) ??
+        (grows
+          ? refuseGrowth(name, definition, leased.next, usedLines(present.before))
+          : undefined));
     if (refusal !== undefined) return nothing(refusal);
     const level = Math.max(grows ? GROWS_FROM_LEVEL : 1, definition.level);
     if (level > before.level && older !== undefined) {
@@ -180,7 +186,7 @@ export class ClusterLines {
     }
     const becomesMemory = definition.strategy === "memory" && before.strategy !== "memory";
     // The numbers that it handed out before stay in use when it is deleted.
-    const kept = becomesMemory ? withDeleted(present, next) : present.before;
+    const kept = becomesMemory ? withDeleted(present, leased) : present.before;
     const record: NameRecord = {
       ...{ ...present, fields: fieldsIn(definition) },
       ...(kept !== undefined && { before: kept }),
@@ -198,7 +204,7 @@ export class ClusterLines {
       if (present?.line !== id || present.isDeleted) return nothing(false);
       // The row keeps how far the line was leased.
       const leased = readLine(rows.get(line)) ?? NEW_LINE;
-      const before = withDeleted(present, leased.next);
+      const before = withDeleted(present, leased);
       const puts = changed(name, { ...present, isDeleted: true, before }, rows);
       puts.set(line, encode({ ...leased, isDeleted: true } satisfies LineRecord));
       const atAgeMs = namesIn(rows).ageMs ?? 0;
@@ -210,15 +216,20 @@ export class ClusterLines {
     return removed;
   }
 
-  /** ADVANCE. Answers the line's number that comes next, as far as this node knows. */
+  /**
+   * ADVANCE, within the period that this node is in. Answers the line's number that comes next, as
+   * far as this node knows.
+   */
   async advance(
     store: FencedStore,
     dispenser: Dispenser,
     number: string,
   ): Promise<string | Refusal> {
+    const { engine } = this;
     const { definition, id, name } = dispenser;
     const { series } = definition;
-    const floor = series.positionFrom(number, NO_PERIOD);
+    const period = engine.periods.present(dispenser);
+    const floor = series.positionFrom(number, period);
     if (floor instanceof Refusal) return floor;
     const [key, line] = [nameKey(name), lineKey(id)];
     const next = await store.transact<Refusal | bigint>([NAMES, key, line], (rows) => {
@@ -226,33 +237,47 @@ export class ClusterLines {
       const leased = readLine(rows.get(line));
       if (present?.line !== id || present.isDeleted || leased === undefined)
         return nothing(notFound(name));
+      const counter = counterOf(leased, definition, period);
+      if (counter === undefined) return nothing(refuseForgotten(dispenser, period));
       if (floor >= series.positions && !isBehindLast(definition, floor)) {
-        return nothing(
-          leased.next >= series.positions ? exhausted(name) : refusePastEnd(name, number),
-        );
+        const isOver = counter.next >= series.positions;
+        return nothing(isOver ? engine.exhausted(dispenser) : refusePastEnd(name, number));
       }
-      if (floor <= present.floor) return nothing(leased.next);
-      const puts = changed(name, { ...present, floor }, rows);
-      const next = largest(leased.next, floor);
-      const returned = leased.returned.filter(({ first }) => first >= floor);
-      puts.set(line, encode({ ...leased, next, returned, floor } satisfies LineRecord));
+      const isSamePeriod = (present.floorPeriod ?? NO_PERIOD) === period;
+      if (isSamePeriod && floor <= present.floor) return nothing(counter.next);
+      const floorPeriod = definition.hasPeriods ? { floorPeriod: period } : {};
+      const puts = changed(name, { ...present, floor, ...floorPeriod }, rows);
+      const next = largest(counter.next, floor);
+      const returned = counter.returned.filter(({ first }) => first >= floor);
+      const after = withCounter(leased, definition, period, { next, returned, floor });
+      puts.set(line, encode(after));
       return { puts, result: next };
     });
     this.nodeState.flush();
     await this.sync(store);
     if (next instanceof Refusal) return next;
-    const { engine } = this;
     if (engine.nextBytes(dispenser) > 0) return engine.next(dispenser);
     const isOver = next >= series.positions && !isBehindLast(definition, floor);
-    return isOver ? exhausted(name) : foretold(definition, next, engine.upcoming(dispenser).when);
+    if (isOver) return engine.exhausted(dispenser);
+    return foretold(definition, next, { ...engine.upcoming(dispenser).when, period });
   }
 
-  /** Whether a position of a line was leased, or skipped by ADVANCE, and not returned since. */
-  async isLeased(store: FencedStore, { id }: Dispenser, position: bigint): Promise<boolean> {
-    const key = lineKey(id);
-    const { next, returned } = readLine((await store.read([key])).rows.get(key)) ?? NEW_LINE;
+  /**
+   * Whether a position of a line, in a period of it, was leased, or skipped by ADVANCE, and not
+   * returned since.
+   */
+  async isLeased(
+    store: FencedStore,
+    dispenser: Dispenser,
+    position: bigint,
+    period: number,
+  ): Promise<boolean | Refusal> {
+    const key = lineKey(dispenser.id);
+    const line = readLine((await store.read([key])).rows.get(key)) ?? NEW_LINE;
+    const counter = counterOf(line, dispenser.definition, period);
+    if (counter === undefined) return refuseForgotten(dispenser, period);
     const isBack = ({ first, count }: Range) => position >= first && position < first + count;
-    return position < next && !returned.some(isBack);
+    return position < counter.next && !counter.returned.some(isBack);
   }
 
   /**
@@ -308,7 +333,8 @@ export class ClusterLines {
       const isChange = !(changed instanceof Refusal) && !isSame(changed, present.definition);
       if (isChange) engine.redefine(present, changed);
     }
-    if (record.floor > 0n) engine.skipBelow(engine.find(name)!, record.floor);
+    const { floor, floorPeriod = NO_PERIOD } = record;
+    if (floor > 0n) engine.skipBelow(engine.find(name)!, floor, floorPeriod);
   }
 }
 
@@ -323,7 +349,7 @@ function deletedIn(
   const { line, isDeleted, before = [] } = present ?? {};
   if (present === undefined || !isDeleted || before.some((each) => each.line === line))
     return before;
-  return withDeleted(present, readLine(rows.get(lineKey(present.line)))?.next ?? 0n);
+  return withDeleted(present, readLine(rows.get(lineKey(present.line))) ?? NEW_LINE);
 }
 
 /** The level of a program that knows all that HSET with these fields may write. */
@@ -337,6 +363,13 @@ const definitionsOf = (lines: readonly UsedLine[]) => lines.map(({ definition })
 function refuseForOlder(what: string, node: string): Refusal {
   return new Refusal(
     `ERR cannot ${what} yet: node ${node} runs a version that does not know of it. Upgrade that first`,
+  );
+}
+
+function refuseForgotten({ name, definition }: Dispenser, period: number): Refusal {
+  const told = definition.format!.periodText(period);
+  return new Refusal(
+    `ERR the cluster no longer knows what ${quoted(name)} did in ${told}: it keeps the latest three periods`,
   );
 }
 

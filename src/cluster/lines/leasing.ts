@@ -8,15 +8,16 @@
 
 import { assert } from "../../base/assert.ts";
 import { smallest } from "../../base/bigint.ts";
-import { Leased, type Range } from "../../dispenser/allocation.ts";
+import { type Lease, Leased, type Range } from "../../dispenser/allocation.ts";
 import type { Definition } from "../../dispenser/definition.ts";
 import type { Dispenser } from "../../dispenser/dispenser.ts";
-import { STEPS_OF_LINE, usageStep } from "../../dispenser/usage.ts";
+import { STEPS_OF_LINE, STEPS_OF_PERIOD, usageStep } from "../../dispenser/usage.ts";
 import type { Engine } from "../../engine/engine.ts";
 import type { NodeState } from "../node/state.ts";
 import { type FencedStore, NotConfirmed } from "../stores/fenced.ts";
 import { StoreWentBack } from "../stores/monotonic.ts";
 import {
+  type Counter,
   encode,
   encodeUsage,
   type LineRecord,
@@ -28,6 +29,7 @@ import {
   usageKey,
 } from "../stores/records.ts";
 import { LeaseStoreUnavailable, type Snapshot } from "../stores/store.ts";
+import { counterOf, withCounter } from "./counters.ts";
 import { LeaseSizer } from "./lease-size.ts";
 import type { Usage } from "./usage.ts";
 import { type Want, Wants } from "./wants.ts";
@@ -43,11 +45,18 @@ const EXHAUSTED_MS = 1000;
 /** What the store is to lease to a line. */
 interface PlannedLease {
   readonly dispenser: Dispenser;
-  readonly range: Range;
+  readonly range: Lease;
   /** The size that the sizer answered; `range` may be smaller. */
   readonly size: number;
   /** Numbers that the store leased earlier without this node hearing of it. */
   readonly lost: bigint;
+}
+
+/** When a line was exhausted, in which period, and its definition then: it may grow. */
+interface Exhausted {
+  readonly atMs: number;
+  readonly period: number;
+  readonly definition: Definition;
 }
 
 export interface LeasingOptions {
@@ -68,8 +77,7 @@ export class Leasing {
   private readonly onLost: (dispenser: Dispenser, numbers: bigint) => void;
   private readonly wants: Wants;
   private readonly sizer: LeaseSizer;
-  /** When a line was exhausted, and its definition then: it may grow. */
-  private readonly exhausted = new WeakMap<Dispenser, { atMs: number; definition: Definition }>();
+  private readonly exhausted = new WeakMap<Dispenser, Exhausted>();
 
   constructor({ engine, nodeState, usage, now, onLost }: LeasingOptions) {
     this.engine = engine;
@@ -89,12 +97,16 @@ export class Leasing {
   isExhausted(dispenser: Dispenser): boolean {
     const found = this.exhausted.get(dispenser);
     if (found === undefined || found.definition !== dispenser.definition) return false;
+    if (found.period < this.engine.periods.present(dispenser)) return false;
     return this.now() - found.atMs < EXHAUSTED_MS;
   }
 
-  /** A line needs so many numbers more. Resolves when it was leased some, or has none. */
-  want(dispenser: Dispenser, count: number): Promise<void> {
-    return this.wants.add(dispenser, count);
+  /**
+   * A line needs so many numbers more; `isEarly`: of its next period. Resolves when it was leased
+   * some, or has none.
+   */
+  want(dispenser: Dispenser, count: number, isEarly = false): Promise<void> {
+    return this.wants.add(dispenser, count, isEarly);
   }
 
   /** A line reached its threshold: whether to ask for the next lease already. */
@@ -117,7 +129,7 @@ export class Leasing {
       // A line may have got enough by the lease before this one.
       const live = wants.filter(
         ({ dispenser, count }) =>
-          !dispenser.isRemoved && (count === 0 || count > dispenser.remaining),
+          !dispenser.isRemoved && (count === 0 || count > this.engine.periods.available(dispenser)),
       );
       const { leases, deleted, putBack } = await this.write(store, live);
       for (const lease of leases) this.adopt(lease, String(store.seen.revision));
@@ -197,7 +209,8 @@ export class Leasing {
     if (lost > 0n) this.onLost(dispenser, lost);
     if (dispenser.isRemoved) return;
     const count = Number(range.count);
-    const threshold = Math.max(1, dispenser.remaining + count - Math.ceil(count / 2));
+    const left = this.engine.periods.available(dispenser);
+    const threshold = Math.max(1, left + count - Math.ceil(count / 2));
     this.sizer.leased(dispenser, size);
     this.usage.noteLeased(dispenser);
     this.engine.writeNodeState(this.nodeState.change({ revision }));
@@ -207,8 +220,10 @@ export class Leasing {
 
   /** The node that leases a line up to a step of its usage is the one that tells of it. */
   private noticeUsage(dispenser: Dispenser, { first, count }: Range): void {
-    const { positions: size } = dispenser.definition.series;
-    const stepAt = (used: bigint) => usageStep({ used, size, steps: STEPS_OF_LINE });
+    const { series, hasPeriods } = dispenser.definition;
+    const size = series.positions;
+    const steps = hasPeriods ? STEPS_OF_PERIOD : STEPS_OF_LINE;
+    const stepAt = (used: bigint) => usageStep({ used, size, steps });
     const step = stepAt(first + count);
     if (step === undefined || step === stepAt(first)) return;
     this.engine.onUsed(dispenser, step, size - first - count);
@@ -219,7 +234,7 @@ export class Leasing {
    * left.
    */
   private planLease(
-    { dispenser, count: wanted }: Want,
+    { dispenser, count: wanted, isEarly }: Want,
     rows: Snapshot["rows"],
     puts: Map<string, string>,
   ): PlannedLease[] {
@@ -229,26 +244,41 @@ export class Leasing {
     const line = readLine(rows.get(key));
     if (isGone(line, rows, this.nodeState)) return [];
     if (line === undefined) throw new StoreWentBack(`it does not know line ${id}`);
-    if (line.next < allocation.lineEnd) throw new StoreWentBack(`it forgot leases of line ${id}`);
+    requireRemembered(line, dispenser, allocation);
+    const { periods } = this.engine;
+    const wish = isEarly ? periods.next(dispenser) : periods.present(dispenser);
+    // Others may have gone on further than a node whose clock is behind.
+    const period = Math.max(wish, line.since ?? wish);
+    if (isEarly && allocation.ahead !== undefined) return [];
+    const counter = counterOf(line, definition, period)!;
     const size = this.sizer.sizeFor(dispenser, wanted, this.wants.isContended(dispenser));
     // Near its end a line is not leased by one node alone.
     const end = definition.series.positions;
-    const fair = (end - line.next) / FAIR_PART;
+    const fair = (end - counter.next) / FAIR_PART;
     const most = BigInt(Math.max(1, wanted, Number(fair)));
-    const found = choose(line, allocation.lineEnd, smallest(BigInt(size), most), end);
+    const found = choose(counter, allocation.passedIn(period), smallest(BigInt(size), most), end);
     if (found === undefined) {
-      this.exhausted.set(dispenser, { atMs: this.now(), definition });
+      if (!isEarly) this.exhausted.set(dispenser, { atMs: this.now(), period, definition });
       return [];
     }
     this.exhausted.delete(dispenser);
     const { range, rest } = found;
-    puts.set(key, encode(rest));
+    puts.set(key, encode(withCounter(line, definition, period, rest)));
     const figure = usageKey(id, this.nodeState.membership.node);
     const before = readUsage(rows.get(figure));
     const after = this.usage.ofNode(dispenser, before, range.count);
     puts.set(figure, encodeUsage(after));
     const lost = after.lost - (before?.lost ?? 0n);
-    return [{ dispenser, range, size, lost }];
+    return [{ dispenser, range: { ...range, period }, size, lost }];
+  }
+}
+
+/** Throws StoreWentBack if a line was leased less far than this node knows. */
+function requireRemembered(line: LineRecord, { id, definition }: Dispenser, leased: Leased): void {
+  for (const { period, end } of leased.ends) {
+    const counter = counterOf(line, definition, period);
+    if (counter !== undefined && counter.next < end)
+      throw new StoreWentBack(`it forgot leases of line ${id}`);
   }
 }
 
@@ -263,22 +293,23 @@ function isGone(
   return BigInt(membership.namesRevision) < BigInt(purgedTo);
 }
 
-/** The range to lease: a returned one, if the node has not passed it, or the next of the line. */
+/** The range to lease: a returned one, if the node has not passed it, or the next. */
 function choose(
-  line: LineRecord,
+  counter: Counter,
   passed: bigint,
   size: bigint,
   end: bigint,
-): { readonly range: Range; readonly rest: LineRecord } | undefined {
-  const index = line.returned.findIndex(({ first }) => first >= passed);
-  const back = line.returned[index];
+): { readonly range: Range; readonly rest: Counter } | undefined {
+  const index = counter.returned.findIndex(({ first }) => first >= passed);
+  const back = counter.returned[index];
   if (back !== undefined) {
     const count = smallest(size, back.count);
     const left = { first: back.first + count, count: back.count - count };
-    const returned = line.returned.toSpliced(index, 1, ...(left.count > 0n ? [left] : []));
-    return { range: { first: back.first, count }, rest: { ...line, returned } };
+    const returned = counter.returned.toSpliced(index, 1, ...(left.count > 0n ? [left] : []));
+    return { range: { first: back.first, count }, rest: { ...counter, returned } };
   }
-  const count = smallest(size, end - line.next);
+  const count = smallest(size, end - counter.next);
   if (count <= 0n) return undefined;
-  return { range: { first: line.next, count }, rest: { ...line, next: line.next + count } };
+  const rest = { ...counter, next: counter.next + count };
+  return { range: { first: counter.next, count }, rest };
 }

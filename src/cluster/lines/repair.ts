@@ -19,6 +19,7 @@ import {
   readName,
 } from "../stores/records.ts";
 import { LINES_AT_ONCE, type Snapshot } from "../stores/store.ts";
+import { counterOf, withCounter } from "./counters.ts";
 import { fieldsIn } from "./deleted.ts";
 
 /**
@@ -63,8 +64,13 @@ function repairLine(
     );
   } else if (known.line !== id) return;
   const line = readLine(rows.get(lineKey(id)));
-  const next = allocation instanceof Leased ? allocation.lineEnd : 0n;
-  if (line === undefined || line.next < next) {
-    puts.set(lineKey(id), encode({ ...NEW_LINE, ...line, next } satisfies LineRecord));
+  const ends = allocation instanceof Leased ? allocation.ends : [];
+  let repaired: LineRecord = line ?? NEW_LINE;
+  for (const { period, end } of ends) {
+    const counter = counterOf(repaired, definition, period);
+    if (counter !== undefined && counter.next < end) {
+      repaired = withCounter(repaired, definition, period, { ...counter, next: end });
+    }
   }
+  if (repaired !== line) puts.set(lineKey(id), encode(repaired));
 }

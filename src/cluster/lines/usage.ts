@@ -2,6 +2,7 @@
 
 import { inBatches } from "../../base/batches.ts";
 import { largest } from "../../base/bigint.ts";
+import { Leased } from "../../dispenser/allocation.ts";
 import type { Dispenser } from "../../dispenser/dispenser.ts";
 import { strategies } from "../../dispenser/strategy.ts";
 import type { Engine } from "../../engine/engine.ts";
@@ -76,7 +77,7 @@ export class Usage {
   /** The usage of a line by this node, including a lease of `more` numbers under way. */
   ofNode(dispenser: Dispenser, before: UsageRecord | undefined, more = 0n): UsageRecord {
     const { allocation, position } = dispenser;
-    const size = allocation.size(0n);
+    const size = allocation instanceof Leased ? allocation.total : 0n;
     // A line in memory counts anew in each life.
     const isInMemory = strategies[dispenser.definition.strategy].keeps === "definition";
     let base = this.bases.get(dispenser);
@@ -120,7 +121,7 @@ export class Usage {
   async report(store: FencedStore, engine: Engine): Promise<void> {
     const used = [...engine.loaded()].filter(
       ({ hasPositions, allocation }) =>
-        hasPositions && allocation.isLeased && allocation.size(0n) > 0n,
+        hasPositions && allocation instanceof Leased && allocation.total > 0n,
     );
     for (const some of inBatches(used, LINES_AT_ONCE)) await this.write(store, some);
   }

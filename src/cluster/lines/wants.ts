@@ -16,6 +16,8 @@ export interface Want {
   readonly dispenser: Dispenser;
   /** How many numbers clients wait for; 0 where it asks ahead of time. */
   count: number;
+  /** Whether it asks for the period to come alone. */
+  isEarly: boolean;
   readonly granted: PromiseWithResolvers<void>;
 }
 
@@ -34,15 +36,19 @@ export class Wants {
     return this.awaited.size + this.ahead.size === 0;
   }
 
-  /** A line needs so many numbers more. Resolves when it was leased some, or has none. */
-  add(dispenser: Dispenser, count: number): Promise<void> {
+  /**
+   * A line needs so many numbers more; `isEarly`: of its next period. Resolves when it was leased
+   * some, or has none.
+   */
+  add(dispenser: Dispenser, count: number, isEarly = false): Promise<void> {
     let want = this.awaited.get(dispenser) ?? this.ahead.get(dispenser);
     if (want === undefined) {
-      want = { dispenser, count: 0, granted: Promise.withResolvers() };
+      want = { dispenser, count: 0, isEarly, granted: Promise.withResolvers() };
       // Nobody waits for a lease ahead of time, so a rejection may go unheard.
       want.granted.promise.catch(() => {});
     }
     want.count += count;
+    want.isEarly &&= isEarly;
     this.place(want);
     return want.granted.promise;
   }
@@ -87,6 +93,7 @@ export class Wants {
     const newer = this.awaited.get(want.dispenser) ?? this.ahead.get(want.dispenser);
     if (newer !== undefined) {
       newer.count += want.count;
+      newer.isEarly &&= want.isEarly;
       newer.granted.promise.then(want.granted.resolve, want.granted.reject);
     }
     this.place(newer ?? want);

@@ -21,7 +21,7 @@ import { LeaseStoreUnavailable, type Row } from "./store.ts";
  * What this program understands in the store. A node writes its level into its row, and nothing is
  * written that a member of a lower level does not know. Programs of level 1 wrote no level.
  */
-export const LEVEL = 3;
+export const LEVEL = 4;
 
 export const CLUSTER = "cluster";
 export const ROLL = "roll";
@@ -90,12 +90,14 @@ export interface NameRecord {
   readonly fields: Readonly<Record<string, string>>;
   /** ADVANCE skipped the positions below; nodes learn of it by this row. */
   readonly floor: bigint;
+  /** The period in which it did so, of a line with periods. */
+  readonly floorPeriod?: number;
   /** Deleted lines that had the name before and whose numbers are in use; none by default. */
   readonly before?: readonly DeletedLineRecord[];
 }
 
 /** How far a line was leased when it was deleted. */
-export interface DeletedLineRecord {
+export interface DeletedLineRecord extends Counters {
   readonly line: number;
   readonly fields: Readonly<Record<string, string>>;
   readonly next: bigint;
@@ -107,14 +109,35 @@ export interface DeletedRecord {
   readonly atAgeMs: number;
 }
 
-export interface LineRecord {
-  readonly isDeleted: boolean;
+/** How far numbers were leased. */
+export interface Counter {
   /** Where the next lease begins: everything below was leased. */
   readonly next: bigint;
   /** Ranges that nodes returned when they left. */
   readonly returned: readonly Range[];
   /** Nothing below it may be leased. */
   readonly floor: bigint;
+}
+
+export interface PeriodCounter extends Counter {
+  readonly period: number;
+}
+
+/** What a line with periods has beside: a counter for each of them. */
+export interface Counters {
+  /** In their order, the latest alone. */
+  readonly periods?: readonly PeriodCounter[];
+  /** No earlier period is leased any more. */
+  readonly since?: number;
+  /**
+   * `cluster advance` skipped so many numbers of each period that has no counter, and had begun at
+   * this Unix time in milliseconds.
+   */
+  readonly margin?: { readonly count: bigint; readonly atMs: number };
+}
+
+export interface LineRecord extends Counter, Counters {
+  readonly isDeleted: boolean;
 }
 
 export const NEW_LINE: LineRecord = { isDeleted: false, next: 0n, returned: [], floor: 0n };

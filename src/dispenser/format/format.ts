@@ -55,6 +55,8 @@ export class Format {
   private readonly around: Around;
   /** The dates that were shown last: they hold for many numbers. */
   private lastDated: Dated | undefined;
+  /** The period whose end was asked for last. */
+  private lastEnd: { readonly period: number; readonly endMs: number } | undefined;
   /** The period that it was last. */
   private lastPeriod: (Span & { readonly period: number }) | undefined;
 
@@ -159,6 +161,15 @@ export class Format {
   /** When a period of a line that has them ends, as periodEnd(). */
   periodEnd(period: number, wallMs: number): Temporal.ZonedDateTime {
     return periodEnd(this.periodCalendar!, period, wallMs);
+  }
+
+  /** The same as a Unix time in milliseconds; many lines ask for that of one period. */
+  periodEndMs(period: number, wallMs: number): number {
+    const { lastEnd } = this;
+    if (lastEnd?.period === period && wallMs < lastEnd.endMs) return lastEnd.endMs;
+    const endMs = this.periodEnd(period, wallMs).epochMilliseconds;
+    this.lastEnd = { period, endMs };
+    return endMs;
   }
 
   /** A period of a line that has them, as it is told to people. */

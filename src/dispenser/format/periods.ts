@@ -17,6 +17,8 @@ export interface Period {
   readonly marks: readonly (readonly (readonly string[])[])[];
   /** The same for people. */
   readonly marksText: string;
+  /** For so long before it ends, nodes of a cluster lease of the next one, in milliseconds. */
+  readonly leadMs: number;
   /** The number of the period that a date is in. Codes depend on it: it never changes. */
   of(date: LocalDate, yearStart: number): number;
   /** The first date of a period. */
@@ -33,6 +35,7 @@ const daysTo = (date: LocalDate) => EPOCH.until(date, { largestUnit: "days" }).d
 const monthDate = (months: number) =>
   new Temporal.PlainDateTime(Math.floor(months / 12), (months % 12) + 1, 1);
 
+const HOUR_MS = 3_600_000;
 const YEAR = ["yyyy", "yy"];
 const YEAR_TEXT = "{yyyy} or {yy}";
 const FISCAL = ["fyyy", "fy", "fyyy+1", "fy+1"];
@@ -48,6 +51,7 @@ export const periods: readonly Period[] = [
     name: "hour",
     marks: dayMarks.map((day) => [...day, ["HH"]]),
     marksText: `${DAY_TEXT}, and {HH}`,
+    leadMs: HOUR_MS / 6,
     of: (date) => 24 * daysTo(date) + date.hour,
     first: (period) => EPOCH.add({ hours: period }),
     text: (first) => first.toString().slice(0, "yyyy-MM-ddTHH".length),
@@ -56,6 +60,7 @@ export const periods: readonly Period[] = [
     name: "day",
     marks: dayMarks,
     marksText: DAY_TEXT,
+    leadMs: HOUR_MS,
     of: daysTo,
     first: (period) => EPOCH.add({ days: period }),
     text: (first) => first.toString().slice(0, "yyyy-MM-dd".length),
@@ -64,6 +69,7 @@ export const periods: readonly Period[] = [
     name: "week",
     marks: [[["gggg"], ["ww"]], ...dayMarks],
     marksText: `{gggg}{ww}; or ${DAY_TEXT}`,
+    leadMs: HOUR_MS,
     of: (date) => Math.floor((daysTo(date) - MONDAY) / 7),
     first: (period) => EPOCH.add({ days: 7 * period + MONDAY }),
     text: ({ yearOfWeek, weekOfYear }) => `${padded(yearOfWeek!, 4)}-W${padded(weekOfYear!, 2)}`,
@@ -72,6 +78,7 @@ export const periods: readonly Period[] = [
     name: "month",
     marks: [[YEAR, ["MM", "DDD"]]],
     marksText: `${YEAR_TEXT}, and {MM} or {DDD}`,
+    leadMs: HOUR_MS,
     of: ({ year, month }) => 12 * year + month - 1,
     first: monthDate,
     text: (first) => first.toString().slice(0, "yyyy-MM".length),
@@ -80,6 +87,7 @@ export const periods: readonly Period[] = [
     name: "quarter",
     marks: [[YEAR, ["q", "MM"]]],
     marksText: `${YEAR_TEXT}, and {q} or {MM}`,
+    leadMs: HOUR_MS,
     of: ({ year, month }) => 4 * year + Math.floor((month - 1) / 3),
     first: (period) => monthDate(3 * period),
     text: ({ year, month }) => `${padded(year, 4)}-Q${Math.ceil(month / 3)}`,
@@ -88,6 +96,7 @@ export const periods: readonly Period[] = [
     name: "year",
     marks: [[YEAR]],
     marksText: YEAR_TEXT,
+    leadMs: HOUR_MS,
     of: ({ year }) => year,
     first: (period) => monthDate(12 * period),
     text: ({ year }) => padded(year, 4),
@@ -96,6 +105,7 @@ export const periods: readonly Period[] = [
     name: "fiscal_year",
     marks: [[FISCAL]],
     marksText: FISCAL.map((name) => `{${name}}`).join(", "),
+    leadMs: HOUR_MS,
     of: fiscalYear,
     first: (period, yearStart) => monthDate(12 * period + yearStart - 1),
     text: ({ year }) => padded(year, 4),
@@ -242,5 +252,8 @@ function dateShown(
   const year = (yearOf("yyyy") ?? yearOf("yy"))!;
   const [hour, day, quarter = 1] = ["HH", "DDD", "q"].map((name) => numbers.get(name));
   if (day !== undefined) return dateOf(year, 1, 1, hour)?.add({ days: day - 1 });
-  return dateOf(year, numbers.get("MM") ?? 3 * quarter - 2, numbers.get("dd"), hour);
+  const month = numbers.get("MM");
+  // Without its month a day may be of any.
+  if (month === undefined) return dateOf(year, 3 * quarter - 2);
+  return dateOf(year, month, numbers.get("dd"), hour);
 }

@@ -18,7 +18,7 @@ function takeAll(line: Dispenser): void {
 }
 
 test("what needs no lease is none that is held, and neither is a lease that is used up", () => {
-  const held = new HeldLeases();
+  const held = new HeldLeases(({ remaining }) => remaining);
   expect(held.look()).toBe(false);
   held.add(leased(1, definitionOf({ type: "1", length: "4" })));
   held.add(new Dispenser(2, "alone", growing, wholeLine));
@@ -29,7 +29,7 @@ test("what needs no lease is none that is held, and neither is a lease that is u
 });
 
 test("a lease counts until its last number is taken, or its line is removed", () => {
-  const held = new HeldLeases();
+  const held = new HeldLeases(({ remaining }) => remaining);
   const [one, other, third] = [leased(1), leased(2), leased(3)];
   for (const line of [one, other, third]) held.add(line);
   takeAll(one);
@@ -44,7 +44,7 @@ test("a lease counts until its last number is taken, or its line is removed", ()
 });
 
 test("of very many lines without numbers each look meets a few, and the last one finds none", () => {
-  const held = new HeldLeases();
+  const held = new HeldLeases(({ remaining }) => remaining);
   for (let id = 1; id <= 5000; id++) {
     const line = leased(id);
     held.add(line);

@@ -174,7 +174,7 @@ describe("the start is refused, and nothing is overwritten", () => {
     newer.close();
     refuses(
       folder,
-      /written by a newer Number Dispenser: its schema version is 99, this one knows 5/,
+      /written by a newer Number Dispenser: its schema version is 99, this one knows 6/,
     );
   });
 
