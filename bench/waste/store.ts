@@ -48,8 +48,8 @@ export class LifeStore implements Store {
     return 0n;
   }
 
-  passedIn(): undefined {
-    return undefined;
+  passedIn(): bigint {
+    return 0n;
   }
 
   deletedOf(): [] {

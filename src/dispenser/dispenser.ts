@@ -348,15 +348,18 @@ export class Dispenser {
   }
 
   /**
-   * Goes on in another period. `isBack`: in one that it has been in; then so little may be left of
-   * it that the next commit lowers the reservation to the exact position.
+   * Goes on in another period. Where it has been in that, so little may be left that the next commit
+   * lowers the reservation to the exact position.
    */
-  enter(run: PeriodRun, isBack = false): void {
+  enter(run: PeriodRun): void {
     this.allocation = run;
     this.source = undefined;
     this.capacity = numbersLeft(this.definition, run, this.start);
-    if (!this.keepsNothing) this.change = Math.max(this.change, isBack ? REPLACED : MOVED);
-    if (this.change === REPLACED && !this.keepsNothing) this.reserved = this.taken;
+    if (!this.keepsNothing) {
+      const isBack = run.start < this.position;
+      this.change = Math.max(this.change, isBack ? REPLACED : MOVED);
+      if (isBack) this.reserved = this.taken;
+    }
     this.setUsageNotice();
     this.updateThresholds();
   }

@@ -83,7 +83,9 @@ function reservation(dispenser: Dispenser, upTo: number, ahead: number): Reserva
   const grows = reserved > first || (replaces && keeps === "segments");
   if (grows && (keeps === "segments" || keeps === "checkpoint")) {
     const beyond = segmentBeyond(dispenser.strategy, ahead);
-    const end = dispenser.start + BigInt(Math.min(dispenser.capacity, upTo + beyond));
+    // A line that came back to a period may have gone past what that has left.
+    const most = Math.max(upTo, Math.min(dispenser.capacity, upTo + beyond));
+    const end = dispenser.start + BigInt(most);
     segment = { first, last: end - 1n };
   }
   const { id, definition, keepsNothing, rareState } = dispenser;

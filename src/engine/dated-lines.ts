@@ -54,7 +54,14 @@ export class DatedLines {
     const bytes = dispenser.openSource(wallMs);
     if (bytes === 0) return 0;
     const { definition, allocation } = dispenser;
-    const holdsMs = definition.format!.endOf({ wallMs, period: allocation.period }) - wallMs;
+    const { period } = allocation;
+    const format = definition.format!;
+    let holdsMs = format.endOf({ wallMs, period }) - wallMs;
+    if (definition.hasPeriods) {
+      // By the clock of periods, which may be another; and the period may have ended this moment.
+      const nowMs = this.periodClock.nowMs();
+      holdsMs = Math.min(holdsMs, format.periodEndMs(period, nowMs) - nowMs);
+    }
     this.deadlineMs = Math.min(this.deadlineMs, this.now() + holdsMs);
     this.open.add(dispenser);
     return bytes;

@@ -14,6 +14,7 @@ import { type Allocation, type Lease, Striped, wholeLine } from "../dispenser/al
 import { type Definition, foretold, periodEndText } from "../dispenser/definition.ts";
 import { Dispenser } from "../dispenser/dispenser.ts";
 import { toText } from "../dispenser/name.ts";
+import { LOCAL_POSITIONS_MAX } from "../dispenser/period-run.ts";
 import { prepareClose } from "../dispenser/reserving.ts";
 import type { When } from "../dispenser/types/type.ts";
 import { usageStep } from "../dispenser/usage.ts";
@@ -298,8 +299,11 @@ export class Engine {
 
   /** Why a line has no number: it is at its end, or its period is. */
   exhausted(dispenser: Dispenser): Refusal {
+    const { name, definition, position } = dispenser;
     const { when } = this.upcoming(dispenser);
-    return exhausted(dispenser.name, periodEndText(dispenser.definition, when));
+    // While the clock is held nobody knows when the next period begins.
+    const isOpen = position >= LOCAL_POSITIONS_MAX || this.dated.periodClock.heldMs > 0;
+    return exhausted(name, isOpen ? undefined : periodEndText(definition, when));
   }
 
   /**
@@ -464,11 +468,10 @@ export class Engine {
 
   /**
    * Takes over a lease, with the commit being gathered; if that fails it is lost. After `threshold`
-   * more numbers onLeaseLow() is called.
+   * more numbers onLeaseLow() is called. `isEarly`: it was leased for a period to come.
    */
-  addLease(dispenser: Dispenser, lease: Lease, threshold: number): void {
-    this.periods.begin(dispenser);
-    this.periods.adopt(dispenser, lease, threshold);
+  addLease(dispenser: Dispenser, lease: Lease, threshold: number, isEarly = false): void {
+    this.periods.adopt(dispenser, lease, threshold, isEarly);
     this.heldLeases.add(dispenser);
   }
 

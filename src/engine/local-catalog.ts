@@ -141,7 +141,7 @@ export class LocalCatalog implements Catalog {
           "known, because the line was deleted meanwhile, or in memory",
       );
     }
-    return local < (this.engine.periods.passedIn(dispenser, period) ?? 0n);
+    return local < this.engine.periods.passedIn(dispenser, period);
   }
 
   goBack(dispenser: Dispenser, period: number): Refusal | undefined {

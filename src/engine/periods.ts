@@ -8,7 +8,7 @@
 import { assert } from "../base/assert.ts";
 import { smallest } from "../base/bigint.ts";
 import { quoted, Refusal } from "../base/errors.ts";
-import { type Allocation, type Lease, Leased } from "../dispenser/allocation.ts";
+import { type Allocation, type Lease, Leased, wholeLine } from "../dispenser/allocation.ts";
 import type { Dispenser } from "../dispenser/dispenser.ts";
 import { LOCAL_POSITIONS_MAX, PeriodRun } from "../dispenser/period-run.ts";
 import { NO_PERIOD } from "../dispenser/types/type.ts";
@@ -33,7 +33,8 @@ export class Periods {
 
   /** The period that a line is in now: the later of its own and the clock's. */
   present({ definition, allocation }: Dispenser): number {
-    const byClock = definition.format?.periodAt(this.clock.nowMs()) ?? NO_PERIOD;
+    if (!definition.hasPeriods) return NO_PERIOD;
+    const byClock = definition.format!.periodAt(this.clock.nowMs());
     return Math.max(allocation.period, byClock);
   }
 
@@ -71,8 +72,7 @@ export class Periods {
     if (!(allocation instanceof PeriodRun) || position >= LOCAL_POSITIONS_MAX) return undefined;
     const now = this.present(dispenser);
     if (now === allocation.period) return undefined;
-    const isNew = now > allocation.run.reached;
-    return allocation.in(now, position, isNew ? 0n : (this.passedIn(dispenser, now) ?? 0n));
+    return allocation.in(now, position, this.passedIn(dispenser, now));
   }
 
   /**
@@ -89,66 +89,83 @@ export class Periods {
 
   private beginLeased(dispenser: Dispenser, { ahead }: Leased): boolean {
     const period = this.present(dispenser);
-    if (ahead !== undefined && ahead.period <= period) {
-      this.adopt(dispenser, ahead, Math.ceil(Number(ahead.count) / 2));
-    }
+    if (ahead !== undefined && ahead.period <= period) this.enterAhead(dispenser, ahead);
     return dispenser.allocation.period === period;
+  }
+
+  private enterAhead(dispenser: Dispenser, ahead: Lease): void {
+    this.change(dispenser, () => dispenser.enterLease(ahead, Math.ceil(Number(ahead.count) / 2)));
+    this.batch.stage(dispenser);
   }
 
   /**
    * Takes over a lease, with the commit being gathered; if that fails it is lost, as one of a period
    * that the line has left is. After `threshold` more numbers the node asks for the next lease.
+   * `isEarly`: it was leased for a period to come. Any other takes the line into its period: where
+   * the clock is far behind those of other nodes, that is the first one that the store still leases.
    */
-  adopt(dispenser: Dispenser, lease: Lease, threshold: number): void {
-    const { id, name, allocation } = dispenser;
-    const { first, count, period } = lease;
-    if (period < allocation.period) return;
-    this.batch.change(name, dispenser.snapshot());
-    if (period === allocation.period) dispenser.extend(first, count, threshold);
-    else if (period > this.present(dispenser)) dispenser.holdAhead(lease);
-    else {
-      dispenser.enterLease(lease, threshold);
-      this.batch.stage(dispenser);
+  adopt(dispenser: Dispenser, lease: Lease, threshold: number, isEarly: boolean): void {
+    const { period, first, count } = lease;
+    if (isEarly && period > this.present(dispenser)) {
+      return this.change(dispenser, () => dispenser.holdAhead(lease));
     }
-    this.store.stage({ kind: "lease", id, allocation: dispenser.allocation as Leased });
+    const { ahead } = dispenser.allocation as Leased;
+    if (ahead !== undefined && ahead.period <= period) this.enterAhead(dispenser, ahead);
+    if (period < dispenser.allocation.period) return;
+    if (period === dispenser.allocation.period) {
+      return this.change(dispenser, () => dispenser.extend(first, count, threshold));
+    }
+    this.change(dispenser, () => dispenser.enterLease(lease, threshold));
+    this.batch.stage(dispenser);
+  }
+
+  /** Changes the leases of a line, with the commit being gathered. */
+  private change(dispenser: Dispenser, work: () => void): void {
+    this.batch.change(dispenser.name, dispenser.snapshot());
+    work();
+    const allocation = dispenser.allocation as Leased;
+    this.store.stage({ kind: "lease", id: dispenser.id, allocation });
   }
 
   /** Skips all numbers below a position that a line has leased of a period which has not begun. */
   skipAheadBelow(dispenser: Dispenser, position: bigint, period: number): void {
-    const { id, name, allocation } = dispenser;
+    const { allocation } = dispenser;
     if (!(allocation instanceof Leased)) return;
     const { ahead } = allocation;
     if (ahead?.period !== period || ahead.first >= position) return;
     const end = ahead.first + ahead.count;
     const first = smallest(position, end);
-    this.batch.change(name, dispenser.snapshot());
-    dispenser.holdAhead(first < end ? { period, first, count: end - first } : undefined);
-    this.store.stage({ kind: "lease", id, allocation: dispenser.allocation as Leased });
+    const left = first < end ? { period, first, count: end - first } : undefined;
+    this.change(dispenser, () => dispenser.holdAhead(left));
   }
 
   /**
-   * Begins the run that is due, where so many numbers may be in use of it, and of each period that was
-   * passed over. Whether there was one.
+   * Begins the run that is due, where so many numbers more may be in use of it, and of each period
+   * that was passed over. Whether there was one.
    */
   beginSkipping(dispenser: Dispenser, numbers: bigint): boolean {
-    const { id, definition, allocation, keepsNothing } = dispenser;
+    const { id, allocation, keepsNothing } = dispenser;
     const run = this.due(dispenser);
     if (run === undefined) return false;
-    const since = (allocation as PeriodRun).period + 1;
-    if (since < run.period && since > 0 && !keepsNothing) {
-      const passed = smallest(numbers, run.sizeOfPeriod(definition.series.positions));
-      this.store.stage({ kind: "end period", id, since, period: run.period - 1, passed });
+    const { hasBegun, period } = allocation as PeriodRun;
+    // Of a line that had not begun nobody knows since when it has been in use.
+    if (!hasBegun) this.enter(dispenser, run.forgetting());
+    else {
+      this.enter(dispenser, run);
+      const [since, until] = [period + 1, run.period - 1];
+      if (since <= until && !keepsNothing) {
+        this.store.stage({ kind: "skip periods", id, since, until, numbers });
+      }
     }
-    this.enter(dispenser, run);
     return true;
   }
 
   /**
-   * PERIOD: takes a line back into a period that it has been in, behind its last number there. Answers
-   * why it cannot be.
+   * PERIOD: takes a line back into an earlier period, behind its last number there. Answers why it
+   * cannot be.
    */
   goBack(dispenser: Dispenser, period: number): Refusal | undefined {
-    const { name, definition, allocation, position } = dispenser;
+    const { name, definition, allocation, position, keepsNothing } = dispenser;
     assert(allocation instanceof PeriodRun, "goBack() of a line without periods");
     const { format } = definition;
     const refuse = (why: string) =>
@@ -157,48 +174,45 @@ export class Periods {
       );
     const now = format!.periodAt(this.clock.nowMs());
     if (period < now) {
-      return refuse(
-        `by the clock it is ${format!.periodText(now)}, and the line would leave it at once`,
-      );
+      const present = format!.periodText(now);
+      return refuse(`by the clock it is ${present}, and the line would leave it at once`);
     }
     if (period === allocation.period) return undefined;
-    const isKnown = period >= allocation.run.knownFrom;
-    const passed = isKnown ? this.passedIn(dispenser, period) : undefined;
-    if (passed === undefined) {
-      return refuse(isKnown ? "it has not been in that" : "what it did there is not known");
-    }
-    this.enter(dispenser, allocation.in(period, position, passed), true);
+    if (keepsNothing) return refuse("a line in memory starts over in its period at each start");
+    if (period > allocation.run.reached) return refuse("it has not come to that");
+    if (period < allocation.run.knownFrom) return refuse("what it did there is not known");
+    this.enter(dispenser, allocation.in(period, position, this.passedIn(dispenser, period)));
     return undefined;
   }
 
-  private enter(dispenser: Dispenser, run: PeriodRun, isBack = false): void {
+  private enter(dispenser: Dispenser, run: PeriodRun): void {
     const { id, name, allocation, position, keepsNothing } = dispenser;
     // A line in memory starts over, whatever it has been in.
     if (keepsNothing) return dispenser.enter(run.forgetting());
     const before = allocation as PeriodRun;
     this.batch.change(name, dispenser.snapshot());
-    dispenser.enter(run, isBack);
+    dispenser.enter(run);
     this.batch.stage(dispenser);
     if (!before.hasBegun) return;
+    const { period } = before;
     const passed = before.passed(position);
-    this.store.stage({
-      kind: "end period",
-      id,
-      since: before.period,
-      period: before.period,
-      passed,
-    });
-    this.ended.set(`${id} ${before.period}`, passed);
+    this.store.stage({ kind: "end period", id, period, passed });
+    this.ended.set(`${id} ${period}`, passed);
   }
 
-  /**
-   * How many numbers of a period a line has passed, counted as those of the node; undefined where it
-   * has not been in that.
-   */
-  passedIn({ id, allocation, position }: Dispenser, period: number): bigint | undefined {
-    if (!(allocation instanceof PeriodRun)) return undefined;
+  /** How many numbers of a period a line has passed, counted as those of the node. */
+  passedIn({ id, allocation, position }: Dispenser, period: number): bigint {
+    if (!(allocation instanceof PeriodRun)) return 0n;
     if (period === allocation.period) return allocation.passed(position);
+    // Nothing is known of a period that the line has not come to, but for a margin.
     return this.ended.get(`${id} ${period}`) ?? this.store.passedIn(id, period);
+  }
+
+  /** The latest period that a line has been in, or that it is in now. */
+  latest(dispenser: Dispenser): number {
+    const { allocation } = dispenser;
+    const reached = allocation instanceof PeriodRun ? allocation.run.reached : allocation.period;
+    return Math.max(this.present(dispenser), reached);
   }
 
   /**
@@ -210,9 +224,13 @@ export class Periods {
     const kept = dispenser.keptWhenDeleted;
     if (!(allocation instanceof PeriodRun) || kept.run === undefined) return kept;
     const { reached, period } = kept.run;
-    if (reached === period) return kept;
-    const passed = this.passedIn(dispenser, reached) ?? 0n;
-    return { ...kept, run: allocation.in(reached, kept.account.reserved, passed).run };
+    const isLatest = reached === period;
+    const latest = new PeriodRun(wholeLine, kept.run).in(
+      reached,
+      kept.account.reserved,
+      isLatest ? kept.account.reserved - kept.run.start : this.passedIn(dispenser, reached),
+    );
+    return { ...kept, run: latest.forgetting().run };
   }
 
   /** The commit is over: what was passed is on disk. */

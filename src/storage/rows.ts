@@ -47,10 +47,12 @@ export class Rows {
     return row?.numbers ?? 0n;
   }
 
-  /** How many numbers a line had passed when a period ended; undefined where it was not in that. */
-  passedIn(id: number, period: number): bigint | undefined {
-    const row = this.statements.ended.get(id, period, period) as { last: bigint } | null;
-    return row === null ? undefined : row.last + 1n;
+  /** How many numbers a line had passed of a period that it has left. */
+  passedIn(id: number, period: number): bigint {
+    const { ended, skippedPeriods } = this.statements;
+    const row = ended.get(id, period) as { last: bigint } | null;
+    if (row !== null) return row.last + 1n;
+    return (skippedPeriods.get(id, period, period) as { numbers: bigint }).numbers;
   }
 
   /** Writes a change, inside the transaction under way. */
@@ -94,9 +96,14 @@ export class Rows {
       case "skip":
         statements.skip.run(change.id, storable(change.numbers));
         break;
-      case "end period": {
-        const { id, period, since, passed } = change;
-        statements.endPeriod.run(id, period, since, passed - 1n);
+      case "end period":
+        statements.endPeriod.run(change.id, change.period, change.passed - 1n);
+        break;
+      case "skip periods": {
+        const { id, since, until } = change;
+        const numbers = storable(change.numbers);
+        statements.skipInPeriods.run(numbers, numbers, id, since, until);
+        statements.skipPeriods.run(id, since, until, numbers);
         break;
       }
       case "lease":
@@ -238,13 +245,19 @@ function prepare(database: Database) {
          reached = excluded.reached`,
     ),
     endPeriod: statement(
-      `INSERT INTO ended_periods VALUES (?, ?, ?, ?) ON CONFLICT (dispenser, period) DO UPDATE SET
-         since = min(since, excluded.since), last = excluded.last`,
+      `INSERT INTO ended_periods VALUES (?, ?, ?) ON CONFLICT (dispenser, period) DO UPDATE SET
+         last = max(last, excluded.last)`,
     ),
-    // The rows of a line do not overlap.
-    ended: statement(
-      `SELECT last FROM ended_periods WHERE dispenser = ? AND period >= ? AND since <= ?
-       ORDER BY period LIMIT 1`,
+    ended: statement("SELECT last FROM ended_periods WHERE dispenser = ? AND period = ?"),
+    skipInPeriods: statement(
+      `UPDATE ended_periods SET last = min(last, ${NUMBER_MAX} - ?) + ?
+       WHERE dispenser = ? AND period BETWEEN ? AND ?`,
+    ),
+    skipPeriods: statement("INSERT INTO skipped_periods VALUES (?, ?, ?, ?)"),
+    // Of several the sum, which may be more than an integer holds.
+    skippedPeriods: statement(
+      `SELECT CAST(min(total(numbers), 9e18) AS INTEGER) AS numbers FROM skipped_periods
+       WHERE dispenser = ? AND since <= ? AND until >= ?`,
     ),
     dropRuns: statement("DELETE FROM runs WHERE dispenser = ? AND own < ?"),
     addRun: statement("INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?)"),

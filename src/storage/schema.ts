@@ -169,14 +169,22 @@ export const migrations: readonly string[] = [
     reached INTEGER NOT NULL
   ) STRICT;
 
-  -- Periods that ended, those from since to period: the last number that the line passed in each of them.
+  -- Periods that a line has left: the last number that it had passed in each.
   CREATE TABLE ended_periods (
     dispenser INTEGER NOT NULL REFERENCES definitions ON DELETE CASCADE,
     period INTEGER NOT NULL,
-    since INTEGER NOT NULL,
     last INTEGER NOT NULL,
     PRIMARY KEY (dispenser, period)
   ) STRICT, WITHOUT ROWID;
+
+  -- How many numbers an operator skipped in each period from since to until, of those that it had not been in.
+  CREATE TABLE skipped_periods (
+    dispenser INTEGER NOT NULL REFERENCES definitions ON DELETE CASCADE,
+    since INTEGER NOT NULL,
+    until INTEGER NOT NULL,
+    numbers INTEGER NOT NULL
+  ) STRICT;
+  CREATE INDEX skipped_periods_by_line ON skipped_periods (dispenser);
 
   -- What was leased of a period that has not begun.
   CREATE TABLE leases_ahead (

@@ -189,7 +189,7 @@ export class SqliteStore implements Store {
     return this.read((rows) => rows.skippedOf(id));
   }
 
-  passedIn(id: number, period: number): bigint | undefined {
+  passedIn(id: number, period: number): bigint {
     return this.read((rows) => rows.passedIn(id, period));
   }
 

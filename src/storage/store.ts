@@ -73,16 +73,20 @@ export type Change =
   /** Servers ran on the database for so many seconds in all. The age only rises. */
   | { readonly kind: "age"; readonly seconds: number }
   | { readonly kind: "reserve"; readonly reservation: Reservation }
-  /**
-   * The periods from `since` to `period` ended for a line, each when it had passed so many of its
-   * numbers.
-   */
+  /** A period ended for a line, when that had passed so many of its numbers. */
   | {
       readonly kind: "end period";
       readonly id: number;
-      readonly since: number;
       readonly period: number;
       readonly passed: bigint;
+    }
+  /** An operator skipped so many more numbers of each period from `since` to `until`. */
+  | {
+      readonly kind: "skip periods";
+      readonly id: number;
+      readonly since: number;
+      readonly until: number;
+      readonly numbers: bigint;
     }
   /** An operator skipped so many more numbers of a line. */
   | { readonly kind: "skip"; readonly id: number; readonly numbers: bigint }
@@ -113,10 +117,10 @@ export interface Store {
   /** How many numbers of a line an operator skipped, as the last commit left it. Throws as commit() does. */
   skippedOf(id: number): bigint;
   /**
-   * How many numbers a line had passed when a period ended, as the last commit left it; undefined
-   * where it was not in that. Throws as commit() does.
+   * How many numbers a line had passed of a period that it has left, as the last commit left it.
+   * Throws as commit() does.
    */
-  passedIn(id: number, period: number): bigint | undefined;
+  passedIn(id: number, period: number): bigint;
   /** The deleted lines of a name, as the last commit left them. Throws as commit() does. */
   deletedOf(name: string): readonly StoredDeleted[];
   /** `count` deleted lines with numbers above `after`, in order. Throws as commit() does. */

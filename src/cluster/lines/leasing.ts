@@ -46,6 +46,8 @@ const EXHAUSTED_MS = 1000;
 interface PlannedLease {
   readonly dispenser: Dispenser;
   readonly range: Lease;
+  /** Whether it is of a period to come. */
+  readonly isEarly: boolean;
   /** The size that the sizer answered; `range` may be smaller. */
   readonly size: number;
   /** Numbers that the store leased earlier without this node hearing of it. */
@@ -205,7 +207,7 @@ export class Leasing {
   }
 
   /** The store has written a lease: gives it to the line, with the commit being gathered. */
-  private adopt({ dispenser, range, size, lost }: PlannedLease, revision: string): void {
+  private adopt({ dispenser, range, isEarly, size, lost }: PlannedLease, revision: string): void {
     if (lost > 0n) this.onLost(dispenser, lost);
     if (dispenser.isRemoved) return;
     const count = Number(range.count);
@@ -214,7 +216,7 @@ export class Leasing {
     this.sizer.leased(dispenser, size);
     this.usage.noteLeased(dispenser);
     this.engine.writeNodeState(this.nodeState.change({ revision }));
-    this.engine.addLease(dispenser, range, threshold);
+    this.engine.addLease(dispenser, range, threshold, isEarly);
     this.noticeUsage(dispenser, range);
   }
 
@@ -269,7 +271,7 @@ export class Leasing {
     const after = this.usage.ofNode(dispenser, before, range.count);
     puts.set(figure, encodeUsage(after));
     const lost = after.lost - (before?.lost ?? 0n);
-    return [{ dispenser, range: { ...range, period }, size, lost }];
+    return [{ dispenser, range: { ...range, period }, isEarly, size, lost }];
   }
 }
 

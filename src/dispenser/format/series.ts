@@ -55,13 +55,20 @@ export class FormattedSeries implements NumberSeries {
   positionFrom(text: string, period: number): bigint | Refusal {
     const { format, numbers } = this;
     const of = format.periodIn(text, period);
-    if (of === undefined || of === period) {
-      return numbers.positionFrom(format.numberIn(text) ?? text, period);
+    const number = format.numberIn(text);
+    if (number === undefined || of === undefined || this.isPlain(text, number, of)) {
+      return numbers.positionFrom(text, period);
     }
+    if (of === period) return numbers.positionFrom(number, period);
     return new Refusal(
       `ERR ADVANCE goes on within the present period, ${format.periodText(period)}: ${quoted(text)} is of ` +
         format.periodText(of),
     );
+  }
+
+  /** What looks like a date may be the first digits of a plain number. */
+  private isPlain(text: string, number: string, period: number): boolean {
+    return /^[0-9]+$/.test(text) && this.numbers.positionOf(number, period) === undefined;
   }
 
   fieldFrom(number: bigint): string | undefined {

@@ -61,7 +61,7 @@ function verify(call: Call): void {
   const dispenser = lineOf(call, "VERIFY", ({ hasPositions }) => hasPositions);
   if (dispenser === undefined) return;
   const { series, format } = dispenser.definition;
-  const { period: latest } = engine.upcoming(dispenser).when;
+  const latest = engine.periods.latest(dispenser);
   const period = format === undefined ? NO_PERIOD : format.periodIn(number, latest);
   const position = period === undefined ? undefined : series.positionOnceOf(number, period);
   if (period === undefined || position === undefined) return replies.integer(0);

@@ -9,15 +9,14 @@ function period(call: Call): void {
   const { engine, server, session, replies, args } = call;
   const [name, text, force] = args as [string, string, string | undefined];
   const dispenser = engine.find(name);
+  const before = dispenser?.allocation;
   const answer = (refusal: Refusal | undefined) => {
     waitFor(session, engine.dependsOn(name, dispenser));
     if (refusal !== undefined) return replies.error(refusal.message);
-    server.audit.note(
-      session,
-      "dispenser taken back",
-      { dispenser: toText(name), period: text },
-      engine.dependsOnName(name) > 0,
-    );
+    if (dispenser!.allocation !== before) {
+      const told = { dispenser: toText(name), period: text };
+      server.audit.note(session, "dispenser taken back", told, engine.dependsOnName(name) > 0);
+    }
     replies.bulk(engine.next(dispenser!));
   };
   if (args.length > 3 || (force !== undefined && force.toLowerCase() !== "force")) {

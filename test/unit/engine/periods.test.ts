@@ -29,10 +29,21 @@ class Node {
   private open(): Engine {
     return new Engine(this.store, {
       now: () => this.now,
-      wallMs: () => this.wall,
+      wallMs: () => {
+        this.passQuietly(this.tick());
+        return this.wall;
+      },
       savesCounts: true,
       ...(this.allocation && { allocation: this.allocation }),
     });
+  }
+
+  /** How much time passes with each look at the clock. */
+  tick = () => 0;
+
+  private passQuietly(ms: number): void {
+    this.now += ms;
+    this.wall += ms;
   }
 
   /** The next life, after a crash or a clean close. */
@@ -46,8 +57,7 @@ class Node {
   }
 
   pass(ms: number): void {
-    this.now += ms;
-    this.wall += ms;
+    this.passQuietly(ms);
     this.engine.dated.checkClock();
   }
 
@@ -89,7 +99,7 @@ class Node {
 
   verify(name: string, text: string): boolean | string | undefined {
     const { definition } = this.find(name);
-    const latest = this.engine.upcoming(this.find(name)).when.period;
+    const latest = this.engine.periods.latest(this.find(name));
     const period = definition.format!.periodIn(text, latest);
     if (period === undefined) return undefined;
     const position = definition.series.positionOnceOf(text, period);
@@ -258,6 +268,25 @@ describe("VERIFY", () => {
     expect(known("202613-0001")).toBeUndefined();
   });
 
+  test("says so, too, of one that was defined again in the same commit", () => {
+    const node = new Node("2026-10-15T12:00:00Z");
+    node.define("i", monthly);
+    node.takeMany("i", 3);
+    node.pass(31 * DAY_MS);
+    node.takeMany("i", 3);
+    node.catalog.remove(["i"]);
+    node.define("i", monthly);
+    expect(node.verify("i", "202610-0002")).toStartWith("ERR cannot tell");
+    expect(node.take("i")).toBe("202611-0004");
+  });
+
+  test("finds the day of a quarter whatever its month", () => {
+    const node = new Node("2026-05-31T12:00:00Z");
+    node.define("q", { type: "3", format: "{yyyy}{q}{dd}-{n}", period: "quarter" });
+    expect(node.take("q")).toBe("2026231-0");
+    expect(node.verify("q", "2026231-0")).toBe(true);
+  });
+
   test("says where it cannot tell: what a line did before it was deleted", () => {
     const node = new Node("2026-10-15T12:00:00Z");
     node.define("i", { ...monthly });
@@ -288,8 +317,8 @@ describe("PERIOD", () => {
       "ERR cannot take 'i' back into 2026-11: by the clock it is 2027-11, and the line would leave it at once",
     );
     node.set("2026-11-15T12:30:00Z");
-    expect(node.goBack("i", "2026-12")).toBe(
-      "ERR cannot take 'i' back into 2026-12: it has not been in that",
+    expect(node.goBack("i", "2027-12")).toBe(
+      "ERR cannot take 'i' back into 2027-12: it has not come to that",
     );
     expect(node.goBack("i", "2026-11")).toBeUndefined();
     expect(node.takeMany("i", 2)).toEqual(["202611-0041", "202611-0042"]);
@@ -326,9 +355,107 @@ describe("PERIOD", () => {
     node.restart(true);
     expect(node.take("i")).toStartWith("ERR number range exhausted until 2027-01-01");
   });
+
+  test("into one that it has never been in, where the clock is now", () => {
+    const node = new Node("2026-11-15T12:00:00Z");
+    node.define("d", { type: "3", format: "{yyyy}{MM}{dd}-{n}", period: "day" });
+    expect(node.take("d")).toBe("20261115-0");
+    node.set("2026-12-15T12:00:00Z");
+    node.pass(HOLD_MS);
+    expect(node.take("d")).toBe("20261215-0");
+    node.set("2026-11-16T12:00:00Z");
+    expect(node.goBack("d", "2026-11-16")).toBeUndefined();
+    expect(node.takeMany("d", 2)).toEqual(["20261116-0", "20261116-1"]);
+    node.pass(29 * DAY_MS);
+    expect(node.take("d")).toBe("20261215-1");
+  });
+
+  test("into a period of which little is left reserves no more than that", () => {
+    const node = new Node("2026-11-15T12:00:00Z");
+    const shape = { type: "2", length: "2", format: "{yyyy}{n}", period: "year" };
+    node.define("i", { ...shape, auto_disk: "pre-base" });
+    node.takeMany("i", 3);
+    node.set("2027-03-01T00:00:00Z");
+    node.pass(HOLD_MS);
+    node.takeMany("i", 98);
+    node.set("2026-11-15T13:00:00Z");
+    node.goBack("i", "2026");
+    node.takeMany("i", 60);
+    node.pass(60 * DAY_MS);
+    expect(node.takeMany("i", 2)).toEqual(["202798", "202799"]);
+    node.restart(true);
+    node.set("2028-03-01T00:00:00Z");
+    node.pass(HOLD_MS);
+    node.takeMany("i", 5);
+    node.set("2027-11-15T13:00:00Z");
+    node.goBack("i", "2027");
+    node.restart(false);
+    expect(node.take("i")).toStartWith("ERR number range exhausted");
+    const { generated, wasted } = node.find("i").counts;
+    expect(generated + wasted).toBe(node.find("i").position);
+  });
+
+  test("is refused for a line in memory, which would repeat durable numbers", () => {
+    const node = new Node("2026-10-15T12:00:00Z");
+    node.define("i", monthly);
+    node.takeMany("i", 3);
+    node.pass(31 * DAY_MS);
+    node.takeMany("i", 5);
+    node.define("i", { auto_disk: "memory" }, true);
+    node.set("2026-10-16T12:00:00Z");
+    expect(node.goBack("i", "2026-10")).toBe(
+      "ERR cannot take 'i' back into 2026-10: a line in memory starts over in its period at each start",
+    );
+  });
+
+  test("leaves VERIFY able to read years of two digits of later periods", () => {
+    const node = new Node("2026-11-15T12:00:00Z");
+    node.define("i", { type: "3", format: "{yy}-{n}", period: "year" });
+    node.take("i");
+    node.set("2027-11-15T12:00:00Z");
+    node.pass(HOLD_MS);
+    node.takeMany("i", 4);
+    node.set("2026-11-15T12:00:00Z");
+    node.goBack("i", "2026");
+    expect(node.verify("i", "27-3")).toBe(true);
+  });
 });
 
 describe("a margin", () => {
+  test("adds to what is known of periods that the line was in", () => {
+    const node = new Node("2026-11-15T12:00:00Z");
+    node.define("i", monthly);
+    node.takeMany("i", 3);
+    node.set("2026-12-15T12:00:00Z");
+    node.pass(HOLD_MS);
+    node.takeMany("i", 50);
+    node.set("2026-11-16T12:00:00Z");
+    node.goBack("i", "2026-11");
+    node.restart(true);
+    node.set("2027-02-15T12:00:00Z");
+    node.pass(HOLD_MS);
+    node.engine.skip(node.find("i"), 10n);
+    node.engine.commit();
+    const known = (text: string) => node.verify("i", text);
+    expect(["202611-0013", "202612-0060", "202701-0010"].map(known)).toEqual([true, true, true]);
+    expect(["202611-0014", "202612-0061", "202701-0011"].map(known)).toEqual([false, false, false]);
+    node.set("2026-12-16T12:00:00Z");
+    expect(node.goBack("i", "2027-01")).toBeUndefined();
+    expect(node.take("i")).toBe("202701-0011");
+    expect(node.goBack("i", "2026-12")).toBeUndefined();
+    expect(node.take("i")).toBe("202612-0061");
+    expect(["202611-0014", "202701-0011", "202701-0012"].map(known)).toEqual([false, true, false]);
+  });
+
+  test("of a line that had not begun tells that nobody knows what came before", () => {
+    const node = new Node("2026-11-15T12:00:00Z");
+    node.define("i", monthly);
+    node.engine.skip(node.find("i"), 10n);
+    node.engine.commit();
+    expect(node.take("i")).toBe("202611-0011");
+    expect(node.verify("i", "202610-0001")).toStartWith("ERR cannot tell");
+  });
+
   test("is skipped in the period on disk, and in each that has begun since", () => {
     const node = new Node("2026-10-15T12:00:00Z");
     node.define("i", monthly);
@@ -413,6 +540,28 @@ test("a jump of the clock opens no period until it has held for ten minutes", ()
   node.pass(HOLD_MS - 1000);
   expect(node.take("i")).toBe("202611-0003");
   node.pass(1000);
+  expect(node.take("i")).toBe("202612-0001");
+});
+
+test("a period that ends between two looks at the clock ends for the line, too", () => {
+  const node = new Node("2026-11-30T23:59:59.999Z");
+  let looks = 0;
+  node.tick = () => (looks++ === 1 ? 1 : 0);
+  node.define("i", monthly);
+  node.take("i");
+  node.tick = () => 0;
+  node.pass(1000);
+  expect(node.take("i")).toStartWith("202612-");
+});
+
+test("where a jump is held, the period ends by the time as it was", () => {
+  const node = new Node("2026-11-30T23:55:00Z");
+  node.define("i", monthly);
+  node.take("i");
+  node.set("2026-12-02T23:55:00Z");
+  node.take("i");
+  node.now += 360_000;
+  node.wall += 360_000;
   expect(node.take("i")).toBe("202612-0001");
 });
 
