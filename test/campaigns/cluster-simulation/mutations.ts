@@ -18,8 +18,8 @@ export const clusterMutations: readonly ClusterMutation[] = [
   {
     title: "a lease does not move the line on",
     file: "src/cluster/lines/leasing.ts",
-    find: "rest: { ...line, next: line.next + count } };",
-    replace: "rest: { ...line } };",
+    find: "const rest = { ...counter, next: counter.next + count };",
+    replace: "const rest = counter;",
   },
   {
     title: "a lease that lost a race is taken for one that won",
@@ -121,5 +121,40 @@ export const clusterMutations: readonly ClusterMutation[] = [
     find: "this.statements.addRun.run(id, local, first, first + count - 1n);",
     replace: "",
     caughtBy: "another check",
+  },
+  {
+    title: "numbers of one period are handed out in another",
+    file: "src/engine/periods.ts",
+    find: "    if (period === dispenser.allocation.period) {\n      return this.change",
+    replace: "    if (dispenser.allocation.period !== NO_PERIOD) {\n      return this.change",
+    caughtBy: "another check",
+  },
+  {
+    title: "the counter of a period is forgotten when another one is leased of",
+    file: "src/cluster/lines/counters.ts",
+    find: "const others = periods.filter((each) => each.period !== period);",
+    replace: "const others: PeriodCounter[] = [];",
+    caughtBy: "another check",
+  },
+  {
+    title: "a node with a clock far behind leases of periods that are forgotten",
+    file: "src/cluster/lines/leasing.ts",
+    find: "Math.max(wish, line.since ?? wish)",
+    replace: "wish",
+    caughtBy: "another check",
+  },
+  {
+    title: "what is leased ahead is returned as numbers of the present period",
+    file: "src/cluster/admin/leave.ts",
+    find: "period: ahead.period, ranges: [ahead]",
+    replace: "period, ranges: [ahead]",
+    caughtBy: "another check",
+  },
+  {
+    title: "cluster advance leaves the periods as they are",
+    file: "src/cluster/lines/counters.ts",
+    find: "    ...(periods !== undefined && { periods }),\n    margin:",
+    replace: "    margin:",
+    subject: "going back",
   },
 ];

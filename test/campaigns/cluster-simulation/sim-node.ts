@@ -33,8 +33,11 @@ const config: Config = {
 export interface World {
   readonly dice: Prng;
   readonly model: ModelStore;
-  /** The clock of a life: sleepers of a dead one never wake. */
-  clockFor(link: Link): Clock;
+  /**
+   * The clock of a life: sleepers of a dead one never wake. `skewMs` answers how far its wall clock is
+   * ahead of the right time.
+   */
+  clockFor(link: Link, skewMs?: () => number): Clock;
   unique(): string;
   readonly log: Log;
 }
@@ -58,6 +61,8 @@ export class SimNode {
   isServing = false;
   /** Stopped by SIGSTOP. */
   isPaused = false;
+  /** How far its wall clock is ahead of the right time. */
+  skewMs = 0;
   readonly faults = new Faults();
   link!: Link;
   engine!: Engine;
@@ -88,7 +93,7 @@ export class SimNode {
     this.disk.interfere = faults.interfere;
     this.life++;
     const link = new Link(world.model);
-    const clock = world.clockFor(link);
+    const clock = world.clockFor(link, () => this.skewMs);
     this.link = link;
     this.ended = undefined;
     this.turns = new Turns();

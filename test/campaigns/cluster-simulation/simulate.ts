@@ -16,22 +16,29 @@ import {
   readNode,
   readUsage,
 } from "../../../src/cluster/stores/records.ts";
-import type { Definition } from "../../../src/dispenser/definition.ts";
-import { define } from "../../../src/dispenser/fields.ts";
-import { type StrategyName, strategyNames } from "../../../src/dispenser/strategy.ts";
-import type { NumberSeries } from "../../../src/dispenser/types/type.ts";
-import { NO_PERIOD } from "../../../src/dispenser/types/type.ts";
+import { strategyNames } from "../../../src/dispenser/strategy.ts";
 import { Prng } from "../../../testkit/prng.ts";
 import { type Reply, ReplyError } from "../../../testkit/resp.ts";
 import { Received, Repeated } from "../../support/numbers.ts";
 import { silent } from "../../support/server.ts";
 import type { SimulatedDisk } from "../../support/simulated-disk.ts";
+import {
+  BEGIN_MS,
+  HOUR_MS,
+  hourAt,
+  isHourly,
+  type LineName,
+  type Read,
+  readNumber,
+  SPAN,
+  shapeOf,
+  textBehind,
+  writtenLines,
+} from "./lines.ts";
 import { Link, ModelStore, type Past, type Trace } from "./model-store.ts";
 import { SimNode, type World } from "./sim-node.ts";
 
 const NODES = 3;
-/** A name that is deleted and made anew begins this much higher each time: its numbers say which it is. */
-const SPAN = 1_000_000_000;
 const RESTLESS = "restless";
 const durable = strategyNames.filter((strategy) => strategy !== "memory");
 
@@ -69,7 +76,8 @@ type Event =
   | "copy"
   | "store goes back"
   | "promotion"
-  | "advance";
+  | "advance"
+  | "clocks move";
 
 /** How often what happens, to each other. */
 type Weights = Readonly<Record<Event, number>>;
@@ -92,6 +100,7 @@ const everything: Weights = {
   "store goes back": 0.3,
   promotion: 0.2,
   advance: 0.5,
+  "clocks move": 4,
 };
 
 /** The store goes back again and again, while nodes come, go and start anew. */
@@ -112,43 +121,6 @@ const goingBack: Weights = {
   advance: 0.7,
 };
 
-/** Lines whose numbers are written in another way; the others are named by their strategies. */
-const written = ["codes", "formatted"] as const;
-
-type LineName = StrategyName | (typeof written)[number];
-
-interface Written {
-  readonly strategy: StrategyName;
-  readonly fields: Readonly<Record<string, string>>;
-}
-
-const shapes: Readonly<Record<(typeof written)[number], Written>> = {
-  codes: {
-    strategy: "pre_close",
-    fields: { type: "4", length: "12", key: "e3b0c44298fc1c149afbf4c8996fb924" },
-  },
-  formatted: {
-    strategy: "elegant_close",
-    fields: { type: "2", length: "12", format: "F-{n:4}{luhn}" },
-  },
-};
-
-/** How the numbers of a line are written. */
-const seriesOf = Object.fromEntries(
-  written.map((name) => {
-    const definition = define(new Map(Object.entries(shapes[name].fields))) as Definition;
-    return [name, definition.series];
-  }),
-) as Readonly<Record<string, NumberSeries | undefined>>;
-
-/** The number that a text of a line is; of a code, its position. NaN of what is none. */
-function numberIn(name: string, text: Reply): number {
-  const series = seriesOf[name];
-  return series === undefined
-    ? Number(text)
-    : Number(series.positionOf(String(text), NO_PERIOD) ?? Number.NaN);
-}
-
 /** What a history is about. */
 interface Story {
   readonly weights: Weights;
@@ -163,13 +135,13 @@ interface Story {
 const stories = {
   everything: {
     weights: everything,
-    lines: [...strategyNames, ...written],
+    lines: [...strategyNames, ...writtenLines],
     counts: [1, 1, 3, 30, 120],
     isHeard: false,
   },
   "going back": {
     weights: goingBack,
-    lines: ["elegant_close", "pre-base"],
+    lines: ["elegant_close", "pre-base", "hourly"],
     counts: [1, 30, 120, 120],
     isHeard: true,
   },
@@ -181,9 +153,24 @@ export const subjects = Object.keys(stories) as Subject[];
 
 export const isSubject = (text: string): text is Subject => Object.hasOwn(stories, text);
 
+type Floors = Map<string, number>;
+
+/** No more numbers than this are handed out in an hour. */
+const HOUR_SPAN = 2 ** 36;
+
+/** Under which key the largest number of a line on a node is known. */
+function placeOf(name: string, node: SimNode): { at: string; hasPeriods: boolean } {
+  const hasPeriods = isHourly(name);
+  return { at: `${node.cluster.node} ${hasPeriods ? name : `${name}#0`}`, hasPeriods };
+}
+
 class ClusterSimulation {
   private readonly prng: Prng;
   private nowMs = 0;
+  /** Hours pass without anything else: timers of the program do not hear of them. */
+  private passedMs = 0;
+  /** The latest time that a clock has shown. */
+  private latestMs = BEGIN_MS;
   private sleepers: Sleeper[] = [];
   private readonly model: ModelStore;
   private readonly nodes: SimNode[];
@@ -219,18 +206,19 @@ class ClusterSimulation {
     const world: World = {
       dice: this.prng,
       model: this.model,
-      clockFor: (link) => this.clockFor(link),
+      clockFor: (link, skewMs) => this.clockFor(link, skewMs),
       unique: () => `u${++this.names}`,
       log: silent,
     };
     this.nodes = Array.from({ length: NODES }, (_, index) => new SimNode(world, `n${index}`));
   }
 
-  private clockFor(link: Link): Clock {
+  /** `skewMs`: how far the node's wall clock is ahead of the right time. */
+  private clockFor(link: Link, skewMs: () => number = () => 0): Clock {
     return {
       now: () => this.nowMs,
-      wallMs: () => this.nowMs,
-      bootMs: () => this.nowMs,
+      wallMs: () => this.wallMs + skewMs(),
+      bootMs: () => this.nowMs + this.passedMs,
       random: () => this.prng.next(),
       sleep: (milliseconds) =>
         new Promise((wake) => {
@@ -244,11 +232,7 @@ class ClusterSimulation {
     for (const node of this.nodes) node.start();
     await this.settleUntil(() => this.nodes.every(({ isServing }) => isServing));
     for (const name of this.story.lines) {
-      const { strategy, fields } = shapes[name as keyof typeof shapes] ?? {
-        strategy: name,
-        fields: { type: "3" },
-      };
-      await this.define(name, { ...fields, auto_disk: strategy });
+      await this.define(name, shapeOf(name));
     }
     await this.define(RESTLESS, { type: "3", auto_disk: "elegant_close" });
     for (let step = 0; step < steps; step++) await this.step();
@@ -312,7 +296,28 @@ class ClusterSimulation {
         return this.margin === undefined ? this.promote() : undefined;
       case "advance":
         return this.margin === undefined ? undefined : await this.advanceStore();
+      case "clocks move":
+        return this.moveClocks(node);
     }
+  }
+
+  /** The right time. */
+  private get wallMs(): number {
+    return BEGIN_MS + this.nowMs + this.passedMs;
+  }
+
+  /** Time passes for all, or the clock of one node is set. */
+  private moveClocks(node: SimNode): void {
+    const { prng } = this;
+    if (prng.once(2)) this.passedMs += prng.pick([0.1, 0.5, 1, 1]) * HOUR_MS;
+    else node.skewMs = prng.pick([0, 0, 0, -2, -0.5, 0.7, 25]) * HOUR_MS;
+    this.noteClocks();
+    for (const each of this.nodes) if (each.isServing) each.engine.dated.checkClock();
+  }
+
+  private noteClocks(): void {
+    const aheadMs = Math.max(0, ...this.nodes.map(({ skewMs }) => skewMs));
+    this.latestMs = Math.max(this.latestMs, this.wallMs + aheadMs);
   }
 
   /** A node and the store hear each other at once, so often. */
@@ -331,6 +336,7 @@ class ClusterSimulation {
 
   private passTime(milliseconds: number): void {
     this.nowMs += milliseconds;
+    this.noteClocks();
     this.model.passTime();
     const isDue = ({ link, atMs }: Sleeper) =>
       atMs <= this.nowMs && !this.nodes.some((node) => node.isPaused && node.link === link);
@@ -358,23 +364,27 @@ class ClusterSimulation {
       if (reply instanceof ReplyError) return this.allow(words, reply);
       for (const [index, text] of (Array.isArray(reply) ? reply : [reply]).entries()) {
         const name = names[index]!;
-        this.take(node, name, numberIn(name, text), floors);
+        this.take(node, name, readNumber(name, String(text)), floors);
       }
     };
     return { words, answered };
   }
 
-  private take(node: SimNode, name: string, number: number, floors: Map<string, number>): void {
-    const line = `${name}#${Math.floor(number / SPAN)}`;
-    const at = `${node.cluster.node} ${line}`;
+  private take(node: SimNode, name: string, { part, number, hour }: Read, floors: Floors): void {
+    const line = `${name}#${part}`;
+    // Periods come in their order; which name before or after DEL a number is of, in any.
+    const at = `${node.cluster.node} ${hour === undefined ? line : name}`;
+    const place = (hour ?? 0) * HOUR_SPAN + number;
     const floor = floors.get(at) ?? -1;
-    if (!(number > floor)) this.fail(new Repeated(`${at}: ${number} after ${floor}`));
-    floors.set(at, number);
-    this.largest.set(at, Math.max(number, this.largest.get(at) ?? -1));
+    if (!(place > floor)) this.fail(new Repeated(`${at}: ${place} after ${floor}`));
+    if (hour !== undefined && hour > hourAt(this.latestMs))
+      this.fail(new Error(`${at}: hour ${hour}, and no clock was past ${hourAt(this.latestMs)}`));
+    floors.set(at, place);
+    this.largest.set(at, Math.max(place, this.largest.get(at) ?? -1));
     const received = this.received.get(line) ?? new Received(line);
     this.received.set(line, received);
     try {
-      received.add(number % SPAN);
+      received.add(number);
     } catch (error) {
       this.fail(error);
     }
@@ -407,16 +417,16 @@ class ClusterSimulation {
 
   /** ADVANCE a little past what was handed out: later numbers of this node lie there. */
   private advance(node: SimNode, name: string): void {
-    const at = `${node.cluster.node} ${name}#0`;
-    const number = (this.largest.get(at) ?? 0) + this.prng.below(300);
-    // A line of codes goes on behind one.
-    if (name === "codes" && number === 0) return;
-    const behind = seriesOf.codes!.numberAt(BigInt(Math.max(0, number - 1)));
-    const target = name === "codes" ? behind : String(number);
+    const { at, hasPeriods } = placeOf(name, node);
+    const place = this.largest.get(at) ?? 0;
+    const number = (place % HOUR_SPAN) + this.prng.below(300);
+    const target = textBehind(name, number);
+    if (target === undefined) return;
     const answered = (reply: Reply) => {
       this.note(reply);
       if (reply instanceof ReplyError) return this.allow(["ADVANCE"], reply);
-      this.largest.set(at, Math.max(number - 1, this.largest.get(at) ?? -1));
+      // By then it may have been in another period.
+      if (!hasPeriods) this.largest.set(at, Math.max(number - 1, this.largest.get(at) ?? -1));
     };
     node.ask({ words: ["ADVANCE", name, target], answered }, 1);
   }
@@ -606,8 +616,9 @@ class ClusterSimulation {
   /** The operator takes the store for good. */
   private async advanceStore(): Promise<void> {
     // An epoch is later than one that the store forgot, as no operator is that quick.
-    this.passTime(1);
-    await this.operate((link) => advanceHistory(link, this.margin!, this.nowMs));
+    // The operator's clock is not behind that of a node.
+    this.latestMs++;
+    await this.operate((link) => advanceHistory(link, this.margin!, this.latestMs));
     this.margin = undefined;
     this.reached.clear();
     this.informed = undefined;
@@ -615,7 +626,12 @@ class ClusterSimulation {
 
   private nexts(): Map<string, bigint> {
     const lines = [...this.model.rows].filter(([key]) => key.startsWith("line/"));
-    return new Map(lines.map(([key, row]) => [key, readLine(row)!.next]));
+    const counters = lines.flatMap(([key, row]) => {
+      const { next, periods = [] } = readLine(row)!;
+      const ofPeriods = periods.map((each) => [`${key}#${each.period}`, each.next] as const);
+      return [[key, next] as const, ...ofPeriods];
+    });
+    return new Map(counters);
   }
 
   private async define(name: string, fields: Readonly<Record<string, string>>): Promise<void> {
