@@ -12,7 +12,7 @@ import {
   internedAs,
   isSameLine,
 } from "./definition.ts";
-import { formatFieldNames, formatIn, otherCalendar } from "./format/fields.ts";
+import { formatFieldNames, formatIn, hasOtherPeriod, otherCalendar } from "./format/fields.ts";
 import { defaultStrategy, type StrategyName, strategyNames, strategyOf } from "./strategy.ts";
 import { code } from "./types/code.ts";
 import { fixedWidth, plain } from "./types/line.ts";
@@ -140,6 +140,7 @@ export function redefine(name: string, present: Definition, fields: Fields): Def
   const strategy = strategyIn(merged, type);
   if (strategy instanceof Refusal) return strategy;
   if (changed !== undefined) return cannotChange(changed);
+  if (hasOtherPeriod(present.format, fields)) return cannotChange("period");
   const format = formatIn(merged, fields, type, () => type.series(values));
   if (format instanceof Refusal) return format;
   const moved = otherCalendar(present.format, format);

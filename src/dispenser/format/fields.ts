@@ -74,6 +74,13 @@ export function formatIn(
   return refuseUnused(given, format) ?? format;
 }
 
+/** Whether HSET gives a format a period that it has not. */
+export function hasOtherPeriod(format: Format | undefined, given: Fields): boolean {
+  const text = given.get(PERIOD);
+  const period = text === undefined ? format?.period : readPeriod(text);
+  return !(period instanceof Refusal) && period !== format?.period;
+}
+
 function readPeriod(given: string): Period | Refusal | undefined {
   const name = given.toLowerCase().replaceAll("-", "_");
   if (name === NONE) return undefined;
@@ -117,7 +124,6 @@ export function otherCalendar(
   before: Format | undefined,
   after: Format | undefined,
 ): string | undefined {
-  if (before?.period !== after?.period) return PERIOD;
   if (!before?.isDated) return undefined;
   if (!after?.isDated || (before.isFiscal && !after.isFiscal)) return FORMAT;
   const [one, other] = [before.calendar, after.calendar];

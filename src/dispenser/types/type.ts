@@ -37,7 +37,7 @@ export interface FieldSpec {
 export interface When {
   /** The Unix time in milliseconds, which dates show. */
   readonly wallMs: number;
-  /** The period that the number is of (format/periods.ts); NO_PERIOD on a line without. */
+  /** The period that the number is of (dispenser/format/periods.ts); NO_PERIOD on a line without. */
   readonly period: number;
 }
 

@@ -99,7 +99,7 @@ export const clusterMutations: readonly ClusterMutation[] = [
   {
     title: "ADVANCE leaves the runs of nodes as they are",
     file: "src/cluster/lines/catalog.ts",
-    find: "if (record.floor > 0n) engine.skipBelow(engine.find(name)!, record.floor);",
+    find: "if (floor > 0n) engine.skipBelow(engine.find(name)!, floor, floorPeriod);",
     replace: "",
   },
   {
@@ -112,13 +112,13 @@ export const clusterMutations: readonly ClusterMutation[] = [
   {
     title: "a line that goes on after DEL begins at its start",
     file: "src/cluster/lines/catalog.ts",
-    find: "next: same?.position ?? 0n",
-    replace: "next: 0n",
+    find: "{ next: same.position, ...countersIn(same.record) }",
+    replace: "{ next: 0n }",
   },
   {
     title: "a lease is not written to the disk",
     file: "src/storage/rows.ts",
-    find: "this.statements.addRun.run(id, local, first, first + count - 1n);",
+    find: "statements.addRun.run(id, last.local, last.first, last.first + last.count - 1n);",
     replace: "",
     caughtBy: "another check",
   },

@@ -157,7 +157,7 @@ describe.skipIf(noPostgres !== undefined)("the commands of a cluster", () => {
     await setOld("member");
     const join = () => operate("join", store, { dataDir: alone.dataDir });
     expect(await messageOf(join)).toBe(
-      "CannotStart: the folder has lines of codes, or with a format, and node old runs a version that does not know of " +
+      "CannotStart: the folder has lines of codes, or with a format or periods, and node old runs a version that does not know of " +
         "them: upgrade that first",
     );
     expect(refusalIn(await client.command("HSET", "x", "type", "4", "length", "8"))).toBe(
