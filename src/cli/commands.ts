@@ -60,6 +60,10 @@ export const flags = {
   },
   length: { value: "N", help: "how many digits each number of type 2 has, 1 to 18" },
   format: { value: "F", help: "text around each of their numbers, such as INV-{yyyy}-{n}" },
+  period: {
+    value: "P",
+    help: "where they begin again: each hour, day, week, month, quarter, year or fiscal_year, which -format shows; they go on in that of now",
+  },
   zone: {
     value: "Z",
     help: "where dates in -format are read, such as Europe/Berlin (default UTC)",
@@ -226,7 +230,19 @@ export const commands = {
     operands: ["[FILE]"],
     flags: [
       ...["config", "data", "margin", "skip", "json"],
-      ...["redis", "match", "strategy", "type", "length", "format", "zone", "ca", "cert", "key"],
+      ...[
+        "redis",
+        "match",
+        "strategy",
+        "type",
+        "length",
+        "format",
+        "period",
+        "zone",
+        "ca",
+        "cert",
+        "key",
+      ],
     ] as FlagName[],
     summary: "takes the lines of the Go implementation's dispensers.json, or a Redis's counters",
     details:

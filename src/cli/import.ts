@@ -33,7 +33,7 @@ import type { Said } from "./said.ts";
 
 /** A segment of the Go implementation, which it may have handed out without saving it. */
 const MARGIN_DEFAULT = 1000n;
-const SHAPED = ["strategy", "type", "length", "format", "zone"];
+const SHAPED = ["strategy", "type", "length", "format", "period", "zone"];
 const FOR_REDIS = ["redis", "match", ...SHAPED, "ca", "cert", "key"];
 
 type Flags = ReadonlyMap<string, string>;
@@ -89,7 +89,9 @@ async function read(file: string | undefined, flags: Flags): Promise<Source> {
 
 /** The fields of HSET that all lines of a Redis get. Throws UsageError. */
 function shapeIn(flags: Flags): Shape {
-  const [strategy, type = "3", length, format, zone] = SHAPED.map((name) => flags.get(name));
+  const [strategy, type = "3", length, format, period, zone] = SHAPED.map((name) =>
+    flags.get(name),
+  );
   if (strategy !== undefined && strategyOf(strategy) === undefined) {
     throw new UsageError(
       `-strategy: '${shownText(strategy)}' must be one of ${strategyNames.join(", ")}`,
@@ -107,11 +109,12 @@ function shapeIn(flags: Flags): Shape {
   if (length !== undefined) fields.set("length", length);
   if (strategy !== undefined) fields.set("auto_disk", strategy);
   if (format !== undefined) fields.set("format", toBytes(format));
+  if (period !== undefined) fields.set("period", period);
   if (zone !== undefined) fields.set("zone", zone);
   const definition = define(fields);
   if (!(definition instanceof Refusal)) return fields;
   const { message } = definition;
-  const flag = ["length", "format", "zone"].find((name) => message.includes(name));
+  const flag = ["length", "period", "format", "zone"].find((name) => message.includes(name));
   throw new UsageError(`-${flag}: ${toText(reasonIn(definition))}`);
 }
 

@@ -181,6 +181,7 @@ class ClusterSimulation {
   private incarnation = 0;
   private failure: unknown;
   private wentBack = false;
+  private timesBack = 0;
   /**
    * The store went back without a trace, and this node alone knows what it forgot: nothing happens to it before
    * it has said so. Where nobody is left who knows, nothing can be known.
@@ -373,7 +374,9 @@ class ClusterSimulation {
   private take(node: SimNode, name: string, { part, number, hour }: Read, floors: Floors): void {
     const line = `${name}#${part}`;
     // Periods come in their order; which name before or after DEL a number is of, in any.
-    const at = `${node.cluster.node} ${hour === undefined ? line : name}`;
+    // A store that forgot a DEL has the line again, which a node that heard of it knows no longer.
+    const seen = name === RESTLESS ? `${line} ${this.timesBack}` : line;
+    const at = `${node.cluster.node} ${hour === undefined ? seen : name}`;
     const place = (hour ?? 0) * HOUR_SPAN + number;
     const floor = floors.get(at) ?? -1;
     if (!(place > floor)) this.fail(new Repeated(`${at}: ${place} after ${floor}`));
@@ -553,6 +556,7 @@ class ClusterSimulation {
     // What was defined and deleted in what it forgot nobody knows: users have to give other numbers.
     this.incarnation++;
     this.wentBack = true;
+    this.timesBack++;
     const after = this.nexts();
     let margin = 0n;
     for (const [key, reached] of this.reached) {

@@ -134,6 +134,15 @@ describe.skipIf((noRedis ?? noCertificates) !== undefined)("import -redis", () =
     expect((await taken(dataDir, "good:orders"))[0]).toMatch(/\/000-051\d$/);
   });
 
+  test("lets lines with a period go on in that of now", async () => {
+    const format = { format: "{yyyy}{MM}-{n}", period: "month", zone: "Asia/Tokyo" };
+    const dataDir = temporaryFolder();
+    const flags = { redis: url, match: "good:orders", margin: "0", ...format };
+    const { text } = await run(flags, dataDir);
+    expect(text).toMatch(/\n {2}good:orders: type 3, elegant_close, next 20\d{4}-51/);
+    expect((await taken(dataDir, "good:orders"))[0]).toMatch(/^20\d{4}-51$/);
+  });
+
   test("makes lines of a fixed width, where the numbers fit", async () => {
     const flags = { redis: url, match: "good:[oua]*", type: "2", length: "6", margin: "1" };
     const dataDir = temporaryFolder();
@@ -159,6 +168,8 @@ describe.skipIf((noRedis ?? noCertificates) !== undefined)("import -redis", () =
       /^UsageError: -format: invalid format 'INV-\{x\}': must have no '\{x\}'/,
     ],
     [{ format: "N{n}", zone: "UTC" }, /^UsageError: -format: 'zone' applies only to a format with/],
+    [{ format: "{n}", period: "day" }, /^UsageError: -format: format must show the day/],
+    [{ format: "{n}", period: "aeon" }, /^UsageError: -period: invalid period 'aeon'/],
     [{ format: "{yyyy}{n}", zone: "Mars" }, /^UsageError: -zone: invalid zone 'Mars'/],
     [{ ca: "/nowhere" }, /^UsageError: -ca: cannot read \/nowhere: /],
     [{ ca: import.meta.path }, /^UsageError: -ca: .* is not a PEM file$/],
