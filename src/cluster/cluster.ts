@@ -41,6 +41,9 @@ const PURGE_LOOK_MS = 600_000;
  */
 const LANES = ["roll call", "watch", "leases", "commands"] as const;
 type Lane = (typeof LANES)[number];
+/** How often a node compares its clock with the store's, and by how much they may differ. */
+const CLOCK_LOOK_MS = 60_000;
+const CLOCK_OFF_MS_MAX = 60_000;
 /** The log names at most so many nodes that did not answer a roll call. */
 const MISSING_SHOWN_MAX = 10;
 
@@ -73,6 +76,7 @@ export class Cluster implements CatalogHost {
   private isAnnounced = false;
   private warned: string | undefined;
   private lookedToPurgeAtMs: number;
+  private isClockOff = false;
 
   constructor(options: ClusterOptions) {
     this.options = options;
@@ -221,6 +225,7 @@ export class Cluster implements CatalogHost {
     const { clock } = this.options;
     let purgeAtMs = clock.now() + clock.random() * PURGE_LOOK_MS;
     let reportAtMs = clock.now();
+    let clockAtMs = clock.now();
     while (!this.isClosed) {
       await this.poll();
       if (clock.now() >= reportAtMs && this.trouble === undefined && !this.isClosed) {
@@ -229,6 +234,10 @@ export class Cluster implements CatalogHost {
         void this.report().catch(() => {});
       }
       if (this.trouble === undefined) this.early.look(clock.wallMs());
+      if (clock.now() >= clockAtMs && this.trouble === undefined) {
+        clockAtMs = clock.now() + CLOCK_LOOK_MS;
+        void this.compareClocks().catch(() => {});
+      }
       if (clock.now() >= purgeAtMs && this.trouble === undefined) {
         purgeAtMs = clock.now() + PURGE_LOOK_MS;
         void this.purge().catch(({ message }: Error) =>
@@ -249,6 +258,22 @@ export class Cluster implements CatalogHost {
       if (isQuiet || !this.isAnnounced) await this.entry.probe();
       this.isAnnounced = true;
     });
+  }
+
+  /** Tells of a clock that is not that of the store, and that it is again. */
+  private async compareClocks(): Promise<void> {
+    const { clock, leaseStore, log } = this.options;
+    if (leaseStore.clockMs === undefined) return;
+    const before = clock.wallMs();
+    const storeMs = await this.ask(() => leaseStore.clockMs!());
+    const aheadMs = (before + clock.wallMs()) / 2 - storeMs;
+    const isOff = Math.abs(aheadMs) > CLOCK_OFF_MS_MAX;
+    if (isOff === this.isClockOff) return;
+    this.isClockOff = isOff;
+    const told = { ahead_seconds: Math.round(aheadMs / 1000) };
+    if (isOff)
+      log.warning("the clock is not the store's: lines with periods begin them by this one", told);
+    else log.info("the clock is the store's again", told);
   }
 
   /** Removes rows that nobody needs any more, if that is due. */

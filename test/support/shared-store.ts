@@ -22,6 +22,8 @@ export class SharedRows {
   timeline = "1";
   term = "1";
   isRestored = false;
+  /** How far the store's clock is ahead of this machine's. */
+  clockAheadMs = 0;
   calls = 0;
   writes = 0;
   private readonly database = new Database(":memory:", { strict: true, safeIntegers: true });
@@ -60,6 +62,7 @@ export class SharedRows {
     };
     return {
       title: "shared rows",
+      clockMs: () => this.answer(() => Promise.resolve(Date.now() + this.clockAheadMs)),
       read: async (keys) => {
         if (keys.length > 1 && keys[0] === CLUSTER && this.failsOnce?.(keys)) {
           this.failsOnce = undefined;

@@ -18,6 +18,8 @@ export class EtcdGateway {
   private readonly options: EtcdOptions;
   /** The index of the endpoint that answered last, or is tried next. */
   private present = 0;
+  /** The member's Unix time at the last answer, in milliseconds; NaN if it did not tell. */
+  answeredAtMs = Number.NaN;
   private token: string | undefined;
   private readonly watching = new AbortController();
 
@@ -111,6 +113,7 @@ export class EtcdGateway {
       redirect: "manual",
       signal: AbortSignal.timeout(TRY_MS),
     });
+    this.answeredAtMs = Date.parse(response.headers.get("date") ?? "");
     const text = await response.text();
     const answer = response.ok ? answerIn(text) : undefined;
     if (answer !== undefined) return answer as Answer;

@@ -84,6 +84,12 @@ export class EtcdStore implements LeaseStore {
     this.title = `etcd://${hosts.join(",")}/${options.prefix.slice(0, -1)}`;
   }
 
+  /** The time in the header of an answer (Date, RFC 9110), which has whole seconds. */
+  async clockMs(): Promise<number> {
+    await this.gateway.ask<Status>("/v3/maintenance/status", {}, true);
+    return this.gateway.answeredAtMs + 500;
+  }
+
   async read(keys: readonly string[]): Promise<Snapshot> {
     const rows = new Map<string, Row>();
     const checked = this.checkOrigin();

@@ -94,6 +94,15 @@ export class PostgresStore implements LeaseStore {
     this.pool = new PostgresPool(url, ANSWER_MS);
   }
 
+  clockMs(): Promise<number> {
+    return this.use(async (sql) => {
+      const [row]: { now: unknown }[] = await sql.unsafe(
+        "SELECT extract(epoch FROM clock_timestamp()) AS now",
+      );
+      return Number(row!.now) * 1000;
+    });
+  }
+
   read(keys: readonly string[]): Promise<Snapshot> {
     return this.find("n.key = ANY($1::text[])", (sql) => [sql.array([...keys], "text")]);
   }

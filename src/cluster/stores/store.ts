@@ -69,6 +69,8 @@ export interface LeaseStore {
   readonly title: string;
   /** What an operator should do before the store fails; undefined if all is well. */
   readonly warning?: string | undefined;
+  /** The store's Unix time in milliseconds, to a second; a store in this process has none. */
+  clockMs?(): Promise<number>;
   read(keys: readonly string[]): Promise<Snapshot>;
   /** The rows whose keys begin with `prefix` and that were written after revision `after`. */
   list(prefix: string, after?: bigint): Promise<Snapshot>;

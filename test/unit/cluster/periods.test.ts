@@ -221,6 +221,16 @@ describe("two nodes share a line with periods", () => {
   });
 });
 
+test("a node tells of a clock that is more than a minute off the store's", async () => {
+  const rows = new SharedRows();
+  rows.clockAheadMs = -90_000;
+  const node = await startNode(new MemoryStore(), rows.open());
+  const told =
+    "warning the clock is not the store's: lines with periods begin them by this one ahead_seconds=90";
+  await until(() => node.logged.includes(told));
+  await node.server.stop();
+});
+
 describe("the store", () => {
   test("keeps the counters of three periods, and VERIFY says what it no longer knows", async () => {
     const { one, two, lineOf, stop } = await startTwo("2026-11-01T12:00:00Z");

@@ -121,6 +121,11 @@ export function describeSharedStore(title: string, stores: SharedStores): void {
       expect(version).toMatchObject({ identity: first!.identity, timeline: first!.timeline });
     });
 
+    test("tells its time, where it has one", async () => {
+      const storeMs = await store.clockMs?.();
+      if (storeMs !== undefined) expect(Math.abs(storeMs - Date.now())).toBeLessThan(5000);
+    });
+
     test("lists by the beginning of keys, and what was written since", async () => {
       const many = Object.fromEntries(
         Array.from({ length: 2500 }, (_, index) => [`x/${index}`, "1"]),
