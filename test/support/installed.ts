@@ -1,6 +1,7 @@
 /** The programs that tests need, and the reasons to skip tests, each of which is printed once. */
 
 import { findPostgres } from "../../testkit/postgres.ts";
+import { hasFaketime } from "./faketime.ts";
 import { findPgBouncer } from "./pgbouncer.ts";
 
 function reasonFor(isThere: boolean, what: string, packageName: string): string | undefined {
@@ -31,3 +32,4 @@ export const noSpin = reasonFor(
   "spin, or a C compiler,",
   "spin gcc",
 );
+export const noFaketime = reasonFor(hasFaketime, "libfaketime", "faketime");

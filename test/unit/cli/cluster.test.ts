@@ -180,6 +180,52 @@ describe.skipIf(noPostgres !== undefined)("the commands of a cluster", () => {
     expect(await other.end("SIGTERM")).toBe(0);
   });
 
+  test("lines with periods join where they stand, and what a node leaves comes again", async () => {
+    const store = await emptyStore();
+    const alone = await start("");
+    const own = await TestClient.connect(alone.port);
+    const yearly = [
+      "type",
+      "3",
+      "format",
+      "{yyyy}-{n}",
+      "period",
+      "year",
+      "auto_disk",
+      "pre_close",
+    ];
+    const text = (number: number) => expect.stringMatching(new RegExp(`^20\\d\\d-${number}$`));
+    await own.command("HSET", "y", ...yearly);
+    await own.pipeline(gets("y", 50));
+    await own.command("HSET", "unused", ...yearly);
+    await own.command("HSET", "gone", ...yearly);
+    await own.pipeline(gets("gone", 7));
+    await own.command("DEL", "gone");
+    own.close();
+    await alone.end("SIGTERM");
+    expect(await operate("join", store, { dataDir: alone.dataDir })).toContain("with 2 dispensers");
+    const [one, two] = [await start(store, alone.dataDir), await start(store)];
+    const [left, right] = [await TestClient.connect(one.port), await TestClient.connect(two.port)];
+    expect(await left.command("GET", "y")).toEqual(text(50));
+    expect(await right.command("GET", "y")).toEqual(text(150));
+    expect(await right.command("GET", "unused")).toEqual(text(0));
+    expect(await left.command("VERIFY", "y", `${new Date().getUTCFullYear()}-49`)).toBe(1);
+    expect(await left.info("y")).toMatchObject({ generated: "51", wasted: "0" });
+    await right.command("HSET", "gone", ...yearly);
+    expect(await left.command("GET", "gone")).toEqual(text(7));
+    left.close();
+    expect(await one.end("SIGTERM")).toBe(0);
+    expect(await operate("leave", store, { dataDir: alone.dataDir })).toContain(
+      "handed back 198 numbers",
+    );
+    // A node that has not passed them gets what was returned.
+    const three = await start(store);
+    const third = await TestClient.connect(three.port);
+    expect(await third.command("GET", "y")).toEqual(text(51));
+    for (const client of [right, third]) client.close();
+    for (const server of [two, three]) expect(await server.end("SIGTERM")).toBe(0);
+  });
+
   test("join refuses a name that the cluster has, and goes on where it was broken off", async () => {
     const store = await emptyStore();
     const dataDir = await nodeAlone("SIGKILL");
