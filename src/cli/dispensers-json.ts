@@ -8,7 +8,7 @@ import { CannotStart, reasonOf } from "../base/errors.ts";
 import type { Fields } from "../dispenser/fields.ts";
 import { NUMBER_MAX, parseNumber } from "../dispenser/types/whole-number.ts";
 import { readRegular } from "../platform/files.ts";
-import type { LeftOut } from "./import-report.ts";
+import type { Foreign, LeftOut } from "./import-report.ts";
 
 /** A dispenser in the file, with its fields as a definition has them here. */
 export interface Entry {
@@ -22,8 +22,8 @@ export interface DispensersFile {
   readonly entries: readonly Entry[];
   /** Dispensers that cannot be read. */
   readonly leftOut: readonly LeftOut[];
-  /** The names of dispensers whose type does not exist here. */
-  readonly foreign: readonly string[];
+  /** Dispensers whose type does not exist here, or is not safe to go on with. */
+  readonly foreign: readonly Foreign[];
 }
 
 type Config = Readonly<Record<string, unknown>>;
@@ -63,10 +63,10 @@ export function readDispensers(file: string): DispensersFile {
   });
   const isSecond = all.some(({ config }) => isSecondForm(config));
   const entries: Entry[] = [];
-  const foreign: string[] = [];
+  const foreign: Foreign[] = [];
   for (const { name, config, next } of all) {
     const type = isSecond ? typeOfSecondForm(config) : String(config.type);
-    if (type === undefined) foreign.push(name);
+    if (type === undefined) foreign.push({ name, reason: whyForeign(config) });
     else
       entries.push({ name, fields: fieldsOf(config, type), next: type === "1" ? undefined : next });
   }
@@ -94,6 +94,18 @@ function typeOfSecondForm({ type, incr_mode: mode, length = "0" }: Config): stri
   if (String(type) !== "2") return undefined;
   const isFixed = mode === undefined || mode === "" ? length !== "0" : mode === "fixed";
   return isFixed ? "2" : "3";
+}
+
+/**
+ * Random letters of the second form would be codes here. But the file keeps none of those that were
+ * handed out, nor whether any was, so codes of the same length could repeat them.
+ */
+function whyForeign({ type, length = "0" }: Config): string {
+  if (String(type) !== "3") return "its type is none of this server's";
+  return (
+    "random letters, of which the file does not tell which were handed out: codes as long could repeat them; define " +
+    `type code with another length than ${length}`
+  );
 }
 
 function fieldsOf(config: Config, type: string): Fields {

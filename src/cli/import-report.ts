@@ -21,6 +21,12 @@ export interface Planned {
   readonly position: bigint;
 }
 
+/** A dispenser of a file that is none here, which keeps no other from being imported. */
+export interface Foreign {
+  readonly name: string;
+  readonly reason: string;
+}
+
 /** A key of a Redis, or a dispenser of a file, that is not imported. */
 export interface LeftOut {
   /** The bytes of its name. */
@@ -32,8 +38,7 @@ export interface Report {
   readonly margin: bigint;
   readonly planned: readonly Planned[];
   readonly leftOut: readonly LeftOut[];
-  /** The names of a file's dispensers whose type does not exist here. */
-  readonly foreign: readonly string[];
+  readonly foreign: readonly Foreign[];
   readonly isFile: boolean;
 }
 
@@ -42,7 +47,7 @@ export function reportText({ margin, planned, leftOut, foreign, isFile }: Report
   return [
     `imported ${planned.length} dispensers, each line moved ahead by ${margin} numbers`,
     ...upTo(SHOWN_MAX, planned, (line) => rowOf(line, isFile)),
-    ...foreign.map((name) => `  ${name}: left out, its type is none of this server's`),
+    ...foreign.map(({ name, reason }) => `  ${name}: left out, ${reason}`),
     ...(leftOut.length > 0 ? [`left out ${leftOut.length}:`] : []),
     ...upTo(SHOWN_MAX, leftOut, ({ name, reason }) => `  ${shownName(name)}: ${reason}`),
     ...(isFile ? [SAVES_LATE] : []),
@@ -60,7 +65,7 @@ export function reportJson({ margin, planned, leftOut, foreign }: Report): strin
       ...(definition.type.hasPositions && { next: nextOf(definition, position) ?? null }),
     })),
     left_out: [
-      ...foreign.map((name) => ({ name, reason: "its type is none of this server's" })),
+      ...foreign,
       ...leftOut.map(({ name, reason }) => ({ name: shownName(name), reason })),
     ],
   });

@@ -20,6 +20,7 @@ import { LocalCatalog } from "../engine/local-catalog.ts";
 import type { FolderSettings } from "./data-folder.ts";
 import { type Entry, readDispensers } from "./dispensers-json.ts";
 import {
+  type Foreign,
   type LeftOut,
   type Planned,
   type Report,
@@ -42,7 +43,7 @@ type Flags = ReadonlyMap<string, string>;
 interface Source {
   readonly entries: readonly Entry[];
   readonly leftOut: readonly LeftOut[];
-  readonly foreign: readonly string[];
+  readonly foreign: readonly Foreign[];
 }
 
 /** Answers what was done. Throws CannotStart and UsageError. */

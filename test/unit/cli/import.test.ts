@@ -100,7 +100,8 @@ describe("import of dispensers.json", () => {
       "  plain: type 3, memory, next 1000 (the file never knows where such a line stands: it may repeat)",
       "  padded: type 2, elegant_close, next 001005",
       "  user_id: type 1, elegant_close",
-      "  session: left out, its type is none of this server's",
+      "  session: left out, random letters, of which the file does not tell which were handed out: codes as long could " +
+        "repeat them; define type code with another length than 32",
       "  snowflake: left out, its type is none of this server's",
       "  uuid: left out, its type is none of this server's",
     ]);
