@@ -69,6 +69,7 @@ const shapes: Readonly<Record<string, Shape>> = {
   },
   del: { words: [2, ANY], fits: countOfArgs },
   advance: { words: [3, ANY], fits: isNumber },
+  period: { words: [3, ANY], fits: isNumber },
   peek: {
     words: [2, ANY],
     fits: (reply, args) =>

@@ -122,7 +122,7 @@ test("what CONFIG RESETSTAT sets back, and what COMMAND LIST may be asked for", 
     "mget",
   ]);
   expect(await client.command("COMMAND", "LIST", "FILTERBY", "ACLCAT", "define")).toEqual([
-    ...["hset", "hmset", "del", "advance"],
+    ...["hset", "hmset", "del", "advance", "period"],
   ]);
   expect(await client.command("COMMAND", "LIST", "FILTERBY", "MODULE", "x")).toEqual([]);
   expect(await client.command("CONFIG")).toBeInstanceOf(ReplyError);
