@@ -10,7 +10,9 @@ import { temporaryFolder } from "../../../testkit/folder.ts";
 import { Prng } from "../../../testkit/prng.ts";
 import { ServerProcess } from "../../../testkit/process.ts";
 import { ReplyError, TestClient } from "../../../testkit/resp.ts";
-import { Broken, Checker, fieldsOf, type Shape } from "../simulation/checker.ts";
+import { Broken } from "../simulation/broken.ts";
+import { Checker } from "../simulation/checker.ts";
+import { fieldsOf, positionOf, type Shape } from "../simulation/shapes.ts";
 
 /** A server that is told to stop has to be gone by then. */
 const STOP_MS_MAX = 2000;
@@ -127,14 +129,14 @@ export class Rounds {
       const fields = await client.info("dispenser", checker.name);
       const next = checker.current(fields.current!);
       const counted = BigInt(fields.generated!) + BigInt(fields.wasted!);
-      const position = next === undefined ? counted : checker.positionOf(next);
+      const position = next === undefined ? counted : positionOf(checker.shape, next);
       const generated = BigInt(fields.generated!);
       const isKnown = checker.name !== RESTLESS;
       if (isKnown && fields.auto_disk !== strategy) checker.fail(`became ${fields.auto_disk}`);
       line.strategy = fields.auto_disk as StrategyName;
       // A clean stop answers what it took: nothing is under way.
       const ending = { isClean: this.isClean, underWay: this.isClean ? 0n : underWay };
-      checker.restarted(position, generated, line.strategy, ending);
+      checker.restarted({ position }, generated, line.strategy, ending);
       checker.checkInfo(fields, checker.countedFrom);
       line.underWay = 0n;
     }
@@ -185,8 +187,7 @@ export class Rounds {
     last: bigint,
   ): Promise<bigint | undefined> {
     const { checker } = line;
-    const { largest: floor, shape, inUse } = checker;
-    const asked = { strategy: line.strategy, floor, length: shape.length, inUse };
+    const asked = checker.ask(line.strategy);
     const count = this.prng.pick([1, 1, 5, 40, 150]);
     line.underWay += BigInt(count);
     const replies = await client.pipeline(
@@ -209,7 +210,7 @@ export class Rounds {
     const strategy = this.prng.pick(strategyNames.filter((name) => name !== "memory"));
     checker.switched(strategy);
     const reply = await client.command("HSET", checker.name, "auto_disk", strategy);
-    return reply === 0 ? checker.largest : this.gone(reply);
+    return reply === 0 ? checker.stretch.largest : this.gone(reply);
   }
 
   private gone(reply: unknown): undefined {

@@ -3,11 +3,25 @@
  * the definition, every number that a client received, and when a life began and ended.
  */
 
-import type { Definition } from "../../../src/dispenser/definition.ts";
-import { define } from "../../../src/dispenser/fields.ts";
+import { smallest } from "../../../src/base/bigint.ts";
 import type { StrategyName } from "../../../src/dispenser/strategy.ts";
-import type { NumberSeries } from "../../../src/dispenser/types/type.ts";
-import { NO_PERIOD } from "../../../src/dispenser/types/type.ts";
+import { Broken } from "./broken.ts";
+import type { Moment } from "./clock.ts";
+import { Stretch, told } from "./order.ts";
+import {
+  calendarOf,
+  isOn,
+  limitOf,
+  numberAt,
+  numberIn,
+  periodIn,
+  positionOf,
+  read,
+  type Said,
+  type Shape,
+  textAround,
+} from "./shapes.ts";
+import { nextRank, Spent, type Standing } from "./spent.ts";
 
 /**
  * How many numbers handed out pay for one that a crash may waste: the bounds of the contract, written
@@ -21,84 +35,20 @@ const handedOutPerWasted: Readonly<Record<StrategyName, number>> = {
   pre_close: 19,
 };
 
-/** Formats of lines, and how an observer reads them: written out here, without the program's own. */
-export const formats = {
-  "": {
-    textOf: (number: string) => number,
-    numberIn: (text: string) => text as string | undefined,
-  },
-  "A-{n:3}{luhn}/7": {
-    textOf: (number: string) => {
-      const grouped = number.match(/.{1,3}/g)!.join("-");
-      return `A-${grouped}${luhn(number)}/7`;
-    },
-    numberIn: (text: string) => {
-      const [, grouped, check] = /^A-((?:[0-9]{3}-)*[0-9]{1,3})([0-9])\/7$/.exec(text) ?? [];
-      const number = grouped?.replaceAll("-", "");
-      return number !== undefined && luhn(number) === check ? number : undefined;
-    },
-  },
-} as const;
-
-/** The fields of HSET that define a line of this shape, without a strategy. */
-export function fieldsOf({ type, length, starting, step, format }: Shape): Record<string, string> {
-  return {
-    type,
-    ...(type !== "3" && { length: `${length}` }),
-    ...((type === "2" || type === "3") && { starting: `${starting}`, step: `${step}` }),
-    ...(type === "4" && { key: KEY }),
-    ...(format !== "" && { format }),
-  };
-}
-
-/** The digit with which the sum of all is a multiple of ten, where every other one counts twice. */
-function luhn(digits: string): string {
-  let sum = 0;
-  for (const [index, digit] of [...digits].reverse().entries()) {
-    const value = Number(digit) * (index % 2 === 0 ? 2 : 1);
-    sum += value > 9 ? value - 9 : value;
-  }
-  return String((10 - (sum % 10)) % 10);
-}
-
-/** The key of all codes: so an observer can tell which one a code is. */
-const KEY = "5b8e2f71c09d4a36e1f7083bd2a49c65";
-const series = new Map<number, NumberSeries>();
-
-function codesOf(length: number): NumberSeries {
-  const fields = { type: "4", length: String(length), key: KEY };
-  const found =
-    series.get(length) ?? (define(new Map(Object.entries(fields))) as Definition).series;
-  series.set(length, found);
-  return found;
-}
-
-/** An invariant is broken. */
-export class Broken extends Error {
-  override readonly name = "Broken";
-}
-
-/** Of codes the number is the position: starting is 0, and step 1. */
-export interface Shape {
-  readonly type: "1" | "2" | "3" | "4";
-  readonly length: number;
-  readonly starting: bigint;
-  readonly step: bigint;
-  /** The text around each number. */
-  readonly format: keyof typeof formats;
-}
-
 /** What a line was when a number of it was asked for. */
 export interface AskedOf {
   readonly strategy: StrategyName;
-  /** The largest number that anyone had. */
+  readonly shape: Shape;
+  /** The largest rank that anyone had, and the stretch in which it was so. */
   readonly floor: bigint;
-  readonly length: number;
+  readonly stretch: Stretch;
   /**
    * The numbers that the answer may not repeat. A line in memory may hand out what a durable line that
    * takes its name hands out after it: for one in memory they are those in use when it was asked.
    */
   readonly inUse: ReadonlySet<bigint>;
+  /** What the clocks showed; it may be left out for a line without periods. */
+  readonly moment: Moment | undefined;
 }
 
 /** How a life ended, as far as this dispenser is concerned. */
@@ -113,14 +63,15 @@ export class Checker {
   /** Its length may grow. */
   shape: Shape;
   /**
-   * The durable numbers of all lines of this name, those that were deleted among them: none comes again before
-   * somebody says reuse yes.
+   * The durable numbers of all lines of this name, those that were deleted among them, by their ranks:
+   * none comes again before somebody says reuse yes.
    */
   readonly inUse: Set<bigint>;
-  /** Every position below this one is never handed out again, whatever happens. */
-  spentBelow = 0n;
-  /** The largest number a client received that may not be reached again in this life. */
-  largest = -1n;
+  readonly spent = new Spent();
+  /** The order in which numbers come now. */
+  stretch = new Stretch(-1n);
+  /** A text that a client received in each period, which the line must know. */
+  readonly received = new Map<number, string>();
   /** Positions that ADVANCE skipped in this life, or that went to nobody with a failed MGET. */
   excused = 0n;
   /** Numbers of this life that went to clients which left before they came. */
@@ -142,90 +93,108 @@ export class Checker {
     this.shape = shape;
     this.inUse = inUse;
     this.handedOutPerWasted = handedOutPerWasted[strategy];
+    this.spent.mayBeForgotten = strategy === "memory";
   }
 
   get hasPositions(): boolean {
     return this.shape.type !== "1";
   }
 
-  numberAt(position: bigint): bigint {
-    return this.shape.starting + this.shape.step * position;
+  get hasPeriods(): boolean {
+    return calendarOf(this.shape) !== undefined;
   }
 
-  positionOf(number: bigint): bigint {
-    return (number - this.shape.starting) / this.shape.step;
-  }
-
-  /** Whether a number is on the line, at a position or behind it. */
-  has(number: bigint, position: bigint): boolean {
-    const isOn = (number - this.shape.starting) % this.shape.step === 0n;
-    return this.hasPositions && isOn && number >= this.numberAt(position) && number <= this.limit;
+  /** Whether a number is one that a line standing there hands out yet. */
+  has(rank: bigint, standing: Standing): boolean {
+    const [period, number] = [periodIn(rank), numberIn(rank)];
+    if (!this.hasPositions || period > 0 !== this.hasPeriods || !isOn(this.shape, number))
+      return false;
+    if (!this.hasPeriods) return number >= numberAt(this.shape, standing.position);
+    const { run, passedIn } = standing;
+    if (run !== undefined && period < run.period) return false;
+    return number >= numberAt(this.shape, passedIn?.(period) ?? 0n);
   }
 
   /** It was deleted, and goes on. */
-  goesOn(position: bigint, generated: bigint): void {
-    this.begin = position;
-    this.largest = this.numberAt(position) - 1n;
+  goesOn(standing: Standing, generated: bigint): void {
+    this.begin = standing.position;
+    this.stretch = new Stretch(nextRank(this.shape, standing) - 1n);
     this.generatedAtBegin = generated;
-  }
-
-  /** The largest number that may be on the line. */
-  get limit(): bigint {
-    if (this.shape.type === "4") return codesOf(this.shape.length).positions - 1n;
-    return this.shape.type === "2" ? 10n ** BigInt(this.shape.length) - 1n : 2n ** 63n - 1n;
+    this.spent.takeOver(this.hasPeriods ? this.inUse : []);
   }
 
   switched(strategy: StrategyName): void {
     this.isMixed = true;
     this.handedOutPerWasted = Math.min(this.handedOutPerWasted, handedOutPerWasted[strategy]);
+    if (strategy === "memory") this.spent.mayBeForgotten = true;
   }
 
-  /** A client received a number, asked for when `floor` was the largest that anyone had. */
-  acknowledge(text: string, { strategy, floor, length, inUse }: AskedOf): bigint {
+  /** A number is asked for now. */
+  ask(strategy: StrategyName, moment?: Moment): AskedOf {
+    const { shape, stretch } = this;
+    const inUse = strategy === "memory" ? new Set(this.inUse) : this.inUse;
+    return { strategy, shape, stretch, floor: stretch.largest, inUse, moment };
+  }
+
+  /** A client received a number. Answers its rank. */
+  acknowledge(text: string, asked: AskedOf): bigint {
     this.handedOut++;
-    const digits = formats[this.shape.format].numberIn(text);
-    if (digits === undefined) this.fail(`'${text}' is not in the format`);
-    const number = this.numberIn(digits);
-    this.checkForm(digits, number, length);
-    if (!this.hasPositions) return number;
-    if (this.receivedInLife.has(number) || inUse.has(number)) this.fail(`${number} a second time`);
-    if (number <= floor) this.fail(`${number}, asked for after ${floor} had come`);
-    if ((number - this.shape.starting) % this.shape.step !== 0n)
-      this.fail(`${number} is off the line`);
-    this.receivedInLife.add(number);
-    if (number > this.largest) this.largest = number;
-    if (strategy !== "memory") {
-      this.inUse.add(number);
-      this.spend(this.positionOf(number) + 1n);
-    }
-    return number;
+    const said = this.read(text, asked);
+    const { rank, number, period } = said;
+    this.checkForm(said, asked.shape);
+    if (!this.hasPositions) return rank;
+    if (this.receivedInLife.has(rank) || asked.inUse.has(rank))
+      this.fail(`${told(rank)} a second time`);
+    this.holding(() => asked.stretch.check(rank, asked.floor));
+    if (!isOn(asked.shape, number)) this.fail(`${number} is off the line`);
+    this.receivedInLife.add(rank);
+    if (asked.stretch === this.stretch) this.stretch.came(rank);
+    else this.stretch.cameLate(rank);
+    if (asked.strategy !== "memory") this.keep(rank, said);
+    this.received.set(period, text);
+    return rank;
   }
 
-  /** The number that a text without its format is; of a code its position. */
-  private numberIn(text: string): bigint {
-    const { type, length } = this.shape;
-    if (type !== "4") return BigInt(text);
-    const position = codesOf(length).positionOf(text, NO_PERIOD);
-    if (position === undefined) this.fail(`'${text}' is no code`);
-    return position;
+  /** A durable number was received. */
+  private keep(rank: bigint, { number, period }: Said): void {
+    this.inUse.add(rank);
+    if (this.hasPeriods) this.spent.number(period, number);
+    else this.spent.upTo(positionOf(this.shape, number) + 1n);
   }
 
-  /** How GET writes a number, and ADVANCE takes it: of codes, the one in front of it. */
-  textFor(number: bigint): string {
-    const { type, length, format } = this.shape;
-    if (type === "4") return formats[format].textOf(codesOf(length).numberAt(number - 1n));
-    return formats[format].textOf(String(number).padStart(type === "2" ? length : 0, "0"));
+  /** What the text of a number says, which was asked for at a moment. */
+  read(text: string, { shape, moment }: Pick<AskedOf, "shape" | "moment">): Said {
+    const said = this.holding(() => read(shape, text));
+    if (moment !== undefined) this.checkPeriod(text, said, shape, moment);
+    return said;
+  }
+
+  /** The period of a number is one that has begun and, for all that the program knows, not ended. */
+  private checkPeriod(text: string, { period, written }: Said, shape: Shape, moment: Moment): void {
+    const calendar = calendarOf(shape);
+    if (calendar === undefined) return;
+    if (period > calendar.periodAt(moment.latestMs)) this.fail(`${text} before its period began`);
+    if (!moment.isSeen) return;
+    if (period < calendar.periodAt(moment.presentMs)) this.fail(`${text} after its period ended`);
+    const right = textAround(shape, written, period, moment.wallMs);
+    if (text !== right) this.fail(`${text} when it had to be ${right}`);
+  }
+
+  private checkForm({ written, number }: Said, shape: Shape): void {
+    const { type, length } = shape;
+    if (type !== "3" && written.length !== length)
+      this.fail(`'${written}' has not ${length} digits`);
+    if (type === "3" && written !== String(number)) this.fail(`'${written}' is padded`);
+    if (type === "1" && written.startsWith("0")) this.fail(`'${written}' begins with 0`);
+    if (number > limitOf(shape)) this.fail(`${number} is past the end`);
   }
 
   /** The number that a reply tells as the next one; undefined of codes, which are not to be foretold. */
-  next(text: string): bigint | undefined {
-    if (this.shape.type === "4") {
-      if (text !== "0") this.fail(`tells the code ${text}`);
-      return undefined;
-    }
-    const digits = formats[this.shape.format].numberIn(text);
-    if (digits === undefined) this.fail(`'${text}' is not in the format`);
-    return BigInt(digits);
+  next(text: string, moment?: Moment): Said | undefined {
+    const { shape } = this;
+    if (shape.type !== "4") return this.read(text, { shape, moment });
+    if (text !== "0") this.fail(`tells the code ${text}`);
+    return undefined;
   }
 
   /** The number that INFO tells as `current`, which has no format; undefined of codes. */
@@ -235,26 +204,52 @@ export class Checker {
     return undefined;
   }
 
-  private checkForm(text: string, number: bigint, length: number): void {
-    const { type } = this.shape;
-    if (type !== "3" && text.length !== length) this.fail(`'${text}' has not ${length} digits`);
-    if (type === "3" && text !== String(number)) this.fail(`'${text}' is padded`);
-    if (type === "1" && text.startsWith("0")) this.fail(`'${text}' begins with 0`);
-    if (number > this.limit) this.fail(`${number} is past the end`);
-  }
-
-  /** What lies below a position is spent for good: a durable number, or an acknowledged command. */
-  spend(below: bigint): void {
-    if (below > this.spentBelow) this.spentBelow = below;
-  }
-
   /** INFO was answered: its figures agree with each other. */
-  checkInfo(fields: Readonly<Record<string, string>>, countedFrom: bigint): void {
+  checkInfo(fields: Readonly<Record<string, string>>, countedFrom: bigint, asked?: AskedOf): void {
     const position = countedFrom + BigInt(fields.generated!) + BigInt(fields.wasted!);
     if (BigInt(fields.generated!) < 0n || BigInt(fields.wasted!) < 0n) this.fail("counts below 0");
+    if (this.hasPeriods) return this.checkPeriodInfo(fields, position, asked!);
     const next = this.hasPositions ? this.current(fields.current!) : undefined;
-    if (next !== undefined && next !== this.numberAt(position))
+    if (next !== undefined && next !== numberAt(this.shape, position))
       this.fail(`current ${fields.current} is not that of position ${position}`);
+  }
+
+  private checkPeriodInfo(
+    fields: Readonly<Record<string, string>>,
+    position: bigint,
+    asked: AskedOf,
+  ): void {
+    const { shape } = asked;
+    const current = this.current(fields.current!);
+    const remaining = BigInt(fields.remaining!);
+    if (current === undefined) return;
+    const k = positionOf(shape, current);
+    if (k > position && !this.spent.mayBeForgotten)
+      this.fail(`INFO tells position ${k} of the period, and ${position} in all`);
+    // Positions end at 2^63, those of all periods together.
+    const end = smallest(positionOf(shape, limitOf(shape)) + 1n, 2n ** 63n - position + k);
+    if (remaining !== (k > end ? 0n : end - k))
+      this.fail(`${remaining} remain from ${current} on`);
+    if (remaining === 0n) return;
+    const { number, period, rank } = this.read(fields.next!, asked);
+    if (number !== current) this.fail(`next is ${fields.next}, and current ${current}`);
+    if (calendarOf(shape)!.textOf(period) !== fields.present_period)
+      this.fail(`next is ${fields.next} in ${fields.present_period}`);
+    this.holding(() => asked.stretch.check(rank, asked.floor));
+  }
+
+  /** A reply said that there is no number, of a line that stands there. */
+  checkExhausted(message: string, { shape, moment }: AskedOf, standing: Standing): void {
+    const calendar = calendarOf(shape);
+    const { run, position } = standing;
+    const k = calendar === undefined ? position : (run?.passed ?? 0n);
+    if (numberAt(shape, k) <= limitOf(shape)) this.fail(`exhausted at position ${k}`);
+    if (calendar === undefined) return;
+    const period = run!.period;
+    const end = ` until ${calendar.endText(period)}:`;
+    if (!message.includes(end)) this.fail(`'${message}' does not say${end}`);
+    if (moment?.isSeen && period < calendar.periodAt(moment.presentMs))
+      this.fail(`'${message}', when a new period had begun`);
   }
 
   /** With no request under way, `generated` counts what clients received. */
@@ -264,18 +259,19 @@ export class Checker {
     if (generated !== expected) this.fail(`generated ${generated}, but clients have ${expected}`);
   }
 
-  /** A new life begins, this line at `position`, after one that ended so. */
-  restarted(position: bigint, generated: bigint, strategy: StrategyName, ending: Ending): void {
-    if (this.hasPositions && position < this.spentBelow)
-      this.fail(`restarts at position ${position}, but all below ${this.spentBelow} is spent`);
+  /** A new life begins, this line standing there, after one that ended so. */
+  restarted(standing: Standing, generated: bigint, strategy: StrategyName, ending: Ending): void {
+    const { position } = standing;
+    if (this.hasPositions) this.holding(() => this.spent.check(this.shape, standing));
     if (this.hasPositions && strategy !== "memory") this.checkWaste(position, strategy, ending);
     this.checkCountKept(generated, strategy, ending);
     const startsOver = this.hasPositions && strategy === "memory";
     this.receivedInLife.clear();
+    if (startsOver) this.received.clear();
     this.isMixed = false;
     this.handedOut = 0n;
     this.begin = position;
-    this.largest = this.numberAt(position) - 1n;
+    this.stretch = new Stretch(nextRank(this.shape, standing) - 1n, this.spent.inPeriods);
     this.generatedAtBegin = startsOver ? undefined : generated;
     this.countedFrom = startsOver ? position : 0n;
     this.excused = 0n;
@@ -303,6 +299,15 @@ export class Checker {
         ? 0n
         : (handedOut + lost) / BigInt(this.handedOutPerWasted);
     if (wasted > allowed) this.fail(`${wasted} wasted of ${handedOut} handed out in ${strategy}`);
+  }
+
+  /** Does what throws an Error where an invariant is broken, which then is one of this line. */
+  private holding<T>(work: () => T): T {
+    try {
+      return work();
+    } catch (error) {
+      return this.fail((error as Error).message);
+    }
   }
 
   fail(what: string): never {

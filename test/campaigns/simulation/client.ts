@@ -6,7 +6,9 @@
 import type { RespFrontend } from "../../../src/server/frontends/resp.ts";
 import type { Connection } from "../../../src/server/session/connection.ts";
 import { encodeRequest, type Reply, ReplyError, readReply } from "../../../testkit/resp.ts";
-import { Broken, type Checker } from "./checker.ts";
+import { Broken } from "./broken.ts";
+import type { Checker } from "./checker.ts";
+import type { Stretch } from "./order.ts";
 
 /** A request under way. */
 export interface Asked {
@@ -32,8 +34,8 @@ export class SimulatedClient {
   /** How many bytes the wire takes before it is full. */
   room = Number.POSITIVE_INFINITY;
   readonly asked: Asked[] = [];
-  /** The last number of each line that this client received. */
-  readonly lastOf = new Map<Checker, bigint>();
+  /** The last number of each line that this client received, and in which stretch it was asked for. */
+  readonly lastOf = new Map<Checker, { readonly stretch: Stretch; readonly rank: bigint }>();
   private readonly resp: RespFrontend;
   private readonly connection: Connection;
   private readonly observer: Observer;

@@ -6,6 +6,7 @@
  */
 
 import { CannotStart } from "../../../src/base/errors.ts";
+import { realClock } from "../../../src/cluster/stores/monotonic.ts";
 import { loadConfig } from "../../../src/config/load.ts";
 import type { Config } from "../../../src/config/settings.ts";
 import type { Engine } from "../../../src/engine/engine.ts";
@@ -15,15 +16,20 @@ import { SqliteStore } from "../../../src/storage/sqlite.ts";
 import { DiskBroken, DiskUnavailable } from "../../../src/storage/store.ts";
 import { Prng } from "../../../testkit/prng.ts";
 import { noTimers, Turns } from "../../../testkit/turns.ts";
-import { clockOf, silent } from "../../support/server.ts";
+import { silent } from "../../support/server.ts";
 import { Died, SimulatedDisk } from "../../support/simulated-disk.ts";
-import { Broken, type Checker } from "./checker.ts";
+import { Broken } from "./broken.ts";
+import type { Checker } from "./checker.ts";
 import { type Asked, SimulatedClient } from "./client.ts";
+import { SimulatedClock } from "./clock.ts";
 import { Faults } from "./faults.ts";
 import { Model } from "./model.ts";
 
 const CLIENTS = 3;
 const STEPS = 300;
+/** Steps in which something happens to the clock, and in which the program looks at it. */
+const MOVES_ONCE_IN = 8;
+const LOOKS_ONCE_IN = 4;
 /** So that the log is moved in the middle of a life, too. */
 const WAL_WRITES_MAX = 60;
 
@@ -56,7 +62,7 @@ class Simulation {
   private readonly model: Model;
   private readonly disk = new SimulatedDisk();
   private readonly faults = new Faults();
-  private nowMs = 0;
+  private readonly clock = new SimulatedClock();
   private failures = 0;
   /** Of all replies in their order: the same history has the same. */
   private digest = 0;
@@ -70,7 +76,7 @@ class Simulation {
 
   constructor(seed: number) {
     this.dice = new Prng(seed);
-    this.model = new Model(this.dice);
+    this.model = new Model(this.dice, this.clock);
     this.disk.interfere = this.faults.interfere;
     this.begin();
   }
@@ -85,7 +91,10 @@ class Simulation {
 
   private step(): void {
     const { dice } = this;
-    this.nowMs += dice.pick([0, 0.1, 1, 20, 5000]);
+    // Parts of milliseconds that add up without an error.
+    this.clock.pass(dice.pick([0, 0.125, 1, 20, 5000]));
+    if (dice.once(MOVES_ONCE_IN)) this.moveClock();
+    else if (dice.once(LOOKS_ONCE_IN)) this.lookAtClock();
     const choice = dice.below(100);
     if (choice < 60) this.send(dice.pick(this.clients));
     else if (choice < 82) this.endTurn();
@@ -95,6 +104,18 @@ class Simulation {
     else if (choice < 96) this.replaceClient();
     else if (choice < 98) this.stop();
     else this.restart(false);
+  }
+
+  /** The program looks at its clocks before they move, and at once or later after that. */
+  private moveClock(): void {
+    this.lookAtClock();
+    const mayWait = this.clock.move(this.dice);
+    if (!mayWait || this.dice.once(2)) this.lookAtClock();
+  }
+
+  private lookAtClock(): void {
+    this.engine.dated.checkClock();
+    this.clock.seen();
   }
 
   /** One client sends some requests, in one turn with what others send. */
@@ -199,9 +220,10 @@ class Simulation {
     if (this.engine.size !== witnesses.size)
       throw new Broken(`${this.engine.size} dispensers, not ${witnesses.size}`);
     for (const witness of witnesses.values()) {
-      const { position, counts, definition } = this.model.dispenserOf(witness);
+      const { counts, definition } = this.model.dispenserOf(witness);
       const ending = { isClean, underWay: underWay.get(witness) ?? 0n };
-      witness.restarted(position, counts.generated, definition.strategy, ending);
+      const standing = this.model.standingOf(witness);
+      witness.restarted(standing, counts.generated, definition.strategy, ending);
     }
   }
 
@@ -226,8 +248,9 @@ class Simulation {
 
   private open(): void {
     this.turns = new Turns();
+    this.clock.beginLife();
     const service = Service.open(config, {
-      clock: clockOf(() => this.nowMs),
+      clock: { ...realClock, ...this.clock.readings },
       log: silent,
       schedule: this.turns.schedule,
       every: noTimers,

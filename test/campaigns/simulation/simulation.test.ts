@@ -25,11 +25,9 @@ describe("a number of a line in memory that comes after a durable line took its 
   const shape = { type: "3", length: 0, starting: 7n, step: 1n, format: "" } as const;
   const inUse = new Set<bigint>();
   const memory = new Checker("x", shape, "memory", inUse);
-  const asked = (inUse: ReadonlySet<bigint>) =>
-    ({ strategy: "memory", floor: -1n, length: 0, inUse }) as const;
-  const askedBefore = asked(new Set(inUse));
+  const askedBefore = memory.ask("memory");
   const durable = new Checker("x", shape, "elegant_close", inUse);
-  durable.acknowledge("7", { strategy: "elegant_close", floor: -1n, length: 0, inUse });
+  durable.acknowledge("7", durable.ask("elegant_close"));
 
   test("may be one that the durable line hands out, too", () => {
     expect(memory.acknowledge("7", askedBefore)).toBe(7n);
@@ -37,6 +35,6 @@ describe("a number of a line in memory that comes after a durable line took its 
 
   test("may be none that was in use when it was asked for", () => {
     const other = new Checker("x", shape, "memory", inUse);
-    expect(() => other.acknowledge("7", asked(inUse))).toThrow("7 a second time");
+    expect(() => other.acknowledge("7", other.ask("memory"))).toThrow("7 a second time");
   });
 });

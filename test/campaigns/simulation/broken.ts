@@ -1,0 +1,4 @@
+/** An invariant is broken. */
+export class Broken extends Error {
+  override readonly name = "Broken";
+}
