@@ -228,8 +228,7 @@ export class Checker {
       this.fail(`INFO tells position ${k} of the period, and ${position} in all`);
     // Positions end at 2^63, those of all periods together.
     const end = smallest(positionOf(shape, limitOf(shape)) + 1n, 2n ** 63n - position + k);
-    if (remaining !== (k > end ? 0n : end - k))
-      this.fail(`${remaining} remain from ${current} on`);
+    if (remaining !== (k > end ? 0n : end - k)) this.fail(`${remaining} remain from ${current} on`);
     if (remaining === 0n) return;
     const { number, period, rank } = this.read(fields.next!, asked);
     if (number !== current) this.fail(`next is ${fields.next}, and current ${current}`);

@@ -12,8 +12,8 @@ import { type Deleted, mayMeet } from "./state.ts";
 
 export function define(model: Model, send: Send): void {
   const { prng, state, engine } = model;
-  const name = model.someName();
-  if (state.checkers.has(name)) return;
+  const name = model.someFreeName();
+  if (name === undefined) return;
   const deleted = state.deleted.get(name) ?? [];
   const isSame = deleted.length > 0 && prng.once(2);
   const shape = isSame ? prng.pick(deleted).shape : someShape(prng);

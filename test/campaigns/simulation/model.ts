@@ -18,7 +18,7 @@ import type { Standing } from "./spent.ts";
 import { copyOf, emptyState, type State } from "./state.ts";
 import { take, takeEach } from "./taking.ts";
 
-const LINES = 5;
+const NAMES = Array.from({ length: 5 }, (_, index) => `line${index}`);
 
 /** Sends a request made of words; what it changes in the model is applied when this returns. */
 export type Send = (words: readonly string[], more: Partial<Asked>) => void;
@@ -134,11 +134,25 @@ export class Model {
   }
 
   someName(): string {
-    return `line${this.prng.below(LINES)}`;
+    return this.prng.pick(NAMES);
+  }
+
+  /** A name that nobody has defined, if there is one. */
+  someFreeName(): string | undefined {
+    return this.oneOf(NAMES.filter((name) => !this.state.checkers.has(name)));
   }
 
   someChecker(): Checker | undefined {
     return this.state.checkers.get(this.someName());
+  }
+
+  /** One of those with periods, if there is one. */
+  someWithPeriods(): Checker | undefined {
+    return this.oneOf([...this.state.checkers.values()].filter(({ hasPeriods }) => hasPeriods));
+  }
+
+  private oneOf<T>(some: readonly T[]): T | undefined {
+    return some.length === 0 ? undefined : this.prng.pick(some);
   }
 
   /** A request of one kind or another. */

@@ -6,6 +6,7 @@ import type { Model, Send } from "./model.ts";
 import { Stretch } from "./order.ts";
 import { EXHAUSTED, expects } from "./replies.ts";
 import { calendarOf, limitOf, numberAt, positionOf, rankOf, textOf } from "./shapes.ts";
+import type { Standing } from "./spent.ts";
 
 const NUMBER_MAX = 2n ** 63n - 1n;
 
@@ -46,46 +47,50 @@ export function advance(model: Model, send: Send): void {
 }
 
 export function goBack(model: Model, send: Send): void {
-  const checker = model.someChecker();
+  const checker = model.someWithPeriods();
   if (checker === undefined) return;
-  const calendar = calendarOf(checker.shape);
-  if (calendar === undefined) {
-    const answered = expects(`ERR '${checker.name}' has no periods`);
-    return send(["PERIOD", checker.name, "2026-11", "FORCE"], { answered });
-  }
+  const calendar = calendarOf(checker.shape)!;
   const { clock, prng } = model;
   const present = calendar.periodAt(clock.moment.presentMs);
   const been = [...checker.spent.inPeriods.keys()];
-  const wanted = prng.pick([present, present, present - 1, present + 1, ...been.slice(-6)]);
+  const isAllowed = prng.once(2);
+  const wanted = prng.pick([
+    ...[present, present, present + 1, present - 1],
+    ...been.filter((period) => period >= present || !isAllowed).slice(-6),
+  ]);
   const { stretch } = checker;
   const before = model.standingOf(checker);
-  let isBack = before.run?.period === wanted && wanted >= present;
+  let after: Standing | undefined;
   const answered = (reply: Reply) => {
-    if (!isBack) return expects(`ERR cannot take '${checker.name}' back into `)(reply);
+    // A line in memory answers at once, before the request is known to be processed.
+    const { run } = after ?? model.standingOf(checker);
+    if (run?.period !== wanted || wanted < present)
+      return expects(`ERR cannot take '${checker.name}' back into `)(reply);
     const next = checker.next(String(reply));
     if (next !== undefined && next.period !== wanted)
       checker.fail(`PERIOD ${wanted} came to ${String(reply)}`);
   };
   send(["PERIOD", checker.name, calendar.textOf(wanted), "FORCE"], { answered });
-  const after = model.standingOf(checker);
+  after = model.standingOf(checker);
   if (after.position !== before.position) checker.fail("PERIOD moved the position");
-  if (after.run?.period === before.run?.period) {
-    checkStays(checker, wanted, wanted >= present && !isBack);
+  const { period } = after.run ?? {};
+  if (period === before.run?.period) {
+    if (wanted >= present && wanted !== period) checkStays(checker, wanted);
     return;
   }
-  isBack = true;
-  if (after.run?.period !== wanted || wanted < present)
-    checker.fail(`PERIOD ${wanted} took it to ${after.run?.period}, and it is ${present}`);
+  if (period !== wanted || wanted < present)
+    checker.fail(`PERIOD ${wanted} took it to ${period}, and it is ${present}`);
   const { inPeriods } = checker.spent;
   checker.stretch = new Stretch(rankOf(wanted, inPeriods.get(wanted) ?? 0n) - 1n, inPeriods);
+  if (model.strategyOf(checker) === "memory") return;
   model.changes(checker.name, () => {
     checker.stretch = stretch;
   });
 }
 
 /** A line may not refuse to go where it has been, as far as it has to know that. */
-function checkStays(checker: Checker, wanted: number, isLater: boolean): void {
+function checkStays(checker: Checker, wanted: number): void {
   const { inPeriods, mayBeForgotten } = checker.spent;
-  if (isLater && inPeriods.has(wanted) && !mayBeForgotten)
+  if (inPeriods.has(wanted) && !mayBeForgotten)
     checker.fail(`does not go back into ${wanted}, which it has been in`);
 }
