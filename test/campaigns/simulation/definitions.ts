@@ -121,8 +121,8 @@ function isSwitchRefused(
 
 export function grow(model: Model, send: Send): void {
   const { prng, state } = model;
-  const checker = model.someChecker();
-  if (checker?.shape.type !== "2") return;
+  const checker = model.someThat(({ shape }) => shape.type === "2");
+  if (checker === undefined) return;
   const { shape } = checker;
   const length = Math.min(18, shape.length + prng.pick([-1, 0, 1, 1, 5]));
   const { position } = model.dispenserOf(checker);

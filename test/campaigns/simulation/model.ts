@@ -146,9 +146,9 @@ export class Model {
     return this.state.checkers.get(this.someName());
   }
 
-  /** One of those with periods, if there is one. */
-  someWithPeriods(): Checker | undefined {
-    return this.oneOf([...this.state.checkers.values()].filter(({ hasPeriods }) => hasPeriods));
+  /** One of the lines for which a request is, if there is one. */
+  someThat(fits: (checker: Checker) => boolean): Checker | undefined {
+    return this.oneOf([...this.state.checkers.values()].filter(fits));
   }
 
   private oneOf<T>(some: readonly T[]): T | undefined {

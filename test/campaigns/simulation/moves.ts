@@ -47,7 +47,7 @@ export function advance(model: Model, send: Send): void {
 }
 
 export function goBack(model: Model, send: Send): void {
-  const checker = model.someWithPeriods();
+  const checker = model.someThat(({ hasPeriods }) => hasPeriods);
   if (checker === undefined) return;
   const calendar = calendarOf(checker.shape)!;
   const { clock, prng } = model;
@@ -62,7 +62,7 @@ export function goBack(model: Model, send: Send): void {
   const before = model.standingOf(checker);
   let after: Standing | undefined;
   const answered = (reply: Reply) => {
-    // A line in memory answers at once, before the request is known to be processed.
+    // What is refused is answered at once, before the request is known to be processed.
     const { run } = after ?? model.standingOf(checker);
     if (run?.period !== wanted || wanted < present)
       return expects(`ERR cannot take '${checker.name}' back into `)(reply);
@@ -80,9 +80,10 @@ export function goBack(model: Model, send: Send): void {
   }
   if (period !== wanted || wanted < present)
     checker.fail(`PERIOD ${wanted} took it to ${period}, and it is ${present}`);
+  if (model.strategyOf(checker) === "memory")
+    checker.fail("is in memory, where nothing is kept of what it leaves, and went back");
   const { inPeriods } = checker.spent;
   checker.stretch = new Stretch(rankOf(wanted, inPeriods.get(wanted) ?? 0n) - 1n, inPeriods);
-  if (model.strategyOf(checker) === "memory") return;
   model.changes(checker.name, () => {
     checker.stretch = stretch;
   });

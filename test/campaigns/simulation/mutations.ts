@@ -109,7 +109,7 @@ export const mutations: readonly Mutation[] = [
   {
     title: "a line that becomes memory forgets where it stood",
     file: "src/dispenser/dispenser.ts",
-    find: "    this.rareState = { ...this.rareState, restartPoint: this.account(this.position) };\n",
+    find: "    this.rareState = { ...this.rareState, ...restart };\n",
     replace: "",
   },
   {
@@ -142,6 +142,7 @@ export const mutations: readonly Mutation[] = [
     file: "src/engine/engine.ts",
     find: '    this.store.stage({ kind: "remove", id });\n',
     replace: "",
+    caughtBy: "SQLite",
   },
   {
     title: "DEL is answered before its commit",
@@ -164,8 +165,8 @@ export const mutations: readonly Mutation[] = [
   {
     title: "a deleted line that is defined again starts at its start",
     file: "src/engine/engine.ts",
-    find: "const found = account && { account, segmentEnd: undefined };",
-    replace: "const found = account && { account: undefined, segmentEnd: undefined };",
+    find: "const found = deleted && { ...deleted, segmentEnd: undefined };",
+    replace: "const found = deleted && { account: undefined, segmentEnd: undefined };",
   },
   {
     title: "a line that goes on after DEL is not written",
@@ -262,5 +263,96 @@ export const mutations: readonly Mutation[] = [
     file: "src/dispenser/format/format.ts",
     find: "else check.write(into, at, backAt + checkAt, backAt + checkAt);",
     replace: "else check.write(into, start + 1, backAt + checkAt, backAt + checkAt);",
+  },
+  {
+    title: "the period is the clock's, though the line has been in a later one",
+    file: "src/engine/periods.ts",
+    find: "if (now <= allocation.period) return undefined;",
+    replace: "if (now === allocation.period) return undefined;",
+  },
+  {
+    title: "dates show the clock's period, and the number is of another",
+    file: "src/dispenser/format/format.ts",
+    find: "periods === undefined ? dateAt(calendar, wallMs) : dateWithin(periods, period, wallMs);",
+    replace: "dateAt(calendar, wallMs);",
+  },
+  {
+    title: "a period that begins is not written",
+    file: "src/storage/rows.ts",
+    find: "if (run !== undefined) statements.run.run(id, ...startOf(run), run.knownFrom, run.reached);",
+    replace: "",
+    caughtBy: "start",
+  },
+  {
+    title: "of all periods only the first one is written",
+    file: "src/storage/rows.ts",
+    find: "period = excluded.period, start = excluded.start, known_from",
+    replace: "period = period, start = start, known_from",
+  },
+  {
+    title: "a number leaves before the commit that begins its period",
+    file: "src/engine/periods.ts",
+    find: "    this.batch.change(name, dispenser.snapshot());\n    dispenser.enter(run, isBack);",
+    replace: "    dispenser.enter(run, isBack);",
+  },
+  {
+    title: "codes are the same in all periods",
+    file: "src/dispenser/types/code.ts",
+    find: "new Codes(this, position, when?.period ?? NO_PERIOD)",
+    replace: "new Codes(this, position, NO_PERIOD)",
+  },
+  {
+    title: "a line that comes back to a period begins it anew",
+    file: "src/engine/periods.ts",
+    find: "isNew ? 0n : (this.passedIn(dispenser, now) ?? 0n)",
+    replace: "0n",
+  },
+  {
+    title: "PERIOD takes a line back to the beginning of a period",
+    file: "src/engine/periods.ts",
+    find: "this.enter(dispenser, allocation.in(period, position, passed), true);",
+    replace: "this.enter(dispenser, allocation.in(period, position, 0n), true);",
+  },
+  {
+    title: "a period that ended is not stored",
+    file: "src/storage/rows.ts",
+    find: "statements.endPeriod.run(id, period, since, passed - 1n);",
+    replace: "",
+  },
+  {
+    title: "a deleted line forgets which period it was in",
+    file: "src/engine/engine.ts",
+    find: "const found = deleted && { ...deleted, segmentEnd: undefined };",
+    replace: "const found = deleted && { account: deleted.account, segmentEnd: undefined };",
+  },
+  {
+    title: "a deleted line is kept in the period that PERIOD took it back into",
+    file: "src/engine/periods.ts",
+    find: "return { ...kept, run: { period: reached, start: latest, knownFrom: reached, reached } };",
+    replace: "return { ...kept, run: { ...kept.run, knownFrom: period, reached: period } };",
+  },
+  {
+    title: "a line that goes on after DEL believes that it knows of ended periods",
+    file: "src/engine/periods.ts",
+    find: "start: latest, knownFrom: reached, reached }",
+    replace: "start: latest, knownFrom: kept.run.knownFrom, reached }",
+  },
+  {
+    title: "PERIOD takes a line in memory back",
+    file: "src/engine/periods.ts",
+    find: "period >= allocation.run.knownFrom && !keepsNothing;",
+    replace: "period >= allocation.run.knownFrom;",
+  },
+  {
+    title: "a clock that jumps ahead is trusted at once",
+    file: "src/engine/period-clock.ts",
+    find: "      if (bootMs - this.jump.atMs < HOLD_MS) return;\n",
+    replace: "",
+  },
+  {
+    title: "a clock that was set is not noticed",
+    file: "src/engine/dated-lines.ts",
+    find: "if (isSet || hasChanged) this.closeAll();",
+    replace: "",
   },
 ];
