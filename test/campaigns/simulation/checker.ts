@@ -7,6 +7,7 @@ import { smallest } from "../../../src/base/bigint.ts";
 import type { StrategyName } from "../../../src/dispenser/strategy.ts";
 import { Broken } from "./broken.ts";
 import type { Moment } from "./clock.ts";
+import { type Ending, Life } from "./life.ts";
 import { Stretch, told } from "./order.ts";
 import {
   calendarOf,
@@ -22,18 +23,6 @@ import {
   textAround,
 } from "./shapes.ts";
 import { nextRank, Spent, type Standing } from "./spent.ts";
-
-/**
- * How many numbers handed out pay for one that a crash may waste: the bounds of the contract, written
- * out here, so that a slip in the program's own table is seen.
- */
-const handedOutPerWasted: Readonly<Record<StrategyName, number>> = {
-  memory: Number.POSITIVE_INFINITY,
-  "pre-base": 1,
-  "pre-checkpoint": 19,
-  elegant_close: Number.POSITIVE_INFINITY,
-  pre_close: 19,
-};
 
 /** What a line was when a number of it was asked for. */
 export interface AskedOf {
@@ -51,13 +40,6 @@ export interface AskedOf {
   readonly moment: Moment | undefined;
 }
 
-/** How a life ended, as far as this dispenser is concerned. */
-export interface Ending {
-  readonly isClean: boolean;
-  /** Its numbers that may be under way: requests without a reply. */
-  readonly underWay: bigint;
-}
-
 export class Checker {
   readonly name: string;
   /** Its length may grow. */
@@ -72,27 +54,16 @@ export class Checker {
   stretch = new Stretch(-1n);
   /** A text that a client received in each period, which the line must know. */
   readonly received = new Map<number, string>();
-  /** Positions that ADVANCE skipped in this life, or that went to nobody with a failed MGET. */
-  excused = 0n;
-  /** Numbers of this life that went to clients which left before they came. */
-  lost = 0n;
+  /** What happened in this life of the server. */
+  life: Life;
   /** Where INFO's counts begin: 0, or for a line in memory where this life began. */
   countedFrom = 0n;
   private readonly receivedInLife = new Set<bigint>();
-  private handedOut = 0n;
-  /** Whether the strategy was switched in this life. */
-  private isMixed = false;
-  private begin = 0n;
-  /** What `generated` was when this life began; undefined where it is not comparable. */
-  private generatedAtBegin: bigint | undefined = 0n;
-  /** The loosest bound in force in this life. */
-  private handedOutPerWasted: number;
-
   constructor(name: string, shape: Shape, strategy: StrategyName, inUse: Set<bigint>) {
     this.name = name;
     this.shape = shape;
     this.inUse = inUse;
-    this.handedOutPerWasted = handedOutPerWasted[strategy];
+    this.life = new Life({ position: 0n, generated: 0n }, strategy);
     this.spent.mayBeForgotten = strategy === "memory";
   }
 
@@ -116,16 +87,14 @@ export class Checker {
   }
 
   /** It was deleted, and goes on. */
-  goesOn(standing: Standing, generated: bigint): void {
-    this.begin = standing.position;
+  goesOn(standing: Standing, generated: bigint, strategy: StrategyName): void {
+    this.life = new Life({ position: standing.position, generated }, strategy);
     this.stretch = new Stretch(nextRank(this.shape, standing) - 1n);
-    this.generatedAtBegin = generated;
     this.spent.takeOver(this.hasPeriods ? this.inUse : []);
   }
 
   switched(strategy: StrategyName): void {
-    this.isMixed = true;
-    this.handedOutPerWasted = Math.min(this.handedOutPerWasted, handedOutPerWasted[strategy]);
+    this.life.switched(strategy);
     if (strategy === "memory") this.spent.mayBeForgotten = true;
   }
 
@@ -138,7 +107,7 @@ export class Checker {
 
   /** A client received a number. Answers its rank. */
   acknowledge(text: string, asked: AskedOf): bigint {
-    this.handedOut++;
+    this.life.handedOut++;
     const said = this.read(text, asked);
     const { rank, number, period } = said;
     this.checkForm(said, asked.shape);
@@ -253,51 +222,32 @@ export class Checker {
 
   /** With no request under way, `generated` counts what clients received. */
   checkGenerated(generated: bigint): void {
-    if (this.generatedAtBegin === undefined || this.lost > 0n) return;
-    const expected = this.generatedAtBegin + this.handedOut;
-    if (generated !== expected) this.fail(`generated ${generated}, but clients have ${expected}`);
+    this.holding(() => this.life.checkGenerated(generated));
   }
 
   /** A new life begins, this line standing there, after one that ended so. */
   restarted(standing: Standing, generated: bigint, strategy: StrategyName, ending: Ending): void {
+    this.holding(() => this.checkEnd(standing, generated, strategy, ending));
     const { position } = standing;
-    if (this.hasPositions) this.holding(() => this.spent.check(this.shape, standing));
-    if (this.hasPositions && strategy !== "memory") this.checkWaste(position, strategy, ending);
-    this.checkCountKept(generated, strategy, ending);
     const startsOver = this.hasPositions && strategy === "memory";
     this.receivedInLife.clear();
     if (startsOver) this.received.clear();
-    this.isMixed = false;
-    this.handedOut = 0n;
-    this.begin = position;
     this.stretch = new Stretch(nextRank(this.shape, standing) - 1n, this.spent.inPeriods);
-    this.generatedAtBegin = startsOver ? undefined : generated;
     this.countedFrom = startsOver ? position : 0n;
-    this.excused = 0n;
-    this.lost = 0n;
-    this.handedOutPerWasted = handedOutPerWasted[strategy];
+    this.life = new Life({ position, generated: startsOver ? undefined : generated }, strategy);
   }
 
-  /** After a clean end `generated` is exact, and of elegant_close after a crash, too. */
-  private checkCountKept(generated: bigint, strategy: StrategyName, ending: Ending): void {
-    const startsOver = this.hasPositions && strategy === "memory";
-    if (this.generatedAtBegin === undefined || startsOver || this.isMixed) return;
-    const isKnown = ending.isClean || (this.hasPositions && strategy === "elegant_close");
-    const least = this.generatedAtBegin + (isKnown ? this.handedOut : 0n);
-    const most = this.generatedAtBegin + this.handedOut + this.lost + ending.underWay;
-    if (generated < least || generated > most)
-      this.fail(`generated ${generated} after the restart, not ${least} to ${most}`);
-  }
-
-  private checkWaste(position: bigint, strategy: StrategyName, ending: Ending): void {
-    const { begin, excused, handedOut, lost } = this;
-    const wasted = position - begin - excused - handedOut - lost - ending.underWay;
-    const isExact = ending.isClean && (strategy === "pre_close" || strategy === "elegant_close");
-    const allowed =
-      isExact || !Number.isFinite(this.handedOutPerWasted)
-        ? 0n
-        : (handedOut + lost) / BigInt(this.handedOutPerWasted);
-    if (wasted > allowed) this.fail(`${wasted} wasted of ${handedOut} handed out in ${strategy}`);
+  private checkEnd(
+    standing: Standing,
+    generated: bigint,
+    strategy: StrategyName,
+    ending: Ending,
+  ): void {
+    if (!this.hasPositions) return this.life.checkCountKept(generated, false, ending);
+    this.spent.check(this.shape, standing);
+    if (strategy === "memory") return;
+    this.life.checkWaste(standing.position, strategy, ending);
+    this.life.checkCountKept(generated, strategy === "elegant_close", ending);
   }
 
   /** Does what throws an Error where an invariant is broken, which then is one of this line. */

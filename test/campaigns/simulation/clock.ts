@@ -102,7 +102,7 @@ export class SimulatedClock {
     return mayWait && this.jump === undefined;
   }
 
-  /** It gets as late as the end of some period, awake or asleep. */
+  /** It gets as late as the end of some period, also while the machine sleeps. */
   private crossBoundary(prng: Prng): void {
     const { hour, day, month } = calendars;
     const calendar = prng.pick([hour, hour, day, day, month]);

@@ -57,7 +57,8 @@ function begins(model: Model, checker: Checker, same: Deleted | undefined): (rep
   }
   if (position < same.spentBelow || (same.position ?? position) !== position)
     checker.fail(`goes on at position ${position}, and was deleted at ${same.position}`);
-  checker.goesOn(standing, model.dispenserOf(checker).counts.generated);
+  const { counts, definition } = model.dispenserOf(checker);
+  checker.goesOn(standing, counts.generated, definition.strategy);
   deleted.set(
     name,
     deleted.get(name)!.filter((line) => line !== same),

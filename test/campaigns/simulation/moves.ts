@@ -40,9 +40,10 @@ export function advance(model: Model, send: Send): void {
   const target = isText ? textOf(shape, isCode ? plain - 1n : plain, period) : String(plain);
   send(["ADVANCE", checker.name, target, "FORCE"], { answered });
   skipped = model.dispenserOf(checker).position - before;
-  checker.excused += skipped;
+  const { life } = checker;
+  life.excused += skipped;
   model.changesBack(() => {
-    checker.excused -= skipped;
+    life.excused -= skipped;
   });
 }
 
@@ -61,7 +62,9 @@ export function goBack(model: Model, send: Send): void {
   const { stretch } = checker;
   const before = model.standingOf(checker);
   let after: Standing | undefined;
+  let isAnswered = false;
   const answered = (reply: Reply) => {
+    isAnswered = true;
     // What is refused is answered at once, before the request is known to be processed.
     const { run } = after ?? model.standingOf(checker);
     if (run?.period !== wanted || wanted < present)
@@ -82,6 +85,7 @@ export function goBack(model: Model, send: Send): void {
     checker.fail(`PERIOD ${wanted} took it to ${period}, and it is ${present}`);
   if (model.strategyOf(checker) === "memory")
     checker.fail("is in memory, where nothing is kept of what it leaves, and went back");
+  if (isAnswered) checker.fail("answered PERIOD before its commit");
   const { inPeriods } = checker.spent;
   checker.stretch = new Stretch(rankOf(wanted, inPeriods.get(wanted) ?? 0n) - 1n, inPeriods);
   model.changes(checker.name, () => {

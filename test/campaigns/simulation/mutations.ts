@@ -344,6 +344,12 @@ export const mutations: readonly Mutation[] = [
     replace: "period >= allocation.run.knownFrom;",
   },
   {
+    title: "PERIOD is answered before its commit",
+    file: "src/server/commands/periods.ts",
+    find: "    waitFor(session, engine.dependsOn(name, dispenser));\n",
+    replace: "",
+  },
+  {
     title: "a clock that jumps ahead is trusted at once",
     file: "src/engine/period-clock.ts",
     find: "      if (bootMs - this.jump.atMs < HOLD_MS) return;\n",

@@ -2,7 +2,7 @@
  * A simulated server over many lives: the real connections, commands, engine, strategies and SQLite
  * store, driven by a seed. Clients pipeline requests; commits fail; the process dies at any
  * statement, of a commit, of the clean close, of the start; and after each life the laws of
- * witness.ts are held against what clients received.
+ * checker.ts are held against what clients received.
  */
 
 import { CannotStart } from "../../../src/base/errors.ts";
@@ -152,7 +152,7 @@ class Simulation {
   private replaceClient(): void {
     const index = this.dice.below(CLIENTS);
     const leaving = this.clients[index]!;
-    for (const { takes } of leaving.asked) for (const witness of takes) witness.lost++;
+    for (const { takes } of leaving.asked) for (const witness of takes) witness.life.lost++;
     leaving.leave();
     this.clients[index] = this.newClient();
   }

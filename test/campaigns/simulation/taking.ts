@@ -63,7 +63,7 @@ export function takeEach(model: Model, send: Send, client: SimulatedClient): voi
   // What it took of lines whose reservation stands is wasted.
   const failed = () => {
     for (const [index, checker] of takes.entries())
-      if (asked[index]!.strategy !== "elegant_close") checker.excused++;
+      if (asked[index]!.strategy !== "elegant_close") checker.life.excused++;
   };
   send(["MGET", ...names], { takes, answered, failed });
 }
