@@ -216,7 +216,7 @@ export class Checker {
     const period = run!.period;
     const end = ` until ${calendar.endText(period)}:`;
     // While a jump is held nobody knows when the next one begins; behind 2^63 none does.
-    const isOpen = moment.presentMs !== moment.wallMs || position >= 2n ** 63n;
+    const isOpen = moment?.presentMs !== moment?.wallMs || position >= 2n ** 63n;
     if (isOpen && !message.includes(" until ")) return;
     if (!message.includes(end)) this.fail(`'${message}' does not say${end}`);
     if (moment?.isSeen && period < calendar.periodAt(moment.presentMs))
