@@ -29,7 +29,7 @@ export function define(model: Model, send: Send): void {
   send(["HSET", name, ...Object.entries(fields).flat()], { answered });
   const kept = reuse ? [] : deleted;
   const same =
-    strategy === "memory" ? undefined : kept.find((line) => isSameShape(line.shape, shape));
+    strategy === "memory" ? undefined : kept.findLast((line) => isSameShape(line.shape, shape));
   if (!engine.has(name)) {
     if (!isMet(shape, same, kept)) throw new Broken(`${name}: refused for nothing`);
     return;
@@ -61,7 +61,8 @@ function begins(model: Model, checker: Checker, same: Deleted | undefined): (rep
   checker.goesOn(standing, counts.generated, definition.strategy);
   deleted.set(
     name,
-    deleted.get(name)!.filter((line) => line !== same),
+    // One in memory that the server did not keep may stand there, too.
+    deleted.get(name)!.filter((line) => !isSameShape(line.shape, same.shape)),
   );
   return (reply) => {
     isNumber(reply);
