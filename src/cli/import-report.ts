@@ -103,7 +103,7 @@ function rowOf({ name, definition, position }: Planned, isFile: boolean): string
 /** As numbers would be shown that are taken now. */
 function whenNow({ format }: Definition): When {
   const wallMs = Date.now();
-  return { wallMs, period: format?.periodAt(wallMs) ?? NO_PERIOD };
+  return { wallMs, period: format?.periods?.at(wallMs) ?? NO_PERIOD };
 }
 
 /** The next number of a line; undefined at its end. */

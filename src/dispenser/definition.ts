@@ -55,7 +55,7 @@ export class Definition {
 
   /** Whether it counts from its start in each period. */
   get hasPeriods(): boolean {
-    return this.format?.period !== undefined;
+    return this.format?.periods !== undefined;
   }
 
   /** How many local positions a node may ever count of it: periods follow one another without end. */
@@ -155,8 +155,8 @@ export function periodEndText(
   { format }: Definition,
   { wallMs, period }: When,
 ): string | undefined {
-  if (format?.period === undefined) return undefined;
-  const end = format.periodEnd(period, wallMs);
+  if (format?.periods === undefined) return undefined;
+  const end = format.periods.end(period, wallMs);
   return end.toString({ timeZoneName: "never", smallestUnit: "second" });
 }
 

@@ -57,10 +57,10 @@ export class DatedLines {
     const { period } = allocation;
     const format = definition.format!;
     let holdsMs = format.endOf({ wallMs, period }) - wallMs;
-    if (definition.hasPeriods) {
+    if (format.periods !== undefined) {
       // By the clock of periods, which may be another; and the period may have ended this moment.
       const nowMs = this.periodClock.nowMs();
-      holdsMs = Math.min(holdsMs, format.periodEndMs(period, nowMs) - nowMs);
+      holdsMs = Math.min(holdsMs, format.periods.endMs(period, nowMs) - nowMs);
     }
     this.deadlineMs = Math.min(this.deadlineMs, this.now() + holdsMs);
     this.open.add(dispenser);

@@ -137,7 +137,7 @@ export class LocalCatalog implements Catalog {
     if (run === undefined) return local < dispenser.position - start;
     if (period < run.knownFrom) {
       return new Refusal(
-        `ERR cannot tell: what ${quoted(name)} handed out before ${definition.format!.periodText(run.knownFrom)} is not ` +
+        `ERR cannot tell: what ${quoted(name)} handed out before ${definition.format!.periods!.text(run.knownFrom)} is not ` +
           "known, because the line was deleted meanwhile, or in memory",
       );
     }

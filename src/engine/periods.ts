@@ -8,7 +8,7 @@
 import { assert } from "../base/assert.ts";
 import { smallest } from "../base/bigint.ts";
 import { quoted, Refusal } from "../base/errors.ts";
-import { type Allocation, type Lease, Leased, wholeLine } from "../dispenser/allocation.ts";
+import { type Allocation, type Lease, Leased } from "../dispenser/allocation.ts";
 import type { Dispenser } from "../dispenser/dispenser.ts";
 import { LOCAL_POSITIONS_MAX, PeriodRun } from "../dispenser/period-run.ts";
 import { NO_PERIOD } from "../dispenser/types/type.ts";
@@ -34,16 +34,14 @@ export class Periods {
   /** The period that a line is in now: the later of its own and the clock's. */
   present({ definition, allocation }: Dispenser): number {
     if (!definition.hasPeriods) return NO_PERIOD;
-    const byClock = definition.format!.periodAt(this.clock.nowMs());
+    const byClock = definition.format!.periods!.at(this.clock.nowMs());
     return Math.max(allocation.period, byClock);
   }
 
   /** The period that follows the present one of a line. */
   next(dispenser: Dispenser): number {
-    const { format } = dispenser.definition;
-    const nowMs = this.clock.nowMs();
-    const end = format!.periodEnd(this.present(dispenser), nowMs);
-    return format!.periodAt(end.epochMilliseconds);
+    const { periods } = dispenser.definition.format!;
+    return periods!.at(periods!.endMs(this.present(dispenser), this.clock.nowMs()));
   }
 
   /** How a line goes on now: in another period, where the clock has come to that. */
@@ -167,14 +165,12 @@ export class Periods {
   goBack(dispenser: Dispenser, period: number): Refusal | undefined {
     const { name, definition, allocation, position, keepsNothing } = dispenser;
     assert(allocation instanceof PeriodRun, "goBack() of a line without periods");
-    const { format } = definition;
+    const periods = definition.format!.periods!;
     const refuse = (why: string) =>
-      new Refusal(
-        `ERR cannot take ${quoted(name)} back into ${format!.periodText(period)}: ${why}`,
-      );
-    const now = format!.periodAt(this.clock.nowMs());
+      new Refusal(`ERR cannot take ${quoted(name)} back into ${periods.text(period)}: ${why}`);
+    const now = periods.at(this.clock.nowMs());
     if (period < now) {
-      const present = format!.periodText(now);
+      const present = periods.text(now);
       return refuse(`by the clock it is ${present}, and the line would leave it at once`);
     }
     if (period === allocation.period) return undefined;
@@ -220,17 +216,14 @@ export class Periods {
    * forgotten then.
    */
   keptWhenDeleted(dispenser: Dispenser): Pick<DeletedLine, "account" | "run"> {
-    const { allocation } = dispenser;
     const kept = dispenser.keptWhenDeleted;
-    if (!(allocation instanceof PeriodRun) || kept.run === undefined) return kept;
-    const { reached, period } = kept.run;
-    const isLatest = reached === period;
-    const latest = new PeriodRun(wholeLine, kept.run).in(
-      reached,
-      kept.account.reserved,
-      isLatest ? kept.account.reserved - kept.run.start : this.passedIn(dispenser, reached),
-    );
-    return { ...kept, run: latest.forgetting().run };
+    const { account, run } = kept;
+    if (run === undefined) return kept;
+    const { period, reached } = run;
+    const isLatest = period === reached;
+    const passed = isLatest ? account.reserved - run.start : this.passedIn(dispenser, reached);
+    const start = account.reserved - passed;
+    return { account, run: { period: reached, start, knownFrom: reached, reached } };
   }
 
   /** The commit is over: what was passed is on disk. */

@@ -367,7 +367,7 @@ function refuseForOlder(what: string, node: string): Refusal {
 }
 
 function refuseForgotten({ name, definition }: Dispenser, period: number): Refusal {
-  const told = definition.format!.periodText(period);
+  const told = definition.format!.periods!.text(period);
   return new Refusal(
     `ERR the cluster no longer knows what ${quoted(name)} did in ${told}: it keeps the latest three periods`,
   );

@@ -21,7 +21,7 @@ export function counterOf(
   const { periods = [], margin } = line;
   const found = periods.find((each) => each.period === period);
   if (found !== undefined) return found;
-  const hadBegun = margin !== undefined && period <= format!.periodAt(margin.atMs);
+  const hadBegun = margin !== undefined && period <= format!.periods!.at(margin.atMs);
   return { next: hadBegun ? margin.count : 0n, returned: [], floor: 0n };
 }
 

@@ -44,11 +44,11 @@ export class EarlyLeases {
   private isDue(line: Dispenser, nowMs: number): boolean {
     const { definition, allocation, id } = line;
     const { format } = definition;
-    if (format?.period === undefined || !(allocation instanceof Leased)) return false;
+    if (format?.periods === undefined || !(allocation instanceof Leased)) return false;
     const { period, ahead } = allocation;
     if (ahead !== undefined || period !== this.engine.periods.present(line)) return false;
     const word = (Math.imul(id, SPREAD) ^ this.salt) >>> 0;
     const part = LAST_PART + (1 - LAST_PART) * (word / 2 ** 32);
-    return nowMs >= format.periodEndMs(period, nowMs) - format.period.leadMs * part;
+    return nowMs >= format.periods.endMs(period, nowMs) - format.periods.period.leadMs * part;
   }
 }

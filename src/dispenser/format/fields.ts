@@ -31,7 +31,7 @@ const PERIODS_FROM_LEVEL = 4;
 /** The level of the programs that know a format, as NumberType.level. */
 export function levelOf(format: Format | undefined): number {
   if (format === undefined) return 1;
-  return format.period === undefined ? FORMATS_FROM_LEVEL : PERIODS_FROM_LEVEL;
+  return format.periods === undefined ? FORMATS_FROM_LEVEL : PERIODS_FROM_LEVEL;
 }
 
 /** The same for what these fields of HSET may give. */
@@ -43,10 +43,10 @@ export function levelOfFields(fields: Fields): number {
 /** The fields that say which format there is, in the order in which they are shown. */
 export function fieldsOfFormat(format: Format | undefined): readonly (readonly [string, string])[] {
   if (format === undefined) return [];
-  const { text, period, calendar, isDated, isFiscal } = format;
+  const { text, periods: counted, calendar, isDated, isFiscal } = format;
   return [
     [FORMAT, text],
-    ...(period === undefined ? [] : [[PERIOD, period.name] as const]),
+    ...(counted === undefined ? [] : [[PERIOD, counted.period.name] as const]),
     ...(isDated ? [[ZONE, calendar.zone] as const] : []),
     ...(isFiscal ? [[YEAR_START, String(calendar.yearStart)] as const] : []),
   ];
@@ -77,8 +77,9 @@ export function formatIn(
 /** Whether HSET gives a format a period that it has not. */
 export function hasOtherPeriod(format: Format | undefined, given: Fields): boolean {
   const text = given.get(PERIOD);
-  const period = text === undefined ? format?.period : readPeriod(text);
-  return !(period instanceof Refusal) && period !== format?.period;
+  const present = format?.periods?.period;
+  const period = text === undefined ? present : readPeriod(text);
+  return !(period instanceof Refusal) && period !== present;
 }
 
 function readPeriod(given: string): Period | Refusal | undefined {

@@ -8,17 +8,8 @@ import { invalid, Refusal } from "../../base/errors.ts";
 import { NO_PERIOD, type NumberSource, type When } from "../types/type.ts";
 import { type Calendar, type DateToken, dateAt, datesEnd, shown } from "./dates.ts";
 import { type Parts, partsOf } from "./parts.ts";
-import {
-  dateWithin,
-  isShown,
-  type Period,
-  type PeriodCalendar,
-  periodAt,
-  periodEnd,
-  periodFrom,
-  periodShown,
-  periodText,
-} from "./periods.ts";
+import { PeriodCalendar } from "./period-calendar.ts";
+import { isShown, type Period } from "./periods.ts";
 
 const DASH = 45;
 /** ISO 11649: so many letters and digits at most behind RF and its two digits. */
@@ -31,18 +22,11 @@ export interface Around {
   readonly back: Uint8Array;
 }
 
-/** From when to when something holds, as Unix times in milliseconds. */
-interface Span {
+/** The same with dates: of which period, and from when to when they are so, as Unix times in ms. */
+interface Dated extends Around {
+  readonly period: number;
   readonly fromMs: number;
   readonly untilMs: number;
-}
-
-const isWithin = (wallMs: number, { fromMs, untilMs }: Span) =>
-  wallMs >= fromMs && wallMs < untilMs;
-
-/** What is around numbers of a period, while dates show that. */
-interface Dated extends Around, Span {
-  readonly period: number;
 }
 
 export class Format {
@@ -50,22 +34,22 @@ export class Format {
   readonly text: string;
   readonly calendar: Calendar;
   /** The periods in which a line counts from its start; undefined for none. */
-  readonly period: Period | undefined;
+  readonly periods: PeriodCalendar | undefined;
   private readonly parts: Parts;
   private readonly around: Around;
   /** The dates that were shown last: they hold for many numbers. */
   private lastDated: Dated | undefined;
-  /** The period whose end was asked for last. */
-  private lastEnd: { readonly period: number; readonly endMs: number } | undefined;
-  /** The period that it was last. */
-  private lastPeriod: (Span & { readonly period: number }) | undefined;
 
   private constructor(text: string, parts: Parts, calendar: Calendar, period?: Period) {
     this.text = text;
     this.parts = parts;
     this.calendar = calendar;
-    this.period = period;
+    this.periods = period && new PeriodCalendar(calendar, period, this.tokens);
     this.around = aroundOf(parts.front, parts.back);
+  }
+
+  private get tokens(): readonly DateToken[] {
+    return this.parts.dates.map(({ token }) => token);
   }
 
   /** Reads the field `format`, for numbers that are made of these characters. */
@@ -127,70 +111,25 @@ export class Format {
   }
 
   private datedAt({ wallMs, period }: When): Dated {
-    const { lastDated, calendar } = this;
-    if (lastDated?.period === period && isWithin(wallMs, lastDated)) return lastDated;
-    const periods = this.periodCalendar;
-    const date =
-      periods === undefined ? dateAt(calendar, wallMs) : dateWithin(periods, period, wallMs);
+    const { lastDated, calendar, periods } = this;
+    const isKnown = lastDated !== undefined && lastDated.period === period;
+    if (isKnown && wallMs >= lastDated.fromMs && wallMs < lastDated.untilMs) return lastDated;
+    const date = periods?.dateWithin(period, wallMs) ?? dateAt(calendar, wallMs);
     const around = this.withDates((token) => shown(token, date, calendar.yearStart));
-    this.lastDated = { ...around, period, fromMs: wallMs, untilMs: this.datesEndAt(wallMs) };
+    const untilMs = datesEnd(this.tokens, calendar, wallMs);
+    this.lastDated = { ...around, period, fromMs: wallMs, untilMs };
     return this.lastDated;
   }
 
-  private datesEndAt(wallMs: number): number {
-    const tokens = this.parts.dates.map(({ token }) => token);
-    return datesEnd(tokens, this.calendar, wallMs);
-  }
-
-  private get periodCalendar(): PeriodCalendar | undefined {
-    const { calendar, period } = this;
-    return period && { ...calendar, period };
-  }
-
-  /** The period at a Unix time in milliseconds; NO_PERIOD for a line without. */
-  periodAt(wallMs: number): number {
-    const { periodCalendar, lastPeriod } = this;
-    if (periodCalendar === undefined) return NO_PERIOD;
-    if (lastPeriod !== undefined && isWithin(wallMs, lastPeriod)) return lastPeriod.period;
-    const period = periodAt(periodCalendar, wallMs);
-    // What tells periods apart is shown, and so does not stay longer than a period.
-    this.lastPeriod = { period, fromMs: wallMs, untilMs: this.datesEndAt(wallMs) };
-    return period;
-  }
-
-  /** When a period of a line that has them ends, as periodEnd(). */
-  periodEnd(period: number, wallMs: number): Temporal.ZonedDateTime {
-    return periodEnd(this.periodCalendar!, period, wallMs);
-  }
-
-  /** The same as a Unix time in milliseconds; many lines ask for that of one period. */
-  periodEndMs(period: number, wallMs: number): number {
-    const { lastEnd } = this;
-    if (lastEnd?.period === period && wallMs < lastEnd.endMs) return lastEnd.endMs;
-    const endMs = this.periodEnd(period, wallMs).epochMilliseconds;
-    this.lastEnd = { period, endMs };
-    return endMs;
-  }
-
-  /** A period of a line that has them, as it is told to people. */
-  periodText(period: number): string {
-    return periodText(this.periodCalendar!, period);
-  }
-
-  /** The period that is told so; undefined if none is. */
-  periodFrom(text: string): number | undefined {
-    return this.periodCalendar && periodFrom(this.periodCalendar, text);
-  }
-
   /**
-   * The period of a text, as periodShown() finds it: undefined where it is of none. Of a line
-   * without periods every text is of NO_PERIOD.
+   * The period of a text, as PeriodCalendar.shown() finds it: undefined where it is of none. Of a
+   * line without periods every text is of NO_PERIOD.
    */
   periodIn(text: string, latest: number): number | undefined {
-    const { periodCalendar } = this;
-    if (periodCalendar === undefined) return NO_PERIOD;
+    const { periods } = this;
+    if (periods === undefined) return NO_PERIOD;
     const dates = this.numberIn(text) === undefined ? undefined : this.datesIn(text);
-    return dates && periodShown(periodCalendar, dates, latest);
+    return dates && periods.shown(dates, latest);
   }
 
   /** What is around a number where each date shows this. */

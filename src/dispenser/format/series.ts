@@ -20,7 +20,7 @@ export class FormattedSeries implements NumberSeries {
   constructor(numbers: NumberSeries, format: Format) {
     this.numbers = numbers;
     this.format = format;
-    this.progression = format.period === undefined ? numbers.progression : undefined;
+    this.progression = format.periods === undefined ? numbers.progression : undefined;
     if (numbers.guesses !== undefined) this.guesses = numbers.guesses;
     this.positions = smallest(numbers.positions, positionsWithin(numbers, format));
   }
@@ -61,8 +61,8 @@ export class FormattedSeries implements NumberSeries {
     }
     if (of === period) return numbers.positionFrom(number, period);
     return new Refusal(
-      `ERR ADVANCE goes on within the present period, ${format.periodText(period)}: ${quoted(text)} is of ` +
-        format.periodText(of),
+      `ERR ADVANCE goes on within the present period, ${format.periods!.text(period)}: ${quoted(text)} is of ` +
+        format.periods!.text(of),
     );
   }
 

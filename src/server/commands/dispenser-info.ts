@@ -44,10 +44,10 @@ export function describe(dispenser: Dispenser, upcoming: Upcoming, more: InfoFie
 
 /** The period that the next number is of, and its end. */
 function periodOf(definition: Definition, { when }: Upcoming): InfoFields {
-  const { format, hasPeriods } = definition;
-  if (format === undefined || !hasPeriods) return {};
+  const { periods } = definition.format ?? {};
+  if (periods === undefined) return {};
   return {
-    present_period: format.periodText(when.period),
+    present_period: periods.text(when.period),
     period_ends: periodEndText(definition, when)!,
   };
 }

@@ -25,9 +25,9 @@ function period(call: Call): void {
   if (dispenser === undefined) return answer(notFound(name));
   const { format, hasPeriods } = dispenser.definition;
   if (!hasPeriods) return answer(new Refusal(`ERR ${quoted(name)} has no periods`));
-  const wanted = format!.periodFrom(text);
+  const wanted = format!.periods!.from(text);
   if (wanted === undefined) {
-    const present = format!.periodText(engine.upcoming(dispenser).when.period);
+    const present = format!.periods!.text(engine.upcoming(dispenser).when.period);
     return answer(
       new Refusal(
         `ERR invalid period ${quoted(text)}: must be written as the present one of ${quoted(name)}, ${present}`,

@@ -71,7 +71,7 @@ export function readNumber(name: string, text: string): Read {
   }
   const [, year, month, day, hour] = /^(\d{4})(\d\d)(\d\d)(\d\d)\//.exec(text) ?? [];
   const atMs = Date.parse(`${year}-${month}-${day}T${hour}:00Z`);
-  const period = format!.periodIn(text, format!.periodAt(atMs)) ?? Number.NaN;
+  const period = format!.periodIn(text, format!.periods!.at(atMs)) ?? Number.NaN;
   const number = Number(series.positionOf(text, period) ?? Number.NaN);
   return { part: text.split("/")[0]!, number, hour: hourAt(atMs) };
 }

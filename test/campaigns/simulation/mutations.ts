@@ -267,13 +267,13 @@ export const mutations: readonly Mutation[] = [
   {
     title: "the period is the clock's, though the line has been in a later one",
     file: "src/engine/periods.ts",
-    find: "if (now <= allocation.period) return undefined;",
-    replace: "if (now === allocation.period) return undefined;",
+    find: "return Math.max(allocation.period, byClock);",
+    replace: "return byClock;",
   },
   {
     title: "dates show the clock's period, and the number is of another",
     file: "src/dispenser/format/format.ts",
-    find: "periods === undefined ? dateAt(calendar, wallMs) : dateWithin(periods, period, wallMs);",
+    find: "periods?.dateWithin(period, wallMs) ?? dateAt(calendar, wallMs);",
     replace: "dateAt(calendar, wallMs);",
   },
   {
@@ -292,8 +292,8 @@ export const mutations: readonly Mutation[] = [
   {
     title: "a number leaves before the commit that begins its period",
     file: "src/engine/periods.ts",
-    find: "    this.batch.change(name, dispenser.snapshot());\n    dispenser.enter(run, isBack);",
-    replace: "    dispenser.enter(run, isBack);",
+    find: "    this.batch.change(name, dispenser.snapshot());\n    dispenser.enter(run);",
+    replace: "    dispenser.enter(run);",
   },
   {
     title: "codes are the same in all periods",
@@ -304,19 +304,19 @@ export const mutations: readonly Mutation[] = [
   {
     title: "a line that comes back to a period begins it anew",
     file: "src/engine/periods.ts",
-    find: "isNew ? 0n : (this.passedIn(dispenser, now) ?? 0n)",
-    replace: "0n",
+    find: "allocation.in(now, position, this.passedIn(dispenser, now))",
+    replace: "allocation.in(now, position, 0n)",
   },
   {
     title: "PERIOD takes a line back to the beginning of a period",
     file: "src/engine/periods.ts",
-    find: "this.enter(dispenser, allocation.in(period, position, passed), true);",
-    replace: "this.enter(dispenser, allocation.in(period, position, 0n), true);",
+    find: "allocation.in(period, position, this.passedIn(dispenser, period))",
+    replace: "allocation.in(period, position, 0n)",
   },
   {
     title: "a period that ended is not stored",
     file: "src/storage/rows.ts",
-    find: "statements.endPeriod.run(id, period, since, passed - 1n);",
+    find: "statements.endPeriod.run(change.id, change.period, change.passed - 1n);",
     replace: "",
   },
   {
@@ -328,20 +328,20 @@ export const mutations: readonly Mutation[] = [
   {
     title: "a deleted line is kept in the period that PERIOD took it back into",
     file: "src/engine/periods.ts",
-    find: "return { ...kept, run: { period: reached, start: latest, knownFrom: reached, reached } };",
-    replace: "return { ...kept, run: { ...kept.run, knownFrom: period, reached: period } };",
+    find: "return { account, run: { period: reached, start, knownFrom: reached, reached } };",
+    replace: "return { account, run: { ...run, knownFrom: period, reached: period } };",
   },
   {
     title: "a line that goes on after DEL believes that it knows of ended periods",
     file: "src/engine/periods.ts",
-    find: "start: latest, knownFrom: reached, reached }",
-    replace: "start: latest, knownFrom: kept.run.knownFrom, reached }",
+    find: "start, knownFrom: reached, reached }",
+    replace: "start, knownFrom: run.knownFrom, reached }",
   },
   {
     title: "PERIOD takes a line in memory back",
     file: "src/engine/periods.ts",
-    find: "period >= allocation.run.knownFrom && !keepsNothing;",
-    replace: "period >= allocation.run.knownFrom;",
+    find: 'if (keepsNothing) return refuse("a line in memory starts over in its period at each start");',
+    replace: "",
   },
   {
     title: "PERIOD is answered before its commit",

@@ -110,7 +110,7 @@ class Node {
 
   goBack(name: string, text: string): string | undefined {
     const { format } = this.find(name).definition;
-    const refusal = this.catalog.goBack(this.find(name), format!.periodFrom(text)!);
+    const refusal = this.catalog.goBack(this.find(name), format!.periods!.from(text)!);
     expect(this.engine.commit()).toBeUndefined();
     return refusal?.message;
   }

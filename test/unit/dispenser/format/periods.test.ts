@@ -37,7 +37,7 @@ const formatOf = (period: string, more: Readonly<Record<string, string>> = {}) =
 /** The period at a time, as it is told. */
 function at(period: string, time: string, more: Readonly<Record<string, string>> = {}): string {
   const format = formatOf(period, more);
-  return format.periodText(format.periodAt(Date.parse(time)));
+  return format.periods!.text(format.periods!.at(Date.parse(time)));
 }
 
 describe("the period at a time", () => {
@@ -75,7 +75,7 @@ describe("odd calendars", () => {
     const format = formatOf(period, { zone });
     const wallMs = Date.parse(time);
     return format
-      .periodEnd(format.periodAt(wallMs), wallMs)
+      .periods!.end(format.periods!.at(wallMs), wallMs)
       .toString({ timeZoneName: "never", smallestUnit: "second" });
   };
 
@@ -135,7 +135,9 @@ describe("a period", () => {
       "ERR invalid period 'decade': must be one of none, hour, day, week, month, quarter, year, fiscal_year",
     );
     expect(defined({ period: "NONE" }).line).toBe(defined({}).line);
-    expect(defined({ period: "Month", format: "{yy}{MM}{n}" }).format!.period!.name).toBe("month");
+    expect(defined({ period: "Month", format: "{yy}{MM}{n}" }).format!.periods!.period.name).toBe(
+      "month",
+    );
   });
 
   test("is not for random numbers", () => {
@@ -179,11 +181,11 @@ test("each period begins where the one before ends, and is told in one way", () 
   fc.assert(
     fc.property(periodNames, fc.constantFrom(...zones), times, (name, zone, wallMs) => {
       const format = formatOf(name, { zone });
-      const period = format.periodAt(wallMs);
-      const end = format.periodEnd(period, wallMs).epochMilliseconds;
+      const period = format.periods!.at(wallMs);
+      const end = format.periods!.end(period, wallMs).epochMilliseconds;
       expect(end).toBeGreaterThan(wallMs);
-      expect(format.periodAt(end)).toBeGreaterThan(period);
-      expect(format.periodFrom(format.periodText(period))).toBe(period);
+      expect(format.periods!.at(end)).toBeGreaterThan(period);
+      expect(format.periods!.from(format.periods!.text(period))).toBe(period);
     }),
     { numRuns: 500 },
   );
@@ -229,7 +231,7 @@ test("no text is that of two numbers, whatever the format shows of the period, a
     fc.property(marked, fc.array(times, { minLength: 1, maxLength: 6 }), (shape, moments) => {
       const { series, format } = defined(shape);
       const seen = new Map<string, string>();
-      const all = moments.map((wallMs) => format!.periodAt(wallMs));
+      const all = moments.map((wallMs) => format!.periods!.at(wallMs));
       const latest = Math.max(...all);
       for (const [index, wallMs] of moments.entries()) {
         // As the clock may be anywhere, the period decides.
@@ -253,8 +255,8 @@ test("no text is that of two numbers, whatever the format shows of the period, a
 describe("the period of a text", () => {
   const of = (shape: Readonly<Record<string, string>>, text: string, latest: string) => {
     const { format } = defined(shape);
-    const found = format!.periodIn(text, format!.periodFrom(latest)!);
-    return found === undefined ? undefined : format!.periodText(found);
+    const found = format!.periodIn(text, format!.periods!.from(latest)!);
+    return found === undefined ? undefined : format!.periods!.text(found);
   };
 
   test("with a year of two digits is the latest such year", () => {
