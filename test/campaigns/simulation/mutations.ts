@@ -195,8 +195,8 @@ export const mutations: readonly Mutation[] = [
   {
     title: "numbers of another type count as other numbers",
     file: "src/dispenser/deleted.ts",
-    find: "if (from >= positions || otherBelow <= 0n) return false;",
-    replace: "if (from >= positions || otherBelow <= 0n || line.type !== other.type) return false;",
+    find: "if (isAtEnd || otherBelow <= 0n) return false;",
+    replace: "if (isAtEnd || otherBelow <= 0n || line.type !== other.type) return false;",
   },
   {
     title: "a line that goes on may run into another deleted one",

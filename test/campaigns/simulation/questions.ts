@@ -78,7 +78,7 @@ function verifyNext(model: Model, send: Send, checker: Checker): void {
   if (number > limitOf(shape)) return;
   const of = isLater ? period + 1 : period;
   // It may have been in the next one, too.
-  if (isLater && model.standingOf(checker).passedIn!(of) !== undefined) return;
+  if (isLater && (model.standingOf(checker).passedIn!(of) ?? 0n) > 0n) return;
   const text = textOf(shape, number, of);
   const answered = (reply: Reply) => {
     const mayNotTell = isLater && checker.spent.mayBeForgotten && reply instanceof ReplyError;
