@@ -79,6 +79,7 @@ export class Works {
       other(ALWAYS, always, "incr", "x"),
       other(CEILING, ceiling, "get", "x"),
       ...(await ours("", source, ["1", "2", "3"], strategyNames)),
+      ...(await writtenOtherwise(source)),
       ...(await overMany(source, names)),
       many(IN_MEMORY, redis, names),
       many(ALWAYS, always, names),
@@ -139,6 +140,33 @@ async function ours(
         isBaseline: false,
       });
     }
+  }
+  client.close();
+  return works;
+}
+
+/** Lines whose numbers are not written as they are, with `pre_close`. */
+const writings: Readonly<Record<string, readonly string[]>> = {
+  "type 2 as `INV-{yyyy}{MM}-{n}`": [
+    ...["type", "2", "length", `${DIGITS}`, "format", "INV-{yyyy}{MM}-{n}"],
+  ],
+  "type 2 as `INV-{yyyy}{MM}-{n}` each month": [
+    ...["type", "2", "length", `${DIGITS}`, "format", "INV-{yyyy}{MM}-{n}", "period", "month"],
+  ],
+  "codes of 12 digits": ["type", "4", "length", "12"],
+  "codes of 16 letters and digits": ["type", "4", "length", "16", "alphabet", "base62"],
+};
+
+async function writtenOtherwise(server: RunningServer): Promise<Work[]> {
+  const client = await answering(server.port);
+  const works: Work[] = [];
+  for (const [index, [what, fields]] of Object.entries(writings).entries()) {
+    const name = `written:${index}`;
+    const reply = await client.command("HSET", name, ...fields, "auto_disk", "pre_close");
+    if (typeof reply !== "number") throw new Error(String(reply));
+    const title = `GET, ${what}, \`pre_close\``;
+    const one = { names: 1, ours: undefined, isCore: false, isBaseline: false };
+    works.push({ title, server, words: ["get", name], ...one });
   }
   client.close();
   return works;
