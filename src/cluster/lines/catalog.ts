@@ -249,8 +249,8 @@ export class ClusterLines {
       const puts = changed(name, { ...present, floor, ...floorPeriod }, rows);
       const next = largest(counter.next, floor);
       const returned = counter.returned.filter(({ first }) => first >= floor);
-      const after = withCounter(leased, definition, period, { next, returned, floor });
-      puts.set(line, encode(after));
+      const after = { next, returned, floor: largest(counter.floor, floor) };
+      puts.set(line, encode(withCounter(leased, definition, period, after)));
       return { puts, result: next };
     });
     this.nodeState.flush();
