@@ -105,7 +105,7 @@ export class Engine {
   private readonly allocation: Allocation;
   /** Numbers that operators skip with the commit being gathered, by the ids of their lines. */
   private readonly skips = new Map<number, bigint>();
-  private readonly heldLeases = new HeldLeases((dispenser) => this.periods.available(dispenser));
+  private readonly heldLeases: HeldLeases;
   /** Lines that show dates. */
   readonly dated: DatedLines;
   /** Lines that begin again in each period. */
@@ -132,6 +132,7 @@ export class Engine {
       this.noticeUsage(dispenser),
     );
     this.periods = new Periods(store, this.batch, this.dated.periodClock);
+    this.heldLeases = new HeldLeases(this.periods);
     this.allocation = options.allocation ?? wholeLine;
     const { savesCounts } = options;
     this.dirtyCounts =

@@ -6,24 +6,24 @@
  * there until a look meets it, so each lease is paid for once.
  */
 
-import { Leased } from "../dispenser/allocation.ts";
 import type { Dispenser } from "../dispenser/dispenser.ts";
+import type { Periods } from "./periods.ts";
 
 /** How many lines one look meets at most: that takes half a millisecond. */
 const LOOK_MAX = 2000;
 
 export class HeldLeases {
   private readonly lines = new Set<Dispenser>();
-  private readonly available: (line: Dispenser) => number;
+  private readonly periods: Pick<Periods, "available" | "holds">;
 
-  /** `available` answers how many numbers a line has to hand out now. */
-  constructor(available: (line: Dispenser) => number) {
-    this.available = available;
+  /** `periods` knows what a line has to hand out now, and later. */
+  constructor(periods: Pick<Periods, "available" | "holds">) {
+    this.periods = periods;
   }
 
   /** To be called with a line that is there, and may have got leased numbers. */
   add(line: Dispenser): void {
-    if (holds(line)) this.lines.add(line);
+    if (this.periods.holds(line)) this.lines.add(line);
   }
 
   /** To be called with a line that is removed. */
@@ -35,14 +35,9 @@ export class HeldLeases {
   look(): boolean {
     let looks = LOOK_MAX;
     for (const line of this.lines) {
-      if (this.available(line) > 0 || looks-- === 0) return true;
-      if (!holds(line)) this.lines.delete(line);
+      if (this.periods.available(line) > 0 || looks-- === 0) return true;
+      if (!this.periods.holds(line)) this.lines.delete(line);
     }
     return false;
   }
-}
-
-/** Whether a line has leased numbers left, be it of a period that has not begun. */
-function holds({ allocation, position, hasPositions }: Dispenser): boolean {
-  return hasPositions && allocation instanceof Leased && allocation.total > position;
 }

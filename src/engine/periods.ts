@@ -64,6 +64,14 @@ export class Periods {
     return allocation.ahead?.period === period ? Number(allocation.ahead.count) : 0;
   }
 
+  /** Whether a line has leased numbers to hand out, now or in a period to come. */
+  holds(dispenser: Dispenser): boolean {
+    const { allocation, hasPositions } = dispenser;
+    if (!hasPositions || !(allocation instanceof Leased)) return false;
+    if (this.available(dispenser) > 0) return true;
+    return allocation.ahead !== undefined && allocation.ahead.period > this.present(dispenser);
+  }
+
   /** The run that a line has to begin now; undefined where it goes on as it is. */
   due(dispenser: Dispenser): PeriodRun | undefined {
     const { allocation, position } = dispenser;

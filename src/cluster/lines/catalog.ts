@@ -39,6 +39,7 @@ import {
   NEW_LINE,
   nameKey,
   namesIn,
+  type PeriodFloor,
   readLine,
   readName,
   readNames,
@@ -243,10 +244,9 @@ export class ClusterLines {
         const isOver = counter.next >= series.positions;
         return nothing(isOver ? engine.exhausted(dispenser) : refusePastEnd(name, number));
       }
-      const isSamePeriod = (present.floorPeriod ?? NO_PERIOD) === period;
-      if (isSamePeriod && floor <= present.floor) return nothing(counter.next);
-      const floorPeriod = definition.hasPeriods ? { floorPeriod: period } : {};
-      const puts = changed(name, { ...present, floor, ...floorPeriod }, rows);
+      const known = floorsOf(present).find((each) => each.period === period)?.floor ?? 0n;
+      if (floor <= known) return nothing(counter.next);
+      const puts = changed(name, withFloor(present, { period, floor }), rows);
       const next = largest(counter.next, floor);
       const returned = counter.returned.filter(({ first }) => first >= floor);
       const after = { next, returned, floor: largest(counter.floor, floor) };
@@ -333,9 +333,24 @@ export class ClusterLines {
       const isChange = !(changed instanceof Refusal) && !isSame(changed, present.definition);
       if (isChange) engine.redefine(present, changed);
     }
-    const { floor, floorPeriod = NO_PERIOD } = record;
-    if (floor > 0n) engine.skipBelow(engine.find(name)!, floor, floorPeriod);
+    for (const { period, floor } of floorsOf(record)) {
+      if (floor > 0n) engine.skipBelow(engine.find(name)!, floor, period);
+    }
   }
+}
+
+/** What ADVANCE skipped, by period. */
+const floorsOf = ({ floor, floors }: NameRecord): readonly PeriodFloor[] =>
+  floors ?? [{ period: NO_PERIOD, floor }];
+
+/** So many periods are told of, the latest: the store leases of no others. */
+const FLOORS_MAX = 3;
+
+function withFloor(record: NameRecord, { period, floor }: PeriodFloor): NameRecord {
+  if (period === NO_PERIOD) return { ...record, floor };
+  const others = (record.floors ?? []).filter((each) => each.period !== period);
+  const floors = [...others, { period, floor }].sort((one, other) => one.period - other.period);
+  return { ...record, floors: floors.slice(-FLOORS_MAX) };
 }
 
 /**

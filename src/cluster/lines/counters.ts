@@ -5,6 +5,7 @@
 
 import { largest } from "../../base/bigint.ts";
 import type { Definition } from "../../dispenser/definition.ts";
+import type { PeriodCalendar } from "../../dispenser/format/period-calendar.ts";
 import type { Counter, Counters, LineRecord, PeriodCounter } from "../stores/records.ts";
 
 /** A line keeps the counters of so many periods, the latest: nobody leases of earlier ones. */
@@ -21,8 +22,16 @@ export function counterOf(
   const { periods = [], margin } = line;
   const found = periods.find((each) => each.period === period);
   if (found !== undefined) return found;
-  const hadBegun = margin !== undefined && period <= format!.periods!.at(margin.atMs);
-  return { next: hadBegun ? margin.count : 0n, returned: [], floor: 0n };
+  const mayBeUsed = margin !== undefined && period <= lastLeased(format!.periods!, margin.atMs);
+  return { next: mayBeUsed ? margin.count : 0n, returned: [], floor: 0n };
+}
+
+/** Clocks of nodes may be ahead of the operator's by so much. */
+const AHEAD_MS_MAX = 60_000;
+
+/** The last period that nodes may have leased of at a Unix time: they lease of the next one early. */
+function lastLeased(periods: PeriodCalendar, wallMs: number): number {
+  return periods.at(wallMs + periods.period.leadMs + AHEAD_MS_MAX);
 }
 
 /** A line with another counter of a period, or of all of it. */
@@ -43,17 +52,23 @@ export function withCounter(
 function kept(counters: readonly PeriodCounter[], since: number | undefined): Counters {
   const periods = counters.toSorted((one, other) => one.period - other.period);
   const latest = periods.slice(-PERIODS_KEPT);
-  const first = latest.length < periods.length ? latest[0]!.period : since;
-  return { periods: latest, ...(first !== undefined && { since: first }) };
+  const first = latest.length < periods.length ? latest[0]!.period : 0;
+  const from = Math.max(first, since ?? 0);
+  return {
+    periods: latest.filter(({ period }) => period >= from),
+    ...(from > 0 && { since: from }),
+  };
 }
 
 /** Below which position numbers may be in use; with periods, more than 0 where some may be. */
 export function leasedOf(
-  { next, periods = [], margin }: Counter & Counters,
+  { next, periods = [], since, margin }: Counter & Counters,
   { hasPeriods }: Definition,
 ): bigint {
   if (!hasPeriods) return next;
-  return periods.reduce((sum, each) => sum + each.next, margin?.count ?? 0n);
+  // Periods that are forgotten were in use.
+  const forgotten = since === undefined ? 0n : 1n;
+  return periods.reduce((sum, each) => sum + each.next, forgotten + (margin?.count ?? 0n));
 }
 
 /** The counters of a line that goes on at this one of a period, whatever it did before. */

@@ -80,6 +80,8 @@ export class Leasing {
   private readonly wants: Wants;
   private readonly sizer: LeaseSizer;
   private readonly exhausted = new WeakMap<Dispenser, Exhausted>();
+  /** The same of a period to come. */
+  private readonly exhaustedNext = new WeakMap<Dispenser, Exhausted>();
 
   constructor({ engine, nodeState, usage, now, onLost }: LeasingOptions) {
     this.engine = engine;
@@ -108,7 +110,15 @@ export class Leasing {
    * some, or has none.
    */
   want(dispenser: Dispenser, count: number, isEarly = false): Promise<void> {
+    if (isEarly && this.hasNoNext(dispenser)) return Promise.resolve();
     return this.wants.add(dispenser, count, isEarly);
+  }
+
+  /** Whether nothing was left of the next period when it was asked for. */
+  private hasNoNext(dispenser: Dispenser): boolean {
+    const found = this.exhaustedNext.get(dispenser);
+    if (found?.definition !== dispenser.definition) return false;
+    return found.period === this.engine.periods.next(dispenser);
   }
 
   /** A line reached its threshold: whether to ask for the next lease already. */
@@ -260,7 +270,8 @@ export class Leasing {
     const most = BigInt(Math.max(1, wanted, Number(fair)));
     const found = choose(counter, allocation.passedIn(period), smallest(BigInt(size), most), end);
     if (found === undefined) {
-      if (!isEarly) this.exhausted.set(dispenser, { atMs: this.now(), period, definition });
+      const exhausted = isEarly ? this.exhaustedNext : this.exhausted;
+      exhausted.set(dispenser, { atMs: this.now(), period, definition });
       return [];
     }
     this.exhausted.delete(dispenser);

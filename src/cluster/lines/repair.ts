@@ -72,5 +72,10 @@ function repairLine(
       repaired = withCounter(repaired, definition, period, { ...counter, next: end });
     }
   }
+  if (definition.hasPeriods && ends.length > 0 && repaired.margin === undefined) {
+    // The store knew nothing of the line, so nobody knows what was leased of earlier periods.
+    const since = Math.max(repaired.since ?? 0, allocation.period);
+    if (since !== repaired.since) repaired = { ...repaired, since };
+  }
   if (repaired !== line) puts.set(lineKey(id), encode(repaired));
 }

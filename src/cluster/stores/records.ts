@@ -83,6 +83,11 @@ export interface NamesRecord {
   readonly purgedAtAgeMs?: number;
 }
 
+export interface PeriodFloor {
+  readonly period: number;
+  readonly floor: bigint;
+}
+
 export interface NameRecord {
   readonly line: number;
   readonly isDeleted: boolean;
@@ -90,8 +95,8 @@ export interface NameRecord {
   readonly fields: Readonly<Record<string, string>>;
   /** ADVANCE skipped the positions below; nodes learn of it by this row. */
   readonly floor: bigint;
-  /** The period in which it did so, of a line with periods. */
-  readonly floorPeriod?: number;
+  /** The same for the latest periods in which it did so, of a line with periods. */
+  readonly floors?: readonly PeriodFloor[];
   /** Deleted lines that had the name before and whose numbers are in use; none by default. */
   readonly before?: readonly DeletedLineRecord[];
 }

@@ -99,7 +99,7 @@ export const clusterMutations: readonly ClusterMutation[] = [
   {
     title: "ADVANCE leaves the runs of nodes as they are",
     file: "src/cluster/lines/catalog.ts",
-    find: "if (floor > 0n) engine.skipBelow(engine.find(name)!, floor, floorPeriod);",
+    find: "if (floor > 0n) engine.skipBelow(engine.find(name)!, floor, period);",
     replace: "",
   },
   {
