@@ -106,6 +106,12 @@ export interface Lease extends Range {
   readonly period: number;
 }
 
+/** A lease of a period to come, of which ADVANCE may have skipped numbers. */
+export interface LeaseAhead extends Lease {
+  /** The first number that is not skipped. */
+  readonly from: bigint;
+}
+
 /**
  * The ranges that a node leased of a line, or of one period of it; used-up ones may be missing.
  * Immutable.
@@ -118,9 +124,9 @@ export class Leased implements Allocation {
   /** The period of the ranges: NO_PERIOD of a line without, or that has not begun. */
   readonly period: number;
   /** A lease of a later period: it gets local positions when the line enters that. */
-  readonly ahead: Lease | undefined;
+  readonly ahead: LeaseAhead | undefined;
 
-  constructor(ranges: readonly LeasedRange[], period = NO_PERIOD, ahead?: Lease) {
+  constructor(ranges: readonly LeasedRange[], period = NO_PERIOD, ahead?: LeaseAhead) {
     this.ranges = ranges;
     this.period = period;
     this.ahead = ahead;
@@ -171,7 +177,7 @@ export class Leased implements Allocation {
   }
 
   /** The same with another lease of a period that has not begun. */
-  withAhead(ahead: Lease | undefined): Leased {
+  withAhead(ahead: LeaseAhead): Leased {
     return new Leased(this.ranges, this.period, ahead);
   }
 

@@ -11,7 +11,7 @@
 
 import { assert } from "../base/assert.ts";
 import { largest, smallest } from "../base/bigint.ts";
-import { type Allocation, type Lease, Leased, wholeLine } from "./allocation.ts";
+import { type Allocation, type Lease, type LeaseAhead, Leased, wholeLine } from "./allocation.ts";
 import { type Definition, foretoldPlain, numbersLeft, openNumbers } from "./definition.ts";
 import { PeriodRun, type Run } from "./period-run.ts";
 import type { Account, Counts, Recovered } from "./reservation.ts";
@@ -319,17 +319,20 @@ export class Dispenser {
     this.lease(this.allocation.with(first, count, used), threshold);
   }
 
-  /** Goes on with a lease of a later period; what is left of those before is skipped. */
-  enterLease(lease: Lease, threshold: number): void {
+  /**
+   * Goes on with a lease of a later period, from one of its numbers on; what is left of those before
+   * is skipped.
+   */
+  enterLease(lease: Lease, threshold: number, from = lease.first): void {
     assert(this.allocation instanceof Leased, "enterLease() of what is not leased");
     const allocation = this.allocation.entering(lease);
     this.allocation = allocation;
-    this.advance(allocation.ranges[0]!.local);
+    this.advance(allocation.ranges[0]!.local + from - lease.first);
     this.lease(allocation, threshold);
   }
 
-  /** Keeps a lease of a later period, or none, until the line enters that. */
-  holdAhead(lease: Lease | undefined): void {
+  /** Keeps a lease of a later period until the line enters that. */
+  holdAhead(lease: LeaseAhead): void {
     assert(this.allocation instanceof Leased, "holdAhead() of what is not leased");
     this.allocation = this.allocation.withAhead(lease);
   }

@@ -8,7 +8,7 @@
 import { assert } from "../base/assert.ts";
 import { smallest } from "../base/bigint.ts";
 import { quoted, Refusal } from "../base/errors.ts";
-import { type Allocation, type Lease, Leased } from "../dispenser/allocation.ts";
+import { type Allocation, type Lease, type LeaseAhead, Leased } from "../dispenser/allocation.ts";
 import type { Dispenser } from "../dispenser/dispenser.ts";
 import { LOCAL_POSITIONS_MAX, PeriodRun } from "../dispenser/period-run.ts";
 import { NO_PERIOD } from "../dispenser/types/type.ts";
@@ -16,7 +16,10 @@ import type { DeletedLine, Store } from "../storage/store.ts";
 import type { CommitBatch } from "./commit.ts";
 import type { PeriodClock } from "./period-clock.ts";
 
-const NOTHING = { first: 0n, count: 0n };
+const NOTHING = { from: 0n, count: 0n };
+
+/** What is left of a lease ahead: the first number, and how many. */
+const leftOf = ({ first, count, from }: LeaseAhead) => ({ from, count: first + count - from });
 
 export class Periods {
   private readonly store: Store;
@@ -51,8 +54,8 @@ export class Periods {
     const period = this.present(dispenser);
     if (period === allocation.period) return allocation;
     const { ahead } = allocation;
-    const { first, count } = ahead?.period === period ? ahead : NOTHING;
-    return new Leased([{ local: position, first, count }], period);
+    const { from, count } = ahead?.period === period ? leftOf(ahead) : NOTHING;
+    return new Leased([{ local: position, first: from, count }], period);
   }
 
   /** How many numbers a line has of its present period, without another lease. */
@@ -61,7 +64,7 @@ export class Periods {
     if (!(allocation instanceof Leased)) return dispenser.remaining;
     const period = this.present(dispenser);
     if (period === allocation.period) return dispenser.remaining;
-    return allocation.ahead?.period === period ? Number(allocation.ahead.count) : 0;
+    return allocation.ahead?.period === period ? Number(leftOf(allocation.ahead).count) : 0;
   }
 
   /** Whether a line has leased numbers to hand out, now or in a period to come. */
@@ -99,8 +102,10 @@ export class Periods {
     return dispenser.allocation.period === period;
   }
 
-  private enterAhead(dispenser: Dispenser, ahead: Lease): void {
-    this.change(dispenser, () => dispenser.enterLease(ahead, Math.ceil(Number(ahead.count) / 2)));
+  private enterAhead(dispenser: Dispenser, ahead: LeaseAhead): void {
+    const { from, count } = leftOf(ahead);
+    const threshold = Math.ceil(Number(count) / 2);
+    this.change(dispenser, () => dispenser.enterLease(ahead, threshold, from));
     this.batch.stage(dispenser);
   }
 
@@ -113,7 +118,7 @@ export class Periods {
   adopt(dispenser: Dispenser, lease: Lease, threshold: number, isEarly: boolean): void {
     const { period, first, count } = lease;
     if (isEarly && period > this.present(dispenser)) {
-      return this.change(dispenser, () => dispenser.holdAhead(lease));
+      return this.change(dispenser, () => dispenser.holdAhead({ ...lease, from: first }));
     }
     const { ahead } = dispenser.allocation as Leased;
     if (ahead !== undefined && ahead.period <= period) this.enterAhead(dispenser, ahead);
@@ -138,11 +143,9 @@ export class Periods {
     const { allocation } = dispenser;
     if (!(allocation instanceof Leased)) return;
     const { ahead } = allocation;
-    if (ahead?.period !== period || ahead.first >= position) return;
-    const end = ahead.first + ahead.count;
-    const first = smallest(position, end);
-    const left = first < end ? { period, first, count: end - first } : undefined;
-    this.change(dispenser, () => dispenser.holdAhead(left));
+    if (ahead?.period !== period || ahead.from >= position) return;
+    const from = smallest(position, ahead.first + ahead.count);
+    this.change(dispenser, () => dispenser.holdAhead({ ...ahead, from }));
   }
 
   /**

@@ -6,7 +6,7 @@
 
 import type { Database } from "bun:sqlite";
 import { CannotStart } from "../base/errors.ts";
-import { type Lease, Leased, type LeasedRange } from "../dispenser/allocation.ts";
+import { type LeaseAhead, Leased, type LeasedRange } from "../dispenser/allocation.ts";
 import type { Definition } from "../dispenser/definition.ts";
 import { toBytes } from "../dispenser/name.ts";
 import { isPossible } from "../dispenser/reservation.ts";
@@ -41,7 +41,7 @@ interface KeptRows {
 type PeriodRow = readonly [id: bigint, ...RunColumns];
 
 /** A lease of a period that has not begun. */
-type AheadRow = readonly [id: bigint, period: bigint, first: bigint, last: bigint];
+type AheadRow = readonly [id: bigint, period: bigint, first: bigint, last: bigint, from: bigint];
 
 /** A leased range. */
 type RunRow = readonly [id: bigint, own: bigint, first: bigint, last: bigint];
@@ -149,10 +149,11 @@ function allocationOf(
   }
 }
 
-const leaseOf = ([, period, first, last]: AheadRow): Lease => ({
+const leaseOf = ([, period, first, last, from]: AheadRow): LeaseAhead => ({
   period: Number(period),
   first,
   count: last - first + 1n,
+  from,
 });
 
 /**

@@ -144,7 +144,8 @@ export class Rows {
     if (period !== NO_PERIOD) statements.run.run(id, period, 0n, period, period);
     statements.dropAhead.run(id);
     if (ahead === undefined) return;
-    statements.addAhead.run(id, ahead.period, ahead.first, ahead.first + ahead.count - 1n);
+    const { first, count, from } = ahead;
+    statements.addAhead.run(id, ahead.period, first, first + count - 1n, from);
   }
 
   private keep({ name, definition, account, run, deletedAtS }: DeletedLine): void {
@@ -262,7 +263,7 @@ function prepare(database: Database) {
     dropRuns: statement("DELETE FROM runs WHERE dispenser = ? AND own < ?"),
     addRun: statement("INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?)"),
     dropAhead: statement("DELETE FROM leases_ahead WHERE dispenser = ?"),
-    addAhead: statement("INSERT INTO leases_ahead VALUES (?, ?, ?, ?)"),
+    addAhead: statement("INSERT INTO leases_ahead VALUES (?, ?, ?, ?, ?)"),
     node: statement("INSERT OR REPLACE INTO node VALUES (1, ?)"),
     dropPosition: statement("DELETE FROM positions WHERE dispenser = ?"),
     dropCheckpoint: statement("DELETE FROM checkpoints WHERE dispenser = ?"),

@@ -186,12 +186,13 @@ export const migrations: readonly string[] = [
   ) STRICT;
   CREATE INDEX skipped_periods_by_line ON skipped_periods (dispenser);
 
-  -- What was leased of a period that has not begun.
+  -- What was leased of a period that has not begun: numbers first to last, of which those below start are skipped.
   CREATE TABLE leases_ahead (
     dispenser INTEGER PRIMARY KEY REFERENCES definitions ON DELETE CASCADE,
     period INTEGER NOT NULL,
     first INTEGER NOT NULL,
-    last INTEGER NOT NULL
+    last INTEGER NOT NULL,
+    start INTEGER NOT NULL
   ) STRICT;
 
   -- The period of a deleted line; NULL where it has no periods.

@@ -3,7 +3,7 @@
  * folder.
  */
 
-import { Leased, type Range } from "../../dispenser/allocation.ts";
+import { type LeaseAhead, Leased, type Range } from "../../dispenser/allocation.ts";
 import type { Dispenser } from "../../dispenser/dispenser.ts";
 import { counterOf, withCounter } from "../lines/counters.ts";
 import type { NodeState, StoredNodeState } from "../node/state.ts";
@@ -103,6 +103,12 @@ function heldBy(dispenser: Dispenser): Held[] {
     return used < count ? [{ first: first + used, count: count - used }] : [];
   });
   const present = { dispenser, period, ranges };
-  const later = ahead === undefined ? [] : [{ dispenser, period: ahead.period, ranges: [ahead] }];
+  const later =
+    ahead === undefined ? [] : [{ dispenser, period: ahead.period, ranges: left(ahead) }];
   return [present, ...later].filter((each) => each.ranges.length > 0);
+}
+
+/** What is left of a lease ahead. */
+function left({ first, count, from }: LeaseAhead): readonly Range[] {
+  return from < first + count ? [{ first: from, count: first + count - from }] : [];
 }

@@ -146,8 +146,8 @@ export const clusterMutations: readonly ClusterMutation[] = [
   {
     title: "what is leased ahead is returned as numbers of the present period",
     file: "src/cluster/admin/leave.ts",
-    find: "period: ahead.period, ranges: [ahead]",
-    replace: "period, ranges: [ahead]",
+    find: "period: ahead.period, ranges: left(ahead)",
+    replace: "period, ranges: left(ahead)",
     caughtBy: "another check",
   },
   {

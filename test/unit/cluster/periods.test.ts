@@ -42,6 +42,10 @@ class ClockedNode {
     return this.running.cluster;
   }
 
+  get logged(): readonly string[] {
+    return this.running.logged;
+  }
+
   get engine() {
     return this.running.cluster.engine;
   }
@@ -295,6 +299,25 @@ describe("the store", () => {
     for (const node of [one, two]) expect(plain(String(await node.get("d")))).toBeLessThan(1000);
     expect(await one.client.command("ADVANCE", "d", "7000")).toBe("20261201-7000");
     await until(async () => plain(String(await two.get("d"))) >= 7000);
+    await stop();
+  });
+
+  test("what ADVANCE skips of a lease ahead is skipped by an operator, and not lost", async () => {
+    const { one, two, stop, settle } = await startTwo("2026-11-30T23:59:00Z");
+    await one.client.command("HSET", "d", ...daily);
+    for (const node of [one, two]) await node.get("d");
+    await until(() => two.allocation("d").ahead !== undefined);
+    const first = two.allocation("d").ahead!.first;
+    one.pass(HOUR_MS);
+    await one.client.command("ADVANCE", "d", `20261201-${first + 50n}`);
+    await settle();
+    await until(() => two.allocation("d").ahead!.from === first + 50n);
+    await two.restart();
+    expect(await two.getMany("d", 150)).toHaveLength(150);
+    two.pass(HOUR_MS);
+    expect(await two.get("d")).toBe(`20261201-${first + 50n}`);
+    await two.getMany("d", 200);
+    expect(two.logged.filter((line) => line.includes("lost"))).toEqual([]);
     await stop();
   });
 
