@@ -229,10 +229,12 @@ export class ClusterLines {
     const { engine } = this;
     const { definition, id, name } = dispenser;
     const { series } = definition;
-    const period = engine.periods.present(dispenser);
+    const [key, line] = [nameKey(name), lineKey(id)];
+    const { since = NO_PERIOD } = readLine((await store.read([line])).rows.get(line)) ?? NEW_LINE;
+    // Others may have gone on further than a node whose clock is behind.
+    const period = Math.max(engine.periods.present(dispenser), since);
     const floor = series.positionFrom(number, period);
     if (floor instanceof Refusal) return floor;
-    const [key, line] = [nameKey(name), lineKey(id)];
     const next = await store.transact<Refusal | bigint>([NAMES, key, line], (rows) => {
       const present = readName(rows.get(key));
       const leased = readLine(rows.get(line));
