@@ -363,8 +363,6 @@ export class Cluster implements CatalogHost {
     // A roll call is under way: it will end this.
     if (error instanceof NotConfirmed) return;
     if (error instanceof LeaseStoreUnavailable) {
-      // While it could not be reached, it may have gone back in time.
-      this.fenced?.doubt();
       if (error instanceof StoreWentBack) this.entry.suspect(error.reason);
       this.noteTrouble(error);
     }

@@ -153,6 +153,11 @@ export class FencedStore extends MonotonicStore {
     checkCluster(readCluster(rows.get(CLUSTER)), this.membership);
   }
 
+  /** While it could not be reached, it may have gone back in time. */
+  protected override onFailed(): void {
+    this.doubt();
+  }
+
   protected override check(version: StoreVersion, least: bigint): void {
     super.check(version, least);
     const { confirmed } = this;

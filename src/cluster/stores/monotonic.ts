@@ -96,7 +96,7 @@ export class MonotonicStore {
   async write(write: Write): Promise<StoreVersion | undefined> {
     const least = this.seen.revision;
     this.requireOpen();
-    const version = await this.store.write({ ...write, accepts: this.accepts });
+    const version = await this.ask(() => this.store.write({ ...write, accepts: this.accepts }));
     this.requireOpen();
     if (version !== undefined) this.check(version, least);
     return version;
@@ -133,10 +133,22 @@ export class MonotonicStore {
     throw new LeaseStoreUnavailable(`other nodes were quicker ${TRIES_MAX} times`);
   }
 
+  private async ask<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      this.onFailed();
+      throw error;
+    }
+  }
+
+  /** The store did not answer, whoever asked: until it answers again anything may happen to it. */
+  protected onFailed(): void {}
+
   private async checked(ask: () => Promise<Snapshot>): Promise<Snapshot> {
     const least = this.seen.revision;
     this.requireOpen();
-    const reading = await ask();
+    const reading = await this.ask(ask);
     this.requireOpen();
     this.check(reading.version, least);
     return reading;

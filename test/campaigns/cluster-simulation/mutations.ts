@@ -157,4 +157,11 @@ export const clusterMutations: readonly ClusterMutation[] = [
     replace: "    margin:",
     subject: "going back",
   },
+  {
+    title: "a request that failed leaves no doubt about the store",
+    file: "src/cluster/stores/fenced.ts",
+    find: "onFailed(): void {\n    this.doubt();",
+    replace: "onFailed(): void {",
+    subject: "going back",
+  },
 ];

@@ -284,6 +284,21 @@ describe("what a node tells of itself unasked", () => {
   }, 20_000);
 });
 
+test("a node whose INFO alone noticed that the store was away calls the roll before it leases", async () => {
+  const { rows, one, left, stop } = await startTwo();
+  await left.command("HSET", "o", "type", "3");
+  expect(await left.command("GET", "o")).toBe("0");
+  const { cluster } = one;
+  expect(cluster.fenced.isConfirmed).toBe(true);
+  rows.away = "the cable was cut";
+  await cluster.catalog.describe(cluster.engine.find("o")!);
+  rows.away = undefined;
+  expect([cluster.trouble, cluster.fenced.isConfirmed]).toEqual([undefined, false]);
+  expect(await left.pipeline(gets("o", 200))).toHaveLength(200);
+  expect(cluster.fenced.isConfirmed).toBe(true);
+  await stop();
+});
+
 describe("while the store is away", () => {
   const gone = "ERR store unavailable: the cable was cut";
 
